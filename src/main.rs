@@ -1,0 +1,3 @@
+//! The `botgate` binary: arguments in, exit code out.
+
+fn main() {}
