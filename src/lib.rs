@@ -4,3 +4,4 @@
 //! rooms it passes through; ARCHITECTURE.md has the floor map (imports go down only, a test checks it).
 
 pub mod secret;
+pub mod signature;
