@@ -1,0 +1,311 @@
+//! The line: a request's whole way, top to bottom. Every early exit is a [`Reject`].
+//!
+//! head → route → greeting → verify and limit by the head → body → verify → limit → handshake → duplicate → upstream → reply
+
+use crate::bot::Bot;
+use crate::buffer::SMALL;
+use crate::client::{self, Frames};
+use crate::clock;
+use crate::duplicates::{self, Begin};
+use crate::forward::{self, Identity};
+use crate::gate::Fault;
+use crate::limit::{self, Verdict};
+use crate::reject::{self, Reject};
+use crate::reply::Reply;
+use crate::trace::Trace;
+use crate::signature::{Check, Handshake, Head};
+use crate::timers::Timer;
+use crate::worker::{View, Worker};
+use bytes::{Bytes, BytesMut};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use hyper::body::{Body, Incoming};
+use ipnet::IpNet;
+use std::future::poll_fn;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::Poll;
+
+/// Frames smaller than this are gathered, so that a body sent byte by byte costs bytes and not frames.
+const GATHER: usize = 2 * 1024;
+
+/// Who sends a request, whatever protocol it came in.
+#[derive(Debug)]
+pub struct Caller {
+    address: IpAddr,
+    text: HeaderValue,
+    timer: Rc<Timer>,
+}
+
+impl Caller {
+    /// The peer of a connection, and the timer that its requests, one after the other, wait on.
+    pub fn new(peer: SocketAddr, timer: Timer) -> Self {
+        let address = peer.ip().to_canonical();
+        let text = HeaderValue::try_from(address.to_string()).unwrap_or(HeaderValue::from_static("unknown"));
+        Self { address, text, timer: Rc::new(timer) }
+    }
+}
+
+/// Serves one request: whatever happens, there is a response. The body is borrowed: what is left of it is its owner's affair.
+pub async fn handle(worker: &Rc<Worker>, caller: &Caller, head: Parts, body: &mut Incoming) -> Response<Reply> {
+    let view = worker.view();
+    let mut trace = Trace::begin(worker, caller.address, &head);
+    match pass(worker, &view, caller, &mut trace, head, body).await {
+        Ok(response) => trace.answer(response),
+        Err(reject) => trace.refuse(&reject),
+    }
+}
+
+/// The whole answer to a head that the gate refused, as bytes: no parser has seen it, so none writes the response either.
+pub fn refuse_head(worker: &Rc<Worker>, caller: &Caller, fault: Fault) -> Vec<u8> {
+    let mut trace = Trace::headless(worker, caller.address);
+    let face = reject::fault_face(fault);
+    let body = reject::error_body(fault.sentence(), face.code);
+    let phrase = StatusCode::from_u16(face.status).ok().and_then(|status| status.canonical_reason()).unwrap_or("");
+    let mut words = format!(
+        "HTTP/1.1 {} {phrase}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\nx-request-id: {}\r\n\r\n",
+        face.status,
+        body.len(),
+        trace.id.to_str().unwrap_or_default(),
+    )
+    .into_bytes();
+    words.extend_from_slice(&body);
+    trace.close(face, fault.word());
+    words
+}
+
+async fn pass(
+    worker: &Rc<Worker>,
+    view: &Rc<View>,
+    caller: &Caller,
+    trace: &mut Trace,
+    head: Parts,
+    body: &mut Incoming,
+) -> Result<Response<Reply>, Reject> {
+    let registry = &view.registry;
+    let path = head.uri.path();
+    check_head(&head)?;
+    let (index, bot) = registry.route(path).ok_or(Reject::NotFound)?;
+    trace.bot(view, index);
+    let trusted = is_trusted(&registry.trusted, caller.address);
+    let peer = if trusted { behind(&registry.trusted, caller.address, &head.headers) } else { caller.address };
+    trace.peer(peer);
+
+    let about = Head { method: &head.method, path, query: head.uri.query(), headers: &head.headers };
+    match bot.verifier.greeting(&about) {
+        Some(Ok(handshake)) => return Ok(shake(handshake)),
+        Some(Err(_)) => return Err(Reject::Forbidden),
+        None => {}
+    }
+
+    let now = clock::unix();
+    let check = bot.verifier.begin(&about, now).map_err(Reject::Unverified)?;
+    let by_head = bot.verifier.decided_by_head();
+    if by_head {
+        charge_head(worker, bot, trace, peer, &head.headers)?;
+    }
+    let (frames, check, hold) = receive(worker, caller, body, check, registry.max_body, registry.timeouts.body).await?;
+    let proof = check.finish(&about, &frames).map_err(Reject::Unverified)?;
+    trace.verified(view, index, &proof, now);
+    if !by_head {
+        charge_head(worker, bot, trace, peer, &head.headers)?;
+    }
+    charge_body(worker, bot, trace, peer, &head.headers, &frames)?;
+
+    if let Some(handshake) = bot.verifier.handshake(&about, &frames, &proof) {
+        return Ok(shake(handshake));
+    }
+    let guard = match begin_delivery(worker, bot, &head.headers, &frames) {
+        None => None,
+        Some(Begin::Fresh(guard)) => Some(guard),
+        Some(Begin::InFlight) => return Err(Reject::InTheMaking),
+        Some(Begin::Done(stored)) => return Ok(Reply::repeat(&stored)),
+    };
+
+    // One turn of the loop: what else has arrived is verified before this is sent, and a close that came meanwhile is seen.
+    tokio::task::yield_now().await;
+    let identity = Identity { socket: &caller.text, trusted, id: trace.id.clone() };
+    let request = forward::rebuild(bot, head.method, &head.uri, head.headers, identity).map_err(|_| Reject::DotSegments)?;
+    let request: Request<Frames> = request.map(|()| Frames::new(frames, hold));
+    let pool = &view.pools[bot.upstream];
+    trace.upstream(pool);
+    let response = client::send(pool, request, caller.timer.clone()).await.map_err(Reject::Upstream)?;
+    let (mut parts, body) = response.into_parts();
+    forward::strip_response(&mut parts.headers);
+    let reply = Reply::upstream(&parts, body, guard);
+    Ok(Response::from_parts(parts, reply))
+}
+
+/// What is refused by the head alone, whoever sent it.
+fn check_head(head: &Parts) -> Result<(), Reject> {
+    if let Some(expect) = head.headers.get(header::EXPECT)
+        && !expect.as_bytes().eq_ignore_ascii_case(b"100-continue")
+    {
+        return Err(Reject::Expectation);
+    }
+    if has_dot_segments(head.uri.path()) { Err(Reject::DotSegments) } else { Ok(()) }
+}
+
+/// A segment `.` or `..`, plain or percent-encoded: two servers may resolve it differently, so nobody gets to.
+fn has_dot_segments(path: &str) -> bool {
+    // Nearly every path is cleared by its bytes alone.
+    let bytes = path.as_bytes();
+    if memchr::memchr2(b'.', b'%', bytes).is_none() {
+        return false;
+    }
+    path.split(['/', '\\']).any(|segment| {
+        let mut rest = segment.as_bytes();
+        let mut dots = 0;
+        while let [b'.', tail @ ..] | [b'%', b'2', b'e' | b'E', tail @ ..] = rest {
+            rest = tail;
+            dots += 1;
+        }
+        rest.is_empty() && (1..=2).contains(&dots)
+    })
+}
+
+fn is_trusted(trusted: &[IpNet], address: IpAddr) -> bool {
+    trusted.iter().any(|net| net.contains(&address))
+}
+
+/// The rightmost address of `X-Forwarded-For` that is not a trusted proxy's; the socket's where there is none.
+fn behind(trusted: &[IpNet], socket: IpAddr, headers: &HeaderMap) -> IpAddr {
+    let mut last = socket;
+    for value in headers.get_all("x-forwarded-for").iter().rev() {
+        for part in value.to_str().unwrap_or_default().rsplit(',') {
+            let Ok(address) = part.trim().parse::<IpAddr>() else { return last };
+            last = address.to_canonical();
+            if !is_trusted(trusted, last) {
+                return last;
+            }
+        }
+    }
+    last
+}
+
+fn charge_head(worker: &Worker, bot: &Bot, trace: &mut Trace, peer: IpAddr, headers: &HeaderMap) -> Result<(), Reject> {
+    let rules = bot.rules.head();
+    if rules.is_empty() {
+        return Ok(());
+    }
+    let verdict = worker.shared.limiter.admit(rules, trace.start, &mut worker.sweeper.borrow_mut(), |key, out| {
+        limit::head_value(key, peer, headers, out);
+    });
+    trace.limit(verdict)
+}
+
+fn charge_body(
+    worker: &Worker,
+    bot: &Bot,
+    trace: &mut Trace,
+    peer: IpAddr,
+    headers: &HeaderMap,
+    frames: &[Bytes],
+) -> Result<(), Reject> {
+    let rules = bot.rules.body();
+    if rules.is_empty() {
+        return Ok(());
+    }
+    let mut scratch = worker.scratch.borrow_mut();
+    let fields = crate::json::Fields::read(frames, &mut scratch);
+    let sweeper = &mut worker.sweeper.borrow_mut();
+    let verdict = worker.shared.limiter.admit(rules, trace.start, sweeper, |key, out| {
+        if let limit::Key::Json(pointer) = key {
+            fields.append(pointer, out);
+        }
+    });
+    if matches!(verdict, Verdict::Refused(_)) {
+        worker.shared.limiter.refund(bot.rules.head(), sweeper, |key, out| limit::head_value(key, peer, headers, out));
+    }
+    trace.limit(verdict)
+}
+
+fn begin_delivery(worker: &Worker, bot: &Bot, headers: &HeaderMap, frames: &[Bytes]) -> Option<Begin> {
+    let duplicates = bot.duplicates.as_ref()?;
+    let id = duplicates.by.read(headers, frames, &mut worker.scratch.borrow_mut())?;
+    let body = if duplicates.signed { None } else { Some(frames) };
+    let key = duplicates::key(&bot.id, &id, body);
+    Some(worker.shared.ledger.begin(key, duplicates.window, clock::now()))
+}
+
+/// Reads the body whole, within its size, its deadline and the budget, and feeds the check as it arrives.
+async fn receive<'v>(
+    worker: &Worker,
+    caller: &Caller,
+    body: &mut Incoming,
+    mut check: Check<'v>,
+    max: u64,
+    deadline: std::time::Duration,
+) -> Result<(Vec<Bytes>, Check<'v>, Option<crate::buffer::Hold>), Reject> {
+    if body.is_end_stream() {
+        return Ok((Vec::new(), check, None));
+    }
+    let declared = body.size_hint().lower();
+    if declared > max {
+        return Err(Reject::TooLarge);
+    }
+    let mut hold = worker.shared.budget.hold();
+    let mut frames = Vec::with_capacity(1);
+    let mut gathered = BytesMut::new();
+    let mut received = 0_u64;
+    let mut armed = false;
+    loop {
+        let frame = poll_fn(|cx| match Pin::new(&mut *body).poll_frame(cx) {
+            Poll::Ready(frame) => Poll::Ready(Ok(frame)),
+            Poll::Pending => {
+                if !armed {
+                    armed = true;
+                    caller.timer.set(clock::now().saturating_add(clock::nanos(deadline)));
+                }
+                caller.timer.poll(cx).map(|()| Err(Reject::BodyTimeout))
+            }
+        })
+        .await?;
+        let data = match frame {
+            None => break,
+            Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
+            Some(Err(_)) => return Err(Reject::Framing(Fault::Chunk)),
+        };
+        received += data.len() as u64;
+        if received > max {
+            return Err(Reject::TooLarge);
+        }
+        if !hold.grow(data.len() as u64, declared.max(received)) {
+            return Err(Reject::BufferFull);
+        }
+        check.update(&data);
+        if data.len() < GATHER && !frames.is_empty() {
+            gathered.extend_from_slice(&data);
+            if gathered.len() >= SMALL as usize {
+                frames.push(gathered.split().freeze());
+            }
+        } else {
+            if !gathered.is_empty() {
+                frames.push(gathered.split().freeze());
+            }
+            if !data.is_empty() {
+                frames.push(data);
+            }
+        }
+        if body.is_end_stream() {
+            break;
+        }
+    }
+    if !gathered.is_empty() {
+        frames.push(gathered.freeze());
+    }
+    caller.timer.clear();
+    Ok((frames, check, Some(hold)))
+}
+
+fn shake(handshake: Handshake) -> Response<Reply> {
+    let mut response = Response::new(Reply::full(handshake.body));
+    *response.status_mut() = StatusCode::from_u16(handshake.status).unwrap_or(StatusCode::OK);
+    if let Some(content_type) = handshake.content_type {
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    }
+    response
+}
