@@ -1,0 +1,1 @@
+//! The engine against recorded requests of every scheme.
