@@ -17,7 +17,6 @@ pub mod duplicates;
 pub mod edge;
 pub mod forward;
 pub mod gate;
-pub mod json;
 pub mod limit;
 pub mod line;
 pub mod metrics;

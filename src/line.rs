@@ -13,7 +13,7 @@ use crate::limit::{self, Verdict};
 use crate::reject::{self, Reject};
 use crate::reply::Reply;
 use crate::trace::Trace;
-use crate::signature::{Check, Handshake, Head};
+use crate::signature::{Check, FieldPath, Handshake, Head, Unix};
 use crate::timers::Timer;
 use crate::worker::{View, Worker};
 use bytes::{Bytes, BytesMut};
@@ -99,7 +99,7 @@ async fn pass(
         None => {}
     }
 
-    let now = clock::unix();
+    let now = Unix::now();
     let check = bot.verifier.begin(&about, now).map_err(Reject::Unverified)?;
     let by_head = bot.verifier.decided_by_head();
     if by_head {
@@ -107,13 +107,13 @@ async fn pass(
     }
     let (frames, check, hold) = receive(worker, caller, body, check, registry.max_body, registry.timeouts.body).await?;
     let proof = check.finish(&about, &frames).map_err(Reject::Unverified)?;
-    trace.verified(view, index, &proof, now);
+    trace.verified(&proof, now.seconds());
     if !by_head {
         charge_head(worker, bot, trace, peer, &head.headers)?;
     }
     charge_body(worker, bot, trace, peer, &head.headers, &frames)?;
 
-    if let Some(handshake) = bot.verifier.handshake(&about, &frames, &proof) {
+    if let Some(handshake) = bot.verifier.handshake(&frames, &proof) {
         return Ok(shake(handshake));
     }
     let guard = match begin_delivery(worker, bot, &head.headers, &frames) {
@@ -208,11 +208,12 @@ fn charge_body(
         return Ok(());
     }
     let mut scratch = worker.scratch.borrow_mut();
-    let fields = crate::json::Fields::read(frames, &mut scratch);
     let sweeper = &mut worker.sweeper.borrow_mut();
     let verdict = worker.shared.limiter.admit(rules, trace.start, sweeper, |key, out| {
-        if let limit::Key::Json(pointer) = key {
-            fields.append(pointer, out);
+        if let limit::Key::Json(pointer) = key
+            && let Some(Ok(Some(value))) = FieldPath::parse(pointer).map(|path| path.read(frames, &mut scratch))
+        {
+            out.extend_from_slice(value.as_bytes());
         }
     });
     if matches!(verdict, Verdict::Refused(_)) {
@@ -265,7 +266,7 @@ async fn receive<'v>(
         let data = match frame {
             None => break,
             Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
-            Some(Err(_)) => return Err(Reject::Framing(Fault::Chunk)),
+            Some(Err(error)) => return Err(unreadable(&error)),
         };
         received += data.len() as u64;
         if received > max {
@@ -297,6 +298,15 @@ async fn receive<'v>(
     }
     caller.timer.clear();
     Ok((frames, check, Some(hold)))
+}
+
+/// Why a body could not be read: the gate found its framing broken, or the caller has gone.
+fn unreadable(error: &hyper::Error) -> Reject {
+    let io = std::error::Error::source(error).and_then(|source| source.downcast_ref::<std::io::Error>());
+    match io.map(std::io::Error::kind) {
+        Some(std::io::ErrorKind::InvalidData) => Reject::Framing(Fault::Chunk),
+        _ => Reject::CallerGone,
+    }
 }
 
 fn shake(handshake: Handshake) -> Response<Reply> {

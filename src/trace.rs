@@ -67,11 +67,15 @@ impl Trace {
     }
 
     /// It is verified, by one of the bot's secrets.
-    pub fn verified(&mut self, proof: &Proof, received: u64, unix: u64) {
-        self.record.bytes_in = received;
-        if let (Some((view, index)), Some(secret)) = (&self.bot, proof.secret) {
-            view.bots[*index].secret_used(secret, unix);
+    pub fn verified(&mut self, proof: &Proof, unix: i64) {
+        if let Some((view, index)) = &self.bot {
+            view.bots[*index].secret_used(proof.secret(), unix.unsigned_abs());
         }
+    }
+
+    /// So many bytes of body have come in.
+    pub fn received(&mut self, bytes: u64) {
+        self.record.bytes_in = bytes;
     }
 
     /// It goes up through this pool.

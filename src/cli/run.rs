@@ -1,0 +1,121 @@
+//! `botgate run`: serves until a signal says otherwise.
+
+use super::{Format, log};
+use crate::app::App;
+use crate::config::{self, Settings};
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::ExitCode;
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Threads of the background plane: accepting, signals, admin, reload. No request runs on them.
+const BACKGROUND: usize = 2;
+
+/// The background plane's runtime.
+pub(super) fn background() -> io::Result<Runtime> {
+    Builder::new_multi_thread().worker_threads(BACKGROUND).thread_name("background").enable_all().build()
+}
+
+/// Serves what `file` says.
+pub(super) fn run(file: &Path, format: Format) -> ExitCode {
+    log::start(format);
+    let settings = match config::load(file) {
+        Ok((settings, warnings)) => {
+            super::say(&warnings, format);
+            settings
+        }
+        Err(report) => {
+            super::say(&report, format);
+            return ExitCode::from(super::BAD_CONFIGURATION);
+        }
+    };
+    let served = background().and_then(|runtime| runtime.block_on(serve(settings, file, format)));
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(settings: Settings, file: &Path, format: Format) -> io::Result<()> {
+    let mut signals = Signals::new()?;
+    let mut app = App::start(settings).await?;
+    announce(&app.listening, file, format);
+    loop {
+        tokio::select! {
+            () = signals.stop() => break,
+            _ = signals.reload.recv() => reload(&mut app, file, format).await,
+        }
+    }
+    tracing::info!("draining");
+    app.stop(signals.stop()).await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Puts the file's new content in force, or says why the old one stays.
+async fn reload(app: &mut App, file: &Path, format: Format) {
+    app.reopen_log();
+    let outcome = match config::load(file) {
+        Ok((settings, warnings)) => {
+            super::say(&warnings, format);
+            app.reload(settings).await
+        }
+        Err(report) => {
+            super::say(&report, format);
+            Err("the configuration has errors".to_owned())
+        }
+    };
+    app.metrics().reload(outcome.is_ok());
+    match outcome {
+        Ok(()) => tracing::info!("reloaded"),
+        Err(error) => tracing::warn!("not reloaded, the old configuration stays in force: {error}"),
+    }
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    reload: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            reload: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn stop(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// Says which addresses were bound: a banner for people, a line each for programs.
+fn announce(listening: &[(&'static str, SocketAddr)], file: &Path, format: Format) {
+    let mut out = anstream::stderr().lock();
+    if format == Format::Human {
+        let _ = writeln!(out, "\n  botgate {} — {}\n", env!("CARGO_PKG_VERSION"), file.display());
+    }
+    for (listener, addr) in listening {
+        let _ = match format {
+            Format::Human => writeln!(out, "  {listener:<7} http://{addr}"),
+            Format::Json => {
+                let line = serde_json::json!({ "event": "listening", "listener": listener, "addr": addr });
+                writeln!(out, "{line}")
+            }
+        };
+    }
+    if format == Format::Human {
+        let _ = writeln!(out);
+    }
+}

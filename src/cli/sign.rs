@@ -1,0 +1,65 @@
+//! `botgate sign`: a ready curl line for a bot.
+
+use super::curl::Request;
+use super::{BAD_CONFIGURATION, Format};
+use crate::config::{self, Settings};
+use crate::dialect;
+use crate::signature::Unix;
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// The largest body that is read from a file, in bytes.
+const BODY_MAX: u64 = 64 * 1024 * 1024;
+
+/// Prints the curl line that sends `body` (or the dialect's test message) to `bot`, signed with its first secret.
+pub(super) fn sign(file: &Path, bot: &str, body: Option<&str>, url: Option<&str>, format: Format) -> ExitCode {
+    let settings = match config::load(file) {
+        Ok((settings, _)) => settings,
+        Err(report) => {
+            super::say(&report, format);
+            return ExitCode::from(BAD_CONFIGURATION);
+        }
+    };
+    match line(&settings, bot, body, url) {
+        Ok(line) => {
+            let _ = writeln!(anstream::stdout(), "{line}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            let _ = writeln!(anstream::stderr(), "botgate: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn line(settings: &Settings, id: &str, body: Option<&str>, url: Option<&str>) -> Result<String, String> {
+    let bot = settings.bots.iter().find(|bot| bot.id == id).ok_or_else(|| {
+        let known: Vec<_> = settings.bots.iter().map(|bot| bot.id.as_str()).collect();
+        format!("there is no bot \"{id}\"; there is: {}", known.join(", "))
+    })?;
+    let dialect = dialect::find(bot.dialect).ok_or("the bot's dialect is unknown")?;
+    let url = match url {
+        Some(url) => url.to_owned(),
+        None => {
+            let listener = settings.server.http.first().ok_or("there is no listener")?;
+            format!("http://{listener}{}", bot.path.sample())
+        }
+    };
+    let body = match body {
+        None => dialect.sample.body.as_bytes().to_vec(),
+        Some(text) => match text.strip_prefix('@') {
+            None => text.as_bytes().to_vec(),
+            Some(path) => read(Path::new(path)).map_err(|error| format!("cannot read {path}: {error}"))?,
+        },
+    };
+    let request = Request::new(dialect.sample.method, &url, dialect.sample.content_type, body)?;
+    Ok(request.signed(&bot.verifier, Unix::now()).map_err(|error| error.to_string())?.curl())
+}
+
+fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+    use std::io::Read;
+    let mut body = Vec::new();
+    std::fs::File::open(path)?.take(BODY_MAX).read_to_end(&mut body)?;
+    Ok(body)
+}
