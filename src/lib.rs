@@ -4,4 +4,5 @@
 //! rooms it passes through; ARCHITECTURE.md has the floor map (imports go down only, a test checks it).
 
 pub mod limit;
+pub mod metrics;
 pub mod secret;
