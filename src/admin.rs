@@ -2,7 +2,6 @@
 
 use crate::metrics;
 use crate::secret::Secret;
-use crate::signature;
 use crate::worker::Shared;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
@@ -98,12 +97,12 @@ impl Desk {
     fn authorized(&self, headers: &HeaderMap) -> bool {
         let Some(token) = &self.0.token else { return true };
         let given = headers.get(header::AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
-        given.is_some_and(|given| signature::same(given, token.expose()))
+        given.is_some_and(|given| token.is(given))
     }
 
     fn metrics(&self) -> Response<Full<Bytes>> {
-        let mut response = text(StatusCode::OK, metrics::page(&self.0.shared));
-        let content_type = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+        let mut response = text(StatusCode::OK, self.0.shared.metrics.page(self.0.shared.readings()));
+        let content_type = HeaderValue::from_static(metrics::CONTENT_TYPE);
         response.headers_mut().insert(header::CONTENT_TYPE, content_type);
         response
     }

@@ -1,6 +1,6 @@
 //! The wiring: settings in, a running Botgate out. The only file that sees all the parts.
 
-use crate::access_log::AccessLog;
+use crate::access_log::{AccessLog, Destination, Format, Producer};
 use crate::admin;
 use crate::bot::{Bot, Duplicates, Path, Registry, Upstream};
 use crate::buffer::Budget;
@@ -16,7 +16,7 @@ use crate::{client, dialect};
 use http::HeaderValue;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -27,12 +27,14 @@ use tokio::time::Instant;
 /// Descriptors kept for what is neither a caller nor an upstream: listeners, logs, the runtime's own.
 const SPARE_DESCRIPTORS: u64 = 128;
 
+/// How long a stop waits for the last lines of the access log to be written.
+const FLUSH: Duration = Duration::from_secs(2);
+
 /// A running Botgate. Dropped without [`App::stop`], it ends at once.
 #[derive(Debug)]
 pub struct App {
     shared: Arc<Shared>,
     workers: Arc<Vec<Handle>>,
-    log: AccessLog,
     ready: Arc<AtomicBool>,
     acceptors: Vec<AbortHandle>,
     tasks: JoinSet<()>,
@@ -43,15 +45,18 @@ pub struct App {
 
 impl App {
     /// Binds every listener, starts the workers and accepts. Needs a runtime, the background plane's.
-    pub async fn start(settings: Settings) -> io::Result<Self> {
+    pub async fn start(settings: Settings, log_format: Format) -> io::Result<Self> {
         let count = settings.server.workers.unwrap_or_else(cores);
         let places = Arc::new(Semaphore::new(connections(&settings)));
         let registry = Arc::new(registry(&settings).map_err(io::Error::other)?);
+        let (log, producers) = open_log(&settings, log_format, count)?;
+        let mut producers = producers.into_iter();
         let shared = Arc::new(Shared {
             budget: Budget::new(settings.server.buffer),
             limiter: Limiter::default(),
-            ledger: Arc::new(Ledger::default()),
-            metrics: Arc::new(Metrics::new(&REASONS, &client::WORDS)),
+            ledger: Ledger::new(),
+            log: Mutex::new(log),
+            metrics: Metrics::new(count, &REASONS, &client::WORDS),
         });
         let mut listening = Vec::new();
         let mut listeners = Vec::new();
@@ -73,11 +78,9 @@ impl App {
             None => None,
         };
 
-        let mut log = AccessLog::open(&settings.server.access_log)?;
         let workers = (0..count)
-            .map(|number| edge::start(number, count, shared.clone(), registry.clone(), log.producer()))
+            .map(|number| edge::start(number, count, shared.clone(), registry.clone(), producers.next()))
             .collect::<io::Result<Vec<_>>>()?;
-        log.start()?;
         let workers = Arc::new(workers);
         let ready = Arc::new(AtomicBool::new(true));
         let mut tasks = JoinSet::new();
@@ -94,7 +97,7 @@ impl App {
             }
             tasks.spawn(desk.serve(main, admin::Scope::All));
         }
-        Ok(Self { shared, workers, log, ready, acceptors, tasks, settings, listening })
+        Ok(Self { shared, workers, ready, acceptors, tasks, settings, listening })
     }
 
     /// Puts new settings in force, as far as a running process can; what it cannot is said in a warning.
@@ -111,6 +114,10 @@ impl App {
             tracing::warn!("server.{key} has changed: it takes effect at the next start");
         }
         self.shared.budget.resize(settings.server.buffer);
+        self.shared.metrics.keep_only(
+            |id| settings.bots.iter().any(|bot| bot.id == id),
+            |name| settings.upstreams.iter().any(|upstream| upstream.name == name),
+        );
         for worker in self.workers.iter() {
             let _ = worker.orders.send(Order::Replace(registry.clone())).await;
         }
@@ -120,7 +127,9 @@ impl App {
 
     /// The access log's file is opened anew, so that it can be rotated.
     pub fn reopen_log(&self) {
-        self.log.reopen();
+        if let Some(log) = &*self.shared.log() {
+            log.reopen();
+        }
     }
 
     /// The counters.
@@ -146,7 +155,10 @@ impl App {
             () = ended => {}
             () = now => tracing::warn!("stopped without waiting for what was in flight"),
         }
-        self.log.close();
+        let log = self.shared.log().take();
+        if let Some(log) = log {
+            log.close(FLUSH);
+        }
     }
 }
 
@@ -156,6 +168,16 @@ impl App {
             acceptor.abort();
         }
     }
+}
+
+fn open_log(settings: &Settings, format: Format, workers: usize) -> io::Result<(Option<AccessLog>, Vec<Producer>)> {
+    let (destination, format) = match &settings.server.access_log {
+        config::AccessLog::Off => return Ok((None, Vec::new())),
+        config::AccessLog::Stderr => (Destination::Stderr, format),
+        config::AccessLog::File(path) => (Destination::File(path.clone()), Format::Json),
+    };
+    let (log, producers) = AccessLog::start(destination, format, workers)?;
+    Ok((Some(log), producers))
 }
 
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {

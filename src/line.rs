@@ -59,7 +59,7 @@ pub async fn handle(worker: &Rc<Worker>, caller: &Caller, head: Parts, body: &mu
 
 /// The whole answer to a head that the gate refused, as bytes: no parser has seen it, so none writes the response either.
 pub fn refuse_head(worker: &Rc<Worker>, caller: &Caller, fault: Fault) -> Vec<u8> {
-    let mut trace = Trace::headless(worker, caller.address);
+    let trace = Trace::headless(worker, caller.address);
     let face = reject::fault_face(fault);
     let body = reject::error_body(fault.sentence(), face.code);
     let phrase = StatusCode::from_u16(face.status).ok().and_then(|status| status.canonical_reason()).unwrap_or("");
@@ -71,7 +71,7 @@ pub fn refuse_head(worker: &Rc<Worker>, caller: &Caller, fault: Fault) -> Vec<u8
     )
     .into_bytes();
     words.extend_from_slice(&body);
-    trace.close(face, fault.word());
+    trace.close(face, fault);
     words
 }
 
@@ -99,7 +99,7 @@ async fn pass(
         None => {}
     }
 
-    let now = Unix::now();
+    let now = Unix::from_millis(clock::unix_ms().cast_signed());
     let check = bot.verifier.begin(&about, now).map_err(Reject::Unverified)?;
     let by_head = bot.verifier.decided_by_head();
     if by_head {

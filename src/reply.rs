@@ -1,19 +1,18 @@
 //! The response on its way out: one piece that we made, or a stream from upstream.
 
 use crate::client::{self, UpstreamError};
-use crate::duplicates::{Guard, Stored};
+use crate::clock;
+use crate::duplicates::{Guard, LARGEST_BODY, Stored};
 use crate::trace::Trace;
 use bytes::Bytes;
 use http::response::Parts;
-use http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use hyper::body::{Body, Frame, SizeHint};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 /// On an answer that an earlier delivery got first.
 const BOTGATE_DUPLICATE: HeaderName = HeaderName::from_static("botgate-duplicate");
-/// An answer longer than this is not kept for a repeated delivery, in bytes.
-const KEEP_MAX: usize = 64 * 1024;
 
 /// A response body: one piece that we made, or a stream from upstream.
 #[derive(Debug)]
@@ -34,9 +33,9 @@ enum Source {
 #[derive(Debug)]
 struct Kept {
     guard: Guard,
-    stored: Stored,
-    pieces: Vec<Bytes>,
-    length: usize,
+    status: StatusCode,
+    headers: HeaderMap,
+    pieces: Vec<u8>,
     streamed: bool,
 }
 
@@ -50,9 +49,9 @@ impl Reply {
     pub fn upstream(head: &Parts, body: client::Incoming, guard: Option<Guard>) -> Self {
         let kept = guard.map(|guard| Kept {
             guard,
-            stored: Stored { status: head.status, headers: head.headers.clone(), body: None },
+            status: head.status,
+            headers: head.headers.clone(),
             pieces: Vec::new(),
-            length: 0,
             streamed: head.headers.get(header::CONTENT_TYPE).is_some_and(is_event_stream),
         });
         Self { source: Source::Upstream(Box::new(body)), kept, trace: None }
@@ -77,18 +76,10 @@ impl Reply {
     /// The last piece is out: what was kept is stored.
     fn end(&mut self) {
         self.source = Source::Ended;
-        let Some(mut kept) = self.kept.take() else { return };
-        if !kept.stored.status.is_success() {
-            return;
-        }
-        if !kept.streamed {
-            let whole = match kept.pieces.as_slice() {
-                [one] => one.clone(),
-                many => many.concat().into(),
-            };
-            kept.stored.body = Some(whole);
-        }
-        kept.guard.done(kept.stored);
+        // Any other outcome frees the id, so that the sender's retry is let through.
+        let Some(kept) = self.kept.take().filter(|kept| kept.status.is_success()) else { return };
+        let body = (!kept.streamed).then_some(kept.pieces.as_slice());
+        kept.guard.done(Stored::new(kept.status, &kept.headers, body), clock::now());
     }
 
     fn sent(&mut self, piece: &Bytes) {
@@ -96,12 +87,11 @@ impl Reply {
             trace.sent(piece.len());
         }
         let Some(kept) = &mut self.kept else { return };
-        kept.length = kept.length.saturating_add(piece.len());
-        if kept.streamed || kept.length > KEEP_MAX {
-            kept.streamed = true;
+        kept.streamed |= kept.pieces.len() + piece.len() > LARGEST_BODY;
+        if kept.streamed {
             kept.pieces = Vec::new();
         } else {
-            kept.pieces.push(piece.clone());
+            kept.pieces.extend_from_slice(piece);
         }
     }
 }

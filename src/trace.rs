@@ -1,6 +1,7 @@
 //! The trace of a request: gathered on its way, counted and logged in one place whatever became of it.
 
-use crate::access_log::Record;
+use crate::access_log::{Record, Text};
+use crate::gate::Fault;
 use crate::client::{Pool, UpstreamError};
 use crate::clock;
 use crate::forward::X_REQUEST_ID;
@@ -39,7 +40,8 @@ impl Trace {
         let own = head.headers.get(X_REQUEST_ID).filter(|id| is_sane(id.as_bytes())).cloned();
         let id = own.unwrap_or_else(|| worker.request_id());
         let mut trace = Self::open(worker, peer, id);
-        trace.record.set_target(head.method.as_str(), head.uri.path());
+        trace.record.method = Text::new(head.method.as_str().as_bytes());
+        trace.record.path = Text::new(head.uri.path().as_bytes());
         trace
     }
 
@@ -51,7 +53,7 @@ impl Trace {
     fn open(worker: &Rc<Worker>, peer: IpAddr, id: HeaderValue) -> Self {
         worker.cells.in_flight.up();
         let start = clock::now();
-        let record = Record::new(peer, id.as_bytes());
+        let record = Record { id: Text::new(id.as_bytes()), peer: Some(peer), ..Record::default() };
         Self { id, start, worker: worker.clone(), bot: None, pool: None, standing: None, record }
     }
 
@@ -63,7 +65,7 @@ impl Trace {
 
     /// Who really sent it.
     pub fn peer(&mut self, peer: IpAddr) {
-        self.record.peer = peer;
+        self.record.peer = Some(peer);
     }
 
     /// It is verified, by one of the bot's secrets.
@@ -139,10 +141,9 @@ impl Trace {
     }
 
     /// The refusal of a head, which is written without a reply.
-    pub fn close(mut self, face: Face, detail: &'static str) {
+    pub fn close(mut self, face: Face, fault: Fault) {
         self.record.status = face.status;
-        self.record.reason = face.reason;
-        self.record.detail = detail;
+        self.record.reason = fault.word();
         self.worker.cells.refused(face.reason);
     }
 
@@ -161,7 +162,7 @@ impl Trace {
         self.worker.cells.refused(face.reason);
         match reject {
             Reject::Unverified(failure) => self.record.signature = failure.word(),
-            Reject::Framing(fault) => self.record.detail = fault.word(),
+            Reject::Framing(fault) => self.record.reason = fault.word(),
             Reject::Upstream(error) => self.failed(error),
             _ => {}
         }
@@ -190,16 +191,17 @@ impl Drop for Trace {
             self.record.status = 499;
             self.record.reason = "caller_gone";
         }
-        self.record.duration = now.saturating_sub(self.start);
+        self.record.duration_ns = now.saturating_sub(self.start);
         let cells = &self.worker.cells;
         cells.in_flight.down();
-        cells.request.observe(self.record.duration);
+        cells.request.observe(self.record.duration_ns);
         match &self.bot {
             Some((view, index)) => view.bots[*index].answered(self.record.status),
             None => cells.unrouted.answered(self.record.status),
         }
         if let Some(log) = &self.worker.log {
-            log.push(std::mem::take(&mut self.record), now);
+            self.record.at_ms = clock::unix_ms();
+            log.push(std::mem::take(&mut self.record));
         }
     }
 }

@@ -1,17 +1,17 @@
 //! One worker: what its requests share without a lock, and what of it a reload replaces.
 
-use crate::access_log::Producer;
+use crate::access_log::{AccessLog, Producer};
 use crate::bot::Registry;
 use crate::buffer::Budget;
 use crate::client::Pool;
 use crate::duplicates::Ledger;
 use crate::limit::{Limiter, Sweeper};
-use crate::metrics::{BotCells, Metrics, WorkerCells};
+use crate::metrics::{BotCells, Metrics, Readings, WorkerCells};
 use crate::timers::Timers;
 use http::HeaderValue;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// How long a caller may take.
@@ -34,8 +34,34 @@ pub struct Shared {
     pub limiter: Limiter,
     /// All deliveries of late.
     pub ledger: Arc<Ledger>,
+    /// The access log, unless it is off. No worker touches it: each has a producer.
+    pub log: Mutex<Option<AccessLog>>,
     /// All counters.
     pub metrics: Arc<Metrics>,
+}
+
+impl Shared {
+    /// The access log's own end.
+    pub fn log(&self) -> MutexGuard<'_, Option<AccessLog>> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the stores say now.
+    pub fn readings(&self) -> Readings {
+        let (limit, duplicates) = (self.limiter.counts(), self.ledger.counts());
+        Readings {
+            buffer_bytes: self.budget.held(),
+            buffer_limit: self.budget.limit(),
+            limit_keys: limit.keys,
+            limit_made: limit.created,
+            limit_swept: limit.swept,
+            limit_overflowed: limit.overflowed,
+            duplicates_held: duplicates.held,
+            duplicates_bytes: duplicates.bytes,
+            duplicates: duplicates.outcomes(),
+            access_log_dropped: self.log().as_ref().map_or(0, AccessLog::dropped),
+        }
+    }
 }
 
 /// What a reload replaces, as one worker sees it. A request keeps the view it began with.

@@ -3,6 +3,7 @@
 use super::curl::{Answer, Request};
 use super::{Format, log, run};
 use crate::app::App;
+use crate::clock;
 use crate::config;
 use crate::dialect::{DIALECTS, Dialect};
 use crate::signature::{Unix, Verifier};
@@ -28,7 +29,7 @@ const BODY_MAX: usize = 1024 * 1024;
 /// Runs the exchanges and prints them; then keeps serving, unless it is for `once`.
 pub(super) fn demo(once: bool, format: Format) -> ExitCode {
     log::start(format);
-    let shown = run::background().map_err(|error| error.to_string()).and_then(|runtime| runtime.block_on(show(once)));
+    let shown = run::background().map_err(|error| error.to_string()).and_then(|runtime| runtime.block_on(show(once, format)));
     match shown {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
@@ -39,7 +40,7 @@ pub(super) fn demo(once: bool, format: Format) -> ExitCode {
     }
 }
 
-async fn show(once: bool) -> Result<bool, String> {
+async fn show(once: bool, format: Format) -> Result<bool, String> {
     let backend = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(|error| error.to_string())?;
     let text = configuration(backend.local_addr().map_err(|error| error.to_string())?);
     let secret = uuid::Uuid::new_v4().simple().to_string();
@@ -47,7 +48,7 @@ async fn show(once: bool) -> Result<bool, String> {
         .map_err(|report| report.human(false))?;
     tokio::spawn(serve_backend(backend));
     let verifiers: Vec<_> = settings.bots.iter().map(|bot| (bot.path.sample(), bot.verifier.clone())).collect();
-    let app = App::start(settings).await.map_err(|error| error.to_string())?;
+    let app = App::start(settings, format.of_log()).await.map_err(|error| error.to_string())?;
     let at = app.listening.iter().find(|(name, _)| *name == "http").map(|(_, at)| *at).ok_or("nothing listens")?;
 
     let mut out = anstream::stdout();
@@ -110,7 +111,7 @@ struct Exchange {
 fn exchanges(dialect: &Dialect, url: &str, verifier: &Verifier) -> Result<Vec<Exchange>, String> {
     let sample = &dialect.sample;
     let plain = Request::new(sample.method, url, sample.content_type, sample.body.as_bytes().to_vec())?;
-    let signed = plain.signed(verifier, Unix::now()).map_err(|error| error.to_string())?;
+    let signed = plain.signed(verifier, Unix::from_millis(clock::unix_ms().cast_signed())).map_err(|error| error.to_string())?;
     let mut broken = signed.clone();
     if let Some((_, value)) = broken.headers.last_mut() {
         let flipped = if value.ends_with('0') { "1" } else { "0" };

@@ -43,11 +43,12 @@ pub(super) fn run(file: &Path, format: Format) -> ExitCode {
 
 async fn serve(settings: Settings, file: &Path, format: Format) -> io::Result<()> {
     let mut signals = Signals::new()?;
-    let mut app = App::start(settings).await?;
+    let mut app = App::start(settings, format.of_log()).await?;
     announce(&app.listening, file, format);
     loop {
         tokio::select! {
-            () = signals.stop() => break,
+            _ = signals.terminate.recv() => break,
+            _ = signals.interrupt.recv() => break,
             _ = signals.reload.recv() => reload(&mut app, file, format).await,
         }
     }

@@ -3,7 +3,7 @@
 use super::curl::Request;
 use super::{BAD_CONFIGURATION, Format};
 use crate::config::{self, Settings};
-use crate::dialect;
+use crate::{clock, dialect};
 use crate::signature::Unix;
 use std::io::Write;
 use std::path::Path;
@@ -54,7 +54,7 @@ fn line(settings: &Settings, id: &str, body: Option<&str>, url: Option<&str>) ->
         },
     };
     let request = Request::new(dialect.sample.method, &url, dialect.sample.content_type, body)?;
-    Ok(request.signed(&bot.verifier, Unix::now()).map_err(|error| error.to_string())?.curl())
+    Ok(request.signed(&bot.verifier, Unix::from_millis(clock::unix_ms().cast_signed())).map_err(|error| error.to_string())?.curl())
 }
 
 fn read(path: &Path) -> std::io::Result<Vec<u8>> {

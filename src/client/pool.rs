@@ -77,7 +77,7 @@ impl Pool {
     pub(super) async fn checkout(self: &Rc<Self>, timer: &Timer, schedule: &Schedule) -> Result<Up, Cause> {
         loop {
             if let Some(up) = poll_fn(|cx| Poll::Ready(self.reuse(cx))).await {
-                self.cells.reused();
+                self.cells.reused.up();
                 return Ok(up);
             }
             if self.open.get() < self.cap {
@@ -143,7 +143,7 @@ impl Pool {
             Poll::Pending => timer.poll(cx).map(|()| Err(schedule.passed(Deadline::Connect))),
         })
         .await?;
-        self.cells.opened();
+        self.cells.opened.up();
         let meter = Rc::new(Meter::default());
         let io = TokioIo::new(Metered { stream, meter: meter.clone() });
         let (sender, conn) = Builder::new()
@@ -186,7 +186,7 @@ struct Seat(Rc<Pool>);
 impl Seat {
     fn take(pool: &Rc<Pool>) -> Self {
         pool.open.set(pool.open.get() + 1);
-        pool.cells.open(pool.open.get());
+        pool.cells.connections.set(pool.open.get() as u64);
         Self(pool.clone())
     }
 }
@@ -194,7 +194,7 @@ impl Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         self.0.open.set(self.0.open.get() - 1);
-        self.0.cells.open(self.0.open.get());
+        self.0.cells.connections.set(self.0.open.get() as u64);
         self.0.call_next();
     }
 }

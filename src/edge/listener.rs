@@ -5,6 +5,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
@@ -53,9 +54,9 @@ impl Acceptor {
 
     /// The fewest requests in flight, then the fewest connections.
     async fn hand_over(&self, order: Order) {
-        let idlest = self.workers.iter().min_by_key(|worker| (worker.cells.in_flight(), worker.cells.connections()));
+        let idlest = self.workers.iter().min_by_key(|worker| (worker.cells.in_flight.get(), worker.assigned.load(Relaxed)));
         if let Some(worker) = idlest {
-            worker.cells.connection_opened();
+            worker.assigned.fetch_add(1, Relaxed);
             if let Err(mpsc::error::SendError(_)) = worker.orders.send(order).await {
                 tracing::error!("a worker is gone");
             }

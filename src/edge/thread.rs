@@ -11,10 +11,11 @@ use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread::JoinHandle;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
 /// Orders that may wait for one worker; connections among them are under their own cap already.
 const ORDERS: usize = 1024;
@@ -37,6 +38,8 @@ pub struct Handle {
     pub orders: mpsc::Sender<Order>,
     /// How busy it is.
     pub cells: Arc<WorkerCells>,
+    /// Connections given to it and not yet closed.
+    pub assigned: Arc<AtomicUsize>,
     /// Its thread.
     pub thread: JoinHandle<()>,
 }
@@ -50,33 +53,36 @@ pub fn start(
     log: Option<Producer>,
 ) -> io::Result<Handle> {
     let (orders, inbox) = mpsc::channel(ORDERS);
-    let cells = shared.metrics.worker(number);
-    let theirs = cells.clone();
+    let Some(cells) = shared.metrics.workers().get(number).cloned() else {
+        return Err(io::Error::other("more workers than counters"));
+    };
+    let assigned = Arc::new(AtomicUsize::new(0));
+    let (theirs, count) = (cells.clone(), assigned.clone());
     let thread = std::thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
         let built = Builder::new_current_thread().enable_io().enable_time().build_local(LocalOptions::default());
         match built {
-            Ok(runtime) => runtime.block_on(run(Worker::new(shared, registry, theirs, log, workers), inbox)),
+            Ok(runtime) => runtime.block_on(run(Worker::new(shared, registry, theirs, log, workers), count, inbox)),
             Err(error) => tracing::error!(%error, number, "a worker cannot start"),
         }
     })?;
-    Ok(Handle { orders, cells, thread })
+    Ok(Handle { orders, cells, assigned, thread })
 }
 
-async fn run(worker: Rc<Worker>, mut inbox: mpsc::Receiver<Order>) {
+async fn run(worker: Rc<Worker>, assigned: Arc<AtomicUsize>, mut inbox: mpsc::Receiver<Order>) {
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut end: Option<Instant> = None;
     loop {
         tokio::select! {
             due = ticks.tick() => {
-                worker.cells.lag(due.elapsed());
+                worker.cells.lag.observe(clock::nanos(due.elapsed()));
                 worker.tick(clock::now());
-                if end.is_some_and(|end| worker.cells.connections() == 0 || Instant::now() >= end) {
+                if end.is_some_and(|end| assigned.load(Relaxed) == 0 || Instant::now() >= end) {
                     return;
                 }
             }
             order = inbox.recv() => match order {
-                Some(Order::Serve(stream, peer, permit)) => serve(&worker, stream, peer, permit),
+                Some(Order::Serve(stream, peer, permit)) => serve(&worker, &assigned, stream, peer, permit),
                 Some(Order::Replace(registry)) => worker.replace(registry),
                 Some(Order::Drain(by)) => {
                     worker.drain();
@@ -88,19 +94,21 @@ async fn run(worker: Rc<Worker>, mut inbox: mpsc::Receiver<Order>) {
     }
 }
 
-fn serve(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit) {
+fn serve(worker: &Rc<Worker>, assigned: &Arc<AtomicUsize>, stream: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit) {
     let stream = match tokio::net::TcpStream::from_std(stream) {
         Ok(stream) => stream,
         Err(error) => {
             tracing::warn!(%error, "a connection cannot be served");
-            worker.cells.connection_closed();
+            assigned.fetch_sub(1, Relaxed);
             return;
         }
     };
-    let worker = worker.clone();
+    let (worker, assigned) = (worker.clone(), assigned.clone());
     tokio::task::spawn_local(async move {
+        worker.cells.connections.up();
         conn::run(worker.clone(), stream, peer).await;
-        worker.cells.connection_closed();
+        worker.cells.connections.down();
+        assigned.fetch_sub(1, Relaxed);
         drop(permit);
     });
 }
