@@ -139,7 +139,7 @@ pub struct UpstreamError {
 /// Every word of [`Cause::word`].
 pub const WORDS: [&str; 8] = ["connect", "first_byte", "idle", "total", "queue", "unreachable", "broken", "senseless"];
 
-/// The instants at which one exchange's deadlines pass, counted from its start.
+/// When one exchange's deadlines pass, counted from its start.
 #[derive(Clone, Copy, Debug)]
 struct Schedule {
     timeouts: Timeouts,
@@ -148,12 +148,12 @@ struct Schedule {
 
 impl Schedule {
     fn new(timeouts: Timeouts) -> Self {
-        Self { timeouts, total: clock::now().saturating_add(clock::nanos(timeouts.total)) }
+        Self { timeouts, total: clock::coarse().saturating_add(clock::nanos(timeouts.total)) }
     }
 
     /// Arms `timer` with a phase's deadline or the total one, whichever is first.
     fn arm(&self, timer: &Timer, phase: Duration) {
-        timer.set(clock::now().saturating_add(clock::nanos(phase)).min(self.total));
+        timer.set(clock::coarse().saturating_add(clock::nanos(phase)).min(self.total));
     }
 
     /// Which of the two it was that passed.
@@ -171,7 +171,6 @@ pub async fn send(
     timer: Rc<Timer>,
 ) -> Result<Response<Incoming>, UpstreamError> {
     let schedule = Schedule::new(pool.target.timeouts);
-    schedule.arm(&timer, schedule.timeouts.connect);
     let unsent = |cause| UpstreamError { cause, sent: Sent::Unsent };
     loop {
         let mut up = pool.checkout(&timer, &schedule).await.map_err(unsent)?;
@@ -181,7 +180,7 @@ pub async fn send(
                 return Err(UpstreamError { cause: Cause::Senseless("101 without an upgrade"), sent: Sent::Sent });
             }
             Ok(response) => {
-                schedule.arm(&timer, schedule.timeouts.idle);
+                timer.clear();
                 return Ok(response.map(|body| Incoming::new(body, up, pool.clone(), timer, schedule)));
             }
             Err(Failed::HandedBack(back, _)) if up.reused => request = *back,

@@ -1,8 +1,12 @@
 //! The head of a forwarded request, rebuilt: our own framing, our own identity headers, nothing that is hop-by-hop.
 
 use crate::bot::Bot;
+use crate::client::Frames;
 use http::header::{self, Entry, HeaderName};
-use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Request, Uri, Version, response};
+use hyper::body::Body;
+use smallvec::SmallVec;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -21,15 +25,19 @@ pub struct Identity<'a> {
     pub id: HeaderValue,
 }
 
-/// The request for the upstream, without its body.
+/// The request for the upstream. Takes the header map out of the caller's head.
 pub fn rebuild(
     bot: &Bot,
-    method: Method,
-    uri: &Uri,
-    mut headers: HeaderMap,
+    head: &mut Parts,
     identity: Identity<'_>,
-) -> Result<Request<()>, http::Error> {
+    body: Frames,
+) -> Result<Request<Frames>, http::Error> {
+    let mut headers = std::mem::take(&mut head.headers);
+    let framed = headers.contains_key(header::CONTENT_LENGTH) || headers.contains_key(header::TRANSFER_ENCODING);
     strip(&mut headers, |name| is_ours(name) || (!identity.trusted && is_identity(name)));
+    if framed && body.is_end_stream() {
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+    }
     let host = headers.insert(header::HOST, bot.authority.clone());
     if identity.trusted {
         append_peer(&mut headers, identity.socket);
@@ -46,17 +54,17 @@ pub fn rebuild(
     for (name, value) in &bot.headers {
         headers.insert(name, value.clone());
     }
-    let mut request = Request::new(());
-    *request.method_mut() = method;
-    *request.uri_mut() = target(bot, uri)?;
-    *request.version_mut() = Version::HTTP_11;
+    let mut request = Request::new(body);
+    *request.uri_mut() = target(bot, &head.uri)?;
+    std::mem::swap(request.method_mut(), &mut head.method);
     *request.headers_mut() = headers;
     Ok(request)
 }
 
-/// Takes what is hop-by-hop out of a response, as the caller shall see it.
-pub fn strip_response(headers: &mut HeaderMap) {
-    strip(headers, |name| name == "trailer");
+/// Makes a response's head ours: nothing hop-by-hop, and the version that we speak, whatever the upstream does.
+pub fn strip_response(head: &mut response::Parts) {
+    strip(&mut head.headers, |name| name == "trailer");
+    head.version = Version::HTTP_11;
 }
 
 /// The upstream's path before the caller's own, which is never decoded or normalised.
@@ -75,33 +83,22 @@ fn target(bot: &Bot, uri: &Uri) -> Result<Uri, http::Error> {
 
 /// Removes the hop-by-hop fields of RFC 9110 §7.6.1, those that `Connection` names, and those that `more` names.
 fn strip(headers: &mut HeaderMap, more: impl Fn(&str) -> bool) {
-    let mut doomed: [Option<HeaderName>; 4] = [const { None }; 4];
-    loop {
-        let named = headers.get_all(header::CONNECTION);
-        let by_connection =
-            |name: &HeaderName| named.iter().any(|value| lists(value, name)) && name != header::HOST;
-        let mut found = 0;
-        let any_named = named.iter().next().is_some();
-        for name in headers.keys() {
-            if is_hop_by_hop(name.as_str()) && name != header::CONNECTION
-                || more(name.as_str())
-                || any_named && by_connection(name)
-            {
-                doomed[found] = Some(name.clone());
-                found += 1;
-                if found == doomed.len() {
-                    break;
-                }
-            }
-        }
-        for name in doomed.iter_mut().filter_map(Option::take) {
-            headers.remove(name);
-        }
-        if found < doomed.len() {
-            break;
+    let mut doomed: SmallVec<[HeaderName; 4]> = SmallVec::new();
+    let mut named = false;
+    for name in headers.keys() {
+        named |= name == header::CONNECTION;
+        if is_hop_by_hop(name.as_str()) || more(name.as_str()) {
+            doomed.push(name.clone());
         }
     }
-    headers.remove(header::CONNECTION);
+    if named {
+        let values = headers.get_all(header::CONNECTION);
+        let listed = |name: &&HeaderName| **name != header::HOST && values.iter().any(|value| lists(value, name));
+        doomed.extend(headers.keys().filter(listed).cloned());
+    }
+    for name in doomed {
+        headers.remove(name);
+    }
 }
 
 fn lists(value: &HeaderValue, name: &HeaderName) -> bool {

@@ -2,8 +2,8 @@
 //!
 //! head → route → greeting → verify and limit by the head → body → verify → limit → handshake → duplicate → upstream → reply
 
-use crate::bot::Bot;
-use crate::buffer::SMALL;
+use crate::bot::{Bot, Registry};
+use crate::buffer::{Hold, SMALL};
 use crate::client::{self, Frames};
 use crate::clock;
 use crate::duplicates::{self, Begin};
@@ -18,7 +18,7 @@ use crate::timers::Timer;
 use crate::worker::{View, Worker};
 use bytes::{Bytes, BytesMut};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use hyper::body::{Body, Incoming};
 use ipnet::IpNet;
 use std::future::poll_fn;
@@ -48,9 +48,9 @@ impl Caller {
 }
 
 /// Serves one request: whatever happens, there is a response. The body is borrowed: what is left of it is its owner's affair.
-pub async fn handle(worker: &Rc<Worker>, caller: &Caller, head: Parts, body: &mut Incoming) -> Response<Reply> {
+pub async fn handle(worker: &Rc<Worker>, caller: &Caller, head: &mut Parts, body: &mut Incoming) -> Response<Reply> {
     let view = worker.view();
-    let mut trace = Trace::begin(worker, caller.address, &head);
+    let mut trace = Trace::begin(worker, caller.address, head);
     match pass(worker, &view, caller, &mut trace, head, body).await {
         Ok(response) => trace.answer(response),
         Err(reject) => trace.refuse(&reject),
@@ -80,12 +80,12 @@ async fn pass(
     view: &Rc<View>,
     caller: &Caller,
     trace: &mut Trace,
-    head: Parts,
+    head: &mut Parts,
     body: &mut Incoming,
 ) -> Result<Response<Reply>, Reject> {
     let registry = &view.registry;
     let path = head.uri.path();
-    check_head(&head)?;
+    check_head(head)?;
     let (index, bot) = registry.route(path).ok_or(Reject::NotFound)?;
     trace.bot(view, index);
     let trusted = is_trusted(&registry.trusted, caller.address);
@@ -100,12 +100,13 @@ async fn pass(
     }
 
     let now = Unix::from_millis(clock::unix_ms().cast_signed());
-    let check = bot.verifier.begin(&about, now).map_err(Reject::Unverified)?;
+    let mut check = bot.verifier.begin(&about, now).map_err(Reject::Unverified)?;
     let by_head = bot.verifier.decided_by_head();
     if by_head {
         charge_head(worker, bot, trace, peer, &head.headers)?;
     }
-    let (frames, check, hold) = receive(worker, caller, body, check, registry.max_body, registry.timeouts.body).await?;
+    let (frames, hold) = receive(worker, caller, registry, body, &mut check).await?;
+    trace.received(&frames);
     let proof = check.finish(&about, &frames).map_err(Reject::Unverified)?;
     trace.verified(&proof, now.seconds());
     if !by_head {
@@ -126,13 +127,12 @@ async fn pass(
     // One turn of the loop: what else has arrived is verified before this is sent, and a close that came meanwhile is seen.
     tokio::task::yield_now().await;
     let identity = Identity { socket: &caller.text, trusted, id: trace.id.clone() };
-    let request = forward::rebuild(bot, head.method, &head.uri, head.headers, identity).map_err(|_| Reject::DotSegments)?;
-    let request: Request<Frames> = request.map(|()| Frames::new(frames, hold));
+    let request = forward::rebuild(bot, head, identity, Frames::new(frames, hold)).map_err(|_| Reject::DotSegments)?;
     let pool = &view.pools[bot.upstream];
     trace.upstream(pool);
     let response = client::send(pool, request, caller.timer.clone()).await.map_err(Reject::Upstream)?;
     let (mut parts, body) = response.into_parts();
-    forward::strip_response(&mut parts.headers);
+    forward::strip_response(&mut parts);
     let reply = Reply::upstream(&parts, body, guard);
     Ok(Response::from_parts(parts, reply))
 }
@@ -154,15 +154,33 @@ fn has_dot_segments(path: &str) -> bool {
     if memchr::memchr2(b'.', b'%', bytes).is_none() {
         return false;
     }
-    path.split(['/', '\\']).any(|segment| {
-        let mut rest = segment.as_bytes();
-        let mut dots = 0;
-        while let [b'.', tail @ ..] | [b'%', b'2', b'e' | b'E', tail @ ..] = rest {
-            rest = tail;
-            dots += 1;
+    let mut rest = bytes;
+    let mut dots = Some(0);
+    loop {
+        // A slash may be encoded too, and some servers take a backslash for one.
+        let (end, tail) = match rest {
+            [] => (true, rest),
+            [b'/' | b'\\', tail @ ..] | [b'%', b'2', b'f' | b'F', tail @ ..] | [b'%', b'5', b'c' | b'C', tail @ ..] => (true, tail),
+            [b'.', tail @ ..] | [b'%', b'2', b'e' | b'E', tail @ ..] => {
+                dots = dots.map(|dots| dots + 1);
+                (false, tail)
+            }
+            [_, tail @ ..] => {
+                dots = None;
+                (false, tail)
+            }
+        };
+        if end && matches!(dots, Some(1 | 2)) {
+            return true;
         }
-        rest.is_empty() && (1..=2).contains(&dots)
-    })
+        if rest.is_empty() {
+            return false;
+        }
+        if end {
+            dots = Some(0);
+        }
+        rest = tail;
+    }
 }
 
 fn is_trusted(trusted: &[IpNet], address: IpAddr) -> bool {
@@ -231,16 +249,16 @@ fn begin_delivery(worker: &Worker, bot: &Bot, headers: &HeaderMap, frames: &[Byt
 }
 
 /// Reads the body whole, within its size, its deadline and the budget, and feeds the check as it arrives.
-async fn receive<'v>(
+async fn receive(
     worker: &Worker,
     caller: &Caller,
+    registry: &Registry,
     body: &mut Incoming,
-    mut check: Check<'v>,
-    max: u64,
-    deadline: std::time::Duration,
-) -> Result<(Vec<Bytes>, Check<'v>, Option<crate::buffer::Hold>), Reject> {
+    check: &mut Check<'_>,
+) -> Result<(Vec<Bytes>, Option<Hold>), Reject> {
+    let max = registry.max_body;
     if body.is_end_stream() {
-        return Ok((Vec::new(), check, None));
+        return Ok((Vec::new(), None));
     }
     let declared = body.size_hint().lower();
     if declared > max {
@@ -257,7 +275,7 @@ async fn receive<'v>(
             Poll::Pending => {
                 if !armed {
                     armed = true;
-                    caller.timer.set(clock::now().saturating_add(clock::nanos(deadline)));
+                    caller.timer.set(clock::coarse().saturating_add(clock::nanos(registry.timeouts.body)));
                 }
                 caller.timer.poll(cx).map(|()| Err(Reject::BodyTimeout))
             }
@@ -296,8 +314,10 @@ async fn receive<'v>(
     if !gathered.is_empty() {
         frames.push(gathered.freeze());
     }
-    caller.timer.clear();
-    Ok((frames, check, Some(hold)))
+    if armed {
+        caller.timer.clear();
+    }
+    Ok((frames, Some(hold)))
 }
 
 /// Why a body could not be read: the gate found its framing broken, or the caller has gone.

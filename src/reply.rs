@@ -19,7 +19,7 @@ const BOTGATE_DUPLICATE: HeaderName = HeaderName::from_static("botgate-duplicate
 pub struct Reply {
     source: Source,
     kept: Option<Kept>,
-    trace: Option<Trace>,
+    trace: Option<Box<Trace>>,
 }
 
 #[derive(Debug)]
@@ -69,7 +69,7 @@ impl Reply {
     }
 
     /// The request's trace ends with this body.
-    pub fn follow(&mut self, trace: Trace) {
+    pub fn follow(&mut self, trace: Box<Trace>) {
         self.trace = Some(trace);
     }
 

@@ -3,7 +3,6 @@
 //! A connection owns one or two [`Timer`]s for its life and moves their deadline with a store; the sweep wakes those that passed.
 //! A deadline therefore fires up to one [`TICK`] late, and costs a request nothing but that store.
 
-use crate::clock;
 use slab::Slab;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -14,6 +13,8 @@ use std::time::Duration;
 pub const TICK: Duration = Duration::from_millis(20);
 
 const NEVER: u64 = u64::MAX;
+/// What the sweep leaves behind: a poll then needs no clock.
+const PASSED: u64 = 0;
 
 #[derive(Debug)]
 struct Entry {
@@ -44,6 +45,7 @@ impl Timers {
     pub fn sweep(&self, now: u64) {
         for (_, entry) in &*self.0.borrow() {
             if entry.deadline.get() <= now {
+                entry.deadline.set(PASSED);
                 entry.wake();
             }
         }
@@ -74,7 +76,7 @@ pub struct Timer {
 }
 
 impl Timer {
-    /// Sets the deadline, in nanoseconds of [`clock::now`].
+    /// Sets the deadline, in nanoseconds of [`crate::clock::now`].
     pub fn set(&self, deadline: u64) {
         self.entry.deadline.set(deadline);
     }
@@ -86,8 +88,7 @@ impl Timer {
 
     /// Ready once the deadline has passed; otherwise the task is woken when it does.
     pub fn poll(&self, cx: &Context<'_>) -> Poll<()> {
-        let deadline = self.entry.deadline.get();
-        if deadline != NEVER && deadline <= clock::now() {
+        if self.entry.deadline.get() == PASSED {
             return Poll::Ready(());
         }
         let mut waker = self.entry.waker.borrow_mut();

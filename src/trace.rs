@@ -10,6 +10,7 @@ use crate::reject::{Face, Reject, error_body};
 use crate::reply::Reply;
 use crate::signature::Proof;
 use crate::worker::{View, Worker};
+use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use std::net::IpAddr;
@@ -36,7 +37,7 @@ pub struct Trace {
 
 impl Trace {
     /// The trace of a request whose head has been read.
-    pub fn begin(worker: &Rc<Worker>, peer: IpAddr, head: &Parts) -> Self {
+    pub fn begin(worker: &Rc<Worker>, peer: IpAddr, head: &Parts) -> Box<Self> {
         let own = head.headers.get(X_REQUEST_ID).filter(|id| is_sane(id.as_bytes())).cloned();
         let id = own.unwrap_or_else(|| worker.request_id());
         let mut trace = Self::open(worker, peer, id);
@@ -46,15 +47,15 @@ impl Trace {
     }
 
     /// The trace of a head that was refused before it was read.
-    pub fn headless(worker: &Rc<Worker>, peer: IpAddr) -> Self {
+    pub fn headless(worker: &Rc<Worker>, peer: IpAddr) -> Box<Self> {
         Self::open(worker, peer, worker.request_id())
     }
 
-    fn open(worker: &Rc<Worker>, peer: IpAddr, id: HeaderValue) -> Self {
+    fn open(worker: &Rc<Worker>, peer: IpAddr, id: HeaderValue) -> Box<Self> {
         worker.cells.in_flight.up();
         let start = clock::now();
         let record = Record { id: Text::new(id.as_bytes()), peer: Some(peer), ..Record::default() };
-        Self { id, start, worker: worker.clone(), bot: None, pool: None, standing: None, record }
+        Box::new(Self { id, start, worker: worker.clone(), bot: None, pool: None, standing: None, record })
     }
 
     /// Which bot it is for.
@@ -75,9 +76,9 @@ impl Trace {
         }
     }
 
-    /// So many bytes of body have come in.
-    pub fn received(&mut self, bytes: u64) {
-        self.record.bytes_in = bytes;
+    /// The body has come in whole.
+    pub fn received(&mut self, frames: &[Bytes]) {
+        self.record.bytes_in = frames.iter().map(|frame| frame.len() as u64).sum();
     }
 
     /// It goes up through this pool.
@@ -101,7 +102,7 @@ impl Trace {
     }
 
     /// The response as it leaves, with the trace in its body's keeping.
-    pub fn answer(mut self, mut response: Response<Reply>) -> Response<Reply> {
+    pub fn answer(mut self: Box<Self>, mut response: Response<Reply>) -> Response<Reply> {
         response.headers_mut().insert(X_REQUEST_ID, self.id.clone());
         if let (Some(standing), Some(rules)) = (&self.standing, self.rules()) {
             let fields = [(RATELIMIT_POLICY, rules.policy().cloned()), (RATELIMIT, rules.rate_limit(standing))];
@@ -118,7 +119,7 @@ impl Trace {
     }
 
     /// The refusal as it leaves.
-    pub fn refuse(mut self, reject: &Reject) -> Response<Reply> {
+    pub fn refuse(mut self: Box<Self>, reject: &Reject) -> Response<Reply> {
         let face = reject.face();
         self.note(reject, face);
         let mut response = Response::new(Reply::full(error_body(&reject.sentence(), face.code).into()));
@@ -141,7 +142,7 @@ impl Trace {
     }
 
     /// The refusal of a head, which is written without a reply.
-    pub fn close(mut self, face: Face, fault: Fault) {
+    pub fn close(mut self: Box<Self>, face: Face, fault: Fault) {
         self.record.status = face.status;
         self.record.reason = fault.word();
         self.worker.cells.refused(face.reason);

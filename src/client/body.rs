@@ -56,6 +56,8 @@ pub struct Incoming {
     pool: Rc<Pool>,
     timer: Rc<Timer>,
     schedule: Schedule,
+    /// The deadline for the next piece is set.
+    waiting: bool,
 }
 
 impl Incoming {
@@ -66,7 +68,7 @@ impl Incoming {
         timer: Rc<Timer>,
         schedule: Schedule,
     ) -> Self {
-        Self { body, up: Some(up), pool, timer, schedule }
+        Self { body, up: Some(up), pool, timer, schedule, waiting: false }
     }
 
     /// The next piece of data, `None` at the end. Trailers are dropped: they are hop-by-hop unless both sides agreed.
@@ -86,7 +88,8 @@ impl Incoming {
             };
             return match polled {
                 Poll::Ready(Some(Ok(piece))) => {
-                    self.schedule.arm(&self.timer, self.schedule.timeouts.idle);
+                    self.timer.clear();
+                    self.waiting = false;
                     match piece.into_data() {
                         Ok(data) => Poll::Ready(Some(Ok(data))),
                         Err(_trailers) => continue,
@@ -99,6 +102,10 @@ impl Incoming {
                 }
                 Poll::Pending if self.up.is_none() => Poll::Ready(Some(Err(self.fail(Cause::Gone)))),
                 Poll::Pending => {
+                    if !self.waiting {
+                        self.waiting = true;
+                        self.schedule.arm(&self.timer, self.schedule.timeouts.idle);
+                    }
                     let passed = self.timer.poll(cx);
                     passed.map(|()| Some(Err(self.fail(self.schedule.passed(Deadline::Idle)))))
                 }

@@ -10,7 +10,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -75,15 +75,20 @@ impl Pool {
 
     /// A connection that is ready for a request: the youngest idle one that is still alive, or a new one.
     pub(super) async fn checkout(self: &Rc<Self>, timer: &Timer, schedule: &Schedule) -> Result<Up, Cause> {
+        let mut schedule_is_fresh = true;
         loop {
             if let Some(up) = poll_fn(|cx| Poll::Ready(self.reuse(cx))).await {
                 self.cells.reused.up();
                 return Ok(up);
             }
-            if self.open.get() < self.cap {
-                return self.connect(timer, schedule).await;
+            if schedule_is_fresh {
+                schedule.arm(timer, schedule.timeouts.connect);
+                schedule_is_fresh = false;
             }
-            self.wait(timer, schedule).await?;
+            if self.open.get() < self.cap {
+                return Box::pin(self.connect(timer, schedule)).await;
+            }
+            Box::pin(self.wait(timer, schedule)).await?;
         }
     }
 
@@ -99,7 +104,7 @@ impl Pool {
     }
 
     pub(super) fn put_back(&self, mut up: Up) {
-        up.since = clock::now();
+        up.since = clock::coarse();
         self.idle.borrow_mut().push(up);
         self.call_next();
     }
@@ -137,7 +142,7 @@ impl Pool {
 
     async fn connect(self: &Rc<Self>, timer: &Timer, schedule: &Schedule) -> Result<Up, Cause> {
         let seat = Seat::take(self);
-        let mut dial = Box::pin(dial(&self.target));
+        let mut dial = pin!(dial(&self.target));
         let stream = poll_fn(|cx| match dial.as_mut().poll(cx) {
             Poll::Ready(result) => Poll::Ready(result.map_err(Cause::Connect)),
             Poll::Pending => timer.poll(cx).map(|()| Err(schedule.passed(Deadline::Connect))),

@@ -51,6 +51,7 @@ pub(super) struct Conn {
     pub(super) ending: Cell<bool>,
     pub(super) received: Cell<u64>,
     served: Cell<u64>,
+    answered: Cell<bool>,
     idle_since: Cell<u64>,
     partial_since: Cell<Option<u64>>,
     blocked_since: Cell<Option<u64>>,
@@ -68,6 +69,7 @@ impl Conn {
             ending: Cell::new(false),
             received: Cell::new(0),
             served: Cell::new(0),
+            answered: Cell::new(false),
             idle_since: Cell::new(clock::now()),
             partial_since: Cell::new(None),
             blocked_since: Cell::new(None),
@@ -125,7 +127,7 @@ impl Conn {
     /// The refusal that ends the connection, as bytes; empty where it ends without one.
     pub(super) fn last_words(&self) -> Vec<u8> {
         match self.fault.get() {
-            Some(fault) if self.phase.get() == Phase::Idle => line::refuse_head(&self.worker, &self.caller, fault),
+            Some(fault) if self.phase.get() == Phase::Idle && !self.answered.get() => line::refuse_head(&self.worker, &self.caller, fault),
             _ => Vec::new(),
         }
     }
@@ -162,14 +164,20 @@ impl Conn {
         false
     }
 
-    async fn serve(self: Rc<Self>, request: Request<Incoming>) -> Result<Response<Served>, Infallible> {
+    /// A request has been parsed; called before anything else is read.
+    fn begin(self: &Rc<Self>) -> Handed {
         self.phase.set(Phase::Busy);
         self.served.set(self.served.get() + 1);
-        let (head, mut body) = request.into_parts();
-        let served = Handed(self.clone());
-        let mut response = line::handle(&self.worker, &self.caller, head, &mut body).await;
+        Handed(self.clone())
+    }
+
+    async fn serve(self: Rc<Self>, request: Request<Incoming>, served: Handed) -> Result<Response<Served>, Infallible> {
+        let (mut head, mut body) = request.into_parts();
+        let mut response = line::handle(&self.worker, &self.caller, &mut head, &mut body).await;
         if !body.is_end_stream() {
             if self.mid_body() {
+                // A fault of this body is this request's to answer; there are no last words on it.
+                self.answered.set(self.fault.get().is_some());
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             } else {
                 discard(&mut body).await;
@@ -231,7 +239,7 @@ pub(super) async fn run(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr)
     let timer = worker.timers.timer();
     let service = {
         let conn = conn.clone();
-        service_fn(move |request| conn.clone().serve(request))
+        service_fn(move |request| conn.clone().serve(request, conn.begin()))
     };
     let mut http = pin!(
         http1::Builder::new()
