@@ -35,14 +35,9 @@ fn two(
             let value = &value;
             scope.spawn(move || {
                 let mut sweeper = Sweeper::default();
-                (0..rounds).for_each(|round| {
-                    drop(black_box(ask(
-                        limiter,
-                        rules,
-                        &mut sweeper,
-                        value(thread, round),
-                    )))
-                });
+                for round in 0..rounds {
+                    black_box(ask(limiter, rules, &mut sweeper, value(thread, round)));
+                }
             });
         }
     });
@@ -56,7 +51,9 @@ fn bench(criterion: &mut Criterion) {
     let single = rules(1, json());
 
     let (limiter, mut sweeper) = (Limiter::default(), Sweeper::default());
-    (0..10_000).for_each(|value| drop(ask(&limiter, &endless, &mut sweeper, value)));
+    for value in 0..10_000 {
+        ask(&limiter, &endless, &mut sweeper, value);
+    }
     let mut value = 0;
     group.bench_function("hit", |bencher| {
         bencher.iter(|| {
@@ -99,7 +96,9 @@ fn bench(criterion: &mut Criterion) {
         bencher.iter_batched_ref(
             fresh,
             |(limiter, sweeper)| {
-                (0..100).for_each(|value| drop(black_box(ask(limiter, &endless, sweeper, value))))
+                for value in 0..100 {
+                    black_box(ask(limiter, &endless, sweeper, value));
+                }
             },
             BatchSize::SmallInput,
         );
