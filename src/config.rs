@@ -15,6 +15,8 @@ mod structure;
 mod syntax;
 mod upstream;
 mod url;
+#[cfg(test)]
+mod tests;
 mod values;
 mod verify;
 

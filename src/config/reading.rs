@@ -20,28 +20,28 @@ impl Reading<'_> {
     /// Notes an error about the value at `path`.
     pub(crate) fn error(&mut self, path: &str, message: impl Into<String>, fix: impl Into<String>) {
         self.faulty.insert(path.to_owned());
-        let at = self.spot(path).value;
+        let at = self.spot(path).map(|spot| spot.value);
         self.note(Severity::Error, at, message.into(), fix.into(), None);
     }
 
     /// Notes an error about the name at the end of `path`.
     pub(crate) fn error_at_key(&mut self, path: &str, message: impl Into<String>, fix: impl Into<String>) {
         self.faulty.insert(path.to_owned());
-        let at = self.spot(path).key;
+        let at = self.spot(path).map(|spot| spot.key);
         self.note(Severity::Error, at, message.into(), fix.into(), None);
     }
 
     /// Notes an error about a value that does not go with the one at `other`.
     pub(crate) fn clash(&mut self, path: &str, other: &str, label: &'static str, message: String, fix: String) {
         self.faulty.insert(path.to_owned());
-        let at = self.spot(path).value;
-        let other = self.spot(other).value;
-        self.note(Severity::Error, at, message, fix, Some((other, label)));
+        let at = self.spot(path).map(|spot| spot.value);
+        let other = self.spot(other).map(|spot| (spot.value, label));
+        self.note(Severity::Error, at, message, fix, other);
     }
 
     /// Notes a warning about the value at `path`.
     pub(crate) fn warning(&mut self, path: &str, message: impl Into<String>, fix: impl Into<String>) {
-        let at = self.spot(path).value;
+        let at = self.spot(path).map(|spot| spot.value);
         self.note(Severity::Warning, at, message.into(), fix.into(), None);
     }
 
@@ -79,26 +79,23 @@ impl Reading<'_> {
 
     /// Keeps the value at `path` out of every message.
     pub(crate) fn blot(&mut self, path: &str) {
-        self.blots.push(self.spot(path).value);
+        self.blots.extend(self.spots.get(path).map(|spot| spot.value.clone()));
     }
 
     /// Where `path` stands, or the nearest table around it: what a preset brought in has no place of its own.
-    fn spot(&self, path: &str) -> Spot {
+    fn spot(&self, path: &str) -> Option<Spot> {
         let mut path = path;
         loop {
-            if let Some(spot) = self.spots.get(path) {
-                return spot.clone();
-            }
-            match path.rfind(['.', '[']).and_then(|at| path.get(..at)) {
-                Some(around) => path = around,
-                None => return Spot { key: 0..0, value: 0..0 },
+            match self.spots.get(path) {
+                Some(spot) => return Some(spot.clone()),
+                None => path = path.get(..path.rfind(['.', '['])?)?,
             }
         }
     }
 
     /// The start of a table's text, for putting tables in the order of the file.
     pub(crate) fn position(&self, path: &str) -> usize {
-        self.spot(path).key.start
+        self.spot(path).map_or(0, |spot| spot.key.start)
     }
 
     /// A relative path starts at the configuration file.
@@ -106,12 +103,12 @@ impl Reading<'_> {
         self.folder.join(path)
     }
 
-    fn note(&mut self, severity: Severity, at: Range<usize>, message: String, fix: String, also: Option<(Range<usize>, &'static str)>) {
+    fn note(&mut self, severity: Severity, at: Option<Range<usize>>, message: String, fix: String, also: Option<(Range<usize>, &'static str)>) {
         self.notes.push(Note {
             severity,
             message,
             fix,
-            at: Some(at),
+            at,
             also,
         });
     }

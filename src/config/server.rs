@@ -12,13 +12,8 @@ use std::time::Duration;
 pub(crate) fn server(reading: &mut Reading<'_>, written: &shape::Server) -> Server {
     let http = match &written.http {
         None => vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 8080))],
-        Some(addresses) => reading.values("server.http", addresses, address),
+        Some(addresses) => listeners(reading, addresses),
     };
-    for (index, address) in http.iter().enumerate() {
-        if address.port() != 0 && http.iter().take(index).any(|other| other == address) {
-            reading.error(&format!("server.http[{index}]"), "`server.http` names this address twice", "leave one of them out");
-        }
-    }
     let max_body = reading.value("server.max_body", written.max_body.as_deref(), values::size).unwrap_or(1 << 20);
     let buffer = reading.value("server.buffer", written.buffer.as_deref(), values::size);
     let buffer = buffer.unwrap_or_else(|| (256 << 20).max(max_body));
@@ -54,6 +49,19 @@ pub(crate) fn server(reading: &mut Reading<'_>, written: &shape::Server) -> Serv
         },
         public_url: url::public(reading, "server.public_url", written.public_url.as_deref()),
     }
+}
+
+fn listeners(reading: &mut Reading<'_>, written: &[String]) -> Vec<SocketAddr> {
+    let mut listeners = Vec::with_capacity(written.len());
+    for (index, text) in written.iter().enumerate() {
+        let path = format!("server.http[{index}]");
+        let Some(listener) = reading.value(&path, Some(text), address) else { continue };
+        if listener.port() != 0 && listeners.contains(&listener) {
+            reading.error(&path, "`server.http` names this address twice", "leave one of them out");
+        }
+        listeners.push(listener);
+    }
+    listeners
 }
 
 fn timeouts(reading: &mut Reading<'_>, written: &shape::Timeouts) -> Timeouts {

@@ -31,13 +31,13 @@ pub(crate) struct Server {
     #[schemars(length(min = 1, max = 64), example = ["127.0.0.1:8080"], extend("default" = ["127.0.0.1:8080"]))]
     pub(crate) http: Option<Vec<String>>,
     /// Worker threads; "auto": one per core that the container may use.
-    #[schemars(example = "auto", extend("default" = "auto"))]
+    #[schemars(example = &"auto", extend("default" = "auto"))]
     pub(crate) workers: Option<Workers>,
     /// The longest request body; 413 past it.
-    #[schemars(example = "1MiB", extend("default" = "1MiB"))]
+    #[schemars(example = &"1MiB", extend("default" = "1MiB"))]
     pub(crate) max_body: Option<String>,
     /// All request bodies held at once; 503 past it.
-    #[schemars(example = "256MiB", extend("default" = "256MiB"))]
+    #[schemars(example = &"256MiB", extend("default" = "256MiB"))]
     pub(crate) buffer: Option<String>,
     /// Open connections of callers; by default what the limit on open files allows.
     #[schemars(range(min = 1, max = 10_000_000), example = 20_000)]
@@ -45,16 +45,16 @@ pub(crate) struct Server {
     /// The caller's deadlines.
     pub(crate) timeouts: Option<Timeouts>,
     /// How long a stop waits for what is in flight.
-    #[schemars(example = "30s", extend("default" = "30s"))]
+    #[schemars(example = &"30s", extend("default" = "30s"))]
     pub(crate) drain: Option<String>,
     /// Where a line per request goes: "stderr", "off" or a file.
-    #[schemars(example = "stderr", extend("default" = "stderr"))]
+    #[schemars(example = &"stderr", extend("default" = "stderr"))]
     pub(crate) access_log: Option<String>,
     /// Networks whose X-Forwarded-* headers are believed.
     #[schemars(length(max = 1024), example = ["10.0.0.0/8"])]
     pub(crate) trusted_proxies: Option<Vec<String>>,
     /// How the world sees this server, for schemes that sign the URL.
-    #[schemars(example = "https://bots.example")]
+    #[schemars(example = &"https://bots.example")]
     pub(crate) public_url: Option<String>,
     /// The limit of every bot that has none of its own.
     pub(crate) limit: Option<OneOrMany<Limit>>,
@@ -83,13 +83,13 @@ pub(crate) enum Auto {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Timeouts {
     /// For a request's head.
-    #[schemars(example = "10s", extend("default" = "10s"))]
+    #[schemars(example = &"10s", extend("default" = "10s"))]
     pub(crate) header: Option<String>,
     /// For its body.
-    #[schemars(example = "30s", extend("default" = "30s"))]
+    #[schemars(example = &"30s", extend("default" = "30s"))]
     pub(crate) body: Option<String>,
     /// Between two requests on one connection.
-    #[schemars(example = "75s", extend("default" = "75s"))]
+    #[schemars(example = &"75s", extend("default" = "75s"))]
     pub(crate) idle: Option<String>,
 }
 
@@ -98,13 +98,13 @@ pub(crate) struct Timeouts {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Admin {
     /// Its address; any other than loopback needs a token.
-    #[schemars(required, example = "127.0.0.1:9090")]
+    #[schemars(required, example = &"127.0.0.1:9090")]
     pub(crate) listen: Option<String>,
     /// The bearer token that it asks for.
-    #[schemars(example = "${env:BOTGATE_ADMIN_TOKEN}", extend("writeOnly" = true))]
+    #[schemars(example = &"${env:BOTGATE_ADMIN_TOKEN}", extend("writeOnly" = true))]
     pub(crate) token: Option<String>,
     /// The address of /healthz and /readyz alone, without a token, for an orchestrator.
-    #[schemars(example = "0.0.0.0:9091")]
+    #[schemars(example = &"0.0.0.0:9091")]
     pub(crate) probes: Option<String>,
 }
 
@@ -113,10 +113,10 @@ pub(crate) struct Admin {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Upstream {
     /// What it speaks.
-    #[schemars(required, example = "passthrough")]
+    #[schemars(required, example = &"passthrough")]
     pub(crate) kind: Option<Kind>,
     /// Where it is; its path goes before the request's own.
-    #[schemars(required, example = "http://127.0.0.1:5000")]
+    #[schemars(required, example = &"http://127.0.0.1:5000")]
     pub(crate) url: Option<String>,
     /// Headers for its requests; {bot} stands for the bot's id.
     #[schemars(
@@ -125,7 +125,7 @@ pub(crate) struct Upstream {
     )]
     pub(crate) headers: Option<BTreeMap<String, String>>,
     /// How long an exchange with it may take; one string is the total.
-    #[schemars(example = "30s", extend("default" = "30s"))]
+    #[schemars(example = &"30s", extend("default" = "30s"))]
     pub(crate) timeout: Option<Timeout>,
     /// Sockets to it, over all workers.
     #[schemars(range(min = 1, max = 1_000_000), example = 1024, extend("default" = 1024))]
@@ -155,16 +155,16 @@ pub(crate) enum Timeout {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Deadlines {
     /// Until the socket is connected.
-    #[schemars(example = "2s", extend("default" = "2s"))]
+    #[schemars(example = &"2s", extend("default" = "2s"))]
     pub(crate) connect: Option<String>,
     /// From the request's last byte to the answer's first.
-    #[schemars(example = "30s", extend("default" = "30s"))]
+    #[schemars(example = &"30s", extend("default" = "30s"))]
     pub(crate) first_byte: Option<String>,
     /// Between two pieces of the answer.
-    #[schemars(example = "30s", extend("default" = "30s"))]
+    #[schemars(example = &"30s", extend("default" = "30s"))]
     pub(crate) idle: Option<String>,
     /// All of it.
-    #[schemars(example = "30s", extend("default" = "30s"))]
+    #[schemars(example = &"30s", extend("default" = "30s"))]
     pub(crate) total: Option<String>,
 }
 
@@ -173,16 +173,16 @@ pub(crate) struct Deadlines {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Bot {
     /// What people call it.
-    #[schemars(example = "Support Bot")]
+    #[schemars(example = &"Support Bot")]
     pub(crate) name: Option<String>,
     /// The wire format of its callers.
     #[schemars(required, schema_with = "dialects")]
     pub(crate) dialect: Option<String>,
     /// Which requests are its own: a path, or a prefix that ends in "/*".
-    #[schemars(required, example = "/hooks/support")]
+    #[schemars(required, example = &"/hooks/support")]
     pub(crate) path: Option<String>,
     /// The name of its backend.
-    #[schemars(required, example = "backend")]
+    #[schemars(required, example = &"backend")]
     pub(crate) upstream: Option<String>,
     /// What proves a sender; of a list all must.
     #[schemars(required, with = "OneOrMany<super::verify::Verify>", example = json!({ "preset": "hmac", "secrets": ["${env:BOT_SECRET}"] }))]
@@ -191,13 +191,13 @@ pub(crate) struct Bot {
     #[schemars(example = json!({ "rate": "60/min", "burst": 60 }))]
     pub(crate) limit: Option<OneOrMany<Limit>>,
     /// How long a delivery's id is remembered, or "off".
-    #[schemars(example = "10m", extend("default" = "10m"))]
+    #[schemars(example = &"10m", extend("default" = "10m"))]
     pub(crate) duplicates: Option<Duplicates>,
     /// How the world sees this bot's path, for schemes that sign the URL.
-    #[schemars(example = "https://bots.example/slack")]
+    #[schemars(example = &"https://bots.example/slack")]
     pub(crate) public_url: Option<String>,
     /// What is taken off the front of the path before it goes to the backend.
-    #[schemars(example = "/slack")]
+    #[schemars(example = &"/slack")]
     pub(crate) strip: Option<String>,
 }
 
@@ -221,13 +221,13 @@ pub(crate) enum OneOrMany<T> {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Limit {
     /// How many in which time, in the long run.
-    #[schemars(required, example = "60/min")]
+    #[schemars(required, example = &"60/min")]
     pub(crate) rate: Option<String>,
     /// How many at once; by default the rate's number.
     #[schemars(range(min = 1, max = 1_000_000_000), example = 60)]
     pub(crate) burst: Option<u64>,
     /// Who shares a bucket: "bot", "peer", "dialect", "header:NAME" or "json:/pointer".
-    #[schemars(example = "bot", extend("default" = "bot"))]
+    #[schemars(example = &"bot", extend("default" = "bot"))]
     pub(crate) key: Option<String>,
 }
 
@@ -246,9 +246,9 @@ pub(crate) enum Duplicates {
 #[serde(deny_unknown_fields)]
 pub(crate) struct DuplicatesBy {
     /// "header:NAME" or "json:/pointer".
-    #[schemars(required, example = "header:Idempotency-Key")]
+    #[schemars(required, example = &"header:Idempotency-Key")]
     pub(crate) by: Option<String>,
     /// How long it is remembered.
-    #[schemars(example = "10m", extend("default" = "10m"))]
+    #[schemars(example = &"10m", extend("default" = "10m"))]
     pub(crate) window: Option<String>,
 }

@@ -20,6 +20,9 @@ pub(crate) struct Spot {
 /// Where everything stands, by its path: `bots.support.limit[1].rate`.
 pub(crate) type Spots = HashMap<String, Spot>;
 
+/// A walk ends after so many notes: nobody reads more.
+const ENOUGH: usize = 1000;
+
 /// A walk over a document, led by the schema.
 pub(crate) struct Walk<'a> {
     definitions: &'a Json,
@@ -39,6 +42,8 @@ struct Here<'a> {
     schema: &'a Json,
     /// Whether the schema says that this is a secret, here or further up.
     secret: bool,
+    /// The schema of all alternatives where `schema` is one of several.
+    whole: Option<&'a Json>,
 }
 
 impl<'a> Walk<'a> {
@@ -60,22 +65,23 @@ impl<'a> Walk<'a> {
             spot: Spot { key: 0..0, value: 0..0 },
             schema,
             secret: false,
+            whole: None,
         };
         self.value(document, here).unwrap_or_default()
     }
 
     fn value(&mut self, value: &Toml<'_>, mut here: Here<'a>) -> Option<Json> {
-        here.secret |= is_secret(here.schema);
         let option = here.schema;
         here.schema = self.resolve(here.schema);
-        here.secret |= is_secret(here.schema);
-        if here.secret {
-            self.blots.push(value.span.into());
+        if !here.secret && (is_secret(option) || is_secret(here.schema)) {
+            here.secret = true;
+            self.blot(value);
         }
         let kind = kind_of(value);
         let fitting: Vec<_> = options(here.schema).iter().filter(|option| self.takes(option, kind)).collect();
         if let [one] = fitting.as_slice() {
             here.schema = one;
+            here.whole = Some(here.whole.unwrap_or(option));
             return self.value(value, here);
         }
         if !self.takes(here.schema, kind) {
@@ -102,6 +108,9 @@ impl<'a> Walk<'a> {
         let mut entries: Vec<_> = table.iter().collect();
         entries.sort_by_key(|(key, _)| key.span.start);
         for (key, value) in entries {
+            if self.notes.len() >= ENOUGH {
+                break;
+            }
             let path = match here.path.as_str() {
                 "" => key.name.to_string(),
                 parent => format!("{parent}.{}", key.name),
@@ -114,7 +123,7 @@ impl<'a> Walk<'a> {
             let property = properties.and_then(|known| known.get(key.name.as_ref()));
             let Some(schema) = property.or(others) else {
                 // Whatever stands there, it may be a secret under a misspelt key.
-                self.blots.push(value.span.into());
+                self.blot(value);
                 let known: Vec<_> = properties.into_iter().flat_map(Map::keys).map(String::as_str).collect();
                 let fix = known_or_nearest(&key.name, &known, |name| format!("`{name}`"));
                 self.note(&path, spot.key, format!("unknown key `{}`", shown(&path)), fix);
@@ -125,6 +134,7 @@ impl<'a> Walk<'a> {
                 spot,
                 schema,
                 secret: here.secret,
+                whole: None,
             };
             if let Some(value) = self.value(value, inside) {
                 out.insert(key.name.to_string(), value);
@@ -163,6 +173,7 @@ impl<'a> Walk<'a> {
                 spot,
                 schema,
                 secret: here.secret,
+                whole: None,
             };
             // A null keeps the place of an item that was left out, so that the others keep their paths.
             out.push(self.value(item, inside).unwrap_or_default());
@@ -181,7 +192,14 @@ impl<'a> Walk<'a> {
         let mut words = Vec::new();
         let closed = words_of(here.schema, &mut words);
         if closed && !words.contains(&text.as_ref()) {
-            let fix = known_or_nearest(&text, &words, |word| format!("{word:?}"));
+            let mut fix = known_or_nearest(&text, &words, |word| format!("{word:?}"));
+            let mut kinds = Vec::new();
+            if let Some(whole) = here.whole {
+                self.kinds(whole, &mut kinds);
+            }
+            for kind in kinds.into_iter().filter(|kind| *kind != "string") {
+                fix = format!("{fix} or {}", in_words(kind));
+            }
             self.note(&here.path, here.spot.value.clone(), format!("`{}` takes no such value", shown(&here.path)), fix);
             return None;
         }
@@ -218,7 +236,7 @@ impl<'a> Walk<'a> {
             Some(example) if !name.ends_with(']') => format!("write it like this: {name} = {}", as_toml(example)),
             _ => format!("write {}", expected.join(" or ")),
         };
-        self.blots.push(value.span.into());
+        self.blot(value);
         let message = format!("`{}` is {}, not {}", shown(&here.path), expected.join(" or "), in_words(kind_of(value)));
         self.note(&here.path, here.spot.value.clone(), message, fix);
     }
@@ -232,6 +250,15 @@ impl<'a> Walk<'a> {
             at: Some(at),
             also: None,
         });
+    }
+
+    /// Keeps everything that stands in `value` out of every message.
+    fn blot(&mut self, value: &Toml<'_>) {
+        match value.as_ref() {
+            ValueInner::Table(table) => table.values().for_each(|value| self.blot(value)),
+            ValueInner::Array(items) => items.iter().for_each(|item| self.blot(item)),
+            _ => self.blots.push(value.span.into()),
+        }
     }
 
     /// What a `$ref` leads to.

@@ -38,6 +38,8 @@ pub(crate) fn upstream(reading: &mut Reading<'_>, name: &str, written: &shape::U
     let headers = headers(reading, &path, written);
     let timeouts = timeouts(reading, &path, written.timeout.as_ref());
     let backend = reading.value(&url_path, written.url.as_deref(), url::backend)?;
+    // The one kind there is; a second one is told apart here.
+    let shape::Kind::Passthrough = written.kind.as_ref()?;
     Some(Read {
         upstream: Upstream {
             name: name.to_owned(),
