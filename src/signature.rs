@@ -1,0 +1,144 @@
+//! Who sent this? Signature schemes as data: every sender's scheme is a table, presets and custom ones alike.
+//!
+//! A [`Verifier`] takes the head of a request, then its frames as they arrive, then gives a [`Proof`] or a [`Failure`]; a
+//! [`Scheme`] can also sign, which is how the demo and `botgate sign` speak every scheme that is not asymmetric. All of it is
+//! pure: no IO, and `now` is given.
+
+mod address;
+mod candidates;
+mod check;
+mod compile;
+mod failure;
+mod fault;
+mod field;
+mod form;
+mod handshake;
+mod head;
+mod id;
+mod instant;
+mod key;
+mod layer;
+mod preset;
+mod read;
+mod scheme;
+mod sign;
+pub mod table;
+mod template;
+mod written;
+
+#[cfg(test)]
+mod vectors;
+
+pub use address::PublicUrl;
+pub use compile::MOST_SECRETS;
+pub use failure::Failure;
+pub use fault::Fault;
+pub use field::{FieldPath, LONGEST_FIELD, NotJson};
+pub use handshake::{Forbidden, Handshake};
+pub use head::Head;
+pub use id::IdSource;
+pub use instant::Unix;
+pub use key::DatedSecret;
+pub use preset::{preset, preset_names};
+pub use scheme::Scheme;
+pub use sign::{CannotSign, Outgoing, Signed};
+pub use table::SchemeTable;
+
+use bytes::Bytes;
+use check::Part;
+use smallvec::SmallVec;
+use table::HandshakeKind;
+
+/// All schemes of a bot; each of them must pass.
+#[derive(Debug)]
+pub struct Verifier {
+    schemes: Vec<Scheme>,
+}
+
+/// A request that is being verified.
+pub struct Check<'v> {
+    parts: SmallVec<[Part<'v>; 1]>,
+}
+
+/// That the request was sent by someone who holds the secrets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proof {
+    secrets: SmallVec<[usize; 4]>,
+}
+
+impl Proof {
+    /// The index of the secret that matched in the first scheme, which tells when an old one was last used.
+    pub fn secret(&self) -> usize {
+        self.secrets.first().copied().unwrap_or_default()
+    }
+}
+
+impl Verifier {
+    /// A verifier of these schemes, in their order.
+    pub fn new(schemes: Vec<Scheme>) -> Self {
+        Self { schemes }
+    }
+
+    /// The schemes, in their order.
+    pub fn schemes(&self) -> &[Scheme] {
+        &self.schemes
+    }
+
+    /// Whether the head alone decides: token, bearer, basic and none.
+    pub fn decided_by_head(&self) -> bool {
+        self.schemes.iter().all(Scheme::decided_by_head)
+    }
+
+    /// Whether nothing is proven: anyone who knows the URL can send.
+    pub fn unproven(&self) -> bool {
+        self.schemes.iter().all(Scheme::unproven)
+    }
+
+    /// Checks all that the head can tell: the headers' shape, the window, and the token where that is all there is.
+    pub fn begin(&self, head: &Head<'_>, now: Unix) -> Result<Check<'_>, Failure> {
+        let mut parts = SmallVec::new();
+        for scheme in &self.schemes {
+            parts.push(Part::begin(scheme, head, now)?);
+        }
+        Ok(Check { parts })
+    }
+
+    /// Meta's question, which carries no signature and is proven by a word of its own; `None` where this request is not one.
+    pub fn greeting(&self, head: &Head<'_>) -> Option<Result<Handshake, Forbidden>> {
+        let scheme = self
+            .schemes
+            .iter()
+            .find(|scheme| scheme.handshake_kind() == Some(HandshakeKind::MetaHubChallenge))?;
+        if head.method != http::Method::GET {
+            return None;
+        }
+        handshake::hub(head.query?, scheme.verify_token.as_ref())
+    }
+
+    /// What a verified request asks, where it only asks whether this address is ours; it is answered and goes no further.
+    pub fn handshake(&self, frames: &[Bytes], proof: &Proof) -> Option<Handshake> {
+        self.schemes
+            .iter()
+            .zip(&proof.secrets)
+            .find_map(|(scheme, secret)| handshake::signed(scheme, frames, *secret))
+    }
+}
+
+impl Check<'_> {
+    /// Takes in the next frame of the body: hashed now where the head told all the rest, else left for the end.
+    pub fn update(&mut self, frame: &[u8]) {
+        for part in &mut self.parts {
+            part.update(frame);
+        }
+    }
+
+    /// The verdict over the whole body; `frames` are those that [`Self::update`] was given, `head` is that of [`Verifier::begin`].
+    pub fn finish(self, head: &Head<'_>, frames: &[Bytes]) -> Result<Proof, Failure> {
+        let secrets = self
+            .parts
+            .into_iter()
+            .map(|part| part.finish(head, frames))
+            .collect::<Result<_, _>>()?;
+        Ok(Proof { secrets })
+    }
+}

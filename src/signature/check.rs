@@ -1,0 +1,316 @@
+//! One request's verification: what the head says, then the frames as they arrive, then the verdict.
+
+use super::candidates::{Tags, one_pair};
+use super::failure::Failure;
+use super::field::{FieldPath, read_all};
+use super::form;
+use super::head::{Head, only_text};
+use super::instant::Unix;
+use super::key::Material;
+use super::scheme::{Facts, Place, Scheme};
+use super::table::Algorithm;
+use super::template::Piece;
+use bytes::Bytes;
+use ring::{digest, hmac};
+use smallvec::SmallVec;
+use subtle::ConstantTimeEq as _;
+
+/// A request that is being verified by one scheme.
+pub(super) struct Part<'v> {
+    scheme: &'v Scheme,
+    now: Unix,
+    state: State,
+}
+
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the large one is the usual one, and lives on the stack"
+)]
+enum State {
+    /// The head decided; the index of the secret.
+    Decided(usize),
+    /// The body is hashed as it arrives, once for each secret.
+    Hashing {
+        tags: Tags,
+        macs: SmallVec<[(usize, hmac::Context); 1]>,
+    },
+    /// The verdict needs the whole body. No signatures yet where they stand in it.
+    Waiting { tags: Option<Tags> },
+}
+
+impl<'v> Part<'v> {
+    /// Checks all that the head can tell.
+    pub(super) fn begin(scheme: &'v Scheme, head: &Head<'_>, now: Unix) -> Result<Self, Failure> {
+        let part = |state| Self { scheme, now, state };
+        if scheme.unproven() {
+            return Ok(part(State::Decided(0)));
+        }
+        let live = scheme.live_keys(now)?;
+        if let Some(require) = &scheme.require {
+            let value = only_text(head.headers, &require.header, Failure::NotConfirmed)?;
+            if one_pair(value, ",", &require.key) != Ok(Some(&require.value)) {
+                return Err(Failure::NotConfirmed);
+            }
+        }
+        let id = scheme.id_bytes(head)?;
+        let tags = match &scheme.place {
+            Place::Header { name, layout } => {
+                let value = only_text(head.headers, name, Failure::MalformedSignature)?;
+                if scheme.decided_by_head() {
+                    return token(scheme, layout.value(value)?, now)
+                        .map(|secret| part(State::Decided(secret)));
+                }
+                let (least, most) = scheme.algorithm.signature_length();
+                Some(layout.tags(value, scheme.spelling, least, most)?)
+            }
+            Place::Field(_) | Place::Nowhere => None,
+        };
+        let timestamp = scheme.timestamp_text(head)?;
+        if let (Some(text), Some(timestamp)) = (timestamp, &scheme.timestamp) {
+            timestamp.unit.judge(text, timestamp.tolerance, now)?;
+        }
+        for piece in scheme.template.pieces() {
+            if let Piece::Header(name) = piece {
+                super::head::only(head.headers, name)?;
+            }
+        }
+        let state = match tags {
+            Some(tags) if scheme.streams() => {
+                let facts = Facts {
+                    timestamp: timestamp.unwrap_or_default(),
+                    id,
+                    ..scheme.facts(head)
+                };
+                let mut macs = SmallVec::new();
+                for (index, key) in live {
+                    if let Material::Mac(key) = &key.material {
+                        let mut mac = hmac::Context::with_key(key);
+                        scheme.write(&scheme.template.before, &facts, &mut |bytes: &[u8]| {
+                            mac.update(bytes)
+                        })?;
+                        macs.push((index, mac));
+                    }
+                }
+                State::Hashing { tags, macs }
+            }
+            tags => State::Waiting { tags },
+        };
+        Ok(part(state))
+    }
+
+    /// Takes in a frame where the body is hashed as it arrives.
+    pub(super) fn update(&mut self, frame: &[u8]) {
+        if let State::Hashing { macs, .. } = &mut self.state {
+            for (_, mac) in macs {
+                mac.update(frame);
+            }
+        }
+    }
+
+    /// The verdict: the index of the secret that made the signature.
+    pub(super) fn finish(self, head: &Head<'_>, frames: &[Bytes]) -> Result<usize, Failure> {
+        let Self { scheme, now, state } = self;
+        let secret = match state {
+            State::Decided(secret) => return Ok(secret),
+            State::Hashing { tags, macs } => {
+                let timestamp = scheme.timestamp_text(head)?.unwrap_or_default();
+                let facts = Facts {
+                    timestamp,
+                    id: scheme.id_bytes(head)?,
+                    ..scheme.facts(head)
+                };
+                let mut found = Found::default();
+                for (index, mut mac) in macs {
+                    let rest = scheme.template.from_body.get(1..).unwrap_or_default();
+                    scheme.write(rest, &facts, &mut |bytes: &[u8]| mac.update(bytes))?;
+                    found.compare(index, mac.sign().as_ref(), &tags);
+                }
+                found.verdict()?
+            }
+            State::Waiting { tags } => whole(scheme, head, frames, now, tags)?,
+        };
+        body_hash(scheme, head, frames)?;
+        // A timestamp inside the body is trusted, and so parsed, only now that the body is.
+        if let (Some(timestamp), Some(path)) = (&scheme.timestamp, scheme.timestamp_field()) {
+            let text = path
+                .read(frames, &mut Vec::new())
+                .map_err(|_| Failure::NotJson)?
+                .ok_or(Failure::MissingField)?;
+            timestamp.unit.judge(&text, timestamp.tolerance, now)?;
+        }
+        Ok(secret)
+    }
+}
+
+/// Which secret matched: all are tried, so that the time tells nothing of which.
+#[derive(Default)]
+struct Found(Option<usize>);
+
+impl Found {
+    fn compare(&mut self, secret: usize, made: &[u8], tags: &Tags) {
+        for tag in tags {
+            if bool::from(made.ct_eq(tag.as_bytes())) {
+                self.0 = self.0.or(Some(secret));
+            }
+        }
+    }
+
+    fn verdict(self) -> Result<usize, Failure> {
+        self.0.ok_or(Failure::Mismatch)
+    }
+}
+
+/// Which secret this token is.
+fn token(scheme: &Scheme, offered: &str, now: Unix) -> Result<usize, Failure> {
+    let offered = digest::digest(&digest::SHA256, offered.as_bytes());
+    let mut found = Found::default();
+    for (index, key) in scheme.live_keys(now)? {
+        if bool::from(key.is_token(&offered)) {
+            found.0 = found.0.or(Some(index));
+        }
+    }
+    found.verdict()
+}
+
+/// The verdict over a body that is there as a whole.
+fn whole(
+    scheme: &Scheme,
+    head: &Head<'_>,
+    frames: &[Bytes],
+    now: Unix,
+    tags: Option<Tags>,
+) -> Result<usize, Failure> {
+    // One pass for all fields: the template's, then the signature's, then the timestamp's.
+    let mut paths: Vec<FieldPath> = scheme.template.fields.clone();
+    if let Place::Field(path) = &scheme.place {
+        paths.push(path.clone());
+    }
+    let signed_time = scheme
+        .timestamp_field()
+        .filter(|_| scheme.template.has(&Piece::Timestamp));
+    paths.extend(signed_time.cloned());
+    let fields = match paths.as_slice() {
+        [] => Vec::new(),
+        paths => read_all(paths, frames, &mut Vec::new()).map_err(|_| Failure::NotJson)?,
+    };
+    let field = |at: usize| {
+        fields
+            .get(at)
+            .and_then(Option::as_deref)
+            .ok_or(Failure::MissingField)
+    };
+    let tags = match (tags, &scheme.place) {
+        (Some(tags), _) => tags,
+        (None, Place::Field(_)) => {
+            let (least, most) = scheme.algorithm.signature_length();
+            Tags::from_iter([scheme.spelling.read(
+                field(scheme.template.fields.len())?,
+                least,
+                most,
+            )?])
+        }
+        (None, Place::Header { .. } | Place::Nowhere) => return Err(Failure::MissingHeader),
+    };
+    let timestamp = match signed_time {
+        Some(_) => field(paths.len() - 1)?,
+        None => scheme.timestamp_text(head)?.unwrap_or_default(),
+    };
+    let form = scheme.form(head, frames)?;
+    let facts = Facts {
+        timestamp,
+        id: scheme.id_bytes(head)?,
+        form: &form,
+        fields: &fields,
+        frames,
+        ..scheme.facts(head)
+    };
+    let mut found = Found::default();
+    for base in &scheme.bases {
+        try_all(scheme, &Facts { base, ..facts }, now, &tags, &mut found)?;
+    }
+    found.verdict()
+}
+
+fn try_all(
+    scheme: &Scheme,
+    facts: &Facts<'_>,
+    now: Unix,
+    tags: &Tags,
+    found: &mut Found,
+) -> Result<(), Failure> {
+    // ring checks a public key's signature over one piece only.
+    let mut message = Vec::new();
+    if scheme.asymmetric() {
+        scheme.write_all(facts, &mut |bytes: &[u8]| message.extend_from_slice(bytes))?;
+    }
+    for (index, key) in scheme.live_keys(now)? {
+        match &key.material {
+            Material::Mac(key) => {
+                let mut mac = hmac::Context::with_key(key);
+                scheme.write_all(facts, &mut |bytes: &[u8]| mac.update(bytes))?;
+                found.compare(index, mac.sign().as_ref(), tags);
+            }
+            Material::Public(key) => {
+                for tag in tags {
+                    if key.verify(&message, tag.as_bytes()).is_ok() {
+                        found.0 = found.0.or(Some(index));
+                    }
+                }
+            }
+            Material::Token { .. } => {}
+        }
+    }
+    Ok(())
+}
+
+/// Checks the hash of the body that stands in the signed URL; without one, something else must cover the body.
+fn body_hash(scheme: &Scheme, head: &Head<'_>, frames: &[Bytes]) -> Result<(), Failure> {
+    let Some(hash) = &scheme.body_hash else {
+        return Ok(());
+    };
+    let query = head.query.unwrap_or_default();
+    let mut values = form_urlencoded::parse(query.as_bytes())
+        .filter(|(name, _)| *name == hash.query)
+        .map(|(_, value)| value);
+    match (values.next(), values.next()) {
+        (Some(value), None) => {
+            let said = hash
+                .spelling
+                .read(&value, 32, 32)
+                .map_err(|_| Failure::BodyHash)?;
+            let mut context = digest::Context::new(&digest::SHA256);
+            frames.iter().for_each(|frame| context.update(frame));
+            let right = bool::from(context.finish().as_ref().ct_eq(said.as_bytes()));
+            if right {
+                Ok(())
+            } else {
+                Err(Failure::BodyHash)
+            }
+        }
+        (Some(_), Some(_)) => Err(Failure::BodyHash),
+        (None, _) => {
+            let in_form = scheme.template.has(&Piece::FormSorted) && form::is_form(head.headers);
+            let covered =
+                in_form || scheme.template.has(&Piece::Body) || frames.iter().all(Bytes::is_empty);
+            if covered {
+                Ok(())
+            } else {
+                Err(Failure::BodyHash)
+            }
+        }
+    }
+}
+
+impl Algorithm {
+    /// The least and the most bytes of a signature.
+    fn signature_length(self) -> (usize, usize) {
+        match self {
+            Self::HmacSha1 => (20, 20),
+            Self::HmacSha256 => (32, 32),
+            Self::HmacSha384 => (48, 48),
+            Self::HmacSha512 | Self::Ed25519 => (64, 64),
+            Self::EcdsaP256Sha256 => (8, 72),
+            Self::Token | Self::Bearer | Self::Basic | Self::None => (0, 0),
+        }
+    }
+}

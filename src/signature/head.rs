@@ -1,0 +1,40 @@
+//! What the request's head says, borrowed, and the rule that a header which proves something stands alone.
+
+use super::failure::Failure;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+
+/// What the request's head says.
+#[derive(Clone, Copy, Debug)]
+pub struct Head<'a> {
+    /// The method.
+    pub method: &'a Method,
+    /// The path as received.
+    pub path: &'a str,
+    /// The query as received, without its `?`.
+    pub query: Option<&'a str>,
+    /// The headers.
+    pub headers: &'a HeaderMap,
+}
+
+/// The one value of a header: frameworks differ on which of two they take, so two are refused, equal ones too.
+pub(super) fn only<'h>(
+    headers: &'h HeaderMap,
+    name: &HeaderName,
+) -> Result<&'h HeaderValue, Failure> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next().ok_or(Failure::MissingHeader)?;
+    if values.next().is_some() {
+        Err(Failure::RepeatedHeader)
+    } else {
+        Ok(value)
+    }
+}
+
+/// The one value of a header as visible ASCII.
+pub(super) fn only_text<'h>(
+    headers: &'h HeaderMap,
+    name: &HeaderName,
+    malformed: Failure,
+) -> Result<&'h str, Failure> {
+    only(headers, name)?.to_str().map_err(|_| malformed)
+}
