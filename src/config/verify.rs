@@ -23,11 +23,12 @@ impl JsonSchema for Verify {
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let mut schema = SchemeTable::json_schema(generator);
         let presets: Vec<_> = preset_names().collect();
+        let bases: Vec<_> = preset_names().filter(|name| *name != "none").collect();
         let secret = json!({ "type": "string", "writeOnly": true });
         let own = json!({
             "preset": { "type": "string", "enum": presets, "examples": ["hmac"],
                 "description": "A sender's scheme by its name; the other keys of this table change it." },
-            "extends": { "type": "string", "enum": presets, "examples": ["stripe"],
+            "extends": { "type": "string", "enum": bases, "examples": ["stripe"],
                 "description": "The preset that a scheme of one's own starts from." },
             "secrets": {
                 "description": "The secrets that count, newest first: several while one is replaced by another.",
@@ -65,10 +66,9 @@ pub(crate) fn verify(reading: &mut Reading<'_>, bot: &str, path: &str, mut table
         reading.clash(&format!("{path}.extends"), &format!("{path}.preset"), "the other one", message, fix);
     }
     let mut scheme = own_scheme(reading, path, table)?;
-    if let Some(base) = name.as_ref().or(scheme.extends.as_ref()) {
-        let base = preset(base)?;
-        scheme = scheme.over(base);
-    } else if scheme.algorithm.is_none() && reading.is_sound(path) {
+    if let Some(name) = &name {
+        scheme = scheme.over(preset(name)?);
+    } else if scheme.extends.is_none() && scheme.algorithm.is_none() && reading.is_sound(path) {
         let presets: Vec<_> = preset_names().collect();
         let fix = format!("add preset = \"hmac\", or another one; {}", known_or_nearest("", &presets, str::to_owned));
         reading.error(path, format!("`{}` names neither a preset nor an algorithm", shown(path)), fix);
@@ -89,7 +89,7 @@ pub(crate) fn verify(reading: &mut Reading<'_>, bot: &str, path: &str, mut table
                     "public_url" => format!("bots.{bot}.public_url"),
                     key => format!("{path}.{key}"),
                 };
-                let message = format!("`{}`: {}", shown(&at), fault.message);
+                let message = format!("`{}` {}", shown(&at), fault.message);
                 reading.error(if reading.has(&at) { &at } else { path }, message, fault.fix);
             }
             None
