@@ -11,7 +11,8 @@ pub(crate) fn blot_out(text: &str, blots: &[Range<usize>]) -> String {
     let mut shown_to = 0;
     for blot in blots {
         let start = blot.start.max(shown_to);
-        let (Some(before), Some(secret)) = (text.get(shown_to..start), text.get(start..blot.end)) else {
+        let (Some(before), Some(secret)) = (text.get(shown_to..start), text.get(start..blot.end))
+        else {
             continue;
         };
         out.push_str(before);
@@ -40,7 +41,11 @@ fn push_blotted(out: &mut String, secret: &str) {
 /// A mark that takes as many bytes as the character it hides.
 fn mark(hidden: char) -> char {
     match hidden.len_utf8() {
-        _ if hidden.is_whitespace() || matches!(hidden, '"' | '\'' | ',' | '[' | ']' | '{' | '}' | '=') => hidden,
+        _ if hidden.is_whitespace()
+            || matches!(hidden, '"' | '\'' | ',' | '[' | ']' | '{' | '}' | '=') =>
+        {
+            hidden
+        }
         1 => '*',
         2 => '·',
         3 => '•',
@@ -54,9 +59,14 @@ pub(crate) fn values_of(text: &str) -> Vec<Range<usize>> {
     let mut start = 0;
     for line in text.split_inclusive('\n') {
         let end = start + line.len();
-        let heading = line.trim_start().starts_with('[') && line.trim_end().ends_with(']') && !line.contains(['"', '\'', ',']);
+        let heading = line.trim_start().starts_with('[')
+            && line.trim_end().ends_with(']')
+            && !line.contains(['"', '\'', ',']);
         if !heading {
-            let key = line.find('=').filter(|at| is_key(line.get(..*at).unwrap_or_default())).map_or(0, |at| at + 1);
+            let key = line
+                .find('=')
+                .filter(|at| is_key(line.get(..*at).unwrap_or_default()))
+                .map_or(0, |at| at + 1);
             if !is_plain(line.get(..key.saturating_sub(1)).unwrap_or_default()) {
                 blots.push(start + key..end);
             }
@@ -68,14 +78,30 @@ pub(crate) fn values_of(text: &str) -> Vec<Range<usize>> {
 
 /// Only characters of bare and dotted keys.
 fn is_key(text: &str) -> bool {
-    text.trim().bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b' '))
+    text.trim()
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b' '))
 }
 
 /// Keys whose values hold no secret and often lack their quotes.
 fn is_plain(key: &str) -> bool {
     const PLAIN: [&str; 16] = [
-        "http", "workers", "max_body", "buffer", "max_connections", "timeouts", "drain", "access_log", "limit", "listen", "kind",
-        "timeout", "dialect", "path", "upstream", "duplicates",
+        "http",
+        "workers",
+        "max_body",
+        "buffer",
+        "max_connections",
+        "timeouts",
+        "drain",
+        "access_log",
+        "limit",
+        "listen",
+        "kind",
+        "timeout",
+        "dialect",
+        "path",
+        "upstream",
+        "duplicates",
     ];
     PLAIN.contains(&key.trim())
 }
@@ -97,6 +123,10 @@ mod tests {
         let text = "[bots.x]\nlimit = 60/min\nsecrets = [\n  \"hunter2\n]\ntoken = hunter2\nhunter2\nverify = { secrets = [hunter2] }\n";
         let out = blot_out(text, &values_of(text));
         assert!(!out.contains("hunter2"), "{out}");
-        assert!(out.contains("[bots.x]\nlimit = 60/min\nsecrets = [") && out.contains("token = *******"), "{out}");
+        assert!(
+            out.contains("[bots.x]\nlimit = 60/min\nsecrets = [")
+                && out.contains("token = *******"),
+            "{out}"
+        );
     }
 }

@@ -45,13 +45,20 @@ impl<'a> Sources<'a> {
             }
             out.push_str(before);
             let (reference, after) = after.split_once('}').ok_or_else(|| {
-                Wrong::new("a reference without its closing brace", "write \"${env:NAME}\", or \"$${\" for a plain \"${\"")
+                Wrong::new(
+                    "a reference without its closing brace",
+                    "write \"${env:NAME}\", or \"$${\" for a plain \"${\"",
+                )
             })?;
             let found = self.look_up(reference)?;
             let found = found.trim();
-            self.brought_in.set(self.brought_in.get().saturating_add(found.len()));
+            self.brought_in
+                .set(self.brought_in.get().saturating_add(found.len()));
             if self.brought_in.get() > LONGEST_ALL {
-                return Err(Wrong::new("the references bring in over 16 MiB in all", "refer to smaller values"));
+                return Err(Wrong::new(
+                    "the references bring in over 16 MiB in all",
+                    "refer to smaller values",
+                ));
             }
             out.push_str(found);
             rest = after;
@@ -88,14 +95,20 @@ impl<'a> Sources<'a> {
         };
         // A pipe or a device could block for ever or never end.
         if !std::fs::metadata(&path).map_err(unreadable)?.is_file() {
-            return Err(Wrong::new(format!("{name} is not a file"), "write the path of a plain file"));
+            return Err(Wrong::new(
+                format!("{name} is not a file"),
+                "write the path of a plain file",
+            ));
         }
         let mut text = String::new();
         std::fs::File::open(&path)
             .and_then(|file| file.take(LONGEST_FILE + 1).read_to_string(&mut text))
             .map_err(unreadable)?;
         if text.len() as u64 > LONGEST_FILE {
-            return Err(Wrong::new(format!("the file {name} is over 64 KiB"), "refer to a file that holds the value alone"));
+            return Err(Wrong::new(
+                format!("the file {name} is over 64 KiB"),
+                "refer to a file that holds the value alone",
+            ));
         }
         Ok(text)
     }
@@ -114,7 +127,9 @@ mod tests {
             "REF" => Some("${env:A}".to_owned()),
             _ => None,
         };
-        Sources::new(&env, folder.path()).expand(text).map(Cow::into_owned)
+        Sources::new(&env, folder.path())
+            .expand(text)
+            .map(Cow::into_owned)
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! What the sections share while they are read: where everything stands, and the notes taken so far.
 
+use super::kinds::shown;
 use super::report::{Note, Severity};
-use super::structure::{Spot, Spots, shown};
+use super::structure::{Spot, Spots};
 use super::values::Wrong;
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -25,14 +26,26 @@ impl Reading<'_> {
     }
 
     /// Notes an error about the name at the end of `path`.
-    pub(crate) fn error_at_key(&mut self, path: &str, message: impl Into<String>, fix: impl Into<String>) {
+    pub(crate) fn error_at_key(
+        &mut self,
+        path: &str,
+        message: impl Into<String>,
+        fix: impl Into<String>,
+    ) {
         self.faulty.insert(path.to_owned());
         let at = self.spot(path).map(|spot| spot.key);
         self.note(Severity::Error, at, message.into(), fix.into(), None);
     }
 
     /// Notes an error about a value that does not go with the one at `other`.
-    pub(crate) fn clash(&mut self, path: &str, other: &str, label: &'static str, message: String, fix: String) {
+    pub(crate) fn clash(
+        &mut self,
+        path: &str,
+        other: &str,
+        label: &'static str,
+        message: String,
+        fix: String,
+    ) {
         self.faulty.insert(path.to_owned());
         let at = self.spot(path).map(|spot| spot.value);
         let other = self.spot(other).map(|spot| (spot.value, label));
@@ -40,26 +53,47 @@ impl Reading<'_> {
     }
 
     /// Notes a warning about the value at `path`.
-    pub(crate) fn warning(&mut self, path: &str, message: impl Into<String>, fix: impl Into<String>) {
+    pub(crate) fn warning(
+        &mut self,
+        path: &str,
+        message: impl Into<String>,
+        fix: impl Into<String>,
+    ) {
         let at = self.spot(path).map(|spot| spot.value);
         self.note(Severity::Warning, at, message.into(), fix.into(), None);
     }
 
     /// What `parse` makes of a value that is there; nothing, with a note, where it is wrong.
-    pub(crate) fn value<T>(&mut self, path: &str, written: Option<&str>, parse: impl FnOnce(&str) -> Result<T, Wrong>) -> Option<T> {
+    pub(crate) fn value<T>(
+        &mut self,
+        path: &str,
+        written: Option<&str>,
+        parse: impl FnOnce(&str) -> Result<T, Wrong>,
+    ) -> Option<T> {
         match parse(written?) {
             Ok(value) => Some(value),
             Err(wrong) => {
-                self.error(path, format!("`{}`: {}", shown(path), wrong.message), wrong.fix);
+                self.error(
+                    path,
+                    format!("`{}`: {}", shown(path), wrong.message),
+                    wrong.fix,
+                );
                 None
             }
         }
     }
 
     /// What `parse` makes of each item of a list.
-    pub(crate) fn values<T>(&mut self, path: &str, written: &[String], parse: impl Fn(&str) -> Result<T, Wrong>) -> Vec<T> {
+    pub(crate) fn values<T>(
+        &mut self,
+        path: &str,
+        written: &[String],
+        parse: impl Fn(&str) -> Result<T, Wrong>,
+    ) -> Vec<T> {
         let items = written.iter().enumerate();
-        items.filter_map(|(index, item)| self.value(&format!("{path}[{index}]"), Some(item), &parse)).collect()
+        items
+            .filter_map(|(index, item)| self.value(&format!("{path}[{index}]"), Some(item), &parse))
+            .collect()
     }
 
     /// True where nothing wrong was found in what stands at `path`.
@@ -79,7 +113,8 @@ impl Reading<'_> {
 
     /// Keeps the value at `path` out of every message.
     pub(crate) fn blot(&mut self, path: &str) {
-        self.blots.extend(self.spots.get(path).map(|spot| spot.value.clone()));
+        self.blots
+            .extend(self.spots.get(path).map(|spot| spot.value.clone()));
     }
 
     /// Where `path` stands, or the nearest table around it: what a preset brought in has no place of its own.
@@ -103,7 +138,14 @@ impl Reading<'_> {
         self.folder.join(path)
     }
 
-    fn note(&mut self, severity: Severity, at: Option<Range<usize>>, message: String, fix: String, also: Option<(Range<usize>, &'static str)>) {
+    fn note(
+        &mut self,
+        severity: Severity,
+        at: Option<Range<usize>>,
+        message: String,
+        fix: String,
+        also: Option<(Range<usize>, &'static str)>,
+    ) {
         self.notes.push(Note {
             severity,
             message,

@@ -44,8 +44,18 @@ pub struct Report {
 
 impl Report {
     /// Sorts `notes` by position. `blots` are the parts of `text` that must not be shown.
-    pub(crate) fn new(origin: &str, text: &str, blots: &[Range<usize>], mut notes: Vec<Note>) -> Self {
-        notes.sort_by_key(|note| (note.at.as_ref().map(|at| at.start), note.severity == Severity::Warning));
+    pub(crate) fn new(
+        origin: &str,
+        text: &str,
+        blots: &[Range<usize>],
+        mut notes: Vec<Note>,
+    ) -> Self {
+        notes.sort_by_key(|note| {
+            (
+                note.at.as_ref().map(|at| at.start),
+                note.severity == Severity::Warning,
+            )
+        });
         let untold = notes.len().saturating_sub(MOST_NOTES);
         notes.truncate(MOST_NOTES);
         Self {
@@ -81,7 +91,11 @@ impl Report {
     /// `5 errors, 1 warning`.
     pub fn summary(&self) -> String {
         let count = |severity, one: &str| {
-            let mut n = self.notes.iter().filter(|note| note.severity == severity).count();
+            let mut n = self
+                .notes
+                .iter()
+                .filter(|note| note.severity == severity)
+                .count();
             if severity == Severity::Error {
                 n += self.untold;
             }
@@ -91,13 +105,20 @@ impl Report {
                 n => Some(format!("{n} {one}s")),
             }
         };
-        let both = [count(Severity::Error, "error"), count(Severity::Warning, "warning")];
+        let both = [
+            count(Severity::Error, "error"),
+            count(Severity::Warning, "warning"),
+        ];
         both.into_iter().flatten().collect::<Vec<_>>().join(", ")
     }
 
     /// For people: each note with its place in the text, marked, and the fix below it. `colour`: with ANSI colours.
     pub fn human(&self, colour: bool) -> String {
-        let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+        let renderer = if colour {
+            Renderer::styled()
+        } else {
+            Renderer::plain()
+        };
         let mut out = String::new();
         for note in &self.notes {
             out.push_str(&renderer.render(&[self.group(note)]));
@@ -110,7 +131,10 @@ impl Report {
     pub fn json(&self) -> String {
         let mut out = String::new();
         for note in &self.notes {
-            let (line, column) = note.at.as_ref().map_or((0, 0), |at| self.line_and_column(at.start));
+            let (line, column) = note
+                .at
+                .as_ref()
+                .map_or((0, 0), |at| self.line_and_column(at.start));
             let object = serde_json::json!({
                 "level": match note.severity { Severity::Error => "error", Severity::Warning => "warn" },
                 "file": self.origin, "line": line, "column": column,
@@ -149,7 +173,11 @@ impl Report {
         label: Option<&'a str>,
     ) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
         let (number, _) = self.line_and_column(at.start);
-        let line_start = self.text.get(..at.start).and_then(|text| text.rfind('\n')).map_or(0, |newline| newline + 1);
+        let line_start = self
+            .text
+            .get(..at.start)
+            .and_then(|text| text.rfind('\n'))
+            .map_or(0, |newline| newline + 1);
         let line = self.text.get(line_start..).unwrap_or_default();
         let line = line.lines().next().unwrap_or_default();
         let start = (at.start - line_start).min(line.len());
@@ -167,7 +195,13 @@ impl Report {
     fn line_and_column(&self, at: usize) -> (usize, usize) {
         let before = self.text.get(..at).unwrap_or(&self.text);
         let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        let column = before
+            .rsplit('\n')
+            .next()
+            .unwrap_or_default()
+            .chars()
+            .count()
+            + 1;
         (line, column)
     }
 }

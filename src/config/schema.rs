@@ -11,7 +11,10 @@ pub fn schema() -> &'static Value {
     static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
         let mut settings = SchemaSettings::draft2020_12();
         settings.transforms.push(Box::new(drop_null));
-        settings.into_generator().into_root_schema_for::<File>().to_value()
+        settings
+            .into_generator()
+            .into_root_schema_for::<File>()
+            .to_value()
     });
     &SCHEMA
 }
@@ -19,7 +22,9 @@ pub fn schema() -> &'static Value {
 /// TOML has no null: a key that may be left out is left out.
 fn drop_null(schema: &mut schemars::Schema) {
     transform_subschemas(&mut drop_null, schema);
-    let Some(object) = schema.as_object_mut() else { return };
+    let Some(object) = schema.as_object_mut() else {
+        return;
+    };
     if let Some(Value::Array(types)) = object.get_mut("type") {
         types.retain(|name| name != "null");
         if let [one] = types.as_slice() {

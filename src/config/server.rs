@@ -14,12 +14,18 @@ pub(crate) fn server(reading: &mut Reading<'_>, written: &shape::Server) -> Serv
         None => vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 8080))],
         Some(addresses) => listeners(reading, addresses),
     };
-    let max_body = reading.value("server.max_body", written.max_body.as_deref(), values::size).unwrap_or(1 << 20);
+    let max_body = reading
+        .value("server.max_body", written.max_body.as_deref(), values::size)
+        .unwrap_or(1 << 20);
     let buffer = reading.value("server.buffer", written.buffer.as_deref(), values::size);
     let buffer = buffer.unwrap_or_else(|| (256 << 20).max(max_body));
     if buffer < max_body {
         let fix = "write at least the size of `max_body`, and as much again for every body that may wait beside it";
-        reading.error("server.buffer", "`server.buffer` is smaller than one body of `max_body` bytes", fix);
+        reading.error(
+            "server.buffer",
+            "`server.buffer` is smaller than one body of `max_body` bytes",
+            fix,
+        );
     }
     Server {
         http,
@@ -30,15 +36,29 @@ pub(crate) fn server(reading: &mut Reading<'_>, written: &shape::Server) -> Serv
         max_body,
         buffer,
         max_connections: written.max_connections.map(|count| count as usize),
-        timeouts: timeouts(reading, written.timeouts.as_ref().unwrap_or(&shape::Timeouts::default())),
+        timeouts: timeouts(
+            reading,
+            written
+                .timeouts
+                .as_ref()
+                .unwrap_or(&shape::Timeouts::default()),
+        ),
         drain: reading
-            .value("server.drain", written.drain.as_deref(), values::duration_or_zero)
+            .value(
+                "server.drain",
+                written.drain.as_deref(),
+                values::duration_or_zero,
+            )
             .unwrap_or(Duration::from_secs(30)),
         access_log: match written.access_log.as_deref() {
             None | Some("stderr") => AccessLog::Stderr,
             Some("off") => AccessLog::Off,
             Some("") => {
-                reading.error("server.access_log", "`server.access_log` is empty", "write \"stderr\", \"off\" or a file");
+                reading.error(
+                    "server.access_log",
+                    "`server.access_log` is empty",
+                    "write \"stderr\", \"off\" or a file",
+                );
                 AccessLog::Off
             }
             Some(path) => AccessLog::File(reading.file(path)),
@@ -47,7 +67,8 @@ pub(crate) fn server(reading: &mut Reading<'_>, written: &shape::Server) -> Serv
             None => Vec::new(),
             Some(networks) => reading.values("server.trusted_proxies", networks, network),
         },
-        public_url: url::public(reading, "server.public_url", written.public_url.as_deref()),
+        public_url: url::public(reading, "server.public_url", written.public_url.as_deref())
+            .map(|url| url.trim_end_matches('/').to_owned()),
     }
 }
 
@@ -55,9 +76,15 @@ fn listeners(reading: &mut Reading<'_>, written: &[String]) -> Vec<SocketAddr> {
     let mut listeners = Vec::with_capacity(written.len());
     for (index, text) in written.iter().enumerate() {
         let path = format!("server.http[{index}]");
-        let Some(listener) = reading.value(&path, Some(text), address) else { continue };
+        let Some(listener) = reading.value(&path, Some(text), address) else {
+            continue;
+        };
         if listener.port() != 0 && listeners.contains(&listener) {
-            reading.error(&path, "`server.http` names this address twice", "leave one of them out");
+            reading.error(
+                &path,
+                "`server.http` names this address twice",
+                "leave one of them out",
+            );
         }
         listeners.push(listener);
     }
@@ -83,7 +110,11 @@ pub(crate) fn admin(reading: &mut Reading<'_>, written: &shape::Admin) -> Option
     let probes = reading.value("admin.probes", written.probes.as_deref(), address);
     let token = written.token.as_deref().map(Secret::new);
     if token.as_ref().is_some_and(Secret::is_empty) {
-        reading.error("admin.token", "`admin.token` is empty", "write a token, or leave the key out");
+        reading.error(
+            "admin.token",
+            "`admin.token` is empty",
+            "write a token, or leave the key out",
+        );
     }
     let listen = listen?;
     if !listen.ip().to_canonical().is_loopback() && !reading.has("admin.token") {
@@ -93,7 +124,11 @@ pub(crate) fn admin(reading: &mut Reading<'_>, written: &shape::Admin) -> Option
             "add the line: token = \"${env:BOTGATE_ADMIN_TOKEN}\"",
         );
     }
-    Some(Admin { listen, token, probes })
+    Some(Admin {
+        listen,
+        token,
+        probes,
+    })
 }
 
 /// `127.0.0.1:8080`, `[::1]:8080`.
@@ -109,5 +144,10 @@ fn address(text: &str) -> Result<SocketAddr, Wrong> {
 /// `10.0.0.0/8`; an address alone is the network of that one.
 fn network(text: &str) -> Result<IpNet, Wrong> {
     let alone = || text.parse::<IpAddr>().map(IpNet::from);
-    text.parse().or_else(|_| alone()).map_err(|_| Wrong::new("not a network", "write it like \"10.0.0.0/8\" or \"192.0.2.7\""))
+    text.parse().or_else(|_| alone()).map_err(|_| {
+        Wrong::new(
+            "not a network",
+            "write it like \"10.0.0.0/8\" or \"192.0.2.7\"",
+        )
+    })
 }

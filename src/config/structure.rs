@@ -4,6 +4,7 @@
 
 use super::example::{as_toml, known_or_nearest};
 use super::expand::Sources;
+use super::kinds::{in_words, is_secret, kind_of, options, shown, words_of};
 use super::report::{Note, Severity};
 use serde_json::{Map, Value as Json};
 use std::collections::{BTreeSet, HashMap};
@@ -62,7 +63,10 @@ impl<'a> Walk<'a> {
     pub(crate) fn document(&mut self, document: &Toml<'_>, schema: &'a Json) -> Json {
         let here = Here {
             path: String::new(),
-            spot: Spot { key: 0..0, value: 0..0 },
+            spot: Spot {
+                key: 0..0,
+                value: 0..0,
+            },
             schema,
             secret: false,
             whole: None,
@@ -78,7 +82,10 @@ impl<'a> Walk<'a> {
             self.blot(value);
         }
         let kind = kind_of(value);
-        let fitting: Vec<_> = options(here.schema).iter().filter(|option| self.takes(option, kind)).collect();
+        let fitting: Vec<_> = options(here.schema)
+            .iter()
+            .filter(|option| self.takes(option, kind))
+            .collect();
         if let [one] = fitting.as_slice() {
             here.schema = one;
             here.whole = Some(here.whole.unwrap_or(option));
@@ -103,7 +110,10 @@ impl<'a> Walk<'a> {
             return None;
         }
         let properties = here.schema["properties"].as_object();
-        let others = here.schema.get("additionalProperties").filter(|others| others.is_object());
+        let others = here
+            .schema
+            .get("additionalProperties")
+            .filter(|others| others.is_object());
         let mut out = Map::new();
         let mut entries: Vec<_> = table.iter().collect();
         entries.sort_by_key(|(key, _)| key.span.start);
@@ -124,9 +134,18 @@ impl<'a> Walk<'a> {
             let Some(schema) = property.or(others) else {
                 // Whatever stands there, it may be a secret under a misspelt key.
                 self.blot(value);
-                let known: Vec<_> = properties.into_iter().flat_map(Map::keys).map(String::as_str).collect();
+                let known: Vec<_> = properties
+                    .into_iter()
+                    .flat_map(Map::keys)
+                    .map(String::as_str)
+                    .collect();
                 let fix = known_or_nearest(&key.name, &known, |name| format!("`{name}`"));
-                self.note(&path, spot.key, format!("unknown key `{}`", shown(&path)), fix);
+                self.note(
+                    &path,
+                    spot.key,
+                    format!("unknown key `{}`", shown(&path)),
+                    fix,
+                );
                 continue;
             };
             let inside = Here {
@@ -140,11 +159,26 @@ impl<'a> Walk<'a> {
                 out.insert(key.name.to_string(), value);
             }
         }
-        for name in here.schema["required"].as_array().into_iter().flatten().filter_map(Json::as_str) {
+        for name in here.schema["required"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Json::as_str)
+        {
             if !table.contains_key(name) {
-                let example = properties.and_then(|known| known.get(name)).and_then(|schema| self.example(schema));
-                let fix = example.map_or_else(|| format!("add `{name}`"), |example| format!("add the line: {name} = {}", as_toml(example)));
-                self.note(&here.path, here.spot.key.clone(), format!("`{}` has no `{name}`", shown(&here.path)), fix);
+                let example = properties
+                    .and_then(|known| known.get(name))
+                    .and_then(|schema| self.example(schema));
+                let fix = example.map_or_else(
+                    || format!("add `{name}`"),
+                    |example| format!("add the line: {name} = {}", as_toml(example)),
+                );
+                self.note(
+                    &here.path,
+                    here.spot.key.clone(),
+                    format!("`{}` has no `{name}`", shown(&here.path)),
+                    fix,
+                );
             }
         }
         Some(Json::Object(out))
@@ -154,9 +188,17 @@ impl<'a> Walk<'a> {
         if self.too_many(items.len(), "maxItems", here) {
             return None;
         }
-        if here.schema["minItems"].as_u64().is_some_and(|least| (items.len() as u64) < least) {
+        if here.schema["minItems"]
+            .as_u64()
+            .is_some_and(|least| (items.len() as u64) < least)
+        {
             let fix = "write at least one item, or leave the key out".to_owned();
-            self.note(&here.path, here.spot.value.clone(), format!("`{}` is empty", shown(&here.path)), fix);
+            self.note(
+                &here.path,
+                here.spot.value.clone(),
+                format!("`{}` is empty", shown(&here.path)),
+                fix,
+            );
             return None;
         }
         let schema = &here.schema["items"];
@@ -178,14 +220,21 @@ impl<'a> Walk<'a> {
             // A null keeps the place of an item that was left out, so that the others keep their paths.
             out.push(self.value(item, inside).unwrap_or_default());
         }
-        out.iter().all(|item| !item.is_null()).then_some(Json::Array(out))
+        out.iter()
+            .all(|item| !item.is_null())
+            .then_some(Json::Array(out))
     }
 
     fn string(&mut self, text: &str, here: &Here<'a>) -> Option<Json> {
         let text = match self.sources.expand(text) {
             Ok(text) => text,
             Err(wrong) => {
-                self.note(&here.path, here.spot.value.clone(), format!("`{}`: {}", shown(&here.path), wrong.message), wrong.fix);
+                self.note(
+                    &here.path,
+                    here.spot.value.clone(),
+                    format!("`{}`: {}", shown(&here.path), wrong.message),
+                    wrong.fix,
+                );
                 return None;
             }
         };
@@ -195,12 +244,17 @@ impl<'a> Walk<'a> {
             let mut fix = known_or_nearest(&text, &words, |word| format!("{word:?}"));
             let mut kinds = Vec::new();
             if let Some(whole) = here.whole {
-                self.kinds(whole, &mut kinds);
+                self.kinds_of(whole, &mut kinds);
             }
             for kind in kinds.into_iter().filter(|kind| *kind != "string") {
                 fix = format!("{fix} or {}", in_words(kind));
             }
-            self.note(&here.path, here.spot.value.clone(), format!("`{}` takes no such value", shown(&here.path)), fix);
+            self.note(
+                &here.path,
+                here.spot.value.clone(),
+                format!("`{}` takes no such value", shown(&here.path)),
+                fix,
+            );
             return None;
         }
         Some(Json::String(text.into_owned()))
@@ -213,8 +267,17 @@ impl<'a> Walk<'a> {
         if (least..=most).contains(&number) {
             return Some(number.into());
         }
-        let fix = if number < least { format!("write at least {least}") } else { format!("write at most {most}") };
-        self.note(&here.path, here.spot.value.clone(), format!("`{}` is out of range", shown(&here.path)), fix);
+        let fix = if number < least {
+            format!("write at least {least}")
+        } else {
+            format!("write at most {most}")
+        };
+        self.note(
+            &here.path,
+            here.spot.value.clone(),
+            format!("`{}` is out of range", shown(&here.path)),
+            fix,
+        );
         None
     }
 
@@ -222,22 +285,34 @@ impl<'a> Walk<'a> {
         let most = here.schema[bound].as_u64().unwrap_or(u64::MAX);
         let over = count as u64 > most;
         if over {
-            self.note(&here.path, here.spot.key.clone(), format!("`{}` has {count} entries", shown(&here.path)), format!("write at most {most}"));
+            self.note(
+                &here.path,
+                here.spot.key.clone(),
+                format!("`{}` has {count} entries", shown(&here.path)),
+                format!("write at most {most}"),
+            );
         }
         over
     }
 
     fn wrong_type(&mut self, value: &Toml<'_>, here: &Here<'a>, written: &Json) {
         let mut kinds = Vec::new();
-        self.kinds(here.schema, &mut kinds);
+        self.kinds_of(here.schema, &mut kinds);
         let expected: Vec<_> = kinds.iter().map(|kind| in_words(kind)).collect();
         let name = here.path.rsplit('.').next().unwrap_or_default();
         let fix = match self.example(written) {
-            Some(example) if !name.ends_with(']') => format!("write it like this: {name} = {}", as_toml(example)),
+            Some(example) if !name.ends_with(']') => {
+                format!("write it like this: {name} = {}", as_toml(example))
+            }
             _ => format!("write {}", expected.join(" or ")),
         };
         self.blot(value);
-        let message = format!("`{}` is {}, not {}", shown(&here.path), expected.join(" or "), in_words(kind_of(value)));
+        let message = format!(
+            "`{}` is {}, not {}",
+            shown(&here.path),
+            expected.join(" or "),
+            in_words(kind_of(value))
+        );
         self.note(&here.path, here.spot.value.clone(), message, fix);
     }
 
@@ -263,19 +338,24 @@ impl<'a> Walk<'a> {
 
     /// What a `$ref` leads to.
     fn resolve(&self, schema: &'a Json) -> &'a Json {
-        let name = schema["$ref"].as_str().and_then(|path| path.strip_prefix("#/$defs/"));
-        name.and_then(|name| self.definitions.get(name)).unwrap_or(schema)
+        let name = schema["$ref"]
+            .as_str()
+            .and_then(|path| path.strip_prefix("#/$defs/"));
+        name.and_then(|name| self.definitions.get(name))
+            .unwrap_or(schema)
     }
 
     fn example(&self, schema: &'a Json) -> Option<&'a Json> {
-        schema["examples"].get(0).or_else(|| self.resolve(schema)["examples"].get(0))
+        schema["examples"]
+            .get(0)
+            .or_else(|| self.resolve(schema)["examples"].get(0))
     }
 
     /// The types that a schema takes; none for any.
-    fn kinds(&self, schema: &'a Json, out: &mut Vec<&'a str>) {
+    fn kinds_of(&self, schema: &'a Json, out: &mut Vec<&'a str>) {
         let schema = self.resolve(schema);
         for option in options(schema) {
-            self.kinds(option, out);
+            self.kinds_of(option, out);
         }
         match &schema["type"] {
             Json::String(kind) => out.push(kind),
@@ -287,60 +367,9 @@ impl<'a> Walk<'a> {
 
     fn takes(&self, schema: &'a Json, kind: &str) -> bool {
         let mut kinds = Vec::new();
-        self.kinds(schema, &mut kinds);
-        kinds.is_empty() || kinds.contains(&kind) || (kind == "integer" && kinds.contains(&"number"))
+        self.kinds_of(schema, &mut kinds);
+        kinds.is_empty()
+            || kinds.contains(&kind)
+            || (kind == "integer" && kinds.contains(&"number"))
     }
-}
-
-fn options(schema: &Json) -> &[Json] {
-    let options = schema.get("anyOf").or_else(|| schema.get("oneOf"));
-    options.and_then(Json::as_array).map_or(&[], Vec::as_slice)
-}
-
-/// Gathers the words that a schema lists; false when it takes other strings, too.
-fn words_of<'a>(schema: &'a Json, out: &mut Vec<&'a str>) -> bool {
-    let listed = schema["enum"].as_array().into_iter().flatten().chain(schema.get("const"));
-    let before = out.len();
-    out.extend(listed.filter_map(Json::as_str));
-    let options = options(schema);
-    if options.is_empty() {
-        return out.len() > before;
-    }
-    options.iter().all(|option| words_of(option, out))
-}
-
-fn is_secret(schema: &Json) -> bool {
-    schema["writeOnly"] == true
-}
-
-fn kind_of(value: &Toml<'_>) -> &'static str {
-    match value.as_ref() {
-        ValueInner::Table(_) => "object",
-        ValueInner::Array(_) => "array",
-        ValueInner::String(_) => "string",
-        ValueInner::Integer(_) => "integer",
-        ValueInner::Float(_) => "number",
-        ValueInner::Boolean(_) => "boolean",
-    }
-}
-
-fn in_words(kind: &str) -> &str {
-    match kind {
-        "object" => "a table",
-        "array" => "a list",
-        "string" => "a string",
-        "integer" => "a whole number",
-        "number" => "a number",
-        "boolean" => "true or false",
-        other => other,
-    }
-}
-
-/// A path as it may be printed: no control characters, and not endless.
-pub(crate) fn shown(path: &str) -> String {
-    let mut out: String = path.chars().take(160).flat_map(char::escape_debug).collect();
-    if out.len() < path.len() {
-        out.push('…');
-    }
-    out
 }

@@ -1,8 +1,8 @@
 //! What is said about a text that is not TOML.
 
 use super::blot::values_of;
+use super::kinds::shown;
 use super::report::{Note, Report, Severity};
-use super::structure::shown;
 use toml_span::{Error, ErrorKind, Span};
 
 /// A report on the first place where `text` is not TOML: what comes after it cannot be told apart.
@@ -21,7 +21,10 @@ pub(crate) fn report(origin: &str, text: &str, error: &Error) -> Report {
 /// A range that holds at least the character at its start, and ends inside the text.
 fn within(text: &str, span: Span) -> std::ops::Range<usize> {
     let start = span.start.min(text.len());
-    let next = text.get(start..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
+    let next = text
+        .get(start..)
+        .and_then(|rest| rest.chars().next())
+        .map_or(0, char::len_utf8);
     start..span.end.clamp(start + next, text.len().max(start + next))
 }
 
@@ -52,7 +55,9 @@ fn words(kind: &ErrorKind) -> (String, &'static str, Option<Span>) {
             "close it on the same line",
             None,
         ),
-        ErrorKind::InvalidEscape(_) | ErrorKind::InvalidHexEscape(_) | ErrorKind::InvalidEscapeValue(_) => (
+        ErrorKind::InvalidEscape(_)
+        | ErrorKind::InvalidHexEscape(_)
+        | ErrorKind::InvalidEscapeValue(_) => (
             "an escape that TOML does not know".to_owned(),
             "write a backslash twice, or use single quotes",
             None,
@@ -73,7 +78,17 @@ fn words(kind: &ErrorKind) -> (String, &'static str, Option<Span>) {
             None,
         ),
         other => (
-            format!("not TOML: {}", shown(&Error { kind: other.clone(), span: Span::default(), line_info: None }.to_string())),
+            format!(
+                "not TOML: {}",
+                shown(
+                    &Error {
+                        kind: other.clone(),
+                        span: Span::default(),
+                        line_info: None
+                    }
+                    .to_string()
+                )
+            ),
             "write one key = value a line, strings in quotes",
             None,
         ),

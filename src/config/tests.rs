@@ -4,13 +4,16 @@ use super::*;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::PathBuf;
 use toml_span::value::ValueInner;
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/config");
 
 fn env(name: &str) -> Option<String> {
     match name {
-        "SUPPORT_SECRET" | "BOTGATE_ADMIN_TOKEN" | "BOT_SECRET" => Some("hunter2-from-the-environment".to_owned()),
+        "SUPPORT_SECRET" | "BOTGATE_ADMIN_TOKEN" | "BOT_SECRET" => {
+            Some("hunter2-from-the-environment".to_owned())
+        }
         "EMPTY" => Some(String::new()),
         _ => None,
     }
@@ -22,7 +25,10 @@ fn parse_file(path: &Path) -> Result<(Settings, Report), Report> {
 
 fn files(folder: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(format!("{FIXTURES}/{folder}")).unwrap();
-    let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|end| end == "toml")).collect();
+    let mut files: Vec<_> = entries
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|end| end == "toml"))
+        .collect();
     files.sort();
     files
 }
@@ -30,7 +36,10 @@ fn files(folder: &str) -> Vec<PathBuf> {
 /// The report as `botgate check` shows it, with the file's name alone.
 fn shown(report: &Report, path: &Path) -> String {
     let name = path.file_name().unwrap().to_str().unwrap();
-    let text = report.human(false).replace(path.to_str().unwrap(), name).replace(FIXTURES, "");
+    let text = report
+        .human(false)
+        .replace(path.to_str().unwrap(), name)
+        .replace(FIXTURES, "");
     format!("{text}{}\n", report.summary())
 }
 
@@ -40,7 +49,12 @@ fn golden(path: &Path, actual: &str) {
     if std::env::var_os("BOTGATE_BLESS").is_some() {
         fs::write(&expected, actual).unwrap();
     }
-    assert_eq!(actual, fs::read_to_string(&expected).unwrap_or_default(), "{}", expected.display());
+    assert_eq!(
+        actual,
+        fs::read_to_string(&expected).unwrap_or_default(),
+        "{}",
+        expected.display()
+    );
 }
 
 #[test]
@@ -48,12 +62,20 @@ fn bad_configurations_are_refused_in_the_words_expected() {
     let files = files("bad");
     assert!(files.len() >= 15);
     for path in files {
-        let report = parse_file(&path).err().unwrap_or_else(|| panic!("{} was accepted", path.display()));
+        let report = parse_file(&path)
+            .err()
+            .unwrap_or_else(|| panic!("{} was accepted", path.display()));
         let shown = shown(&report, &path);
-        assert!(!shown.contains("hunter2") && !report.json().contains("hunter2"), "{shown}");
+        assert!(
+            !shown.contains("hunter2") && !report.json().contains("hunter2"),
+            "{shown}"
+        );
         for line in report.json().lines() {
-            let object: serde_json::Value = serde_json::from_str(line).unwrap();
-            assert!(object["fix"].as_str().is_some_and(|fix| !fix.is_empty()), "{line}");
+            let object: Value = serde_json::from_str(line).unwrap();
+            assert!(
+                object["fix"].as_str().is_some_and(|fix| !fix.is_empty()),
+                "{line}"
+            );
         }
         golden(&path, &shown);
     }
@@ -68,9 +90,14 @@ fn five_mistakes_are_five_errors() {
 #[test]
 fn good_configurations_resolve_as_expected() {
     for path in files("good") {
-        let (settings, report) = parse_file(&path).unwrap_or_else(|report| panic!("{}", report.human(false)));
-        let resolved = format!("{settings:#?}\n{}", shown(&report, &path)).replace(FIXTURES, "FIXTURES");
-        assert!(!resolved.contains("hunter2") && !resolved.contains("backend key"), "{resolved}");
+        let (settings, report) =
+            parse_file(&path).unwrap_or_else(|report| panic!("{}", report.human(false)));
+        let resolved =
+            format!("{settings:#?}\n{}", shown(&report, &path)).replace(FIXTURES, "FIXTURES");
+        assert!(
+            !resolved.contains("hunter2") && !resolved.contains("backend key"),
+            "{resolved}"
+        );
         golden(&path, &resolved);
     }
 }
@@ -83,7 +110,10 @@ fn json(value: &toml_span::Value<'_>) -> Value {
         ValueInner::Float(number) => (*number).into(),
         ValueInner::Boolean(truth) => (*truth).into(),
         ValueInner::Array(items) => items.iter().map(json).collect(),
-        ValueInner::Table(table) => table.iter().map(|(key, value)| (key.name.to_string(), json(value))).collect(),
+        ValueInner::Table(table) => table
+            .iter()
+            .map(|(key, value)| (key.name.to_string(), json(value)))
+            .collect(),
     }
 }
 
@@ -115,17 +145,25 @@ fn keys(document: &Value, out: &mut BTreeSet<String>) {
 fn every_key_of_the_schema_is_read_and_what_is_read_fits_the_schema() {
     let validator = jsonschema::validator_for(schema()).unwrap();
     let mut written = BTreeSet::new();
-    for path in files("good") {
+    let init = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src/cli/init.toml"));
+    for path in files("good").into_iter().chain([init]) {
         let text = fs::read_to_string(&path).unwrap();
         let document = json(&toml_span::parse(&text).unwrap());
-        let errors: Vec<_> = validator.iter_errors(&document).map(|error| error.to_string()).collect();
+        let errors: Vec<_> = validator
+            .iter_errors(&document)
+            .map(|error| error.to_string())
+            .collect();
         assert!(errors.is_empty(), "{}: {errors:?}", path.display());
         keys(&document, &mut written);
     }
     let mut known = BTreeSet::new();
     properties(schema(), &mut known);
     assert!(known.len() > 60, "{known:?}");
-    assert_eq!(known.difference(&written).collect::<Vec<_>>(), Vec::<&String>::new(), "not written in any good file");
+    assert_eq!(
+        known.difference(&written).collect::<Vec<_>>(),
+        Vec::<&String>::new(),
+        "not written in any good file"
+    );
 }
 
 #[test]
@@ -133,7 +171,10 @@ fn the_schema_refuses_what_the_reader_refuses_for_its_shape() {
     let validator = jsonschema::validator_for(schema()).unwrap();
     for name in ["later_features", "types", "server_empty_list"] {
         let text = fs::read_to_string(format!("{FIXTURES}/bad/{name}.toml")).unwrap();
-        assert!(!validator.is_valid(&json(&toml_span::parse(&text).unwrap())), "{name}");
+        assert!(
+            !validator.is_valid(&json(&toml_span::parse(&text).unwrap())),
+            "{name}"
+        );
     }
 }
 
@@ -149,7 +190,9 @@ fn hostile_texts_are_refused_in_bounded_time_and_space() {
         format!("{}=1", "a.".repeat(100)),
         (0..30_000).map(|n| format!("k{n}=1\n")).collect(),
         (0..20_000).map(|n| format!("[bots.b{n}]\n")).collect(),
-        (0..9_000).map(|n| format!("[bots.b{n}]\nx = 1\n")).collect(),
+        (0..9_000)
+            .map(|n| format!("[bots.b{n}]\nx = 1\n"))
+            .collect(),
         format!("server.http = [{}]", "'x',".repeat(megabyte / 2)),
         format!("server.drain = '{}'", "x".repeat(megabyte)),
         format!("server.drain = '{}'", "${env:A}".repeat(100_000)),
@@ -158,7 +201,11 @@ fn hostile_texts_are_refused_in_bounded_time_and_space() {
     ] {
         let report = parse(&text, Path::new("hostile.toml"), &env).err().unwrap();
         let start: String = text.chars().take(40).collect();
-        assert!(report.human(true).len() < 400_000, "{start}: {}", report.human(false).len());
+        assert!(
+            report.human(true).len() < 400_000,
+            "{start}: {}",
+            report.human(false).len()
+        );
         assert!(report.json().lines().count() <= 200, "{start}");
     }
 }

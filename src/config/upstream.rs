@@ -29,7 +29,11 @@ pub(crate) struct Read {
 }
 
 /// Reads the table at `path`; nothing when its URL is missing or wrong, which is noted.
-pub(crate) fn upstream(reading: &mut Reading<'_>, name: &str, written: &shape::Upstream) -> Option<Read> {
+pub(crate) fn upstream(
+    reading: &mut Reading<'_>,
+    name: &str,
+    written: &shape::Upstream,
+) -> Option<Read> {
     let path = format!("upstreams.{name}");
     let url_path = format!("{path}.url");
     if written.url.as_deref().is_some_and(url::has_user) {
@@ -48,27 +52,54 @@ pub(crate) fn upstream(reading: &mut Reading<'_>, name: &str, written: &shape::U
             port: backend.port,
             prefix: backend.prefix,
             timeouts,
-            max_connections: written.max_connections.map_or(SOCKETS, |count| count as usize),
+            max_connections: written
+                .max_connections
+                .map_or(SOCKETS, |count| count as usize),
         },
         headers,
     })
 }
 
-fn headers(reading: &mut Reading<'_>, path: &str, written: &shape::Upstream) -> Vec<(HeaderName, String)> {
+fn headers(
+    reading: &mut Reading<'_>,
+    path: &str,
+    written: &shape::Upstream,
+) -> Vec<(HeaderName, String)> {
     let mut headers: Vec<(HeaderName, String)> = Vec::new();
     for (name, value) in written.headers.iter().flatten() {
         let path = format!("{path}.headers.{name}");
-        let Some(name) = reading.value(&path, Some(name), values::header_name) else { continue };
+        let Some(name) = reading.value(&path, Some(name), values::header_name) else {
+            continue;
+        };
         if OURS.contains(&name) {
             let message = format!("the header `{name}` belongs to the connection");
-            reading.error(&path, message, "leave it out: it is written for every request anew");
+            reading.error(
+                &path,
+                message,
+                "leave it out: it is written for every request anew",
+            );
         } else if headers.iter().any(|(other, _)| *other == name) {
-            reading.error(&path, format!("the header `{name}` is there twice"), "leave one of them out");
-        } else if ["{user}", "{conversation}", "{channel}"].iter().any(|unknown| value.contains(unknown)) {
-            reading.error(&path, "a placeholder that leads nowhere", "the only one known here is {bot}");
+            reading.error(
+                &path,
+                format!("the header `{name}` is there twice"),
+                "leave one of them out",
+            );
+        } else if ["{user}", "{conversation}", "{channel}"]
+            .iter()
+            .any(|unknown| value.contains(unknown))
+        {
+            reading.error(
+                &path,
+                "a placeholder that leads nowhere",
+                "the only one known here is {bot}",
+            );
         } else if HeaderValue::from_str(value).is_err() {
             let fix = "write visible ASCII characters on one line";
-            reading.error(&path, format!("the value of the header `{name}` would break a request"), fix);
+            reading.error(
+                &path,
+                format!("the value of the header `{name}` would break a request"),
+                fix,
+            );
         } else {
             headers.push((name, value.clone()));
         }
@@ -88,7 +119,11 @@ impl Read {
     }
 }
 
-fn timeouts(reading: &mut Reading<'_>, path: &str, written: Option<&shape::Timeout>) -> UpstreamTimeouts {
+fn timeouts(
+    reading: &mut Reading<'_>,
+    path: &str,
+    written: Option<&shape::Timeout>,
+) -> UpstreamTimeouts {
     let mut deadline = |key: &str, written: Option<&str>, default: u64| {
         let read = reading.value(&format!("{path}.timeout{key}"), written, values::duration);
         read.unwrap_or(Duration::from_secs(default))

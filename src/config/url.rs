@@ -24,7 +24,10 @@ pub(crate) fn backend(text: &str) -> Result<Backend, Wrong> {
         ));
     }
     if uri.query().is_some() {
-        return Err(Wrong::new("a backend's URL has no query", "leave out the question mark and what follows"));
+        return Err(Wrong::new(
+            "a backend's URL has no query",
+            "leave out the question mark and what follows",
+        ));
     }
     let host = uri.host().unwrap_or_default();
     let prefix = uri.path().trim_end_matches('/');
@@ -40,7 +43,11 @@ pub(crate) fn backend(text: &str) -> Result<Backend, Wrong> {
 }
 
 /// A `public_url`, its query left out with a warning.
-pub(crate) fn public(reading: &mut Reading<'_>, path: &str, written: Option<&str>) -> Option<String> {
+pub(crate) fn public(
+    reading: &mut Reading<'_>,
+    path: &str,
+    written: Option<&str>,
+) -> Option<String> {
     if written.is_some_and(has_user) {
         reading.blot(path);
     }
@@ -50,7 +57,11 @@ pub(crate) fn public(reading: &mut Reading<'_>, path: &str, written: Option<&str
     match text.split_once('?') {
         None => Some(text),
         Some((base, _)) => {
-            reading.warning(path, format!("the query in `{path}` is ignored"), "leave it out: the query that counts is the one received");
+            reading.warning(
+                path,
+                format!("the query in `{path}` is ignored"),
+                "leave it out: the query that counts is the one received",
+            );
             Some(base.to_owned())
         }
     }
@@ -63,20 +74,38 @@ pub(crate) fn has_user(text: &str) -> bool {
 
 fn absolute(text: &str, fix: &str) -> Result<Uri, Wrong> {
     if has_user(text) {
-        return Err(Wrong::new("a URL with a user in it", "leave out what stands before the \"@\""));
+        return Err(Wrong::new(
+            "a URL with a user in it",
+            "leave out what stands before the \"@\"",
+        ));
     }
     if text.contains('#') {
-        return Err(Wrong::new("a URL with a fragment", "leave out the \"#\" and what follows"));
+        return Err(Wrong::new(
+            "a URL with a fragment",
+            "leave out the \"#\" and what follows",
+        ));
     }
     let not_one = || Wrong::new("not a URL", fix);
     let uri: Uri = text.parse().map_err(|_| not_one())?;
     let web = uri.scheme() == Some(&Scheme::HTTP) || uri.scheme() == Some(&Scheme::HTTPS);
-    let authority = uri.authority().map(http::uri::Authority::as_str).unwrap_or_default();
+    let authority = uri
+        .authority()
+        .map(http::uri::Authority::as_str)
+        .unwrap_or_default();
     let host = uri.host().unwrap_or_default();
     // "host:" and "host:99999" pass as authorities.
-    let port_is_right = authority.len() == host.len() || uri.port_u16().is_some_and(|port| port > 0);
-    let is_ipv6 = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).map(|host| host.parse::<std::net::Ipv6Addr>().is_ok());
-    let is_name = || !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'));
+    let port_is_right =
+        authority.len() == host.len() || uri.port_u16().is_some_and(|port| port > 0);
+    let is_ipv6 = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+        .map(|host| host.parse::<std::net::Ipv6Addr>().is_ok());
+    let is_name = || {
+        !host.is_empty()
+            && host
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'))
+    };
     if web && port_is_right && is_ipv6.unwrap_or_else(is_name) {
         return Ok(uri);
     }
@@ -90,16 +119,45 @@ mod tests {
     #[test]
     fn backends() {
         for (text, authority, host, port, prefix) in [
-            ("http://127.0.0.1:5000", "127.0.0.1:5000", "127.0.0.1", 5000, ""),
+            (
+                "http://127.0.0.1:5000",
+                "127.0.0.1:5000",
+                "127.0.0.1",
+                5000,
+                "",
+            ),
             ("http://backend", "backend", "backend", 80, ""),
             ("http://[::1]:81/base/", "[::1]:81", "::1", 81, "/base"),
         ] {
             let read = backend(text).ok().unwrap();
-            assert_eq!((read.authority.as_str(), read.host.as_str(), read.port, read.prefix.as_str()), (authority, host, port, prefix));
+            assert_eq!(
+                (
+                    read.authority.as_str(),
+                    read.host.as_str(),
+                    read.port,
+                    read.prefix.as_str()
+                ),
+                (authority, host, port, prefix)
+            );
         }
         for text in [
-            "", "backend:80", "/path", "https://a", "ftp://a", "http://", "http://a:", "http://a:0", "http://a:99999", "http://u:p@a", "http://a?q",
-            "http://a/#f", "http://a/../b", "http://[::1", "http://[x]", "http://a b", "http://é",
+            "",
+            "backend:80",
+            "/path",
+            "https://a",
+            "ftp://a",
+            "http://",
+            "http://a:",
+            "http://a:0",
+            "http://a:99999",
+            "http://u:p@a",
+            "http://a?q",
+            "http://a/#f",
+            "http://a/../b",
+            "http://[::1",
+            "http://[x]",
+            "http://a b",
+            "http://é",
         ] {
             assert!(backend(text).is_err(), "{text}");
         }

@@ -102,7 +102,10 @@ pub(crate) fn rate(text: &str) -> Result<Rate, Wrong> {
         )
     };
     let (count, unit) = number_and_unit(text).ok_or_else(not_one)?;
-    let seconds = match unit.strip_prefix('/').map(|unit| unit.trim_start_matches(' ')) {
+    let seconds = match unit
+        .strip_prefix('/')
+        .map(|unit| unit.trim_start_matches(' '))
+    {
         Some("s") => 1,
         Some("m" | "min") => 60,
         Some("h") => 3_600,
@@ -132,7 +135,9 @@ pub(crate) fn limit_key(text: &str) -> Result<Key, Wrong> {
         "dialect" => Ok(Key::Dialect),
         _ => match text.split_once(':') {
             Some(("header", name)) => header_name(name).map(Key::Header),
-            Some(("json", pointer)) => json_pointer(pointer).map(|()| Key::Json(pointer.to_owned())),
+            Some(("json", pointer)) => {
+                json_pointer(pointer).map(|()| Key::Json(pointer.to_owned()))
+            }
             _ => Err(Wrong::new(
                 "not a limit's key",
                 "write \"bot\", \"peer\", \"dialect\", \"header:NAME\" or \"json:/pointer\"",
@@ -157,7 +162,11 @@ pub(crate) fn json_pointer(text: &str) -> Result<(), Wrong> {
         .split('~')
         .skip(1)
         .all(|rest| rest.starts_with(['0', '1']));
-    if text.starts_with('/') && text.len() <= 256 && text.matches('/').count() <= 16 && escapes_are_whole {
+    if text.starts_with('/')
+        && text.len() <= 256
+        && text.matches('/').count() <= 16
+        && escapes_are_whole
+    {
         return Ok(());
     }
     Err(Wrong::new(
@@ -169,9 +178,15 @@ pub(crate) fn json_pointer(text: &str) -> Result<(), Wrong> {
 /// A path on the wire: begins with a slash, visible ASCII, no query or fragment, no dot segments, plain or encoded.
 pub(crate) fn path(text: &str) -> Result<(), Wrong> {
     if !text.starts_with('/') {
-        return Err(Wrong::new("a path begins with a slash", "write it like \"/hooks/support\""));
+        return Err(Wrong::new(
+            "a path begins with a slash",
+            "write it like \"/hooks/support\"",
+        ));
     }
-    if text.len() > 1024 || text.contains(['?', '#', '*']) || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+    if text.len() > 1024
+        || text.contains(['?', '#', '*'])
+        || !text.bytes().all(|byte| byte.is_ascii_graphic())
+    {
         return Err(Wrong::new(
             "not a path",
             "write at most 1024 visible ASCII characters without a query: \"/hooks/support\"; \"*\" is good only as the last step",
@@ -193,10 +208,33 @@ mod tests {
 
     #[test]
     fn durations() {
-        for (text, milliseconds) in [("250ms", 250), ("30s", 30_000), ("2m", 120_000), ("2 min", 120_000), ("24h", 86_400_000)] {
-            assert_eq!(duration(text), Ok(Duration::from_millis(milliseconds)), "{text}");
+        for (text, milliseconds) in [
+            ("250ms", 250),
+            ("30s", 30_000),
+            ("2m", 120_000),
+            ("2 min", 120_000),
+            ("24h", 86_400_000),
+        ] {
+            assert_eq!(
+                duration(text),
+                Ok(Duration::from_millis(milliseconds)),
+                "{text}"
+            );
         }
-        for text in ["", "30", "s", "-1s", "1.5s", "1h30m", "30 S", "99999999999999999999s", "101d", "0s", "3é", "４s"] {
+        for text in [
+            "",
+            "30",
+            "s",
+            "-1s",
+            "1.5s",
+            "1h30m",
+            "30 S",
+            "99999999999999999999s",
+            "101d",
+            "0s",
+            "3é",
+            "４s",
+        ] {
             assert!(duration(text).is_err(), "{text}");
         }
         assert_eq!(duration_or_zero("0s"), Ok(Duration::ZERO));
@@ -204,31 +242,80 @@ mod tests {
 
     #[test]
     fn sizes() {
-        for (text, bytes) in [("512B", 512), ("64KiB", 65_536), ("1MiB", 1 << 20), ("1024GiB", 1 << 40)] {
+        for (text, bytes) in [
+            ("512B", 512),
+            ("64KiB", 65_536),
+            ("1MiB", 1 << 20),
+            ("1024GiB", 1 << 40),
+        ] {
             assert_eq!(size(text), Ok(bytes), "{text}");
         }
-        for text in ["", "1", "1MB", "0B", "1025GiB", "18446744073709551615GiB", "-1B"] {
+        for text in [
+            "",
+            "1",
+            "1MB",
+            "0B",
+            "1025GiB",
+            "18446744073709551615GiB",
+            "-1B",
+        ] {
             assert!(size(text).is_err(), "{text}");
         }
     }
 
     #[test]
     fn rates() {
-        for (text, count, seconds) in [("60/min", 60, 60), ("10/s", 10, 1), ("1000/h", 1000, 3600), ("1/d", 1, 86_400), ("1000000/s", 1_000_000, 1)] {
+        for (text, count, seconds) in [
+            ("60/min", 60, 60),
+            ("10/s", 10, 1),
+            ("1000/h", 1000, 3600),
+            ("1/d", 1, 86_400),
+            ("1000000/s", 1_000_000, 1),
+        ] {
             let read = rate(text).unwrap();
-            assert_eq!((read.count, read.period.as_secs()), (count, seconds), "{text}");
+            assert_eq!(
+                (read.count, read.period.as_secs()),
+                (count, seconds),
+                "{text}"
+            );
         }
-        for text in ["", "60", "/min", "0/s", "60/week", "1000001/s", "60 per min", "1/0s", "-1/s"] {
+        for text in [
+            "",
+            "60",
+            "/min",
+            "0/s",
+            "60/week",
+            "1000001/s",
+            "60 per min",
+            "1/0s",
+            "-1/s",
+        ] {
             assert!(rate(text).is_err(), "{text}");
         }
     }
 
     #[test]
     fn limit_keys() {
-        for text in ["bot", "peer", "dialect", "header:X-Team", "json:/team_id", "json:/a~1b/c~0d"] {
+        for text in [
+            "bot",
+            "peer",
+            "dialect",
+            "header:X-Team",
+            "json:/team_id",
+            "json:/a~1b/c~0d",
+        ] {
             assert!(limit_key(text).is_ok(), "{text}");
         }
-        for text in ["", "user", "header:", "header:X Y", "json:", "json:team", "json:/a~2", "Bot"] {
+        for text in [
+            "",
+            "user",
+            "header:",
+            "header:X Y",
+            "json:",
+            "json:team",
+            "json:/a~2",
+            "Bot",
+        ] {
             assert!(limit_key(text).is_err(), "{text}");
         }
     }
@@ -238,7 +325,19 @@ mod tests {
         for text in ["/", "/hooks/support", "/a%20b", "/a.b/..c"] {
             assert_eq!(path(text), Ok(()), "{text}");
         }
-        for text in ["", "hooks", "/a b", "/a?b", "/a#b", "/../a", "/a/.", "/%2e%2E/a", "/.%2e", "/é", "/a*"] {
+        for text in [
+            "",
+            "hooks",
+            "/a b",
+            "/a?b",
+            "/a#b",
+            "/../a",
+            "/a/.",
+            "/%2e%2E/a",
+            "/.%2e",
+            "/é",
+            "/a*",
+        ] {
             assert!(path(text).is_err(), "{text}");
         }
     }
