@@ -5,12 +5,13 @@ use std::ops::Range;
 /// Replaces what stands in `blots` by marks of the same length in bytes and in characters, so that positions stay true.
 /// References (`${env:NAME}`) say where a secret is, not what it is: they stay.
 pub(crate) fn blot_out(text: &str, blots: &[Range<usize>]) -> String {
-    let mut blots: Vec<_> = blots.to_vec();
+    let mut blots: Vec<_> = blots.iter().map(|blot| whole_chars(text, blot)).collect();
     blots.sort_by_key(|blot| blot.start);
     let mut out = String::with_capacity(text.len());
     let mut shown_to = 0;
     for blot in blots {
         let start = blot.start.max(shown_to);
+        // One inside the last one is hidden already.
         let (Some(before), Some(secret)) = (text.get(shown_to..start), text.get(start..blot.end))
         else {
             continue;
@@ -21,6 +22,19 @@ pub(crate) fn blot_out(text: &str, blots: &[Range<usize>]) -> String {
     }
     out.push_str(text.get(shown_to..).unwrap_or_default());
     out
+}
+
+/// The range that begins and ends inside `text` and between characters; the parser's ranges may cut one in two.
+pub(crate) fn whole_chars(text: &str, range: &Range<usize>) -> Range<usize> {
+    let mut start = range.start.min(text.len());
+    let mut end = range.end.clamp(start, text.len());
+    while !text.is_char_boundary(start) {
+        start -= 1;
+    }
+    while !text.is_char_boundary(end) {
+        end += 1;
+    }
+    start..end
 }
 
 fn push_blotted(out: &mut String, secret: &str) {

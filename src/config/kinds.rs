@@ -53,12 +53,13 @@ pub(crate) fn in_words(kind: &str) -> &str {
 
 /// A path as it may be printed: no control characters, and not endless.
 pub(crate) fn shown(path: &str) -> String {
-    let mut out: String = path
-        .chars()
+    let mut chars = path.chars();
+    let mut out: String = chars
+        .by_ref()
         .take(160)
         .flat_map(char::escape_debug)
         .collect();
-    if out.len() < path.len() {
+    if chars.next().is_some() {
         out.push('…');
     }
     out

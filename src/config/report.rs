@@ -1,5 +1,6 @@
 //! What is wrong with a configuration, where, and how to put it right: shown to people and to programs.
 
+use super::blot::{blot_out, whole_chars};
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use std::ops::Range;
 
@@ -50,6 +51,13 @@ impl Report {
         blots: &[Range<usize>],
         mut notes: Vec<Note>,
     ) -> Self {
+        for note in &mut notes {
+            note.at = note.at.as_ref().map(|at| whole_chars(text, at));
+            note.also = note
+                .also
+                .as_ref()
+                .map(|(at, label)| (whole_chars(text, at), *label));
+        }
         notes.sort_by_key(|note| {
             (
                 note.at.as_ref().map(|at| at.start),
@@ -60,7 +68,7 @@ impl Report {
         notes.truncate(MOST_NOTES);
         Self {
             origin: origin.to_owned(),
-            text: super::blot::blot_out(text, blots),
+            text: blot_out(text, blots),
             notes,
             untold,
         }
@@ -131,15 +139,15 @@ impl Report {
     pub fn json(&self) -> String {
         let mut out = String::new();
         for note in &self.notes {
-            let (line, column) = note
-                .at
-                .as_ref()
-                .map_or((0, 0), |at| self.line_and_column(at.start));
-            let object = serde_json::json!({
+            let mut object = serde_json::json!({
                 "level": match note.severity { Severity::Error => "error", Severity::Warning => "warn" },
-                "file": self.origin, "line": line, "column": column,
-                "message": note.message, "fix": note.fix,
+                "file": self.origin, "message": note.message, "fix": note.fix,
             });
+            if let Some(at) = &note.at {
+                let (line, column) = self.line_and_column(at.start);
+                object["line"] = line.into();
+                object["column"] = column.into();
+            }
             out.push_str(&object.to_string());
             out.push('\n');
         }

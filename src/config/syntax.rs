@@ -25,7 +25,7 @@ fn within(text: &str, span: Span) -> std::ops::Range<usize> {
         .get(start..)
         .and_then(|rest| rest.chars().next())
         .map_or(0, char::len_utf8);
-    start..span.end.clamp(start + next, text.len().max(start + next))
+    start..span.end.max(start + next)
 }
 
 fn words(kind: &ErrorKind) -> (String, &'static str, Option<Span>) {

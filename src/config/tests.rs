@@ -209,3 +209,39 @@ fn hostile_texts_are_refused_in_bounded_time_and_space() {
         assert!(report.json().lines().count() <= 200, "{start}");
     }
 }
+
+/// A short cousin of the fuzz target, which every test run can afford.
+#[test]
+fn garbled_files_are_reported_without_a_panic() {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut random = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state % below as u64).unwrap()
+    };
+    let pieces = [
+        "\"", "'''", "[", "]", "{", "}", "=", ".", ",", "\n", "\r", "\t", "é", "🦀", "\u{202e}",
+        "\0", "${", "0", "-1", "*", "#", "\\u",
+    ];
+    for path in files("good").into_iter().chain(files("bad")) {
+        let text = fs::read_to_string(&path).unwrap();
+        for _ in 0..40 {
+            let mut garbled: Vec<char> = text.chars().collect();
+            for _ in 0..=random(4) {
+                let at = random(garbled.len() + 1);
+                let end = (at + random(12)).min(garbled.len());
+                garbled.splice(at..end, pieces[random(pieces.len())].chars());
+            }
+            let garbled: String = garbled.into_iter().collect();
+            let report = match parse(&garbled, &path, &env) {
+                Ok((_, report)) | Err(report) => report,
+            };
+            assert!(
+                report.is_empty()
+                    || (!report.human(true).is_empty() && !report.summary().is_empty())
+            );
+            assert_eq!(report.json().lines().count(), report.notes().len());
+        }
+    }
+}
