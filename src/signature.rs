@@ -27,6 +27,8 @@ mod template;
 mod written;
 
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod vectors;
 
 pub use address::PublicUrl;

@@ -137,3 +137,112 @@ fn discord(body: &Value) -> Option<Handshake> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::signature::{DatedSecret, preset};
+
+    fn scheme(name: &str, secret: &str) -> Scheme {
+        let secret = DatedSecret {
+            value: Secret::new(secret),
+            not_after: None,
+        };
+        preset(name)
+            .unwrap()
+            .compile(&[secret], None, None)
+            .unwrap()
+    }
+
+    fn answer(scheme: &Scheme, body: &str) -> Option<(u16, String)> {
+        let (a, b) = body.split_at(body.len() / 2);
+        let frames = [
+            Bytes::copy_from_slice(a.as_bytes()),
+            Bytes::copy_from_slice(b.as_bytes()),
+        ];
+        signed(scheme, &frames, 0).map(|answer| {
+            (
+                answer.status,
+                String::from_utf8(answer.body.to_vec()).unwrap(),
+            )
+        })
+    }
+
+    #[test]
+    fn meta_is_answered_for_the_right_word_alone() {
+        let word = Secret::new("w");
+        let ok = "hub.mode=subscribe&hub.challenge=1&hub.verify_token=w";
+        assert_eq!(hub(ok, Some(&word)).unwrap().unwrap().body, "1");
+        for query in [
+            "hub.mode=subscribe&hub.challenge=1&hub.verify_token=x",
+            "hub.mode=subscribe&hub.challenge=1&hub.verify_token=",
+            "hub.mode=subscribe&hub.challenge=1",
+            "hub.mode=subscribe&hub.verify_token=w",
+            "hub.mode=subscribe&hub.challenge=1&hub.challenge=2&hub.verify_token=w",
+            "hub.mode=subscribe&hub.challenge=1&hub.verify_token=x&hub.verify_token=w",
+            "hub.mode=unsubscribe&hub.challenge=1&hub.verify_token=w",
+            &format!("{ok}{}", "1".repeat(2000)),
+            &ok.replace("challenge=1", &format!("challenge={}", "1".repeat(1025))),
+        ] {
+            assert_eq!(hub(query, Some(&word)), Some(Err(Forbidden)), "{query}");
+        }
+        assert_eq!(hub(ok, None), Some(Err(Forbidden)));
+        assert_eq!(hub("page=1", Some(&word)), None);
+    }
+
+    #[test]
+    fn only_a_question_is_answered() {
+        let zoom = scheme("zoom", "zoom-secret-token-test");
+        let (status, body) = answer(&zoom, r#"{"event":"endpoint.url_validation","payload":{"plainToken":"qgg8vlvZRS6UYooatFL8Aw"}}"#).unwrap();
+        // The HMAC was made with `openssl dgst -sha256 -hmac`.
+        let encrypted = "f37dc6820a778bbe15c19d7b258233e80251ebe1b200bfc2db1d26ab0cca7d63";
+        assert_eq!(
+            (status, body),
+            (
+                200,
+                format!(
+                    r#"{{"encryptedToken":"{encrypted}","plainToken":"qgg8vlvZRS6UYooatFL8Aw"}}"#
+                )
+            )
+        );
+        let slack = scheme("slack", "s");
+        let discord = scheme("discord", &"89".repeat(32));
+        let long = format!(
+            r#"{{"type":"url_verification","challenge":"c","x":"{}"}}"#,
+            "x".repeat(9000)
+        );
+        for (scheme, body) in [
+            (
+                &zoom,
+                r#"{"event":"meeting.ended","payload":{"plainToken":"endpoint.url_validation"}}"#,
+            ),
+            (&zoom, r#"{"event":"endpoint.url_validation","payload":{}}"#),
+            (
+                &slack,
+                r#"{"type":"event_callback","event":{"text":"url_verification"}}"#,
+            ),
+            (&slack, r#"{"type":"url_verification","challenge":5}"#),
+            (&slack, "url_verification"),
+            (&slack, &long),
+            (
+                &discord,
+                r#"{"type":1,"event":{"type":"APPLICATION_AUTHORIZED"}}"#,
+            ),
+            (&discord, r#"{"type":2}"#),
+        ] {
+            assert_eq!(answer(scheme, body), None, "{body}");
+        }
+        assert_eq!(
+            answer(&slack, r#"{"type":"url_verification","challenge":"c"}"#),
+            Some((200, "c".into()))
+        );
+        assert_eq!(
+            answer(&discord, r#"{"type":1,"id":"1"}"#),
+            Some((200, r#"{"type":1}"#.into()))
+        );
+        assert_eq!(
+            answer(&discord, r#"{"type":0}"#),
+            Some((204, String::new()))
+        );
+    }
+}

@@ -31,8 +31,8 @@ fn read(text: &str) -> Result<Vec<(String, SchemeTable)>, String> {
     let tables = document.as_table().ok_or("no table")?;
     let mut presets = Vec::with_capacity(tables.len() + 1);
     for (name, table) in tables {
-        let scheme =
-            SchemeTable::deserialize(json(table)).map_err(|error| format!("{name}: {error}"))?;
+        let scheme = SchemeTable::deserialize(read_value(table))
+            .map_err(|error| format!("{name}: {error}"))?;
         presets.push((name.to_string(), scheme));
     }
     presets.push((
@@ -46,17 +46,17 @@ fn read(text: &str) -> Result<Vec<(String, SchemeTable)>, String> {
 }
 
 /// The same value for serde, which `toml-span` does without.
-fn json(value: &toml_span::Value<'_>) -> serde_json::Value {
+pub(super) fn read_value(value: &toml_span::Value<'_>) -> serde_json::Value {
     use toml_span::value::ValueInner;
     match value.as_ref() {
         ValueInner::String(text) => text.as_ref().into(),
         ValueInner::Integer(number) => (*number).into(),
         ValueInner::Float(number) => (*number).into(),
         ValueInner::Boolean(truth) => (*truth).into(),
-        ValueInner::Array(items) => items.iter().map(json).collect(),
+        ValueInner::Array(items) => items.iter().map(read_value).collect(),
         ValueInner::Table(table) => table
             .iter()
-            .map(|(key, value)| (key.name.to_string(), json(value)))
+            .map(|(key, value)| (key.name.to_string(), read_value(value)))
             .collect(),
     }
 }
