@@ -47,21 +47,29 @@ struct Inner {
 impl Desk {
     /// `ready` turns false when the process drains.
     pub fn new(shared: Arc<Shared>, ready: Arc<AtomicBool>, token: Option<Secret>) -> Self {
-        Self(Arc::new(Inner { shared, ready, token }))
+        Self(Arc::new(Inner {
+            shared,
+            ready,
+            token,
+        }))
     }
 
     /// Serves until the task that runs it is dropped.
     pub async fn serve(self, listener: TcpListener, scope: Scope) {
         let places = Arc::new(Semaphore::new(CONNECTIONS));
         loop {
-            let Ok(place) = places.clone().acquire_owned().await else { return };
+            let Ok(place) = places.clone().acquire_owned().await else {
+                return;
+            };
             let Ok((stream, _)) = listener.accept().await else {
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             };
             let desk = self.clone();
             tokio::spawn(async move {
-                let service = service_fn(move |request| std::future::ready(Ok::<_, Infallible>(desk.answer(&request, scope))));
+                let service = service_fn(move |request| {
+                    std::future::ready(Ok::<_, Infallible>(desk.answer(&request, scope)))
+                });
                 let connection = http1::Builder::new()
                     .timer(TokioTimer::new())
                     .header_read_timeout(HEAD)
@@ -76,13 +84,20 @@ impl Desk {
         let path = request.uri().path();
         let open = scope == Scope::Probes && matches!(path, "/healthz" | "/readyz");
         if !open && !self.authorized(request.headers()) {
-            let mut response = text(StatusCode::UNAUTHORIZED, "the admin token is missing or wrong\n");
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            let mut response = text(
+                StatusCode::UNAUTHORIZED,
+                "the admin token is missing or wrong\n",
+            );
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             return response;
         }
         if request.method() != Method::GET && request.method() != Method::HEAD {
             let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n");
-            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+            response
+                .headers_mut()
+                .insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
             return response;
         }
         match (path, scope) {
@@ -95,15 +110,24 @@ impl Desk {
     }
 
     fn authorized(&self, headers: &HeaderMap) -> bool {
-        let Some(token) = &self.0.token else { return true };
-        let given = headers.get(header::AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
+        let Some(token) = &self.0.token else {
+            return true;
+        };
+        let given = headers
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
         given.is_some_and(|given| token.is(given))
     }
 
     fn metrics(&self) -> Response<Full<Bytes>> {
-        let mut response = text(StatusCode::OK, self.0.shared.metrics.page(self.0.shared.readings()));
+        let mut response = text(
+            StatusCode::OK,
+            self.0.shared.metrics.page(self.0.shared.readings()),
+        );
         let content_type = HeaderValue::from_static(metrics::CONTENT_TYPE);
-        response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+        response
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, content_type);
         response
     }
 }
@@ -112,7 +136,13 @@ fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(body.into()));
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
     response
 }

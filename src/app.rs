@@ -16,8 +16,8 @@ use crate::{client, dialect};
 use http::HeaderValue;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -79,25 +79,47 @@ impl App {
         };
 
         let workers = (0..count)
-            .map(|number| edge::start(number, count, shared.clone(), registry.clone(), producers.next()))
+            .map(|number| {
+                edge::start(
+                    number,
+                    count,
+                    shared.clone(),
+                    registry.clone(),
+                    producers.next(),
+                )
+            })
             .collect::<io::Result<Vec<_>>>()?;
         let workers = Arc::new(workers);
         let ready = Arc::new(AtomicBool::new(true));
         let mut tasks = JoinSet::new();
         let acceptors = listeners.into_iter().map(|listener| {
-            let acceptor = Acceptor { places: places.clone(), workers: workers.clone() };
+            let acceptor = Acceptor {
+                places: places.clone(),
+                workers: workers.clone(),
+            };
             tasks.spawn(acceptor.run(listener))
         });
         let acceptors = acceptors.collect();
         if let Some((main, probes)) = admin {
-            let token = settings.admin.as_ref().and_then(|admin| admin.token.clone());
+            let token = settings
+                .admin
+                .as_ref()
+                .and_then(|admin| admin.token.clone());
             let desk = admin::Desk::new(shared.clone(), ready.clone(), token);
             if let Some(probes) = probes {
                 tasks.spawn(desk.clone().serve(probes, admin::Scope::Probes));
             }
             tasks.spawn(desk.serve(main, admin::Scope::All));
         }
-        Ok(Self { shared, workers, ready, acceptors, tasks, settings, listening })
+        Ok(Self {
+            shared,
+            workers,
+            ready,
+            acceptors,
+            tasks,
+            settings,
+            listening,
+        })
     }
 
     /// Puts new settings in force, as far as a running process can; what it cannot is said in a warning.
@@ -107,7 +129,10 @@ impl App {
         let fixed = [
             ("http", old.http != new.http),
             ("workers", old.workers != new.workers),
-            ("max_connections", old.max_connections != new.max_connections),
+            (
+                "max_connections",
+                old.max_connections != new.max_connections,
+            ),
             ("access_log", old.access_log != new.access_log),
         ];
         for (key, _) in fixed.iter().filter(|(_, changed)| *changed) {
@@ -116,7 +141,12 @@ impl App {
         self.shared.budget.resize(settings.server.buffer);
         self.shared.metrics.keep_only(
             |id| settings.bots.iter().any(|bot| bot.id == id),
-            |name| settings.upstreams.iter().any(|upstream| upstream.name == name),
+            |name| {
+                settings
+                    .upstreams
+                    .iter()
+                    .any(|upstream| upstream.name == name)
+            },
         );
         for worker in self.workers.iter() {
             let _ = worker.orders.send(Order::Replace(registry.clone())).await;
@@ -147,7 +177,11 @@ impl App {
             let _ = worker.orders.send(Order::Drain(by)).await;
         }
         let ended = async {
-            while !self.workers.iter().all(|worker| worker.thread.is_finished()) {
+            while !self
+                .workers
+                .iter()
+                .all(|worker| worker.thread.is_finished())
+            {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
@@ -170,7 +204,11 @@ impl App {
     }
 }
 
-fn open_log(settings: &Settings, format: Format, workers: usize) -> io::Result<(Option<AccessLog>, Vec<Producer>)> {
+fn open_log(
+    settings: &Settings,
+    format: Format,
+    workers: usize,
+) -> io::Result<(Option<AccessLog>, Vec<Producer>)> {
     let (destination, format) = match &settings.server.access_log {
         config::AccessLog::Off => return Ok((None, Vec::new())),
         config::AccessLog::Stderr => (Destination::Stderr, format),
@@ -181,7 +219,9 @@ fn open_log(settings: &Settings, format: Format, workers: usize) -> io::Result<(
 }
 
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    edge::bind(address).map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")))
+    edge::bind(address).map_err(|error| {
+        io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
+    })
 }
 
 /// One worker per core that the process may use, cgroup quotas included.
@@ -192,12 +232,20 @@ fn cores() -> usize {
 /// How many callers may be connected: what is asked for, but never more than the descriptors left beside the upstreams' allow.
 fn connections(settings: &Settings) -> usize {
     let limit = raise_descriptors();
-    let upstreams: usize = settings.upstreams.iter().map(|upstream| upstream.max_connections).sum();
+    let upstreams: usize = settings
+        .upstreams
+        .iter()
+        .map(|upstream| upstream.max_connections)
+        .sum();
     let left = usize::try_from(limit.saturating_sub(SPARE_DESCRIPTORS)).unwrap_or(usize::MAX);
     let room = left.saturating_sub(upstreams).max(left / 4).max(1);
     let wanted = settings.server.max_connections.unwrap_or(room.min(20_000));
     if wanted > room {
-        tracing::warn!(wanted, room, "max_connections is more than the limit on open files allows; raise it with ulimit -n");
+        tracing::warn!(
+            wanted,
+            room,
+            "max_connections is more than the limit on open files allows; raise it with ulimit -n"
+        );
     }
     wanted.min(room).min(Semaphore::MAX_PERMITS)
 }
@@ -206,8 +254,15 @@ fn connections(settings: &Settings) -> usize {
 fn raise_descriptors() -> u64 {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
-    let in_force = if setrlimit(Resource::Nofile, raised).is_ok() { limit.maximum } else { limit.current };
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    let in_force = if setrlimit(Resource::Nofile, raised).is_ok() {
+        limit.maximum
+    } else {
+        limit.current
+    };
     in_force.unwrap_or(1 << 20)
 }
 
@@ -226,21 +281,38 @@ fn registry(settings: &Settings) -> Result<Registry, String> {
             },
         },
     });
-    let bots = settings.bots.iter().map(|bot| resolve(settings, bot)).collect::<Result<Vec<_>, _>>()?;
+    let bots = settings
+        .bots
+        .iter()
+        .map(|bot| resolve(settings, bot))
+        .collect::<Result<Vec<_>, _>>()?;
     let server = &settings.server;
     let timeouts = worker::Timeouts {
         header: server.timeouts.header,
         body: server.timeouts.body,
         idle: server.timeouts.idle,
     };
-    Ok(Registry::new(bots, upstreams.collect(), server.max_body, timeouts, server.trusted_proxies.clone()))
+    Ok(Registry::new(
+        bots,
+        upstreams.collect(),
+        server.max_body,
+        timeouts,
+        server.trusted_proxies.clone(),
+    ))
 }
 
 fn resolve(settings: &Settings, bot: &config::Bot) -> Result<(Path, Bot), String> {
     let fault = |what: &dyn std::fmt::Display| format!("bots.{}: {what}", bot.id);
-    let upstream = settings.upstreams.get(bot.upstream).ok_or_else(|| fault(&"no such upstream"))?;
+    let upstream = settings
+        .upstreams
+        .get(bot.upstream)
+        .ok_or_else(|| fault(&"no such upstream"))?;
     let dialect = dialect::find(bot.dialect).ok_or_else(|| fault(&"no such dialect"))?;
-    let path = if bot.path.prefix { Path::Below(bot.path.text.clone()) } else { Path::Exact(bot.path.text.clone()) };
+    let path = if bot.path.prefix {
+        Path::Below(bot.path.text.clone())
+    } else {
+        Path::Exact(bot.path.text.clone())
+    };
     let resolved = Bot {
         id: bot.id.as_str().into(),
         dialect,

@@ -125,7 +125,10 @@ impl Registry {
             let head = &path.as_bytes()[..path.len().min(self.longest + 1)];
             let whole = (head.len() == path.len()).then_some(path);
             let cuts = memchr::memrchr_iter(b'/', head).map(|cut| &path[..cut]);
-            whole.into_iter().chain(cuts).find_map(|prefix| self.below.get(prefix))
+            whole
+                .into_iter()
+                .chain(cuts)
+                .find_map(|prefix| self.below.get(prefix))
         })?;
         Some((*found, self.bots.get(*found)?))
     }

@@ -137,7 +137,16 @@ pub struct UpstreamError {
 }
 
 /// Every word of [`Cause::word`].
-pub const WORDS: [&str; 8] = ["connect", "first_byte", "idle", "total", "queue", "unreachable", "broken", "senseless"];
+pub const WORDS: [&str; 8] = [
+    "connect",
+    "first_byte",
+    "idle",
+    "total",
+    "queue",
+    "unreachable",
+    "broken",
+    "senseless",
+];
 
 /// When one exchange's deadlines pass, counted from its start.
 #[derive(Clone, Copy, Debug)]
@@ -148,17 +157,28 @@ struct Schedule {
 
 impl Schedule {
     fn new(timeouts: Timeouts) -> Self {
-        Self { timeouts, total: clock::coarse().saturating_add(clock::nanos(timeouts.total)) }
+        Self {
+            timeouts,
+            total: clock::coarse().saturating_add(clock::nanos(timeouts.total)),
+        }
     }
 
     /// Arms `timer` with a phase's deadline or the total one, whichever is first.
     fn arm(&self, timer: &Timer, phase: Duration) {
-        timer.set(clock::coarse().saturating_add(clock::nanos(phase)).min(self.total));
+        timer.set(
+            clock::coarse()
+                .saturating_add(clock::nanos(phase))
+                .min(self.total),
+        );
     }
 
     /// Which of the two it was that passed.
     fn passed(&self, phase: Deadline) -> Cause {
-        Cause::Deadline(if clock::now() >= self.total { Deadline::Total } else { phase })
+        Cause::Deadline(if clock::now() >= self.total {
+            Deadline::Total
+        } else {
+            phase
+        })
     }
 }
 
@@ -171,21 +191,34 @@ pub async fn send(
     timer: Rc<Timer>,
 ) -> Result<Response<Incoming>, UpstreamError> {
     let schedule = Schedule::new(pool.target.timeouts);
-    let unsent = |cause| UpstreamError { cause, sent: Sent::Unsent };
+    let unsent = |cause| UpstreamError {
+        cause,
+        sent: Sent::Unsent,
+    };
     loop {
         let mut up = pool.checkout(&timer, &schedule).await.map_err(unsent)?;
         schedule.arm(&timer, schedule.timeouts.first_byte);
         match exchange(&mut up, request, &timer, &schedule).await {
             Ok(response) if response.status() == http::StatusCode::SWITCHING_PROTOCOLS => {
-                return Err(UpstreamError { cause: Cause::Senseless("101 without an upgrade"), sent: Sent::Sent });
+                return Err(UpstreamError {
+                    cause: Cause::Senseless("101 without an upgrade"),
+                    sent: Sent::Sent,
+                });
             }
             Ok(response) => {
                 timer.clear();
-                return Ok(response.map(|body| Incoming::new(body, up, pool.clone(), timer, schedule)));
+                return Ok(
+                    response.map(|body| Incoming::new(body, up, pool.clone(), timer, schedule))
+                );
             }
             Err(Failed::HandedBack(back, _)) if up.reused => request = *back,
             Err(Failed::HandedBack(_, error)) => return Err(unsent(Cause::Broken(error))),
-            Err(Failed::Lost(cause)) => return Err(UpstreamError { cause, sent: up.sent() }),
+            Err(Failed::Lost(cause)) => {
+                return Err(UpstreamError {
+                    cause,
+                    sent: up.sent(),
+                });
+            }
         }
     }
 }
@@ -221,7 +254,9 @@ async fn exchange(
         if gone {
             return Poll::Ready(Err(Failed::Lost(Cause::Gone)));
         }
-        timer.poll(cx).map(|()| Err(Failed::Lost(schedule.passed(Deadline::FirstByte))))
+        timer
+            .poll(cx)
+            .map(|()| Err(Failed::Lost(schedule.passed(Deadline::FirstByte))))
     })
     .await
 }

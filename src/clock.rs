@@ -14,7 +14,10 @@ pub fn coarse() -> u64 {
 }
 
 fn count(time: Timespec) -> u64 {
-    time.tv_sec.cast_unsigned().wrapping_mul(1_000_000_000).wrapping_add(time.tv_nsec.cast_unsigned())
+    time.tv_sec
+        .cast_unsigned()
+        .wrapping_mul(1_000_000_000)
+        .wrapping_add(time.tv_nsec.cast_unsigned())
 }
 
 /// A duration in nanoseconds, saturating.
@@ -24,6 +27,8 @@ pub fn nanos(duration: Duration) -> u64 {
 
 /// Milliseconds since 1970 by the wall clock, 0 before it.
 pub fn unix_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

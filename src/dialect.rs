@@ -31,5 +31,8 @@ pub static DIALECTS: &[&Dialect] = &[&raw::RAW];
 
 /// The dialect of that name.
 pub fn find(name: &str) -> Option<&'static Dialect> {
-    DIALECTS.iter().copied().find(|dialect| dialect.name == name)
+    DIALECTS
+        .iter()
+        .copied()
+        .find(|dialect| dialect.name == name)
 }

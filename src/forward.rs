@@ -33,8 +33,11 @@ pub fn rebuild(
     body: Frames,
 ) -> Result<Request<Frames>, http::Error> {
     let mut headers = std::mem::take(&mut head.headers);
-    let framed = headers.contains_key(header::CONTENT_LENGTH) || headers.contains_key(header::TRANSFER_ENCODING);
-    strip(&mut headers, |name| is_ours(name) || (!identity.trusted && is_identity(name)));
+    let framed = headers.contains_key(header::CONTENT_LENGTH)
+        || headers.contains_key(header::TRANSFER_ENCODING);
+    strip(&mut headers, |name| {
+        is_ours(name) || (!identity.trusted && is_identity(name))
+    });
     if framed && body.is_end_stream() {
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
     }
@@ -93,7 +96,9 @@ fn strip(headers: &mut HeaderMap, more: impl Fn(&str) -> bool) {
     }
     if named {
         let values = headers.get_all(header::CONNECTION);
-        let listed = |name: &&HeaderName| **name != header::HOST && values.iter().any(|value| lists(value, name));
+        let listed = |name: &&HeaderName| {
+            **name != header::HOST && values.iter().any(|value| lists(value, name))
+        };
         doomed.extend(headers.keys().filter(listed).cloned());
     }
     for name in doomed {
@@ -103,7 +108,9 @@ fn strip(headers: &mut HeaderMap, more: impl Fn(&str) -> bool) {
 
 fn lists(value: &HeaderValue, name: &HeaderName) -> bool {
     let tokens = value.as_bytes().split(|&b| b == b',');
-    tokens.map(<[u8]>::trim_ascii).any(|token| token.eq_ignore_ascii_case(name.as_str().as_bytes()))
+    tokens
+        .map(<[u8]>::trim_ascii)
+        .any(|token| token.eq_ignore_ascii_case(name.as_str().as_bytes()))
 }
 
 fn is_hop_by_hop(name: &str) -> bool {
@@ -124,7 +131,10 @@ fn is_hop_by_hop(name: &str) -> bool {
 /// What the rebuilt request sets itself, or has fulfilled already. A name with an underscore could pass for one of those headers
 /// in a backend that maps both to one variable (CGI, WSGI), so it is not passed on.
 fn is_ours(name: &str) -> bool {
-    matches!(name, "content-length" | "expect" | "trailer" | "x-request-id") || name.contains('_')
+    matches!(
+        name,
+        "content-length" | "expect" | "trailer" | "x-request-id"
+    ) || name.contains('_')
 }
 
 /// What a caller could say of itself to look like somebody else.

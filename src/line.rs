@@ -12,9 +12,9 @@ use crate::gate::Fault;
 use crate::limit::{self, Verdict};
 use crate::reject::{self, Reject};
 use crate::reply::Reply;
-use crate::trace::Trace;
 use crate::signature::{Check, FieldPath, Handshake, Head, Unix};
 use crate::timers::Timer;
+use crate::trace::Trace;
 use crate::worker::{View, Worker};
 use bytes::{Bytes, BytesMut};
 use http::request::Parts;
@@ -42,13 +42,23 @@ impl Caller {
     /// The peer of a connection, and the timer that its requests, one after the other, wait on.
     pub fn new(peer: SocketAddr, timer: Timer) -> Self {
         let address = peer.ip().to_canonical();
-        let text = HeaderValue::try_from(address.to_string()).unwrap_or(HeaderValue::from_static("unknown"));
-        Self { address, text, timer: Rc::new(timer) }
+        let text = HeaderValue::try_from(address.to_string())
+            .unwrap_or(HeaderValue::from_static("unknown"));
+        Self {
+            address,
+            text,
+            timer: Rc::new(timer),
+        }
     }
 }
 
 /// Serves one request: whatever happens, there is a response. The body is borrowed: what is left of it is its owner's affair.
-pub async fn handle(worker: &Rc<Worker>, caller: &Caller, head: &mut Parts, body: &mut Incoming) -> Response<Reply> {
+pub async fn handle(
+    worker: &Rc<Worker>,
+    caller: &Caller,
+    head: &mut Parts,
+    body: &mut Incoming,
+) -> Response<Reply> {
     let view = worker.view();
     let mut trace = Trace::begin(worker, caller.address, head);
     match pass(worker, &view, caller, &mut trace, head, body).await {
@@ -62,7 +72,10 @@ pub fn refuse_head(worker: &Rc<Worker>, caller: &Caller, fault: Fault) -> Vec<u8
     let trace = Trace::headless(worker, caller.address);
     let face = reject::fault_face(fault);
     let body = reject::error_body(fault.sentence(), face.code);
-    let phrase = StatusCode::from_u16(face.status).ok().and_then(|status| status.canonical_reason()).unwrap_or("");
+    let phrase = StatusCode::from_u16(face.status)
+        .ok()
+        .and_then(|status| status.canonical_reason())
+        .unwrap_or("");
     let mut words = format!(
         "HTTP/1.1 {} {phrase}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\nx-request-id: {}\r\n\r\n",
         face.status,
@@ -89,10 +102,19 @@ async fn pass(
     let (index, bot) = registry.route(path).ok_or(Reject::NotFound)?;
     trace.bot(view, index);
     let trusted = is_trusted(&registry.trusted, caller.address);
-    let peer = if trusted { behind(&registry.trusted, caller.address, &head.headers) } else { caller.address };
+    let peer = if trusted {
+        behind(&registry.trusted, caller.address, &head.headers)
+    } else {
+        caller.address
+    };
     trace.peer(peer);
 
-    let about = Head { method: &head.method, path, query: head.uri.query(), headers: &head.headers };
+    let about = Head {
+        method: &head.method,
+        path,
+        query: head.uri.query(),
+        headers: &head.headers,
+    };
     match bot.verifier.greeting(&about) {
         Some(Ok(handshake)) => return Ok(shake(handshake)),
         Some(Err(_)) => return Err(Reject::Forbidden),
@@ -100,7 +122,10 @@ async fn pass(
     }
 
     let now = Unix::from_millis(clock::unix_ms().cast_signed());
-    let mut check = bot.verifier.begin(&about, now).map_err(Reject::Unverified)?;
+    let mut check = bot
+        .verifier
+        .begin(&about, now)
+        .map_err(Reject::Unverified)?;
     let by_head = bot.verifier.decided_by_head();
     if by_head {
         charge_head(worker, bot, trace, peer, &head.headers)?;
@@ -126,11 +151,18 @@ async fn pass(
 
     // One turn of the loop: what else has arrived is verified before this is sent, and a close that came meanwhile is seen.
     tokio::task::yield_now().await;
-    let identity = Identity { socket: &caller.text, trusted, id: trace.id.clone() };
-    let request = forward::rebuild(bot, head, identity, Frames::new(frames, hold)).map_err(|_| Reject::DotSegments)?;
+    let identity = Identity {
+        socket: &caller.text,
+        trusted,
+        id: trace.id.clone(),
+    };
+    let request = forward::rebuild(bot, head, identity, Frames::new(frames, hold))
+        .map_err(|_| Reject::DotSegments)?;
     let pool = &view.pools[bot.upstream];
     trace.upstream(pool);
-    let response = client::send(pool, request, caller.timer.clone()).await.map_err(Reject::Upstream)?;
+    let response = client::send(pool, request, caller.timer.clone())
+        .await
+        .map_err(Reject::Upstream)?;
     let (mut parts, body) = response.into_parts();
     forward::strip_response(&mut parts);
     let reply = Reply::upstream(&parts, body, guard);
@@ -144,7 +176,11 @@ fn check_head(head: &Parts) -> Result<(), Reject> {
     {
         return Err(Reject::Expectation);
     }
-    if has_dot_segments(head.uri.path()) { Err(Reject::DotSegments) } else { Ok(()) }
+    if has_dot_segments(head.uri.path()) {
+        Err(Reject::DotSegments)
+    } else {
+        Ok(())
+    }
 }
 
 /// A segment `.` or `..`, plain or percent-encoded: two servers may resolve it differently, so nobody gets to.
@@ -160,7 +196,9 @@ fn has_dot_segments(path: &str) -> bool {
         // A slash may be encoded too, and some servers take a backslash for one.
         let (end, tail) = match rest {
             [] => (true, rest),
-            [b'/' | b'\\', tail @ ..] | [b'%', b'2', b'f' | b'F', tail @ ..] | [b'%', b'5', b'c' | b'C', tail @ ..] => (true, tail),
+            [b'/' | b'\\', tail @ ..]
+            | [b'%', b'2', b'f' | b'F', tail @ ..]
+            | [b'%', b'5', b'c' | b'C', tail @ ..] => (true, tail),
             [b'.', tail @ ..] | [b'%', b'2', b'e' | b'E', tail @ ..] => {
                 dots = dots.map(|dots| dots + 1);
                 (false, tail)
@@ -192,7 +230,9 @@ fn behind(trusted: &[IpNet], socket: IpAddr, headers: &HeaderMap) -> IpAddr {
     let mut last = socket;
     for value in headers.get_all("x-forwarded-for").iter().rev() {
         for part in value.to_str().unwrap_or_default().rsplit(',') {
-            let Ok(address) = part.trim().parse::<IpAddr>() else { return last };
+            let Ok(address) = part.trim().parse::<IpAddr>() else {
+                return last;
+            };
             last = address.to_canonical();
             if !is_trusted(trusted, last) {
                 return last;
@@ -202,14 +242,25 @@ fn behind(trusted: &[IpNet], socket: IpAddr, headers: &HeaderMap) -> IpAddr {
     last
 }
 
-fn charge_head(worker: &Worker, bot: &Bot, trace: &mut Trace, peer: IpAddr, headers: &HeaderMap) -> Result<(), Reject> {
+fn charge_head(
+    worker: &Worker,
+    bot: &Bot,
+    trace: &mut Trace,
+    peer: IpAddr,
+    headers: &HeaderMap,
+) -> Result<(), Reject> {
     let rules = bot.rules.head();
     if rules.is_empty() {
         return Ok(());
     }
-    let verdict = worker.shared.limiter.admit(rules, trace.start, &mut worker.sweeper.borrow_mut(), |key, out| {
-        limit::head_value(key, peer, headers, out);
-    });
+    let verdict = worker.shared.limiter.admit(
+        rules,
+        trace.start,
+        &mut worker.sweeper.borrow_mut(),
+        |key, out| {
+            limit::head_value(key, peer, headers, out);
+        },
+    );
     trace.limit(verdict)
 }
 
@@ -227,25 +278,50 @@ fn charge_body(
     }
     let mut scratch = worker.scratch.borrow_mut();
     let sweeper = &mut worker.sweeper.borrow_mut();
-    let verdict = worker.shared.limiter.admit(rules, trace.start, sweeper, |key, out| {
-        if let limit::Key::Json(pointer) = key
-            && let Some(Ok(Some(value))) = FieldPath::parse(pointer).map(|path| path.read(frames, &mut scratch))
-        {
-            out.extend_from_slice(value.as_bytes());
-        }
-    });
+    let verdict = worker
+        .shared
+        .limiter
+        .admit(rules, trace.start, sweeper, |key, out| {
+            if let limit::Key::Json(pointer) = key
+                && let Some(Ok(Some(value))) =
+                    FieldPath::parse(pointer).map(|path| path.read(frames, &mut scratch))
+            {
+                out.extend_from_slice(value.as_bytes());
+            }
+        });
     if matches!(verdict, Verdict::Refused(_)) {
-        worker.shared.limiter.refund(bot.rules.head(), sweeper, |key, out| limit::head_value(key, peer, headers, out));
+        worker
+            .shared
+            .limiter
+            .refund(bot.rules.head(), sweeper, |key, out| {
+                limit::head_value(key, peer, headers, out)
+            });
     }
     trace.limit(verdict)
 }
 
-fn begin_delivery(worker: &Worker, bot: &Bot, headers: &HeaderMap, frames: &[Bytes]) -> Option<Begin> {
+fn begin_delivery(
+    worker: &Worker,
+    bot: &Bot,
+    headers: &HeaderMap,
+    frames: &[Bytes],
+) -> Option<Begin> {
     let duplicates = bot.duplicates.as_ref()?;
-    let id = duplicates.by.read(headers, frames, &mut worker.scratch.borrow_mut())?;
-    let body = if duplicates.signed { None } else { Some(frames) };
+    let id = duplicates
+        .by
+        .read(headers, frames, &mut worker.scratch.borrow_mut())?;
+    let body = if duplicates.signed {
+        None
+    } else {
+        Some(frames)
+    };
     let key = duplicates::key(&bot.id, &id, body);
-    Some(worker.shared.ledger.begin(key, duplicates.window, clock::now()))
+    Some(
+        worker
+            .shared
+            .ledger
+            .begin(key, duplicates.window, clock::now()),
+    )
 }
 
 /// Reads the body whole, within its size, its deadline and the budget, and feeds the check as it arrives.
@@ -275,7 +351,9 @@ async fn receive(
             Poll::Pending => {
                 if !armed {
                     armed = true;
-                    caller.timer.set(clock::coarse().saturating_add(clock::nanos(registry.timeouts.body)));
+                    caller
+                        .timer
+                        .set(clock::coarse().saturating_add(clock::nanos(registry.timeouts.body)));
                 }
                 caller.timer.poll(cx).map(|()| Err(Reject::BodyTimeout))
             }
@@ -322,7 +400,8 @@ async fn receive(
 
 /// Why a body could not be read: the gate found its framing broken, or the caller has gone.
 fn unreadable(error: &hyper::Error) -> Reject {
-    let io = std::error::Error::source(error).and_then(|source| source.downcast_ref::<std::io::Error>());
+    let io =
+        std::error::Error::source(error).and_then(|source| source.downcast_ref::<std::io::Error>());
     match io.map(std::io::Error::kind) {
         Some(std::io::ErrorKind::InvalidData) => Reject::Framing(Fault::Chunk),
         _ => Reject::CallerGone,
@@ -335,7 +414,10 @@ fn shake(handshake: Handshake) -> Response<Reply> {
     if let Some(content_type) = handshake.content_type {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.insert(
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        );
     }
     response
 }

@@ -51,15 +51,34 @@ pub struct Face {
 /// Every reason that a refusal, by the gate or by the line, can be counted under.
 pub const REASONS: [&str; 18] = [
     "caller_gone",
-    "framing", "head_timeout", "head_too_large", "dot_segments", "expectation", "not_found", "forbidden", "signature", "limit",
-    "too_large", "body_timeout", "buffer_full", "duplicate", "upstream_timeout", "upstream_unreachable", "upstream_error",
+    "framing",
+    "head_timeout",
+    "head_too_large",
+    "dot_segments",
+    "expectation",
+    "not_found",
+    "forbidden",
+    "signature",
+    "limit",
+    "too_large",
+    "body_timeout",
+    "buffer_full",
+    "duplicate",
+    "upstream_timeout",
+    "upstream_unreachable",
+    "upstream_error",
     "upstream_queue",
 ];
 
 impl Reject {
     /// Status, code and reason.
     pub fn face(&self) -> Face {
-        let face = |status, code, reason, retry_after| Face { status, code, reason, retry_after };
+        let face = |status, code, reason, retry_after| Face {
+            status,
+            code,
+            reason,
+            retry_after,
+        };
         match self {
             Self::CallerGone => face(400, "invalid_request", "caller_gone", None),
             Self::Framing(fault) => fault_face(*fault),
@@ -76,8 +95,12 @@ impl Reject {
             Self::Upstream(error) => match error.cause {
                 Cause::Deadline(_) => face(504, "upstream_timeout", "upstream_timeout", None),
                 Cause::Busy => face(503, "overloaded", "upstream_queue", Some(1)),
-                Cause::Connect(_) => face(502, "upstream_unreachable", "upstream_unreachable", None),
-                Cause::Broken(_) | Cause::Gone | Cause::Senseless(_) => face(502, "upstream_error", "upstream_error", None),
+                Cause::Connect(_) => {
+                    face(502, "upstream_unreachable", "upstream_unreachable", None)
+                }
+                Cause::Broken(_) | Cause::Gone | Cause::Senseless(_) => {
+                    face(502, "upstream_error", "upstream_error", None)
+                }
             },
         }
     }
@@ -96,20 +119,29 @@ impl Reject {
             Self::TooLarge => "The body is too large".to_owned(),
             Self::BodyTimeout => "The body did not arrive in time".to_owned(),
             Self::BufferFull => "Too many bodies are in flight; try again in a moment".to_owned(),
-            Self::InTheMaking => "The same delivery is being answered; try again in a moment".to_owned(),
+            Self::InTheMaking => {
+                "The same delivery is being answered; try again in a moment".to_owned()
+            }
             Self::Upstream(error) => {
                 let what = match &error.cause {
-                    Cause::Deadline(deadline) => format!("The upstream missed its {} deadline", deadline.word()),
+                    Cause::Deadline(deadline) => {
+                        format!("The upstream missed its {} deadline", deadline.word())
+                    }
                     Cause::Busy => "The upstream has no free connection".to_owned(),
                     Cause::Connect(_) => "The upstream cannot be reached".to_owned(),
-                    Cause::Broken(_) | Cause::Gone => "The upstream broke the exchange off".to_owned(),
+                    Cause::Broken(_) | Cause::Gone => {
+                        "The upstream broke the exchange off".to_owned()
+                    }
                     Cause::Senseless(_) => "The upstream's response makes no sense".to_owned(),
                 };
-                format!("{what}; the request was {}", match error.sent {
-                    Sent::Unsent => "unsent",
-                    Sent::Partial => "partial: some of it was sent",
-                    Sent::Sent => "sent",
-                })
+                format!(
+                    "{what}; the request was {}",
+                    match error.sent {
+                        Sent::Unsent => "unsent",
+                        Sent::Partial => "partial: some of it was sent",
+                        Sent::Sent => "sent",
+                    }
+                )
             }
         }
     }
@@ -132,7 +164,12 @@ pub fn fault_face(fault: Fault) -> Face {
         | Fault::Ambiguous
         | Fault::Chunk => ("invalid_request", "framing"),
     };
-    Face { status: fault.status(), code, reason, retry_after: None }
+    Face {
+        status: fault.status(),
+        code,
+        reason,
+        retry_after: None,
+    }
 }
 
 /// The error body of every dialect but botpass: `{"error":"<sentence>","code":"<word>"}`.
@@ -142,5 +179,9 @@ pub fn error_body(sentence: &str, code: &str) -> Vec<u8> {
         error: &'a str,
         code: &'a str,
     }
-    serde_json::to_vec(&Shape { error: sentence, code }).unwrap_or_default()
+    serde_json::to_vec(&Shape {
+        error: sentence,
+        code,
+    })
+    .unwrap_or_default()
 }

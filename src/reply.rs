@@ -42,7 +42,11 @@ struct Kept {
 impl Reply {
     /// A body in one piece.
     pub fn full(body: Bytes) -> Self {
-        Self { source: Source::Full(body), kept: None, trace: None }
+        Self {
+            source: Source::Full(body),
+            kept: None,
+            trace: None,
+        }
     }
 
     /// The upstream's body below this head, kept for a repeated delivery where there is a guard.
@@ -52,9 +56,16 @@ impl Reply {
             status: head.status,
             headers: head.headers.clone(),
             pieces: Vec::new(),
-            streamed: head.headers.get(header::CONTENT_TYPE).is_some_and(is_event_stream),
+            streamed: head
+                .headers
+                .get(header::CONTENT_TYPE)
+                .is_some_and(is_event_stream),
         });
-        Self { source: Source::Upstream(Box::new(body)), kept, trace: None }
+        Self {
+            source: Source::Upstream(Box::new(body)),
+            kept,
+            trace: None,
+        }
     }
 
     /// The answer that an earlier delivery got; an empty 200 where it was not kept.
@@ -64,7 +75,9 @@ impl Reply {
             *response.status_mut() = stored.status;
             *response.headers_mut() = stored.headers.clone();
         }
-        response.headers_mut().insert(BOTGATE_DUPLICATE, HeaderValue::from_static("1"));
+        response
+            .headers_mut()
+            .insert(BOTGATE_DUPLICATE, HeaderValue::from_static("1"));
         response
     }
 
@@ -77,9 +90,12 @@ impl Reply {
     fn end(&mut self) {
         self.source = Source::Ended;
         // Any other outcome frees the id, so that the sender's retry is let through.
-        let Some(kept) = self.kept.take().filter(|kept| kept.status.is_success()) else { return };
+        let Some(kept) = self.kept.take().filter(|kept| kept.status.is_success()) else {
+            return;
+        };
         let body = (!kept.streamed).then_some(kept.pieces.as_slice());
-        kept.guard.done(Stored::new(kept.status, &kept.headers, body), clock::now());
+        kept.guard
+            .done(Stored::new(kept.status, &kept.headers, body), clock::now());
     }
 
     fn sent(&mut self, piece: &Bytes) {
@@ -100,7 +116,10 @@ impl Body for Reply {
     type Data = Bytes;
     type Error = UpstreamError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UpstreamError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, UpstreamError>>> {
         let this = &mut *self;
         let polled = match &mut this.source {
             Source::Full(body) if body.is_empty() => Poll::Ready(None),
@@ -163,5 +182,8 @@ impl Drop for Reply {
 }
 
 fn is_event_stream(content_type: &HeaderValue) -> bool {
-    content_type.as_bytes().to_ascii_lowercase().starts_with(b"text/event-stream")
+    content_type
+        .as_bytes()
+        .to_ascii_lowercase()
+        .starts_with(b"text/event-stream")
 }

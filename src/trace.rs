@@ -1,10 +1,10 @@
 //! The trace of a request: gathered on its way, counted and logged in one place whatever became of it.
 
 use crate::access_log::{Record, Text};
-use crate::gate::Fault;
 use crate::client::{Pool, UpstreamError};
 use crate::clock;
 use crate::forward::X_REQUEST_ID;
+use crate::gate::Fault;
 use crate::limit::{RuleSet, Standing, Verdict, retry_after};
 use crate::reject::{Face, Reject, error_body};
 use crate::reply::Reply;
@@ -38,7 +38,11 @@ pub struct Trace {
 impl Trace {
     /// The trace of a request whose head has been read.
     pub fn begin(worker: &Rc<Worker>, peer: IpAddr, head: &Parts) -> Box<Self> {
-        let own = head.headers.get(X_REQUEST_ID).filter(|id| is_sane(id.as_bytes())).cloned();
+        let own = head
+            .headers
+            .get(X_REQUEST_ID)
+            .filter(|id| is_sane(id.as_bytes()))
+            .cloned();
         let id = own.unwrap_or_else(|| worker.request_id());
         let mut trace = Self::open(worker, peer, id);
         trace.record.method = Text::new(head.method.as_str().as_bytes());
@@ -54,8 +58,20 @@ impl Trace {
     fn open(worker: &Rc<Worker>, peer: IpAddr, id: HeaderValue) -> Box<Self> {
         worker.cells.in_flight.up();
         let start = clock::now();
-        let record = Record { id: Text::new(id.as_bytes()), peer: Some(peer), ..Record::default() };
-        Box::new(Self { id, start, worker: worker.clone(), bot: None, pool: None, standing: None, record })
+        let record = Record {
+            id: Text::new(id.as_bytes()),
+            peer: Some(peer),
+            ..Record::default()
+        };
+        Box::new(Self {
+            id,
+            start,
+            worker: worker.clone(),
+            bot: None,
+            pool: None,
+            standing: None,
+            record,
+        })
     }
 
     /// Which bot it is for.
@@ -98,14 +114,21 @@ impl Trace {
             _ => standing,
         };
         self.standing = Some(tightest);
-        if refused { Err(Reject::Limited) } else { Ok(()) }
+        if refused {
+            Err(Reject::Limited)
+        } else {
+            Ok(())
+        }
     }
 
     /// The response as it leaves, with the trace in its body's keeping.
     pub fn answer(mut self: Box<Self>, mut response: Response<Reply>) -> Response<Reply> {
         response.headers_mut().insert(X_REQUEST_ID, self.id.clone());
         if let (Some(standing), Some(rules)) = (&self.standing, self.rules()) {
-            let fields = [(RATELIMIT_POLICY, rules.policy().cloned()), (RATELIMIT, rules.rate_limit(standing))];
+            let fields = [
+                (RATELIMIT_POLICY, rules.policy().cloned()),
+                (RATELIMIT, rules.rate_limit(standing)),
+            ];
             for (name, value) in fields {
                 if let Some(value) = value {
                     // The backend may announce limits of its own: a list member is added, none is rewritten.
@@ -122,10 +145,16 @@ impl Trace {
     pub fn refuse(mut self: Box<Self>, reject: &Reject) -> Response<Reply> {
         let face = reject.face();
         self.note(reject, face);
-        let mut response = Response::new(Reply::full(error_body(&reject.sentence(), face.code).into()));
-        *response.status_mut() = StatusCode::from_u16(face.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = Response::new(Reply::full(
+            error_body(&reject.sentence(), face.code).into(),
+        ));
+        *response.status_mut() =
+            StatusCode::from_u16(face.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        );
         match (face.retry_after, reject, &self.standing) {
             (Some(seconds), _, _) => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(u16::from(seconds)));
@@ -136,7 +165,10 @@ impl Trace {
             _ => {}
         }
         if let Reject::Upstream(error) = reject {
-            headers.insert(BOTGATE_UPSTREAM, HeaderValue::from_static(error.sent.word()));
+            headers.insert(
+                BOTGATE_UPSTREAM,
+                HeaderValue::from_static(error.sent.word()),
+            );
         }
         self.answer(response)
     }
@@ -209,5 +241,8 @@ impl Drop for Trace {
 
 /// A request id that may be echoed and logged: 1 to 64 characters that mean nothing to anyone.
 fn is_sane(id: &[u8]) -> bool {
-    (1..=64).contains(&id.len()) && id.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':'))
+    (1..=64).contains(&id.len())
+        && id
+            .iter()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':'))
 }

@@ -128,7 +128,13 @@ impl Worker {
 
     /// Puts a new registry in force. Pools to upstreams that stay as they were are kept.
     pub fn replace(&self, registry: Arc<Registry>) {
-        let next = View::new(registry, &self.shared, &self.cells, self.workers, Some(&self.view()));
+        let next = View::new(
+            registry,
+            &self.shared,
+            &self.cells,
+            self.workers,
+            Some(&self.view()),
+        );
         self.view.replace(Rc::new(next));
     }
 
@@ -168,19 +174,45 @@ impl Worker {
 }
 
 impl View {
-    fn new(registry: Arc<Registry>, shared: &Shared, cells: &WorkerCells, workers: usize, before: Option<&Self>) -> Self {
+    fn new(
+        registry: Arc<Registry>,
+        shared: &Shared,
+        cells: &WorkerCells,
+        workers: usize,
+        before: Option<&Self>,
+    ) -> Self {
         let kept = |name: &str, target| {
             let before = before?;
-            let index = before.registry.upstreams.iter().position(|upstream| &*upstream.name == name)?;
-            before.pools.get(index).filter(|pool| pool.target() == target).cloned()
+            let index = before
+                .registry
+                .upstreams
+                .iter()
+                .position(|upstream| &*upstream.name == name)?;
+            before
+                .pools
+                .get(index)
+                .filter(|pool| pool.target() == target)
+                .cloned()
         };
         let pools = registry.upstreams.iter().map(|upstream| {
             kept(&upstream.name, &upstream.target).unwrap_or_else(|| {
-                Pool::new(upstream.target.clone(), workers, shared.metrics.upstream(cells, &upstream.name))
+                Pool::new(
+                    upstream.target.clone(),
+                    workers,
+                    shared.metrics.upstream(cells, &upstream.name),
+                )
             })
         });
         let pools = pools.collect();
-        let bots = registry.bots().iter().map(|bot| shared.metrics.bot(cells, &bot.id)).collect();
-        Self { registry, pools, bots }
+        let bots = registry
+            .bots()
+            .iter()
+            .map(|bot| shared.metrics.bot(cells, &bot.id))
+            .collect();
+        Self {
+            registry,
+            pools,
+            bots,
+        }
     }
 }

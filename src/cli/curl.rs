@@ -33,7 +33,12 @@ pub(super) struct Answer {
 }
 
 impl Request {
-    pub(super) fn new(method: &str, url: &str, content_type: &str, body: Vec<u8>) -> Result<Self, String> {
+    pub(super) fn new(
+        method: &str,
+        url: &str,
+        content_type: &str,
+        body: Vec<u8>,
+    ) -> Result<Self, String> {
         let fault = |what: &dyn std::fmt::Display| format!("{url} is no URL to send to: {what}");
         let method = method.parse().map_err(|error| fault(&error))?;
         let uri: Uri = url.parse().map_err(|error| fault(&error))?;
@@ -41,7 +46,12 @@ impl Request {
             return Err(fault(&"write it whole, as in http://127.0.0.1:8080/hook"));
         }
         let headers = vec![(header::CONTENT_TYPE.to_string(), content_type.to_owned())];
-        Ok(Self { method, url: uri, headers, body })
+        Ok(Self {
+            method,
+            url: uri,
+            headers,
+            body,
+        })
     }
 
     /// With what the bot's schemes add.
@@ -66,20 +76,31 @@ impl Request {
             {
                 self.url = url;
             }
-            self.headers.extend(signed.headers.into_iter().map(|(name, value)| (name.to_string(), value)));
+            self.headers.extend(
+                signed
+                    .headers
+                    .into_iter()
+                    .map(|(name, value)| (name.to_string(), value)),
+            );
         }
         Ok(self)
     }
 
     /// The line that repeats it, quoted for a POSIX shell.
     pub(super) fn curl(&self) -> String {
-        let mut line = format!("curl -i -X {} {}", self.method, quoted(&self.url.to_string()));
+        let mut line = format!(
+            "curl -i -X {} {}",
+            self.method,
+            quoted(&self.url.to_string())
+        );
         for (name, value) in &self.headers {
             let _ = write!(line, " -H {}", quoted(&format!("{name}: {value}")));
         }
         if !self.body.is_empty() {
             let _ = match std::str::from_utf8(&self.body) {
-                Ok(text) if !text.starts_with('@') => write!(line, " --data-binary {}", quoted(text)),
+                Ok(text) if !text.starts_with('@') => {
+                    write!(line, " --data-binary {}", quoted(text))
+                }
                 _ => write!(line, " --data-binary @FILE"),
             };
         }
@@ -90,11 +111,17 @@ impl Request {
     pub(super) async fn send(&self, to: SocketAddr) -> Result<Answer, String> {
         let exchange = async {
             let start = Instant::now();
-            let stream = tokio::net::TcpStream::connect(to).await.map_err(|error| error.to_string())?;
-            let (mut sender, connection) =
-                http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
+            let stream = tokio::net::TcpStream::connect(to)
+                .await
+                .map_err(|error| error.to_string())?;
+            let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+                .await
+                .map_err(|error| error.to_string())?;
             let connection = tokio::spawn(connection);
-            let target = self.url.path_and_query().map_or("/", |target| target.as_str());
+            let target = self
+                .url
+                .path_and_query()
+                .map_or("/", |target| target.as_str());
             let mut request = http::Request::builder().method(&self.method).uri(target);
             request = request.header(header::HOST, to.to_string());
             for (name, value) in &self.headers {
@@ -102,14 +129,26 @@ impl Request {
             }
             let body = Full::new(Bytes::from(self.body.clone()));
             let request = request.body(body).map_err(|error| error.to_string())?;
-            let response = sender.send_request(request).await.map_err(|error| error.to_string())?;
+            let response = sender
+                .send_request(request)
+                .await
+                .map_err(|error| error.to_string())?;
             let status = response.status().as_u16();
-            let body = Limited::new(response.into_body(), ANSWER_MAX).collect().await.map_err(|error| error.to_string())?;
+            let body = Limited::new(response.into_body(), ANSWER_MAX)
+                .collect()
+                .await
+                .map_err(|error| error.to_string())?;
             connection.abort();
             let body = String::from_utf8_lossy(&body.to_bytes()).into_owned();
-            Ok(Answer { status, body, took: start.elapsed() })
+            Ok(Answer {
+                status,
+                body,
+                took: start.elapsed(),
+            })
         };
-        tokio::time::timeout(PATIENCE, exchange).await.unwrap_or_else(|_| Err("no answer in time".to_owned()))
+        tokio::time::timeout(PATIENCE, exchange)
+            .await
+            .unwrap_or_else(|_| Err("no answer in time".to_owned()))
     }
 }
 

@@ -1,7 +1,7 @@
 //! `botgate demo`: Botgate with an embedded backend, shown at work; no file, no server, no key needed.
 
 use super::curl::{Answer, Request};
-use super::{Format, log, run};
+use super::{LogFormat, log, output, run};
 use crate::app::App;
 use crate::clock;
 use crate::config;
@@ -27,34 +27,55 @@ const BURST: u64 = 4;
 const BODY_MAX: usize = 1024 * 1024;
 
 /// Runs the exchanges and prints them; then keeps serving, unless it is for `once`.
-pub(super) fn demo(once: bool, format: Format) -> ExitCode {
+pub(crate) fn demo(once: bool, format: Option<LogFormat>) -> ExitCode {
+    let format = LogFormat::of_server(format);
     log::start(format);
-    let shown = run::background().map_err(|error| error.to_string()).and_then(|runtime| runtime.block_on(show(once, format)));
+    let shown = run::background()
+        .map_err(|error| error.to_string())
+        .and_then(|runtime| runtime.block_on(show(once, format)));
     match shown {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            let _ = writeln!(anstream::stderr(), "botgate: {error}");
-            ExitCode::FAILURE
-        }
+        Err(error) => output::failed(&error),
     }
 }
 
-async fn show(once: bool, format: Format) -> Result<bool, String> {
-    let backend = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(|error| error.to_string())?;
+async fn show(once: bool, format: LogFormat) -> Result<bool, String> {
+    let backend = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .await
+        .map_err(|error| error.to_string())?;
     let text = configuration(backend.local_addr().map_err(|error| error.to_string())?);
     let secret = uuid::Uuid::new_v4().simple().to_string();
     let (settings, _) = config::parse(&text, Path::new("demo.toml"), &|_| Some(secret.clone()))
         .map_err(|report| report.human(false))?;
     tokio::spawn(serve_backend(backend));
-    let verifiers: Vec<_> = settings.bots.iter().map(|bot| (bot.path.sample(), bot.verifier.clone())).collect();
-    let app = App::start(settings, format.of_log()).await.map_err(|error| error.to_string())?;
-    let at = app.listening.iter().find(|(name, _)| *name == "http").map(|(_, at)| *at).ok_or("nothing listens")?;
+    let verifiers: Vec<_> = settings
+        .bots
+        .iter()
+        .map(|bot| (bot.path.sample(), bot.verifier.clone()))
+        .collect();
+    let app = App::start(settings, format.of_log())
+        .await
+        .map_err(|error| error.to_string())?;
+    let at = app
+        .listening
+        .iter()
+        .find(|(name, _)| *name == "http")
+        .map(|(_, at)| *at)
+        .ok_or("nothing listens")?;
 
     let mut out = anstream::stdout();
     let mut right = true;
-    let _ = writeln!(out, "botgate {} on http://{at}, an embedded backend behind it\n", env!("CARGO_PKG_VERSION"));
-    let _ = writeln!(out, "{:<10} {:<34} {:>6} {:>10}  ANSWER", "DIALECT", "REQUEST", "STATUS", "TIME");
+    let _ = writeln!(
+        out,
+        "botgate {} on http://{at}, an embedded backend behind it\n",
+        env!("CARGO_PKG_VERSION")
+    );
+    let _ = writeln!(
+        out,
+        "{:<10} {:<34} {:>6} {:>10}  ANSWER",
+        "DIALECT", "REQUEST", "STATUS", "TIME"
+    );
     let mut lines = String::new();
     for (dialect, (path, verifier)) in DIALECTS.iter().zip(&verifiers) {
         for exchange in exchanges(dialect, &format!("http://{at}{path}"), verifier)? {
@@ -62,15 +83,28 @@ async fn show(once: bool, format: Format) -> Result<bool, String> {
             right &= answer.status == exchange.expected;
             let _ = writeln!(out, "{}", row(dialect, &exchange, &answer));
             if exchange.shown {
-                let _ = writeln!(lines, "# {}: {}\n{}\n", dialect.name, exchange.title, exchange.request.curl());
+                let _ = writeln!(
+                    lines,
+                    "# {}: {}\n{}\n",
+                    dialect.name,
+                    exchange.title,
+                    exchange.request.curl()
+                );
             }
         }
     }
     let _ = writeln!(out, "\nTo repeat them:\n\n{lines}");
-    let verdict = if right { "Every exchange was right." } else { "Something was not right: see the marks." };
+    let verdict = if right {
+        "Every exchange was right."
+    } else {
+        "Something was not right: see the marks."
+    };
     let _ = writeln!(out, "{verdict}");
     if !once {
-        let _ = writeln!(out, "\nServing on http://{at} until Ctrl-C. Your own configuration: botgate init");
+        let _ = writeln!(
+            out,
+            "\nServing on http://{at} until Ctrl-C. Your own configuration: botgate init"
+        );
         let _ = tokio::signal::ctrl_c().await;
     }
     app.stop(async {
@@ -110,8 +144,15 @@ struct Exchange {
 /// What is sent to one dialect: a broken signature, which costs nothing, then signed requests until the limit says no.
 fn exchanges(dialect: &Dialect, url: &str, verifier: &Verifier) -> Result<Vec<Exchange>, String> {
     let sample = &dialect.sample;
-    let plain = Request::new(sample.method, url, sample.content_type, sample.body.as_bytes().to_vec())?;
-    let signed = plain.signed(verifier, Unix::from_millis(clock::unix_ms().cast_signed())).map_err(|error| error.to_string())?;
+    let plain = Request::new(
+        sample.method,
+        url,
+        sample.content_type,
+        sample.body.as_bytes().to_vec(),
+    )?;
+    let signed = plain
+        .signed(verifier, Unix::from_millis(clock::unix_ms().cast_signed()))
+        .map_err(|error| error.to_string())?;
     let mut broken = signed.clone();
     if let Some((_, value)) = broken.headers.last_mut() {
         let flipped = if value.ends_with('0') { "1" } else { "0" };
@@ -124,7 +165,15 @@ fn exchanges(dialect: &Dialect, url: &str, verifier: &Verifier) -> Result<Vec<Ex
         shown: count == 1,
     };
     let mut all: Vec<_> = (1..=BURST).map(good).collect();
-    all.insert(1, Exchange { title: "broken signature".to_owned(), request: broken, expected: 401, shown: true });
+    all.insert(
+        1,
+        Exchange {
+            title: "broken signature".to_owned(),
+            request: broken,
+            expected: 401,
+            shown: true,
+        },
+    );
     all.push(Exchange {
         title: format!("signed, over the limit of {BURST}"),
         request: signed,
@@ -141,8 +190,17 @@ fn row(dialect: &Dialect, exchange: &Exchange, answer: &Answer) -> String {
         _ => anstyle::AnsiColor::Red,
     };
     let style = anstyle::Style::new().fg_color(Some(colour.into()));
-    let mark = if answer.status == exchange.expected { "" } else { "  <- expected otherwise" };
-    let body: String = answer.body.chars().filter(|c| !c.is_control()).take(64).collect();
+    let mark = if answer.status == exchange.expected {
+        ""
+    } else {
+        "  <- expected otherwise"
+    };
+    let body: String = answer
+        .body
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(64)
+        .collect();
     format!(
         "{:<10} {:<34} {style}{:>6}{style:#} {:>7.2} ms  {body}{mark}",
         dialect.name,

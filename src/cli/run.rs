@@ -1,6 +1,6 @@
 //! `botgate run`: serves until a signal says otherwise.
 
-use super::{Format, log};
+use super::{LogFormat, log, output};
 use crate::app::App;
 use crate::config::{self, Settings};
 use std::io::{self, Write};
@@ -15,21 +15,23 @@ const BACKGROUND: usize = 2;
 
 /// The background plane's runtime.
 pub(super) fn background() -> io::Result<Runtime> {
-    Builder::new_multi_thread().worker_threads(BACKGROUND).thread_name("background").enable_all().build()
+    Builder::new_multi_thread()
+        .worker_threads(BACKGROUND)
+        .thread_name("background")
+        .enable_all()
+        .build()
 }
 
 /// Serves what `file` says.
-pub(super) fn run(file: &Path, format: Format) -> ExitCode {
+pub(crate) fn run(file: &Path, format: Option<LogFormat>) -> ExitCode {
+    let format = LogFormat::of_server(format);
     log::start(format);
     let settings = match config::load(file) {
         Ok((settings, warnings)) => {
-            super::say(&warnings, format);
+            output::report(&warnings, format);
             settings
         }
-        Err(report) => {
-            super::say(&report, format);
-            return ExitCode::from(super::BAD_CONFIGURATION);
-        }
+        Err(report) => return output::refused(&report, format),
     };
     let served = background().and_then(|runtime| runtime.block_on(serve(settings, file, format)));
     match served {
@@ -41,7 +43,7 @@ pub(super) fn run(file: &Path, format: Format) -> ExitCode {
     }
 }
 
-async fn serve(settings: Settings, file: &Path, format: Format) -> io::Result<()> {
+async fn serve(settings: Settings, file: &Path, format: LogFormat) -> io::Result<()> {
     let mut signals = Signals::new()?;
     let mut app = App::start(settings, format.of_log()).await?;
     announce(&app.listening, file, format);
@@ -59,15 +61,15 @@ async fn serve(settings: Settings, file: &Path, format: Format) -> io::Result<()
 }
 
 /// Puts the file's new content in force, or says why the old one stays.
-async fn reload(app: &mut App, file: &Path, format: Format) {
+async fn reload(app: &mut App, file: &Path, format: LogFormat) {
     app.reopen_log();
     let outcome = match config::load(file) {
         Ok((settings, warnings)) => {
-            super::say(&warnings, format);
+            output::report(&warnings, format);
             app.reload(settings).await
         }
         Err(report) => {
-            super::say(&report, format);
+            output::report(&report, format);
             Err("the configuration has errors".to_owned())
         }
     };
@@ -102,21 +104,27 @@ impl Signals {
 }
 
 /// Says which addresses were bound: a banner for people, a line each for programs.
-fn announce(listening: &[(&'static str, SocketAddr)], file: &Path, format: Format) {
+fn announce(listening: &[(&'static str, SocketAddr)], file: &Path, format: LogFormat) {
     let mut out = anstream::stderr().lock();
-    if format == Format::Human {
-        let _ = writeln!(out, "\n  botgate {} — {}\n", env!("CARGO_PKG_VERSION"), file.display());
+    if format == LogFormat::Human {
+        let _ = writeln!(
+            out,
+            "\n  botgate {} — {}\n",
+            env!("CARGO_PKG_VERSION"),
+            file.display()
+        );
     }
     for (listener, addr) in listening {
         let _ = match format {
-            Format::Human => writeln!(out, "  {listener:<7} http://{addr}"),
-            Format::Json => {
-                let line = serde_json::json!({ "event": "listening", "listener": listener, "addr": addr });
+            LogFormat::Human => writeln!(out, "  {listener:<7} http://{addr}"),
+            LogFormat::Json => {
+                let line =
+                    serde_json::json!({ "event": "listening", "listener": listener, "addr": addr });
                 writeln!(out, "{line}")
             }
         };
     }
-    if format == Format::Human {
+    if format == LogFormat::Human {
         let _ = writeln!(out);
     }
 }

@@ -24,7 +24,11 @@ impl Frames {
     /// The frames in order, with the budget they are held under.
     pub fn new(frames: Vec<Bytes>, hold: Option<Hold>) -> Self {
         let left = frames.iter().map(|frame| frame.len() as u64).sum();
-        Self { frames: frames.into(), left, _hold: hold }
+        Self {
+            frames: frames.into(),
+            left,
+            _hold: hold,
+        }
     }
 }
 
@@ -32,7 +36,10 @@ impl Body for Frames {
     type Data = Bytes;
     type Error = Infallible;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         Poll::Ready(self.frames.pop_front().map(|frame| {
             self.left -= frame.len() as u64;
             Ok(Frame::data(frame))
@@ -68,11 +75,21 @@ impl Incoming {
         timer: Rc<Timer>,
         schedule: Schedule,
     ) -> Self {
-        Self { body, up: Some(up), pool, timer, schedule, waiting: false }
+        Self {
+            body,
+            up: Some(up),
+            pool,
+            timer,
+            schedule,
+            waiting: false,
+        }
     }
 
     /// The next piece of data, `None` at the end. Trailers are dropped: they are hop-by-hop unless both sides agreed.
-    pub fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, UpstreamError>>> {
+    pub fn poll_data(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, UpstreamError>>> {
         loop {
             let polled = match frame(&mut self.body, cx) {
                 Poll::Pending => {
@@ -95,12 +112,16 @@ impl Incoming {
                         Err(_trailers) => continue,
                     }
                 }
-                Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(self.fail(Cause::Broken(error))))),
+                Poll::Ready(Some(Err(error))) => {
+                    Poll::Ready(Some(Err(self.fail(Cause::Broken(error)))))
+                }
                 Poll::Ready(None) => {
                     self.finish();
                     Poll::Ready(None)
                 }
-                Poll::Pending if self.up.is_none() => Poll::Ready(Some(Err(self.fail(Cause::Gone)))),
+                Poll::Pending if self.up.is_none() => {
+                    Poll::Ready(Some(Err(self.fail(Cause::Gone))))
+                }
                 Poll::Pending => {
                     if !self.waiting {
                         self.waiting = true;
@@ -125,13 +146,18 @@ impl Incoming {
 
     fn fail(&mut self, cause: Cause) -> UpstreamError {
         self.up = None;
-        UpstreamError { cause, sent: Sent::Sent }
+        UpstreamError {
+            cause,
+            sent: Sent::Sent,
+        }
     }
 
     /// The response is complete: the connection goes back to the pool if it is ready for another request at once.
     fn finish(&mut self) {
         let Some(mut up) = self.up.take() else { return };
-        let alive = Pin::new(&mut *up.conn).poll(&mut Context::from_waker(Waker::noop())).is_pending();
+        let alive = Pin::new(&mut *up.conn)
+            .poll(&mut Context::from_waker(Waker::noop()))
+            .is_pending();
         if alive && up.sender.is_ready() {
             self.pool.put_back(up);
         }

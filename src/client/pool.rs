@@ -74,7 +74,11 @@ impl Pool {
     }
 
     /// A connection that is ready for a request: the youngest idle one that is still alive, or a new one.
-    pub(super) async fn checkout(self: &Rc<Self>, timer: &Timer, schedule: &Schedule) -> Result<Up, Cause> {
+    pub(super) async fn checkout(
+        self: &Rc<Self>,
+        timer: &Timer,
+        schedule: &Schedule,
+    ) -> Result<Up, Cause> {
         let mut schedule_is_fresh = true;
         loop {
             if let Some(up) = poll_fn(|cx| Poll::Ready(self.reuse(cx))).await {
@@ -125,17 +129,23 @@ impl Pool {
         }
         let place = Rc::new(Place::default());
         self.waiting.borrow_mut().push_back(place.clone());
-        let waiting = Waiting { pool: self, place, came: Cell::new(false) };
+        let waiting = Waiting {
+            pool: self,
+            place,
+            came: Cell::new(false),
+        };
         poll_fn(|cx| {
             if waiting.place.called.get() {
                 waiting.came.set(true);
                 return Poll::Ready(Ok(()));
             }
             *waiting.place.waker.borrow_mut() = Some(cx.waker().clone());
-            timer.poll(cx).map(|()| Err(match schedule.passed(Deadline::Connect) {
-                Cause::Deadline(Deadline::Connect) => Cause::Busy,
-                other => other,
-            }))
+            timer.poll(cx).map(|()| {
+                Err(match schedule.passed(Deadline::Connect) {
+                    Cause::Deadline(Deadline::Connect) => Cause::Busy,
+                    other => other,
+                })
+            })
         })
         .await
     }
@@ -145,19 +155,31 @@ impl Pool {
         let mut dial = pin!(dial(&self.target));
         let stream = poll_fn(|cx| match dial.as_mut().poll(cx) {
             Poll::Ready(result) => Poll::Ready(result.map_err(Cause::Connect)),
-            Poll::Pending => timer.poll(cx).map(|()| Err(schedule.passed(Deadline::Connect))),
+            Poll::Pending => timer
+                .poll(cx)
+                .map(|()| Err(schedule.passed(Deadline::Connect))),
         })
         .await?;
         self.cells.opened.up();
         let meter = Rc::new(Meter::default());
-        let io = TokioIo::new(Metered { stream, meter: meter.clone() });
+        let io = TokioIo::new(Metered {
+            stream,
+            meter: meter.clone(),
+        });
         let (sender, conn) = Builder::new()
             .writev(false)
             .max_buf_size(BUFFER)
             .handshake(io)
             .await
             .map_err(Cause::Broken)?;
-        Ok(Up { sender, conn: Box::new(conn), meter, since: 0, reused: false, _seat: seat })
+        Ok(Up {
+            sender,
+            conn: Box::new(conn),
+            meter,
+            since: 0,
+            reused: false,
+            _seat: seat,
+        })
     }
 }
 
@@ -176,7 +198,10 @@ struct Waiting<'a> {
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         if !self.place.called.get() {
-            self.pool.waiting.borrow_mut().retain(|other| !Rc::ptr_eq(other, &self.place));
+            self.pool
+                .waiting
+                .borrow_mut()
+                .retain(|other| !Rc::ptr_eq(other, &self.place));
         } else if !self.came.get() {
             // Called, but gone before it could come: the next one's turn.
             self.pool.call_next();
@@ -248,13 +273,21 @@ pub(super) struct Metered {
 }
 
 impl AsyncRead for Metered {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
 impl AsyncWrite for Metered {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.stream).poll_write(cx, buf);
         match &result {
             Poll::Ready(Ok(n)) => {

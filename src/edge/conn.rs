@@ -86,7 +86,9 @@ impl Conn {
 
     /// A close now would find, or soon receive, bytes that nobody has read.
     pub(super) fn input_is_left(&self) -> bool {
-        self.mid_body() || self.fault.get().is_some() || self.gate.borrow().heads() > self.served.get()
+        self.mid_body()
+            || self.fault.get().is_some()
+            || self.gate.borrow().heads() > self.served.get()
     }
 
     /// An incomplete head waits, or no longer does.
@@ -121,13 +123,16 @@ impl Conn {
     }
 
     pub(super) fn note_linger(&self) {
-        self.linger.set(self.linger.get().map(|(start, _)| (start, clock::now())));
+        self.linger
+            .set(self.linger.get().map(|(start, _)| (start, clock::now())));
     }
 
     /// The refusal that ends the connection, as bytes; empty where it ends without one.
     pub(super) fn last_words(&self) -> Vec<u8> {
         match self.fault.get() {
-            Some(fault) if self.phase.get() == Phase::Idle && !self.answered.get() => line::refuse_head(&self.worker, &self.caller, fault),
+            Some(fault) if self.phase.get() == Phase::Idle && !self.answered.get() => {
+                line::refuse_head(&self.worker, &self.caller, fault)
+            }
             _ => Vec::new(),
         }
     }
@@ -171,22 +176,33 @@ impl Conn {
         Handed(self.clone())
     }
 
-    async fn serve(self: Rc<Self>, request: Request<Incoming>, served: Handed) -> Result<Response<Served>, Infallible> {
+    async fn serve(
+        self: Rc<Self>,
+        request: Request<Incoming>,
+        served: Handed,
+    ) -> Result<Response<Served>, Infallible> {
         let (mut head, mut body) = request.into_parts();
         let mut response = line::handle(&self.worker, &self.caller, &mut head, &mut body).await;
         if !body.is_end_stream() {
             if self.mid_body() {
                 // A fault of this body is this request's to answer; there are no last words on it.
                 self.answered.set(self.fault.get().is_some());
-                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                response
+                    .headers_mut()
+                    .insert(header::CONNECTION, HeaderValue::from_static("close"));
             } else {
                 discard(&mut body).await;
             }
         }
         if self.worker.draining() {
-            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            response
+                .headers_mut()
+                .insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        Ok(response.map(|reply| Served { reply, _handed: served }))
+        Ok(response.map(|reply| Served {
+            reply,
+            _handed: served,
+        }))
     }
 }
 
@@ -218,7 +234,10 @@ impl Body for Served {
     type Data = Bytes;
     type Error = <Reply as Body>::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         Pin::new(&mut self.reply).poll_frame(cx)
     }
 

@@ -17,7 +17,11 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// Binds a listener whose port is usable again at once after a kill. Needs a runtime.
 pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
@@ -39,7 +43,9 @@ impl Acceptor {
     pub async fn run(self, listener: TcpListener) {
         loop {
             // Past the cap nothing is accepted: callers wait in the backlog.
-            let Ok(place) = self.places.clone().acquire_owned().await else { return };
+            let Ok(place) = self.places.clone().acquire_owned().await else {
+                return;
+            };
             let (stream, peer) = match listener.accept().await {
                 Ok(accepted) => accepted,
                 Err(error) => {
@@ -47,14 +53,19 @@ impl Acceptor {
                     continue;
                 }
             };
-            let Ok(stream) = stream.into_std() else { continue };
+            let Ok(stream) = stream.into_std() else {
+                continue;
+            };
             self.hand_over(Order::Serve(stream, peer, place)).await;
         }
     }
 
     /// The fewest requests in flight, then the fewest connections.
     async fn hand_over(&self, order: Order) {
-        let idlest = self.workers.iter().min_by_key(|worker| (worker.cells.in_flight.get(), worker.assigned.load(Relaxed)));
+        let idlest = self
+            .workers
+            .iter()
+            .min_by_key(|worker| (worker.cells.in_flight.get(), worker.assigned.load(Relaxed)));
         if let Some(worker) = idlest {
             worker.assigned.fetch_add(1, Relaxed);
             if let Err(mpsc::error::SendError(_)) = worker.orders.send(order).await {
@@ -71,7 +82,10 @@ impl Acceptor {
             rustix::io::Errno::NOBUFS.raw_os_error(),
             rustix::io::Errno::NOMEM.raw_os_error(),
         ];
-        if error.raw_os_error().is_some_and(|code| EXHAUSTED.contains(&code)) {
+        if error
+            .raw_os_error()
+            .is_some_and(|code| EXHAUSTED.contains(&code))
+        {
             tracing::warn!(%error, "accepting pauses");
             tokio::time::sleep(PAUSE).await;
         }

@@ -42,7 +42,14 @@ enum Closing {
 
 impl Socket {
     pub(super) fn new(stream: TcpStream, conn: Rc<Conn>) -> Self {
-        Self { stream, conn, held: Vec::new(), passed: 0, last_words: None, closing: Closing::Open }
+        Self {
+            stream,
+            conn,
+            held: Vec::new(),
+            passed: 0,
+            last_words: None,
+            closing: Closing::Open,
+        }
     }
 
     /// Hands out what has passed the gate and waits; true when there was something.
@@ -73,20 +80,26 @@ impl Socket {
         if let Some(fault) = self.conn.fault.get() {
             return Some(match self.conn.phase.get() {
                 // The body that is being read is broken: its reader must learn it.
-                Phase::Busy if self.conn.mid_body() => {
-                    Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, fault.word())))
-                }
+                Phase::Busy if self.conn.mid_body() => Poll::Ready(Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    fault.word(),
+                ))),
                 Phase::Idle => Poll::Ready(Ok(())),
                 // The answer before it goes out first; hyper reads again after it.
                 Phase::Busy | Phase::Handed => Poll::Pending,
             });
         }
-        (self.conn.ending.get() && self.conn.phase.get() == Phase::Idle).then_some(Poll::Ready(Ok(())))
+        (self.conn.ending.get() && self.conn.phase.get() == Phase::Idle)
+            .then_some(Poll::Ready(Ok(())))
     }
 }
 
 impl AsyncRead for Socket {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         loop {
             if this.hand_out(buf) {
@@ -102,7 +115,9 @@ impl AsyncRead for Socket {
                 if fresh.is_empty() {
                     return Poll::Ready(Ok(()));
                 }
-                this.conn.received.set(this.conn.received.get() + fresh.len() as u64);
+                this.conn
+                    .received
+                    .set(this.conn.received.get() + fresh.len() as u64);
                 let passed = this.conn.gate.borrow_mut().pass(fresh);
                 if let Some(fault) = passed.fault {
                     this.conn.fault.set(Some(fault));
@@ -155,7 +170,11 @@ impl Socket {
 }
 
 impl AsyncWrite for Socket {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.conn.note_write(&result);
         result
@@ -194,7 +213,9 @@ impl AsyncWrite for Socket {
                         this.closing = Closing::Done;
                     } else {
                         this.conn.note_linger();
-                        this.closing = Closing::Lingering { left: was.saturating_sub(n) };
+                        this.closing = Closing::Lingering {
+                            left: was.saturating_sub(n),
+                        };
                     }
                 }
                 Closing::Done => return Poll::Ready(Ok(())),

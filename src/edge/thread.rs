@@ -58,14 +58,28 @@ pub fn start(
     };
     let assigned = Arc::new(AtomicUsize::new(0));
     let (theirs, count) = (cells.clone(), assigned.clone());
-    let thread = std::thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
-        let built = Builder::new_current_thread().enable_io().enable_time().build_local(LocalOptions::default());
-        match built {
-            Ok(runtime) => runtime.block_on(run(Worker::new(shared, registry, theirs, log, workers), count, inbox)),
-            Err(error) => tracing::error!(%error, number, "a worker cannot start"),
-        }
-    })?;
-    Ok(Handle { orders, cells, assigned, thread })
+    let thread = std::thread::Builder::new()
+        .name(format!("worker-{number}"))
+        .spawn(move || {
+            let built = Builder::new_current_thread()
+                .enable_io()
+                .enable_time()
+                .build_local(LocalOptions::default());
+            match built {
+                Ok(runtime) => runtime.block_on(run(
+                    Worker::new(shared, registry, theirs, log, workers),
+                    count,
+                    inbox,
+                )),
+                Err(error) => tracing::error!(%error, number, "a worker cannot start"),
+            }
+        })?;
+    Ok(Handle {
+        orders,
+        cells,
+        assigned,
+        thread,
+    })
 }
 
 async fn run(worker: Rc<Worker>, assigned: Arc<AtomicUsize>, mut inbox: mpsc::Receiver<Order>) {
@@ -94,7 +108,13 @@ async fn run(worker: Rc<Worker>, assigned: Arc<AtomicUsize>, mut inbox: mpsc::Re
     }
 }
 
-fn serve(worker: &Rc<Worker>, assigned: &Arc<AtomicUsize>, stream: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit) {
+fn serve(
+    worker: &Rc<Worker>,
+    assigned: &Arc<AtomicUsize>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    permit: OwnedSemaphorePermit,
+) {
     let stream = match tokio::net::TcpStream::from_std(stream) {
         Ok(stream) => stream,
         Err(error) => {
