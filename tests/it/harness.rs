@@ -48,9 +48,11 @@ pub(crate) fn sign(body: &[u8]) -> String {
 
 /// A POST to `/hook` with a Content-Length, the given further header lines (each ended by CRLF) and a body.
 pub(crate) fn post(headers: &str, body: &[u8]) -> Vec<u8> {
-    let mut text =
-        format!("POST /hook HTTP/1.1\r\nHost: bots.example\r\nContent-Length: {}\r\n{headers}\r\n", body.len())
-            .into_bytes();
+    let mut text = format!(
+        "POST /hook HTTP/1.1\r\nHost: bots.example\r\nContent-Length: {}\r\n{headers}\r\n",
+        body.len()
+    )
+    .into_bytes();
     text.extend_from_slice(body);
     text
 }

@@ -60,8 +60,15 @@ impl Seen {
 
     /// All values of a header.
     pub(crate) fn header(&self, name: &str) -> Vec<&str> {
-        let lines = self.head.split("\r\n").skip(1).filter_map(|line| line.split_once(':'));
-        lines.filter(|(header, _)| header.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim()).collect()
+        let lines = self
+            .head
+            .split("\r\n")
+            .skip(1)
+            .filter_map(|line| line.split_once(':'));
+        lines
+            .filter(|(header, _)| header.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.trim())
+            .collect()
     }
 }
 
@@ -79,14 +86,24 @@ impl Connection<'_> {
 
     /// Writes an answer with a Content-Length; `headers` are whole lines.
     pub(crate) fn answer(&mut self, status: &str, headers: &str, body: &[u8]) -> After {
-        let mut text = format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\n\r\n", body.len()).into_bytes();
+        let mut text = format!(
+            "HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\n\r\n",
+            body.len()
+        )
+        .into_bytes();
         text.extend_from_slice(body);
-        if self.write(&text) { After::Keep } else { After::Close }
+        if self.write(&text) {
+            After::Keep
+        } else {
+            After::Close
+        }
     }
 
     /// Writes the head of a chunked answer.
     pub(crate) fn begin(&mut self, headers: &str) {
-        self.write(format!("HTTP/1.1 200 OK\r\n{headers}Transfer-Encoding: chunked\r\n\r\n").as_bytes());
+        self.write(
+            format!("HTTP/1.1 200 OK\r\n{headers}Transfer-Encoding: chunked\r\n\r\n").as_bytes(),
+        );
     }
 
     /// Writes one chunk; an empty one ends the answer.
@@ -113,7 +130,9 @@ impl Connection<'_> {
 
 impl Backend {
     /// Runs `script` for each request.
-    pub(crate) fn start(script: impl Fn(&Seen, &mut Connection<'_>) -> After + Send + Sync + 'static) -> Self {
+    pub(crate) fn start(
+        script: impl Fn(&Seen, &mut Connection<'_>) -> After + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = listener.local_addr().unwrap();
         let witnessed = Gate::new(Witnessed::default());
@@ -138,7 +157,10 @@ impl Backend {
                     let _ = stream.shutdown(Shutdown::Both);
                     shared.change(|witnessed| witnessed.closed += 1);
                 };
-                thread::Builder::new().stack_size(256 * 1024).spawn(serving).unwrap();
+                thread::Builder::new()
+                    .stack_size(256 * 1024)
+                    .spawn(serving)
+                    .unwrap();
             }
         });
         Self { addr, witnessed }
@@ -171,7 +193,12 @@ impl Backend {
     /// The request that came last.
     #[track_caller]
     pub(crate) fn last(&self) -> Arc<Seen> {
-        self.witnessed.lock().seen.last().expect("the backend has seen nothing").clone()
+        self.witnessed
+            .lock()
+            .seen
+            .last()
+            .expect("the backend has seen nothing")
+            .clone()
     }
 }
 
@@ -179,14 +206,20 @@ impl Drop for Backend {
     fn drop(&mut self) {
         let (streams, senseless) = self.witnessed.change(|witnessed| {
             witnessed.stopped = true;
-            (std::mem::take(&mut witnessed.streams), std::mem::take(&mut witnessed.senseless))
+            (
+                std::mem::take(&mut witnessed.streams),
+                std::mem::take(&mut witnessed.senseless),
+            )
         });
         for stream in streams {
             let _ = stream.shutdown(Shutdown::Both);
         }
         // Wakes the acceptor, which then sees that it is over.
         let _ = TcpStream::connect(self.addr);
-        assert!(thread::panicking() || senseless.is_empty(), "the backend was sent nonsense: {senseless:#?}");
+        assert!(
+            thread::panicking() || senseless.is_empty(),
+            "the backend was sent nonsense: {senseless:#?}"
+        );
     }
 }
 
@@ -202,9 +235,16 @@ fn serve(
         let (head, body) = match request(&mut reader) {
             Ok(Some(request)) => request,
             Ok(None) => return,
-            Err(nonsense) => return witnessed.change(|witnessed| witnessed.senseless.push(nonsense)),
+            Err(nonsense) => {
+                return witnessed.change(|witnessed| witnessed.senseless.push(nonsense));
+            }
         };
-        let seen = Arc::new(Seen { head, body, connection, nth });
+        let seen = Arc::new(Seen {
+            head,
+            body,
+            connection,
+            nth,
+        });
         witnessed.change(|witnessed| witnessed.seen.push(Arc::clone(&seen)));
         if let After::Close = script(&seen, &mut Connection { stream }) {
             return;
@@ -218,20 +258,33 @@ fn request(reader: &mut impl BufRead) -> Result<Option<(String, Vec<u8>)>, Strin
     while !head.ends_with(b"\r\n\r\n") {
         match reader.read_until(b'\n', &mut head) {
             Ok(read) if read > 0 && head.ends_with(b"\r\n") => {}
-            Ok(read) if read > 0 => return Err(format!("a line without CRLF: {:?}", String::from_utf8_lossy(&head))),
+            Ok(read) if read > 0 => {
+                return Err(format!(
+                    "a line without CRLF: {:?}",
+                    String::from_utf8_lossy(&head)
+                ));
+            }
             Ok(_) | Err(_) => return Ok(None),
         }
     }
     let head = String::from_utf8_lossy(&head).into_owned();
     let values = |name: &str| -> Vec<String> {
-        let lines = head.split("\r\n").skip(1).filter_map(|line| line.split_once(':'));
-        lines.filter(|(header, _)| header.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim().to_owned()).collect()
+        let lines = head
+            .split("\r\n")
+            .skip(1)
+            .filter_map(|line| line.split_once(':'));
+        lines
+            .filter(|(header, _)| header.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.trim().to_owned())
+            .collect()
     };
     let (lengths, codings) = (values("content-length"), values("transfer-encoding"));
     let body = match (lengths.as_slice(), codings.as_slice()) {
         ([], []) => Some(Vec::new()),
         ([length], []) => {
-            let length = length.parse().map_err(|_| format!("an odd length: {head:?}"))?;
+            let length = length
+                .parse()
+                .map_err(|_| format!("an odd length: {head:?}"))?;
             let mut body = vec![0; length];
             reader.read_exact(&mut body).ok().map(|()| body)
         }
@@ -248,7 +301,8 @@ fn chunks(reader: &mut impl BufRead) -> Result<Option<Vec<u8>>, String> {
         if !reader.read_line(&mut line).is_ok_and(|read| read > 0) {
             return Ok(None);
         }
-        let size = usize::from_str_radix(line.trim_end(), 16).map_err(|_| format!("an odd chunk: {line:?}"))?;
+        let size = usize::from_str_radix(line.trim_end(), 16)
+            .map_err(|_| format!("an odd chunk: {line:?}"))?;
         let mut chunk = vec![0; size + 2];
         if reader.read_exact(&mut chunk).is_err() {
             return Ok(None);

@@ -49,7 +49,11 @@ impl Botgate {
         let file = dir.path().join("botgate.toml");
         fs::write(&file, config).unwrap();
         let mut command = run::botgate(dir.path(), &["run", "-c"]);
-        command.arg(&file).args(["--log-format", "json"]).stdin(Stdio::null()).stdout(Stdio::null());
+        command
+            .arg(&file)
+            .args(["--log-format", "json"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
         command.stderr(Stdio::piped());
         prepare(dir.path(), &mut command);
         let mut child = command.spawn().unwrap();
@@ -83,15 +87,22 @@ impl Botgate {
     #[track_caller]
     fn bound(&mut self, listener: &str) -> SocketAddr {
         let found = self.log.find_within(PATIENCE, |log| {
-            let line = log.lines.iter().filter_map(|line| parse(line)).find(|line| {
-                line["event"] == "listening" && line["listener"] == listener
-            });
+            let line = log
+                .lines
+                .iter()
+                .filter_map(|line| parse(line))
+                .find(|line| line["event"] == "listening" && line["listener"] == listener);
             match line {
-                Some(line) => line["addr"].as_str().and_then(|addr| addr.parse().ok()).map(Some),
+                Some(line) => line["addr"]
+                    .as_str()
+                    .and_then(|addr| addr.parse().ok())
+                    .map(Some),
                 None => log.ended.map(|_| None),
             }
         });
-        found.flatten().unwrap_or_else(|| panic!("no listener `{listener}`; the log:\n{}", self.text()))
+        found
+            .flatten()
+            .unwrap_or_else(|| panic!("no listener `{listener}`; the log:\n{}", self.text()))
     }
 
     /// The address of the first public listener.
@@ -123,8 +134,16 @@ impl Botgate {
     /// Its resident memory in bytes, from /proc.
     pub(crate) fn resident(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        line.trim().trim_end_matches(" kB").trim().parse::<u64>().unwrap() * 1024
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .unwrap();
+        line.trim()
+            .trim_end_matches(" kB")
+            .trim()
+            .parse::<u64>()
+            .unwrap()
+            * 1024
     }
 
     /// All the log so far.
@@ -136,7 +155,10 @@ impl Botgate {
     #[track_caller]
     pub(crate) fn line(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let found = self.log.find_within(PATIENCE, |log| {
-            log.lines.iter().filter_map(|line| parse(line)).find(|line| wanted(line))
+            log.lines
+                .iter()
+                .filter_map(|line| parse(line))
+                .find(|line| wanted(line))
         });
         found.unwrap_or_else(|| panic!("no log line: {what}; the log:\n{}", self.text()))
     }
@@ -146,7 +168,9 @@ impl Botgate {
     pub(crate) fn access(&self, request_id: &str) -> Value {
         self.line(request_id, |line| {
             line.get("status").is_some()
-                && line.as_object().is_some_and(|map| map.values().any(|value| value == request_id))
+                && line
+                    .as_object()
+                    .is_some_and(|map| map.values().any(|value| value == request_id))
         })
     }
 
@@ -164,10 +188,18 @@ impl Botgate {
     #[track_caller]
     pub(crate) fn metric(&self, name: &str) -> f64 {
         let page = self.metrics();
-        let samples = page.lines().filter_map(|line| line.rsplit_once(' ')).filter(|(series, _)| {
-            *series == name || series.strip_prefix(name).is_some_and(|rest| rest.starts_with('{'))
-        });
-        samples.map(|(_, value)| value.parse::<f64>().unwrap()).sum()
+        let samples = page
+            .lines()
+            .filter_map(|line| line.rsplit_once(' '))
+            .filter(|(series, _)| {
+                *series == name
+                    || series
+                        .strip_prefix(name)
+                        .is_some_and(|rest| rest.starts_with('{'))
+            });
+        samples
+            .map(|(_, value)| value.parse::<f64>().unwrap())
+            .sum()
     }
 
     /// Asks for the page of metrics again and again until a metric is as wished.
@@ -206,13 +238,24 @@ impl Drop for Botgate {
         self.signal(Signal::TERM);
         let (status, _) = self.exit(PATIENCE);
         assert_eq!(status.code(), Some(0), "the log:\n{}", self.text());
-        let error = self.log.lock().lines.iter().filter_map(|line| parse(line)).find(is_error);
-        assert!(self.errors_expected || error.is_none(), "an error in the log: {error:?}");
+        let error = self
+            .log
+            .lock()
+            .lines
+            .iter()
+            .filter_map(|line| parse(line))
+            .find(is_error);
+        assert!(
+            self.errors_expected || error.is_none(),
+            "an error in the log: {error:?}"
+        );
     }
 }
 
 fn is_error(line: &Value) -> bool {
-    line["level"].as_str().is_some_and(|level| level.eq_ignore_ascii_case("error"))
+    line["level"]
+        .as_str()
+        .is_some_and(|level| level.eq_ignore_ascii_case("error"))
 }
 
 fn parse(line: &str) -> Option<Value> {
@@ -223,7 +266,10 @@ fn gather(stderr: impl std::io::Read + Send + 'static, log: Gate<Log>) {
     thread::spawn(move || {
         let mut lines = BufReader::new(stderr);
         let mut line = Vec::new();
-        while lines.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+        while lines
+            .read_until(b'\n', &mut line)
+            .is_ok_and(|read| read > 0)
+        {
             let text = String::from_utf8_lossy(&line).trim_end().to_owned();
             log.change(|log| log.lines.push(text));
             line.clear();

@@ -38,7 +38,10 @@ impl Reply {
     /// The one value of a header, `None` where it is absent.
     #[track_caller]
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        let mut values = self.headers.iter().filter(|(header, _)| header.eq_ignore_ascii_case(name));
+        let mut values = self
+            .headers
+            .iter()
+            .filter(|(header, _)| header.eq_ignore_ascii_case(name));
         let value = values.next().map(|(_, value)| value.as_str());
         assert!(values.next().is_none(), "{name} stands twice in {self:?}");
         value
@@ -51,9 +54,18 @@ impl Reply {
     /// The word under `code` in a refusal's body.
     #[track_caller]
     pub(crate) fn code(&self) -> String {
-        let body: serde_json::Value = serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("not JSON: {self:?}"));
-        assert!(body["error"].as_str().is_some_and(|sentence| !sentence.is_empty()), "no sentence: {body}");
-        body["code"].as_str().unwrap_or_else(|| panic!("no code: {body}")).to_owned()
+        let body: serde_json::Value =
+            serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("not JSON: {self:?}"));
+        assert!(
+            body["error"]
+                .as_str()
+                .is_some_and(|sentence| !sentence.is_empty()),
+            "no sentence: {body}"
+        );
+        body["code"]
+            .as_str()
+            .unwrap_or_else(|| panic!("no code: {body}"))
+            .to_owned()
     }
 }
 
@@ -63,7 +75,11 @@ impl Caller {
         let stream = TcpStream::connect_timeout(&addr, PATIENCE).unwrap();
         stream.set_nodelay(true).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
-        Self { stream, rest: Vec::new(), patience: PATIENCE }
+        Self {
+            stream,
+            rest: Vec::new(),
+            patience: PATIENCE,
+        }
     }
 
     /// How long a read may wait; [`PATIENCE`] at first.
@@ -97,13 +113,15 @@ impl Caller {
     /// Reads one answer.
     #[track_caller]
     pub(crate) fn reply(&mut self) -> Reply {
-        self.try_reply(false).unwrap_or_else(|end| panic!("no answer: {end:?}; read so far: {:?}", self.so_far()))
+        self.try_reply(false)
+            .unwrap_or_else(|end| panic!("no answer: {end:?}; read so far: {:?}", self.so_far()))
     }
 
     /// Reads one answer to HEAD, which has no body whatever its headers say.
     #[track_caller]
     pub(crate) fn reply_to_head(&mut self) -> Reply {
-        self.try_reply(true).unwrap_or_else(|end| panic!("no answer: {end:?}; read so far: {:?}", self.so_far()))
+        self.try_reply(true)
+            .unwrap_or_else(|end| panic!("no answer: {end:?}; read so far: {:?}", self.so_far()))
     }
 
     /// Reads one answer, or says why there was none.
@@ -132,20 +150,34 @@ impl Caller {
                 break end;
             }
             if self.more()? == 0 {
-                return Err(if self.rest.is_empty() { End::Closed } else { End::Cut });
+                return Err(if self.rest.is_empty() {
+                    End::Closed
+                } else {
+                    End::Cut
+                });
             }
         };
         let head = String::from_utf8(self.rest.drain(..end + 4).collect()).unwrap();
         let mut lines = head.trim_end_matches("\r\n").split("\r\n");
         let first = lines.next().unwrap();
-        let status = first.strip_prefix("HTTP/1.1 ").or_else(|| first.strip_prefix("HTTP/1.0 "));
-        let status = status.and_then(|rest| rest.get(..3)).and_then(|code| code.parse().ok());
+        let status = first
+            .strip_prefix("HTTP/1.1 ")
+            .or_else(|| first.strip_prefix("HTTP/1.0 "));
+        let status = status
+            .and_then(|rest| rest.get(..3))
+            .and_then(|code| code.parse().ok());
         let status = status.unwrap_or_else(|| panic!("not a status line: {first:?}"));
         let headers = lines.map(|line| {
-            let (name, value) = line.split_once(':').unwrap_or_else(|| panic!("not a header: {line:?}"));
+            let (name, value) = line
+                .split_once(':')
+                .unwrap_or_else(|| panic!("not a header: {line:?}"));
             (name.to_owned(), value.trim().to_owned())
         });
-        Ok(Reply { status, headers: headers.collect(), body: Vec::new() })
+        Ok(Reply {
+            status,
+            headers: headers.collect(),
+            body: Vec::new(),
+        })
     }
 
     /// Reads one chunk of a chunked body; `None` after the last.
@@ -208,14 +240,19 @@ impl Caller {
         let end = Instant::now() + self.patience;
         let mut buffer = [0; 16 * 1024];
         loop {
-            let left = end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()).ok_or(End::Silent)?;
+            let left = end
+                .checked_duration_since(Instant::now())
+                .filter(|left| !left.is_zero())
+                .ok_or(End::Silent)?;
             self.stream.set_read_timeout(Some(left)).unwrap();
             match self.stream.read(&mut buffer) {
                 Ok(read) => {
                     self.rest.extend_from_slice(&buffer[..read]);
                     return Ok(read);
                 }
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) =>
+                {
                     return Err(End::Silent);
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -226,5 +263,7 @@ impl Caller {
 }
 
 fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
-    bytes.windows(wanted.len()).position(|window| window == wanted)
+    bytes
+        .windows(wanted.len())
+        .position(|window| window == wanted)
 }

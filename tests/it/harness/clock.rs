@@ -11,10 +11,19 @@ use std::{
 pub(crate) fn shim(dir: &Path) -> PathBuf {
     let library = dir.join("clock.so");
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/harness/clock.c");
-    let built = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).output();
+    let built = Command::new("cc")
+        .args(["-shared", "-fPIC", "-O1", "-o"])
+        .arg(&library)
+        .arg(source)
+        .output();
     match built {
         Ok(output) if output.status.success() => library,
-        Ok(output) => panic!("cc could not build {source}: {}", String::from_utf8_lossy(&output.stderr)),
-        Err(error) => panic!("the clock is pinned by a shim in C, and there is no C compiler `cc`: {error}"),
+        Ok(output) => panic!(
+            "cc could not build {source}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        ),
+        Err(error) => {
+            panic!("the clock is pinned by a shim in C, and there is no C compiler `cc`: {error}")
+        }
     }
 }

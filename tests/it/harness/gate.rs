@@ -33,7 +33,11 @@ impl<T> Gate<T> {
     }
 
     /// Waits until `wanted` finds what it looks for; `None` once `limit` has passed.
-    pub(crate) fn find_within<R>(&self, limit: Duration, mut wanted: impl FnMut(&T) -> Option<R>) -> Option<R> {
+    pub(crate) fn find_within<R>(
+        &self,
+        limit: Duration,
+        mut wanted: impl FnMut(&T) -> Option<R>,
+    ) -> Option<R> {
         let end = Instant::now() + limit;
         let mut value = self.lock();
         loop {
@@ -41,14 +45,20 @@ impl<T> Gate<T> {
                 return Some(found);
             }
             let left = end.checked_duration_since(Instant::now())?;
-            value = self.0.1.wait_timeout(value, left).unwrap_or_else(PoisonError::into_inner).0;
+            value = self
+                .0
+                .1
+                .wait_timeout(value, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
         }
     }
 
     /// As [`Self::find_within`], and the test fails with `what` when it does not come.
     #[track_caller]
     pub(crate) fn find<R>(&self, what: &str, wanted: impl FnMut(&T) -> Option<R>) -> R {
-        self.find_within(PATIENCE, wanted).unwrap_or_else(|| panic!("waited {PATIENCE:?} in vain for {what}"))
+        self.find_within(PATIENCE, wanted)
+            .unwrap_or_else(|| panic!("waited {PATIENCE:?} in vain for {what}"))
     }
 
     /// Waits until the value is as wished, and fails the test when it does not get so.

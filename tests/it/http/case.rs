@@ -24,15 +24,33 @@ pub(super) struct Case {
 }
 
 const KEYS: [&str; 17] = [
-    "name", "send", "status", "or", "backend", "lives", "then", "then_status", "then_backend", "split", "finish", "head",
-    "no_continue", "body", "target", "present", "absent",
+    "name",
+    "send",
+    "status",
+    "or",
+    "backend",
+    "lives",
+    "then",
+    "then_status",
+    "then_backend",
+    "split",
+    "finish",
+    "head",
+    "no_continue",
+    "body",
+    "target",
+    "present",
+    "absent",
 ];
 
 /// All cases; the test fails where one has a key that is not known.
 pub(super) fn all() -> Vec<Case> {
     let file = toml_span::parse(include_str!("../../fixtures/http/cases.toml")).unwrap();
     let cases = file.pointer("/case").and_then(Value::as_array).unwrap();
-    cases.iter().map(|case| read(case.as_table().unwrap())).collect()
+    cases
+        .iter()
+        .map(|case| read(case.as_table().unwrap()))
+        .collect()
 }
 
 fn read(table: &Table<'_>) -> Case {
@@ -40,17 +58,34 @@ fn read(table: &Table<'_>) -> Case {
     assert!(unknown.is_none(), "unknown key {unknown:?}");
     let text = |key: &str| table.get(key).map(|value| value.as_str().unwrap());
     let bytes = |key: &str| text(key).map(expand);
-    let number = |key: &str| table.get(key).map(|value| usize::try_from(value.as_integer().unwrap()).unwrap());
+    let number = |key: &str| {
+        table
+            .get(key)
+            .map(|value| usize::try_from(value.as_integer().unwrap()).unwrap())
+    };
     let status = |value: &Value<'_>| u16::try_from(value.as_integer().unwrap()).unwrap();
     let truth = |key: &str| table.get(key).map(|value| value.as_bool().unwrap());
     let list = |key: &str| -> Vec<String> {
-        let items = table.get(key).and_then(Value::as_array).into_iter().flatten();
-        items.map(|item| item.as_str().unwrap().to_owned()).collect()
+        let items = table
+            .get(key)
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten();
+        items
+            .map(|item| item.as_str().unwrap().to_owned())
+            .collect()
     };
     Case {
         name: text("name").unwrap().to_owned(),
         send: bytes("send").unwrap(),
-        status: table.get("status").unwrap().as_array().unwrap().iter().map(status).collect(),
+        status: table
+            .get("status")
+            .unwrap()
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(status)
+            .collect(),
         or: table.get("or").map(status),
         backend: number("backend").unwrap(),
         lives: truth("lives"),
@@ -93,9 +128,16 @@ impl Case {
         }
         let seen = seen.ok_or("the backend has seen nothing")?;
         if self.body.as_ref().is_some_and(|body| *body != seen.body) {
-            return Err(format!("the backend's body is {:?}", String::from_utf8_lossy(&seen.body)));
+            return Err(format!(
+                "the backend's body is {:?}",
+                String::from_utf8_lossy(&seen.body)
+            ));
         }
-        if self.target.as_ref().is_some_and(|target| target != seen.target().as_bytes()) {
+        if self
+            .target
+            .as_ref()
+            .is_some_and(|target| target != seen.target().as_bytes())
+        {
             return Err(format!("the backend's target is {:?}", seen.target()));
         }
         for header in &self.present {
@@ -104,7 +146,11 @@ impl Case {
                 return Err(format!("the backend did not get {header:?}: {}", seen.head));
             }
         }
-        match self.absent.iter().find(|name| !seen.header(name).is_empty()) {
+        match self
+            .absent
+            .iter()
+            .find(|name| !seen.header(name).is_empty())
+        {
             Some(name) => Err(format!("the backend got {name}: {}", seen.head)),
             None => Ok(()),
         }
