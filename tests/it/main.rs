@@ -6,6 +6,8 @@
     reason = "what fails here fails a test, with its place"
 )]
 
+mod deadlines;
+mod forward;
 mod harness;
 mod http;
 mod refusals;
