@@ -6,9 +6,14 @@
     reason = "what fails here fails a test, with its place"
 )]
 
+mod buffer;
 mod deadlines;
+mod drain;
+mod duplicates;
 mod forward;
 mod harness;
 mod http;
+mod limit;
 mod refusals;
+mod stream;
 mod verify;
