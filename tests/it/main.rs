@@ -6,7 +6,10 @@
     reason = "what fails here fails a test, with its place"
 )]
 
+mod admin;
 mod buffer;
+mod commands;
+mod config;
 mod deadlines;
 mod drain;
 mod duplicates;
@@ -15,5 +18,7 @@ mod harness;
 mod http;
 mod limit;
 mod refusals;
+mod reload;
 mod stream;
+mod tidy;
 mod verify;

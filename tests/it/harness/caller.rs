@@ -4,7 +4,7 @@ use super::PATIENCE;
 use std::{
     io::{ErrorKind, Read, Write},
     net::{Shutdown, SocketAddr, TcpStream},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 /// One connection to Botgate.
@@ -12,7 +12,6 @@ pub(crate) struct Caller {
     stream: TcpStream,
     /// What was read and not yet used.
     rest: Vec<u8>,
-    patience: Duration,
 }
 
 /// An answer, read whole.
@@ -78,14 +77,7 @@ impl Caller {
         Self {
             stream,
             rest: Vec::new(),
-            patience: PATIENCE,
         }
-    }
-
-    /// How long a read may wait; [`PATIENCE`] at first.
-    pub(crate) fn patience(mut self, patience: Duration) -> Self {
-        self.patience = patience;
-        self
     }
 
     #[track_caller]
@@ -138,7 +130,7 @@ impl Caller {
             }
             body
         } else {
-            self.to_close()?
+            self.until_close()?
         };
         Ok(reply)
     }
@@ -216,7 +208,7 @@ impl Caller {
         Ok(self.rest.drain(..count).collect())
     }
 
-    fn to_close(&mut self) -> Result<Vec<u8>, End> {
+    fn until_close(&mut self) -> Result<Vec<u8>, End> {
         while self.more()? > 0 {}
         Ok(std::mem::take(&mut self.rest))
     }
@@ -231,13 +223,8 @@ impl Caller {
         String::from_utf8_lossy(&self.rest).into_owned()
     }
 
-    /// The socket itself, for tests that fill or watch it by hand.
-    pub(crate) fn stream(&self) -> &TcpStream {
-        &self.stream
-    }
-
     fn more(&mut self) -> Result<usize, End> {
-        let end = Instant::now() + self.patience;
+        let end = Instant::now() + PATIENCE;
         let mut buffer = [0; 16 * 1024];
         loop {
             let left = end
