@@ -10,16 +10,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The word of a 502 or 504 for how far the request got: in a header of its own, otherwise in the body.
-fn fate(reply: &Reply) -> String {
-    let text = reply
-        .header("botgate-upstream")
-        .map_or_else(|| reply.text(), str::to_owned);
-    let mut words = text.split(|letter: char| !letter.is_ascii_alphanumeric());
-    words
-        .find(|word| ["unsent", "sent", "partial"].contains(word))
-        .unwrap_or("no word")
-        .to_owned()
+/// The word of a 502 or 504 for how far the request got.
+fn fate(reply: &Reply) -> &str {
+    reply.header("botgate-upstream").unwrap_or_default()
 }
 
 /// A number that looks drawn by chance and is the same in each run.
@@ -134,11 +127,10 @@ fn a_backend_that_closes_without_an_answer_is_a_502_that_says_sent() {
             continue;
         }
         assert_eq!(
-            (reply.status, reply.code().as_str(), fate(&reply).as_str()),
+            (reply.status, reply.code().as_str(), fate(&reply)),
             (502, "upstream_error", "sent")
         );
-        let line = botgate.access(body);
-        assert!(line.to_string().contains("sent"), "{line}");
+        assert_eq!(botgate.access(body)["sent"], "sent");
     }
     assert_eq!(backend.count(), 3, "each came once");
 }
@@ -155,7 +147,7 @@ fn a_backend_that_is_not_there_is_a_502_that_says_unsent() {
     for _ in 0..3 {
         let reply = caller.call(&post("", b"hello"));
         assert_eq!(
-            (reply.status, reply.code().as_str(), fate(&reply).as_str()),
+            (reply.status, reply.code().as_str(), fate(&reply)),
             (502, "upstream_unreachable", "unsent")
         );
         assert!(

@@ -167,10 +167,7 @@ impl Botgate {
     #[track_caller]
     pub(crate) fn access(&self, request_id: &str) -> Value {
         self.line(request_id, |line| {
-            line.get("status").is_some()
-                && line
-                    .as_object()
-                    .is_some_and(|map| map.values().any(|value| value == request_id))
+            line["event"] == "request" && line["id"] == request_id
         })
     }
 
