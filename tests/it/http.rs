@@ -87,7 +87,7 @@ fn judge(case: &Case, botgate: &Botgate, backend: &Backend) -> Result<(), String
     }
     let mut other = false;
     for (index, &wanted) in case.status.iter().enumerate() {
-        let got = answer(case, &mut caller, wanted)?;
+        let got = answer(case, &mut caller, wanted, case.head)?;
         other = index == 0 && got != wanted && case.or == Some(got);
         if other {
             break;
@@ -120,7 +120,7 @@ fn judge(case: &Case, botgate: &Botgate, backend: &Backend) -> Result<(), String
         expect(
             "status of `then`",
             case.then_status,
-            answer(case, &mut caller, case.then_status)?,
+            answer(case, &mut caller, case.then_status, false)?,
         )?;
     }
     lives(case.lives, &mut caller)?;
@@ -148,10 +148,10 @@ fn expect<T: PartialEq + std::fmt::Debug>(what: &str, wanted: T, got: T) -> Resu
 }
 
 /// Reads the next answer, over a 100 that was not asked about, and checks what every answer has in common.
-fn answer(case: &Case, caller: &mut Caller, wanted: u16) -> Result<u16, String> {
+fn answer(case: &Case, caller: &mut Caller, wanted: u16, to_head: bool) -> Result<u16, String> {
     let reply = loop {
         let reply = caller
-            .try_reply(case.head)
+            .try_reply(to_head)
             .map_err(|end| format!("wanted {wanted}, got {end:?}"))?;
         if reply.status == 100 && wanted == 100 {
             return Ok(100);
@@ -175,7 +175,7 @@ fn answer(case: &Case, caller: &mut Caller, wanted: u16) -> Result<u16, String> 
         ));
     }
     let word = match reply.status {
-        _ if case.head => return Ok(reply.status),
+        _ if to_head => return Ok(reply.status),
         400 => "invalid_request",
         401 => "unauthorized",
         404 => "not_found",
