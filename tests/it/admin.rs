@@ -66,7 +66,7 @@ fn a_token_is_asked_for_and_probes_need_none() {
         line["event"] == "listening" && line["listener"] == "probes"
     });
     let mut probes = Caller::connect(line["addr"].as_str().unwrap().parse().unwrap());
-    for (path, status) in [("/healthz", 200), ("/readyz", 200), ("/metrics", 404)] {
+    for (path, status) in [("/healthz", 200), ("/readyz", 200), ("/metrics", 401)] {
         assert_eq!(probes.call(&get(path, "")).status, status, "{path}");
     }
     assert!(

