@@ -3,5 +3,27 @@
 //! A request's whole way is one file, [`line`]: head, route, verify, limit, body, duplicate, upstream. The other modules are the
 //! rooms it passes through; ARCHITECTURE.md has the floor map (imports go down only, a test checks it).
 
+pub mod access_log;
+pub mod admin;
+pub mod app;
+pub mod bot;
+pub mod buffer;
+pub mod cli;
+pub mod client;
+pub mod clock;
+pub mod config;
+pub mod dialect;
+pub mod duplicates;
+pub mod edge;
+pub mod forward;
+pub mod gate;
+pub mod limit;
+pub mod line;
+pub mod metrics;
+pub mod reject;
+pub mod reply;
 pub mod secret;
 pub mod signature;
+pub mod timers;
+pub mod trace;
+pub mod worker;

@@ -1,3 +1,7 @@
 //! The `botgate` binary: arguments in, exit code out.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    botgate::cli::main(std::env::args_os())
+}

@@ -1,6 +1,8 @@
 //! What a secret is: bytes that are zeroed on drop and that no `Debug` shows.
 
+use ring::digest;
 use std::fmt;
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 /// A secret as its owner wrote it (white space around it already trimmed).
@@ -19,6 +21,12 @@ impl Secret {
     /// The bytes, for deriving a key or for the two commands whose purpose it is to show a secret (`init`, `sign`).
     pub fn expose(&self) -> &[u8] {
         &self.0
+    }
+
+    /// Whether `given` is this secret, in a time that tells nothing about where they differ.
+    pub fn is(&self, given: &[u8]) -> bool {
+        let hash = |bytes: &[u8]| digest::digest(&digest::SHA256, bytes);
+        bool::from(hash(given).as_ref().ct_eq(hash(&self.0).as_ref()))
     }
 
     /// True where nothing is left after trimming.

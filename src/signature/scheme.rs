@@ -96,15 +96,20 @@ impl Scheme {
 
     /// Whether the signature covers the delivery's id, so that the id alone tells two deliveries apart.
     pub fn signs_id(&self) -> bool {
-        match &self.id {
-            Some(IdSource::Header(name)) => {
-                self.template.has(&Piece::Id) || self.template.has(&Piece::Header(name.clone()))
+        self.id.as_ref().is_some_and(|id| self.signs(id))
+    }
+
+    /// Whether the signature covers what stands at `id`.
+    pub fn signs(&self, id: &IdSource) -> bool {
+        match id {
+            IdSource::Header(name) => {
+                let as_id = self.template.has(&Piece::Id) && self.id.as_ref() == Some(id);
+                as_id || self.template.has(&Piece::Header(name.clone()))
             }
-            Some(IdSource::Field(path)) => {
+            IdSource::Field(path) => {
                 let named = self.template.fields.iter().any(|signed| signed == path);
                 named || self.template.has(&Piece::Body) || self.body_hash.is_some()
             }
-            None => false,
         }
     }
 

@@ -1,0 +1,333 @@
+//! The wiring: settings in, a running Botgate out. The only file that sees all the parts.
+
+use crate::access_log::{AccessLog, Destination, Format, Producer};
+use crate::admin;
+use crate::bot::{Bot, Duplicates, Path, Registry, Upstream};
+use crate::buffer::Budget;
+use crate::client::{Target, Timeouts};
+use crate::config::{self, Settings};
+use crate::duplicates::Ledger;
+use crate::edge::{self, Acceptor, Handle, Order};
+use crate::limit::{Limiter, RuleSet};
+use crate::metrics::Metrics;
+use crate::reject::REASONS;
+use crate::worker::{self, Shared};
+use crate::{client, dialect};
+use http::HeaderValue;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::Instant;
+
+/// Descriptors kept for what is neither a caller nor an upstream: listeners, logs, the runtime's own.
+const SPARE_DESCRIPTORS: u64 = 128;
+
+/// How long a stop waits for the last lines of the access log to be written.
+const FLUSH: Duration = Duration::from_secs(2);
+
+/// A running Botgate. Dropped without [`App::stop`], it ends at once.
+#[derive(Debug)]
+pub struct App {
+    shared: Arc<Shared>,
+    workers: Arc<Vec<Handle>>,
+    ready: Arc<AtomicBool>,
+    acceptors: Vec<AbortHandle>,
+    tasks: JoinSet<()>,
+    settings: Settings,
+    /// Where it listens: `http` or `admin` or `probes`, and the address.
+    pub listening: Vec<(&'static str, SocketAddr)>,
+}
+
+impl App {
+    /// Binds every listener, starts the workers and accepts. Needs a runtime, the background plane's.
+    pub async fn start(settings: Settings, log_format: Format) -> io::Result<Self> {
+        let count = settings.server.workers.unwrap_or_else(cores);
+        let places = Arc::new(Semaphore::new(connections(&settings)));
+        let registry = Arc::new(registry(&settings).map_err(io::Error::other)?);
+        let (log, producers) = open_log(&settings, log_format, count)?;
+        let mut producers = producers.into_iter();
+        let shared = Arc::new(Shared {
+            budget: Budget::new(settings.server.buffer),
+            limiter: Limiter::default(),
+            ledger: Ledger::new(),
+            log: Mutex::new(log),
+            metrics: Metrics::new(count, &REASONS, &client::WORDS),
+        });
+        let mut listening = Vec::new();
+        let mut listeners = Vec::new();
+        for address in &settings.server.http {
+            let listener = bind(*address)?;
+            listening.push(("http", listener.local_addr()?));
+            listeners.push(listener);
+        }
+        let admin = match &settings.admin {
+            Some(admin) => {
+                let main = bind(admin.listen)?;
+                listening.push(("admin", main.local_addr()?));
+                let probes = admin.probes.map(bind).transpose()?;
+                if let Some(probes) = &probes {
+                    listening.push(("probes", probes.local_addr()?));
+                }
+                Some((main, probes))
+            }
+            None => None,
+        };
+
+        let workers = (0..count)
+            .map(|number| {
+                edge::start(
+                    number,
+                    count,
+                    shared.clone(),
+                    registry.clone(),
+                    producers.next(),
+                )
+            })
+            .collect::<io::Result<Vec<_>>>()?;
+        let workers = Arc::new(workers);
+        let ready = Arc::new(AtomicBool::new(true));
+        let mut tasks = JoinSet::new();
+        let acceptors = listeners.into_iter().map(|listener| {
+            let acceptor = Acceptor {
+                places: places.clone(),
+                workers: workers.clone(),
+            };
+            tasks.spawn(acceptor.run(listener))
+        });
+        let acceptors = acceptors.collect();
+        if let Some((main, probes)) = admin {
+            let token = settings
+                .admin
+                .as_ref()
+                .and_then(|admin| admin.token.clone());
+            let desk = admin::Desk::new(shared.clone(), ready.clone(), token);
+            if let Some(probes) = probes {
+                tasks.spawn(desk.clone().serve(probes, admin::Scope::Probes));
+            }
+            tasks.spawn(desk.serve(main, admin::Scope::All));
+        }
+        Ok(Self {
+            shared,
+            workers,
+            ready,
+            acceptors,
+            tasks,
+            settings,
+            listening,
+        })
+    }
+
+    /// Puts new settings in force, as far as a running process can; what it cannot is said in a warning.
+    pub async fn reload(&mut self, settings: Settings) -> Result<(), String> {
+        let registry = Arc::new(registry(&settings)?);
+        let (old, new) = (&self.settings.server, &settings.server);
+        let fixed = [
+            ("http", old.http != new.http),
+            ("workers", old.workers != new.workers),
+            (
+                "max_connections",
+                old.max_connections != new.max_connections,
+            ),
+            ("access_log", old.access_log != new.access_log),
+        ];
+        for (key, _) in fixed.iter().filter(|(_, changed)| *changed) {
+            tracing::warn!("server.{key} has changed: it takes effect at the next start");
+        }
+        self.shared.budget.resize(settings.server.buffer);
+        self.shared.metrics.keep_only(
+            |id| settings.bots.iter().any(|bot| bot.id == id),
+            |name| {
+                settings
+                    .upstreams
+                    .iter()
+                    .any(|upstream| upstream.name == name)
+            },
+        );
+        for worker in self.workers.iter() {
+            let _ = worker.orders.send(Order::Replace(registry.clone())).await;
+        }
+        self.settings = settings;
+        Ok(())
+    }
+
+    /// The access log's file is opened anew, so that it can be rotated.
+    pub fn reopen_log(&self) {
+        if let Some(log) = &*self.shared.log() {
+            log.reopen();
+        }
+    }
+
+    /// The counters.
+    pub fn metrics(&self) -> &Metrics {
+        &self.shared.metrics
+    }
+
+    /// Stops accepting and lets what is in flight end, for `drain` at the most or until `now` resolves.
+    pub async fn stop(mut self, now: impl Future<Output = ()>) {
+        self.ready.store(false, Relaxed);
+        // The listeners close with the tasks that accept on them; the admin side goes on answering until the end.
+        self.close_listeners();
+        let by = Instant::now() + self.settings.server.drain;
+        for worker in self.workers.iter() {
+            let _ = worker.orders.send(Order::Drain(by)).await;
+        }
+        let ended = async {
+            while !self
+                .workers
+                .iter()
+                .all(|worker| worker.thread.is_finished())
+            {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::select! {
+            () = ended => {}
+            () = now => tracing::warn!("stopped without waiting for what was in flight"),
+        }
+        let log = self.shared.log().take();
+        if let Some(log) = log {
+            log.close(FLUSH);
+        }
+    }
+}
+
+impl App {
+    fn close_listeners(&mut self) {
+        for acceptor in self.acceptors.drain(..) {
+            acceptor.abort();
+        }
+    }
+}
+
+fn open_log(
+    settings: &Settings,
+    format: Format,
+    workers: usize,
+) -> io::Result<(Option<AccessLog>, Vec<Producer>)> {
+    let (destination, format) = match &settings.server.access_log {
+        config::AccessLog::Off => return Ok((None, Vec::new())),
+        config::AccessLog::Stderr => (Destination::Stderr, format),
+        config::AccessLog::File(path) => (Destination::File(path.clone()), Format::Json),
+    };
+    let (log, producers) = AccessLog::start(destination, format, workers)?;
+    Ok((Some(log), producers))
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    edge::bind(address).map_err(|error| {
+        io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
+    })
+}
+
+/// One worker per core that the process may use, cgroup quotas included.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// How many callers may be connected: what is asked for, but never more than the descriptors left beside the upstreams' allow.
+fn connections(settings: &Settings) -> usize {
+    let limit = raise_descriptors();
+    let upstreams: usize = settings
+        .upstreams
+        .iter()
+        .map(|upstream| upstream.max_connections)
+        .sum();
+    let left = usize::try_from(limit.saturating_sub(SPARE_DESCRIPTORS)).unwrap_or(usize::MAX);
+    let room = left.saturating_sub(upstreams).max(left / 4).max(1);
+    let wanted = settings.server.max_connections.unwrap_or(room.min(20_000));
+    if wanted > room {
+        tracing::warn!(
+            wanted,
+            room,
+            "max_connections is more than the limit on open files allows; raise it with ulimit -n"
+        );
+    }
+    wanted.min(room).min(Semaphore::MAX_PERMITS)
+}
+
+/// Raises the soft limit on open files to the hard one and says what it is.
+fn raise_descriptors() -> u64 {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    let in_force = if setrlimit(Resource::Nofile, raised).is_ok() {
+        limit.maximum
+    } else {
+        limit.current
+    };
+    in_force.unwrap_or(1 << 20)
+}
+
+fn registry(settings: &Settings) -> Result<Registry, String> {
+    let upstreams = settings.upstreams.iter().map(|upstream| Upstream {
+        name: upstream.name.as_str().into(),
+        target: Target {
+            host: upstream.host.clone(),
+            port: upstream.port,
+            max_connections: upstream.max_connections,
+            timeouts: Timeouts {
+                connect: upstream.timeouts.connect,
+                first_byte: upstream.timeouts.first_byte,
+                idle: upstream.timeouts.idle,
+                total: upstream.timeouts.total,
+            },
+        },
+    });
+    let bots = settings
+        .bots
+        .iter()
+        .map(|bot| resolve(settings, bot))
+        .collect::<Result<Vec<_>, _>>()?;
+    let server = &settings.server;
+    let timeouts = worker::Timeouts {
+        header: server.timeouts.header,
+        body: server.timeouts.body,
+        idle: server.timeouts.idle,
+    };
+    Ok(Registry::new(
+        bots,
+        upstreams.collect(),
+        server.max_body,
+        timeouts,
+        server.trusted_proxies.clone(),
+    ))
+}
+
+fn resolve(settings: &Settings, bot: &config::Bot) -> Result<(Path, Bot), String> {
+    let fault = |what: &dyn std::fmt::Display| format!("bots.{}: {what}", bot.id);
+    let upstream = settings
+        .upstreams
+        .get(bot.upstream)
+        .ok_or_else(|| fault(&"no such upstream"))?;
+    let dialect = dialect::find(bot.dialect).ok_or_else(|| fault(&"no such dialect"))?;
+    let path = if bot.path.prefix {
+        Path::Below(bot.path.text.clone())
+    } else {
+        Path::Exact(bot.path.text.clone())
+    };
+    let resolved = Bot {
+        id: bot.id.as_str().into(),
+        dialect,
+        verifier: bot.verifier.clone(),
+        rules: RuleSet::new(&bot.limits, &bot.id, dialect.name).map_err(|error| fault(&error))?,
+        duplicates: bot.duplicates.as_ref().map(|duplicates| Duplicates {
+            by: duplicates.by.clone(),
+            signed: duplicates.signed,
+            window: duplicates.window,
+        }),
+        upstream: bot.upstream,
+        authority: HeaderValue::from_str(&upstream.authority).map_err(|error| fault(&error))?,
+        prefix: upstream.prefix.clone(),
+        strip: bot.strip.clone(),
+        headers: bot.headers.clone(),
+    };
+    Ok((path, resolved))
+}

@@ -1,0 +1,54 @@
+//! `limit`: from written rules to counted ones.
+
+use super::kinds::shown;
+use super::reading::Reading;
+use super::shape::{Limit, OneOrMany};
+use super::values;
+use crate::limit::{Key, Rule, RuleError};
+
+/// Reads the rules at `path`; the wrong ones are noted and left out.
+pub(crate) fn rules(
+    reading: &mut Reading<'_>,
+    path: &str,
+    written: &OneOrMany<Limit>,
+) -> Vec<Rule> {
+    written
+        .at(path)
+        .into_iter()
+        .filter_map(|(path, limit)| rule(reading, &path, limit))
+        .collect()
+}
+
+fn rule(reading: &mut Reading<'_>, path: &str, written: &Limit) -> Option<Rule> {
+    let key = match &written.key {
+        None => Some(Key::Bot),
+        Some(key) => reading.value(&format!("{path}.key"), Some(key), values::limit_key),
+    };
+    let rate = reading.value(
+        &format!("{path}.rate"),
+        written.rate.as_deref(),
+        values::rate,
+    )?;
+    let rule = Rule {
+        rate,
+        burst: written.burst.unwrap_or(rate.count),
+        key: key?,
+    };
+    match rule.check() {
+        Ok(()) => Some(rule),
+        Err(error) => {
+            let (key, fix) = match error {
+                RuleError::Burst { most } => ("burst", format!("write a `burst` from 1 to {most}")),
+                _ => ("rate", "write a rate such as \"60/min\"".to_owned()),
+            };
+            let at = format!("{path}.{key}");
+            let at = if reading.has(&at) {
+                at
+            } else {
+                format!("{path}.rate")
+            };
+            reading.error(&at, format!("`{}`: {error}", shown(&at)), fix);
+            None
+        }
+    }
+}

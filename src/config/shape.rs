@@ -1,0 +1,257 @@
+//! How a configuration is written: the keys, their types and what they mean. The reader and the JSON Schema are both made
+//! from these types, so a key exists here or nowhere.
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// Botgate's configuration, a TOML file. Any string may hold ${env:NAME} and ${file:PATH}.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "Botgate configuration")]
+pub(crate) struct File {
+    /// The public side: listeners, bounds, deadlines.
+    pub(crate) server: Option<Server>,
+    /// The operator's side: health, readiness, metrics.
+    pub(crate) admin: Option<Admin>,
+    /// The backends, by name.
+    #[schemars(extend("maxProperties" = 1000))]
+    pub(crate) upstreams: Option<BTreeMap<String, Upstream>>,
+    /// The bots, by id: letters, digits, "_" and "-", at most 128.
+    #[schemars(extend("maxProperties" = 10000))]
+    pub(crate) bots: Option<BTreeMap<String, Bot>>,
+}
+
+/// The public side: listeners, bounds, deadlines.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Server {
+    /// Addresses of plain HTTP listeners.
+    #[schemars(length(min = 1, max = 64), example = ["127.0.0.1:8080"], extend("default" = ["127.0.0.1:8080"]))]
+    pub(crate) http: Option<Vec<String>>,
+    /// Worker threads; "auto": one per core that the container may use.
+    #[schemars(example = &"auto", extend("default" = "auto"))]
+    pub(crate) workers: Option<Workers>,
+    /// The longest request body; 413 past it.
+    #[schemars(example = &"1MiB", extend("default" = "1MiB"))]
+    pub(crate) max_body: Option<String>,
+    /// All request bodies held at once; 503 past it.
+    #[schemars(example = &"256MiB", extend("default" = "256MiB"))]
+    pub(crate) buffer: Option<String>,
+    /// Open connections of callers; by default what the limit on open files allows.
+    #[schemars(range(min = 1, max = 10_000_000), example = 20_000)]
+    pub(crate) max_connections: Option<u32>,
+    /// The caller's deadlines.
+    pub(crate) timeouts: Option<Timeouts>,
+    /// How long a stop waits for what is in flight.
+    #[schemars(example = &"30s", extend("default" = "30s"))]
+    pub(crate) drain: Option<String>,
+    /// Where a line per request goes: "stderr", "off" or a file.
+    #[schemars(example = &"stderr", extend("default" = "stderr"))]
+    pub(crate) access_log: Option<String>,
+    /// Networks whose X-Forwarded-* headers are believed.
+    #[schemars(length(max = 1024), example = ["10.0.0.0/8"])]
+    pub(crate) trusted_proxies: Option<Vec<String>>,
+    /// How the world sees this server, for schemes that sign the URL.
+    #[schemars(example = &"https://bots.example")]
+    pub(crate) public_url: Option<String>,
+    /// The limit of every bot that has none of its own.
+    pub(crate) limit: Option<OneOrMany<Limit>>,
+}
+
+/// A number of threads, or "auto".
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum Workers {
+    /// One per core.
+    Auto(Auto),
+    /// So many.
+    Count(#[schemars(range(min = 1, max = 1024))] u16),
+}
+
+/// The word "auto".
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(crate) enum Auto {
+    Auto,
+}
+
+/// How long a caller may take.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Timeouts {
+    /// For a request's head.
+    #[schemars(example = &"10s", extend("default" = "10s"))]
+    pub(crate) header: Option<String>,
+    /// For its body.
+    #[schemars(example = &"30s", extend("default" = "30s"))]
+    pub(crate) body: Option<String>,
+    /// Between two requests on one connection.
+    #[schemars(example = &"75s", extend("default" = "75s"))]
+    pub(crate) idle: Option<String>,
+}
+
+/// The operator's side.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Admin {
+    /// Its address; any other than loopback needs a token.
+    #[schemars(required, example = &"127.0.0.1:9090")]
+    pub(crate) listen: Option<String>,
+    /// The bearer token that it asks for.
+    #[schemars(example = &"${env:BOTGATE_ADMIN_TOKEN}", extend("writeOnly" = true))]
+    pub(crate) token: Option<String>,
+    /// The address of /healthz and /readyz alone, without a token, for an orchestrator.
+    #[schemars(example = &"0.0.0.0:9091")]
+    pub(crate) probes: Option<String>,
+}
+
+/// A backend.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Upstream {
+    /// What it speaks.
+    #[schemars(required, example = &"passthrough")]
+    pub(crate) kind: Option<Kind>,
+    /// Where it is; its path goes before the request's own.
+    #[schemars(required, example = &"http://127.0.0.1:5000")]
+    pub(crate) url: Option<String>,
+    /// Headers for its requests; {bot} stands for the bot's id.
+    #[schemars(
+        example = json!({ "X-Bot-ID": "{bot}" }),
+        extend("maxProperties" = 64, "additionalProperties" = { "type": "string", "writeOnly": true })
+    )]
+    pub(crate) headers: Option<BTreeMap<String, String>>,
+    /// How long an exchange with it may take; one string is the total.
+    #[schemars(example = &"30s", extend("default" = "30s"))]
+    pub(crate) timeout: Option<Timeout>,
+    /// Sockets to it, over all workers.
+    #[schemars(range(min = 1, max = 1_000_000), example = 1024, extend("default" = 1024))]
+    pub(crate) max_connections: Option<u32>,
+}
+
+/// What an upstream speaks.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Kind {
+    /// The same bytes as the caller.
+    Passthrough,
+}
+
+/// The total, or the four deadlines.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum Timeout {
+    /// The total.
+    Total(String),
+    /// One by one.
+    Each(Deadlines),
+}
+
+/// The four deadlines of an exchange; the first three never exceed the total.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Deadlines {
+    /// Until the socket is connected.
+    #[schemars(example = &"2s", extend("default" = "2s"))]
+    pub(crate) connect: Option<String>,
+    /// From the request's last byte to the answer's first.
+    #[schemars(example = &"30s", extend("default" = "30s"))]
+    pub(crate) first_byte: Option<String>,
+    /// Between two pieces of the answer.
+    #[schemars(example = &"30s", extend("default" = "30s"))]
+    pub(crate) idle: Option<String>,
+    /// All of it.
+    #[schemars(example = &"30s", extend("default" = "30s"))]
+    pub(crate) total: Option<String>,
+}
+
+/// A bot: who may speak to it, how often, and which backend answers.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Bot {
+    /// What people call it.
+    #[schemars(example = &"Support Bot")]
+    pub(crate) name: Option<String>,
+    /// The wire format of its callers.
+    #[schemars(required, schema_with = "dialects")]
+    pub(crate) dialect: Option<String>,
+    /// Which requests are its own: a path, or a prefix that ends in "/*".
+    #[schemars(required, example = &"/hooks/support")]
+    pub(crate) path: Option<String>,
+    /// The name of its backend.
+    #[schemars(required, example = &"backend")]
+    pub(crate) upstream: Option<String>,
+    /// What proves a sender; of a list all must.
+    #[schemars(required, with = "OneOrMany<super::verify::Verify>", example = json!({ "preset": "hmac", "secrets": ["${env:BOT_SECRET}"] }))]
+    pub(crate) verify: Option<Value>,
+    /// How often it may be spoken to; of a list every rule must admit.
+    #[schemars(example = json!({ "rate": "60/min", "burst": 60 }))]
+    pub(crate) limit: Option<OneOrMany<Limit>>,
+    /// How long a delivery's id is remembered, or "off".
+    #[schemars(example = &"10m", extend("default" = "10m"))]
+    pub(crate) duplicates: Option<Duplicates>,
+    /// How the world sees this bot's path, for schemes that sign the URL.
+    #[schemars(example = &"https://bots.example/slack")]
+    pub(crate) public_url: Option<String>,
+    /// What is taken off the front of the path before it goes to the backend.
+    #[schemars(example = &"/slack")]
+    pub(crate) strip: Option<String>,
+}
+
+fn dialects(_: &mut SchemaGenerator) -> Schema {
+    let names: Vec<_> = crate::dialect::DIALECTS
+        .iter()
+        .map(|dialect| dialect.name)
+        .collect();
+    json_schema!({ "type": "string", "enum": names, "examples": ["raw"] })
+}
+
+/// One, or a list of up to sixteen.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum OneOrMany<T> {
+    /// One.
+    One(T),
+    /// A list.
+    Many(#[schemars(length(min = 1, max = 16))] Vec<T>),
+}
+
+/// A limit: a rate, and how much of it may come at once.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Limit {
+    /// How many in which time, in the long run.
+    #[schemars(required, example = &"60/min")]
+    pub(crate) rate: Option<String>,
+    /// How many at once; by default the rate's number.
+    #[schemars(range(min = 1, max = 1_000_000_000), example = 60)]
+    pub(crate) burst: Option<u64>,
+    /// Who shares a bucket: "bot", "peer", "dialect", "header:NAME" or "json:/pointer".
+    #[schemars(example = &"bot", extend("default" = "bot"))]
+    pub(crate) key: Option<String>,
+}
+
+/// A duration, "off", or where the id stands and for how long it is remembered.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum Duplicates {
+    /// A duration, or "off".
+    Window(String),
+    /// An id of one's own.
+    By(DuplicatesBy),
+}
+
+/// Where a delivery's id stands, where the scheme does not say.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DuplicatesBy {
+    /// "header:NAME" or "json:/pointer".
+    #[schemars(required, example = &"header:Idempotency-Key")]
+    pub(crate) by: Option<String>,
+    /// How long it is remembered.
+    #[schemars(example = &"10m", extend("default" = "10m"))]
+    pub(crate) window: Option<String>,
+}

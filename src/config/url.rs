@@ -1,0 +1,165 @@
+//! The two kinds of URL in a configuration: where a backend is, and how the world sees this server.
+
+use super::reading::Reading;
+use super::values::{self, Wrong};
+use http::Uri;
+use http::uri::Scheme;
+
+/// A backend's address, taken apart.
+pub(crate) struct Backend {
+    pub(crate) authority: String,
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) prefix: String,
+}
+
+/// `http://host:port/path`: no user, query or fragment.
+pub(crate) fn backend(text: &str) -> Result<Backend, Wrong> {
+    let fix = "write it like \"http://127.0.0.1:5000\" or \"http://backend:8080/base\"";
+    let uri = absolute(text, fix)?;
+    if uri.scheme() != Some(&Scheme::HTTP) {
+        return Err(Wrong::new(
+            "only http:// can be spoken to a backend",
+            "write a plain http:// URL: of a backend beside this server, or of a TLS proxy in front of a remote one",
+        ));
+    }
+    if uri.query().is_some() {
+        return Err(Wrong::new(
+            "a backend's URL has no query",
+            "leave out the question mark and what follows",
+        ));
+    }
+    let host = uri.host().unwrap_or_default();
+    let prefix = uri.path().trim_end_matches('/');
+    if !prefix.is_empty() {
+        values::path(prefix)?;
+    }
+    Ok(Backend {
+        authority: uri.authority().map(ToString::to_string).unwrap_or_default(),
+        host: host.trim_matches(['[', ']']).to_owned(),
+        port: uri.port_u16().unwrap_or(80),
+        prefix: prefix.to_owned(),
+    })
+}
+
+/// A `public_url`, its query left out with a warning.
+pub(crate) fn public(
+    reading: &mut Reading<'_>,
+    path: &str,
+    written: Option<&str>,
+) -> Option<String> {
+    if written.is_some_and(has_user) {
+        reading.blot(path);
+    }
+    let text = reading.value(path, written, |text| {
+        absolute(text, "write it like \"https://bots.example\"").map(|_| text.to_owned())
+    })?;
+    match text.split_once('?') {
+        None => Some(text),
+        Some((base, _)) => {
+            reading.warning(
+                path,
+                format!("the query in `{path}` is ignored"),
+                "leave it out: the query that counts is the one received",
+            );
+            Some(base.to_owned())
+        }
+    }
+}
+
+/// True where a URL may hold a password.
+pub(crate) fn has_user(text: &str) -> bool {
+    text.contains('@')
+}
+
+fn absolute(text: &str, fix: &str) -> Result<Uri, Wrong> {
+    if has_user(text) {
+        return Err(Wrong::new(
+            "a URL with a user in it",
+            "leave out what stands before the \"@\"",
+        ));
+    }
+    if text.contains('#') {
+        return Err(Wrong::new(
+            "a URL with a fragment",
+            "leave out the \"#\" and what follows",
+        ));
+    }
+    let not_one = || Wrong::new("not a URL", fix);
+    let uri: Uri = text.parse().map_err(|_| not_one())?;
+    let web = uri.scheme() == Some(&Scheme::HTTP) || uri.scheme() == Some(&Scheme::HTTPS);
+    let authority = uri
+        .authority()
+        .map(http::uri::Authority::as_str)
+        .unwrap_or_default();
+    let host = uri.host().unwrap_or_default();
+    // "host:" and "host:99999" pass as authorities.
+    let port_is_right =
+        authority.len() == host.len() || uri.port_u16().is_some_and(|port| port > 0);
+    let is_ipv6 = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+        .map(|host| host.parse::<std::net::Ipv6Addr>().is_ok());
+    let is_name = || {
+        !host.is_empty()
+            && host
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'))
+    };
+    if web && port_is_right && is_ipv6.unwrap_or_else(is_name) {
+        return Ok(uri);
+    }
+    Err(not_one())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn backends() {
+        for (text, authority, host, port, prefix) in [
+            (
+                "http://127.0.0.1:5000",
+                "127.0.0.1:5000",
+                "127.0.0.1",
+                5000,
+                "",
+            ),
+            ("http://backend", "backend", "backend", 80, ""),
+            ("http://[::1]:81/base/", "[::1]:81", "::1", 81, "/base"),
+        ] {
+            let read = backend(text).ok().unwrap();
+            assert_eq!(
+                (
+                    read.authority.as_str(),
+                    read.host.as_str(),
+                    read.port,
+                    read.prefix.as_str()
+                ),
+                (authority, host, port, prefix)
+            );
+        }
+        for text in [
+            "",
+            "backend:80",
+            "/path",
+            "https://a",
+            "ftp://a",
+            "http://",
+            "http://a:",
+            "http://a:0",
+            "http://a:99999",
+            "http://u:p@a",
+            "http://a?q",
+            "http://a/#f",
+            "http://a/../b",
+            "http://[::1",
+            "http://[x]",
+            "http://a b",
+            "http://é",
+        ] {
+            assert!(backend(text).is_err(), "{text}");
+        }
+    }
+}

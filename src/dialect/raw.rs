@@ -1,0 +1,14 @@
+//! `raw`: any method, any body, forwarded byte for byte to a backend that already speaks the sender's format.
+
+use super::{Dialect, Sample};
+
+pub(super) static RAW: Dialect = Dialect {
+    name: "raw",
+    path: None,
+    preset: None,
+    sample: Sample {
+        method: "POST",
+        content_type: "application/json",
+        body: r#"{"user_id":"u_1","message":"Hello from Botgate"}"#,
+    },
+};

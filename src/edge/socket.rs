@@ -1,0 +1,225 @@
+//! A caller's socket as hyper sees it: every byte read has passed the gate, and a close never swallows an answer.
+
+use super::conn::{Conn, Phase};
+use crate::clock;
+use std::cell::RefCell;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+/// How much is read at a time where hyper's own buffer does not serve: an incomplete head, a lingering close.
+const SCRATCH: usize = 16 * 1024;
+/// The most that a lingering close reads and throws away, in bytes.
+const LINGER_MAX: u64 = 64 * 1024 * 1024;
+
+thread_local! {
+    static SPARE: RefCell<Vec<u8>> = RefCell::new(vec![0; SCRATCH]);
+}
+
+/// The socket behind the gate.
+#[derive(Debug)]
+pub(super) struct Socket {
+    stream: TcpStream,
+    conn: Rc<Conn>,
+    /// Bytes that wait: of a head that is not whole, or of a whole one that did not fit where hyper wanted it.
+    held: Vec<u8>,
+    /// How many of `held` have passed the gate.
+    passed: usize,
+    /// A refusal that is being written at the end of the connection, and how much of it is out.
+    last_words: Option<(Vec<u8>, usize)>,
+    closing: Closing,
+}
+
+#[derive(Debug)]
+enum Closing {
+    Open,
+    Lingering { left: u64 },
+    Done,
+}
+
+impl Socket {
+    pub(super) fn new(stream: TcpStream, conn: Rc<Conn>) -> Self {
+        Self {
+            stream,
+            conn,
+            held: Vec::new(),
+            passed: 0,
+            last_words: None,
+            closing: Closing::Open,
+        }
+    }
+
+    /// Hands out what has passed the gate and waits; true when there was something.
+    fn hand_out(&mut self, buf: &mut ReadBuf<'_>) -> bool {
+        let n = self.passed.min(buf.remaining());
+        buf.put_slice(&self.held[..n]);
+        self.held.drain(..n);
+        self.passed -= n;
+        if self.held.is_empty() {
+            self.held = Vec::new();
+        }
+        n > 0
+    }
+
+    /// Runs the gate over what is held and not yet passed.
+    fn gate(&mut self) {
+        let passed = self.conn.gate.borrow_mut().pass(&self.held[self.passed..]);
+        self.passed += passed.bytes;
+        if let Some(fault) = passed.fault {
+            self.held.truncate(self.passed);
+            self.conn.fault.set(Some(fault));
+        }
+        self.conn.note_partial(self.held.len() > self.passed);
+    }
+
+    /// The stream is refused or shall end: what hyper reads then.
+    fn read_end(&self) -> Option<Poll<io::Result<()>>> {
+        if let Some(fault) = self.conn.fault.get() {
+            return Some(match self.conn.phase.get() {
+                // The body that is being read is broken: its reader must learn it.
+                Phase::Busy if self.conn.mid_body() => Poll::Ready(Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    fault.word(),
+                ))),
+                Phase::Idle => Poll::Ready(Ok(())),
+                // The answer before it goes out first; hyper reads again after it.
+                Phase::Busy | Phase::Handed => Poll::Pending,
+            });
+        }
+        (self.conn.ending.get() && self.conn.phase.get() == Phase::Idle)
+            .then_some(Poll::Ready(Ok(())))
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        loop {
+            if this.hand_out(buf) {
+                return Poll::Ready(Ok(()));
+            }
+            if let Some(end) = this.read_end() {
+                return end;
+            }
+            if this.held.is_empty() {
+                let before = buf.filled().len();
+                ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;
+                let fresh = &buf.filled()[before..];
+                if fresh.is_empty() {
+                    return Poll::Ready(Ok(()));
+                }
+                this.conn
+                    .received
+                    .set(this.conn.received.get() + fresh.len() as u64);
+                let passed = this.conn.gate.borrow_mut().pass(fresh);
+                if let Some(fault) = passed.fault {
+                    this.conn.fault.set(Some(fault));
+                } else if passed.bytes < fresh.len() {
+                    this.held.extend_from_slice(&fresh[passed.bytes..]);
+                    this.conn.note_partial(true);
+                }
+                buf.set_filled(before + passed.bytes);
+                if passed.bytes > 0 {
+                    return Poll::Ready(Ok(()));
+                }
+            } else {
+                let n = ready!(this.read_spare(cx, true))?;
+                if n == 0 {
+                    return Poll::Ready(Ok(()));
+                }
+                this.conn.received.set(this.conn.received.get() + n as u64);
+                this.gate();
+            }
+        }
+    }
+}
+
+impl Socket {
+    /// Reads into the worker's spare buffer, and keeps it behind what is held if it is wanted.
+    fn read_spare(&mut self, cx: &mut Context<'_>, keep: bool) -> Poll<io::Result<usize>> {
+        SPARE.with_borrow_mut(|spare| {
+            let mut buf = ReadBuf::new(spare);
+            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buf))?;
+            if keep {
+                self.held.extend_from_slice(buf.filled());
+            }
+            Poll::Ready(Ok(buf.filled().len()))
+        })
+    }
+
+    /// Writes the refusal that the gate's fault calls for, if the connection ends with one.
+    fn say_last_words(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.last_words.is_none() {
+            let words = self.conn.last_words();
+            self.last_words = Some((words, 0));
+        }
+        if let Some((words, out)) = &mut self.last_words {
+            while *out < words.len() {
+                *out += ready!(Pin::new(&mut self.stream).poll_write(cx, &words[*out..]))?;
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.conn.note_write(&result);
+        result
+    }
+
+    /// hyper calls this only with nothing left in its own buffer: an answer that was handed over is out now.
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.conn.phase.get() == Phase::Handed {
+            self.conn.become_idle(clock::now());
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Closes so that the caller really reads the answer: closing with unread input would reset the connection and throw the
+    /// answer away on its side (RFC 9112 §9.6). The connection's timer bounds the wait.
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        loop {
+            match &mut this.closing {
+                Closing::Open => {
+                    ready!(this.say_last_words(cx))?;
+                    ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
+                    this.held = Vec::new();
+                    this.closing = if this.conn.input_is_left() {
+                        this.conn.begin_linger();
+                        Closing::Lingering { left: LINGER_MAX }
+                    } else {
+                        Closing::Done
+                    };
+                }
+                Closing::Lingering { left: 0 } => this.closing = Closing::Done,
+                Closing::Lingering { left } => {
+                    let was = *left;
+                    let n = ready!(this.read_spare(cx, false))? as u64;
+                    if n == 0 {
+                        this.closing = Closing::Done;
+                    } else {
+                        this.conn.note_linger();
+                        this.closing = Closing::Lingering {
+                            left: was.saturating_sub(n),
+                        };
+                    }
+                }
+                Closing::Done => return Poll::Ready(Ok(())),
+            }
+        }
+    }
+}

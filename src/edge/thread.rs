@@ -1,0 +1,134 @@
+//! A worker's thread: a current-thread runtime of its own, on which nothing of another worker ever runs.
+
+use super::conn;
+use crate::access_log::Producer;
+use crate::bot::Registry;
+use crate::clock;
+use crate::metrics::WorkerCells;
+use crate::timers::TICK;
+use crate::worker::{Shared, Worker};
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::thread::JoinHandle;
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+/// Orders that may wait for one worker; connections among them are under their own cap already.
+const ORDERS: usize = 1024;
+
+/// What a worker is told.
+#[derive(Debug)]
+pub enum Order {
+    /// Serve this connection; the permit is its place under the cap.
+    Serve(TcpStream, SocketAddr, OwnedSemaphorePermit),
+    /// Put this in force.
+    Replace(Arc<Registry>),
+    /// End with what is in flight, by this instant at the latest.
+    Drain(Instant),
+}
+
+/// A running worker, seen from outside.
+#[derive(Debug)]
+pub struct Handle {
+    /// Its orders. Closed: the worker stops at once.
+    pub orders: mpsc::Sender<Order>,
+    /// How busy it is.
+    pub cells: Arc<WorkerCells>,
+    /// Connections given to it and not yet closed.
+    pub assigned: Arc<AtomicUsize>,
+    /// Its thread.
+    pub thread: JoinHandle<()>,
+}
+
+/// Starts one of `workers` workers.
+pub fn start(
+    number: usize,
+    workers: usize,
+    shared: Arc<Shared>,
+    registry: Arc<Registry>,
+    log: Option<Producer>,
+) -> io::Result<Handle> {
+    let (orders, inbox) = mpsc::channel(ORDERS);
+    let Some(cells) = shared.metrics.workers().get(number).cloned() else {
+        return Err(io::Error::other("more workers than counters"));
+    };
+    let assigned = Arc::new(AtomicUsize::new(0));
+    let (theirs, count) = (cells.clone(), assigned.clone());
+    let thread = std::thread::Builder::new()
+        .name(format!("worker-{number}"))
+        .spawn(move || {
+            let built = Builder::new_current_thread()
+                .enable_io()
+                .enable_time()
+                .build_local(LocalOptions::default());
+            match built {
+                Ok(runtime) => runtime.block_on(run(
+                    Worker::new(shared, registry, theirs, log, workers),
+                    count,
+                    inbox,
+                )),
+                Err(error) => tracing::error!(%error, number, "a worker cannot start"),
+            }
+        })?;
+    Ok(Handle {
+        orders,
+        cells,
+        assigned,
+        thread,
+    })
+}
+
+async fn run(worker: Rc<Worker>, assigned: Arc<AtomicUsize>, mut inbox: mpsc::Receiver<Order>) {
+    let mut ticks = interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut end: Option<Instant> = None;
+    loop {
+        tokio::select! {
+            due = ticks.tick() => {
+                worker.cells.lag.observe(clock::nanos(due.elapsed()));
+                worker.tick(clock::now());
+                if end.is_some_and(|end| assigned.load(Relaxed) == 0 || Instant::now() >= end) {
+                    return;
+                }
+            }
+            order = inbox.recv() => match order {
+                Some(Order::Serve(stream, peer, permit)) => serve(&worker, &assigned, stream, peer, permit),
+                Some(Order::Replace(registry)) => worker.replace(registry),
+                Some(Order::Drain(by)) => {
+                    worker.drain();
+                    end = Some(by);
+                }
+                None => return,
+            },
+        }
+    }
+}
+
+fn serve(
+    worker: &Rc<Worker>,
+    assigned: &Arc<AtomicUsize>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    permit: OwnedSemaphorePermit,
+) {
+    let stream = match tokio::net::TcpStream::from_std(stream) {
+        Ok(stream) => stream,
+        Err(error) => {
+            tracing::warn!(%error, "a connection cannot be served");
+            assigned.fetch_sub(1, Relaxed);
+            return;
+        }
+    };
+    let (worker, assigned) = (worker.clone(), assigned.clone());
+    tokio::task::spawn_local(async move {
+        worker.cells.connections.up();
+        conn::run(worker.clone(), stream, peer).await;
+        worker.cells.connections.down();
+        assigned.fetch_sub(1, Relaxed);
+        drop(permit);
+    });
+}

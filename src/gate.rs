@@ -1,0 +1,280 @@
+//! The framing gate: what a request's bytes may look like before any parser sees them.
+//!
+//! A pure state machine over the bytes of one HTTP/1 connection. It passes on only whole heads that are beyond doubt, and it
+//! follows each body to its end, so that it knows where the next head begins. Whatever two parsers could read in two ways
+//! (RFC 9112 §5, §6.3, §11.2) is a [`Fault`], never repaired: there is no tolerant mode.
+
+mod body;
+mod head;
+
+use body::Chunks;
+pub use head::{FIELDS_MAX, HEAD_MAX};
+
+/// Why a connection's bytes were refused. All of them end the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// A line feed without its carriage return, a carriage return without its line feed, NUL or another control character.
+    ControlCharacter,
+    /// The request line is not `METHOD SP target SP HTTP/1.x`.
+    RequestLine,
+    /// A version other than HTTP/1.0 and HTTP/1.1.
+    Version,
+    /// CONNECT, TRACE, or a target in authority or asterisk form: Botgate is no tunnel.
+    Method,
+    /// A field line without a colon, with an empty or senseless name, or with white space before the colon.
+    FieldName,
+    /// A field that goes on in the next line (obs-fold, RFC 9112 §5.2).
+    Fold,
+    /// Host is missing, repeated, senseless, or not the authority of the target.
+    Host,
+    /// Content-Length is repeated, not digits, or beyond 2^63.
+    ContentLength,
+    /// Transfer-Encoding is anything but one `chunked`, or stands in HTTP/1.0.
+    TransferEncoding,
+    /// Content-Length together with Transfer-Encoding.
+    Ambiguous,
+    /// A chunk's size, its extension, its end or a trailer is malformed or too long.
+    Chunk,
+    /// The head is larger than [`HEAD_MAX`] or has more than [`FIELDS_MAX`] fields.
+    HeadTooLarge,
+    /// The head did not arrive within its deadline (told by the connection's clock, not by the bytes).
+    HeadTimeout,
+}
+
+impl Fault {
+    /// The status that answers it.
+    pub fn status(self) -> u16 {
+        match self {
+            Self::HeadTooLarge => 431,
+            Self::HeadTimeout => 408,
+            Self::ControlCharacter
+            | Self::RequestLine
+            | Self::Version
+            | Self::Method
+            | Self::FieldName
+            | Self::Fold
+            | Self::Host
+            | Self::ContentLength
+            | Self::TransferEncoding
+            | Self::Ambiguous
+            | Self::Chunk => 400,
+        }
+    }
+
+    /// The sentence for the caller.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::ControlCharacter => {
+                "The request head holds a control character or a line that does not end in CR LF"
+            }
+            Self::RequestLine => "The request line is malformed",
+            Self::Version => "Only HTTP/1.0 and HTTP/1.1 are spoken here",
+            Self::Method => "CONNECT, TRACE and targets that are no path are not served",
+            Self::FieldName => "A header field has no valid name",
+            Self::Fold => "A header field goes on in the next line",
+            Self::Host => "Host is missing, repeated, malformed or contradicts the target",
+            Self::ContentLength => "Content-Length is malformed or repeated",
+            Self::TransferEncoding => "Transfer-Encoding must be exactly chunked, in HTTP/1.1",
+            Self::Ambiguous => "Content-Length and Transfer-Encoding exclude each other",
+            Self::Chunk => "The chunked body is malformed",
+            Self::HeadTooLarge => "The request head is too large",
+            Self::HeadTimeout => "The request head did not arrive in time",
+        }
+    }
+
+    /// The word for logs and metrics.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::ControlCharacter => "control_character",
+            Self::RequestLine => "request_line",
+            Self::Version => "version",
+            Self::Method => "method",
+            Self::FieldName => "field_name",
+            Self::Fold => "fold",
+            Self::Host => "host",
+            Self::ContentLength => "content_length",
+            Self::TransferEncoding => "transfer_encoding",
+            Self::Ambiguous => "ambiguous_framing",
+            Self::Chunk => "chunk",
+            Self::HeadTooLarge => "head_too_large",
+            Self::HeadTimeout => "head_timeout",
+        }
+    }
+}
+
+/// How a message's body is delimited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Framing {
+    None,
+    Length(u64),
+    Chunked,
+}
+
+/// Where in the stream the next byte stands.
+#[derive(Debug)]
+enum Place {
+    Head,
+    Length(u64),
+    Chunked(Chunks),
+    Refused(Fault),
+}
+
+/// What [`Gate::pass`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Passed {
+    /// How many of the bytes may go on to the parser; the rest belongs to a head that is not whole yet, or to the fault.
+    pub bytes: usize,
+    /// The first fault, if any: nothing after `bytes` may ever be used.
+    pub fault: Option<Fault>,
+}
+
+/// One connection's gate.
+#[derive(Debug)]
+pub struct Gate {
+    place: Place,
+    heads: u64,
+    ends: u64,
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self {
+            place: Place::Head,
+            heads: 0,
+            ends: 0,
+        }
+    }
+}
+
+impl Gate {
+    /// Looks at the bytes that come next. Bytes of an incomplete head are not passed: hand them in again, with more behind them.
+    pub fn pass(&mut self, bytes: &[u8]) -> Passed {
+        let mut at = 0;
+        while at < bytes.len() {
+            let rest = &bytes[at..];
+            match &mut self.place {
+                Place::Refused(fault) => {
+                    return Passed {
+                        bytes: at,
+                        fault: Some(*fault),
+                    };
+                }
+                Place::Head => match head::read(rest) {
+                    Ok(None) => break,
+                    Ok(Some((length, framing))) => {
+                        at += length;
+                        self.heads += 1;
+                        self.place = match framing {
+                            Framing::None | Framing::Length(0) => self.end(),
+                            Framing::Length(left) => Place::Length(left),
+                            Framing::Chunked => Place::Chunked(Chunks::default()),
+                        };
+                    }
+                    Err(fault) => return self.refuse(at, fault),
+                },
+                Place::Length(left) => {
+                    let here = usize::try_from(*left).unwrap_or(usize::MAX).min(rest.len());
+                    *left -= here as u64;
+                    at += here;
+                    if *left == 0 {
+                        self.place = self.end();
+                    }
+                }
+                Place::Chunked(chunks) => match chunks.pass(rest) {
+                    Ok((used, done)) => {
+                        at += used;
+                        if done {
+                            self.place = self.end();
+                        }
+                    }
+                    Err(used) => return self.refuse(at + used, Fault::Chunk),
+                },
+            }
+        }
+        Passed {
+            bytes: at,
+            fault: None,
+        }
+    }
+
+    /// Whole heads passed so far.
+    pub fn heads(&self) -> u64 {
+        self.heads
+    }
+
+    /// Whole messages (head and body) passed so far.
+    pub fn ends(&self) -> u64 {
+        self.ends
+    }
+
+    fn end(&mut self) -> Place {
+        self.ends += 1;
+        Place::Head
+    }
+
+    fn refuse(&mut self, bytes: usize, fault: Fault) -> Passed {
+        self.place = Place::Refused(fault);
+        Passed {
+            bytes,
+            fault: Some(fault),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POST: &[u8] = b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc";
+    const CHUNKED: &[u8] =
+        b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3;e=1\r\nabc\r\n0\r\nT: v\r\n\r\n";
+
+    #[test]
+    fn whole_messages_pass_in_one_piece_or_in_many() {
+        for message in [POST, CHUNKED] {
+            let twice = [message, message].concat();
+            let mut gate = Gate::default();
+            assert_eq!(
+                gate.pass(&twice),
+                Passed {
+                    bytes: twice.len(),
+                    fault: None
+                }
+            );
+            assert_eq!((gate.heads(), gate.ends()), (2, 2));
+
+            for size in 1..message.len() {
+                let mut gate = Gate::default();
+                let mut held = Vec::new();
+                for piece in message.chunks(size) {
+                    held.extend_from_slice(piece);
+                    let passed = gate.pass(&held);
+                    assert_eq!(passed.fault, None, "pieces of {size}");
+                    held.drain(..passed.bytes);
+                }
+                assert_eq!((held.len(), gate.ends()), (0, 1), "pieces of {size}");
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_passes_after_a_fault() {
+        let mut gate = Gate::default();
+        let bytes = [POST, b"GET / HTTP/1.1\nHost: x\r\n\r\n", POST].concat();
+        let passed = gate.pass(&bytes);
+        assert_eq!(
+            passed,
+            Passed {
+                bytes: POST.len(),
+                fault: Some(Fault::ControlCharacter)
+            }
+        );
+        assert_eq!(
+            gate.pass(POST),
+            Passed {
+                bytes: 0,
+                fault: Some(Fault::ControlCharacter)
+            }
+        );
+    }
+}

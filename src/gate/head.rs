@@ -1,0 +1,259 @@
+//! One request head: where it ends, how its body is delimited, and every reason to refuse it.
+
+use super::{Fault, Framing};
+use memchr::memchr_iter;
+
+/// The largest head, request line included, in bytes (431 past it).
+pub const HEAD_MAX: usize = 32 * 1024;
+/// The most header fields (431 past it); hyper keeps this many on its stack.
+pub const FIELDS_MAX: usize = 100;
+
+/// The framing fields of a head, gathered line by line.
+#[derive(Default)]
+struct Fields<'a> {
+    count: usize,
+    length: Option<u64>,
+    chunked: bool,
+    host: Option<&'a [u8]>,
+}
+
+/// The head at the start of `bytes`: its length and framing, or `None` while it is not whole.
+pub(super) fn read(bytes: &[u8]) -> Result<Option<(usize, Framing)>, Fault> {
+    // One empty line before the request line is forgiven (RFC 9112 §2.2).
+    let skipped = if bytes.starts_with(b"\r\n") { 2 } else { 0 };
+    let mut line_start = skipped;
+    let mut request = None;
+    let mut fields = Fields::default();
+    for feed in memchr_iter(b'\n', bytes) {
+        if feed < skipped {
+            continue;
+        }
+        if feed > HEAD_MAX {
+            return Err(Fault::HeadTooLarge);
+        }
+        if feed == line_start || bytes[feed - 1] != b'\r' {
+            return Err(Fault::ControlCharacter);
+        }
+        let line = &bytes[line_start..feed - 1];
+        line_start = feed + 1;
+        match &request {
+            None => {
+                clean(line)?;
+                request = Some(Request::read(line)?);
+            }
+            Some(request) if line.is_empty() => {
+                return Ok(Some((line_start, decide(request, &fields)?)));
+            }
+            Some(_) => fields.take(line)?,
+        }
+    }
+    if bytes.len() > HEAD_MAX {
+        return Err(Fault::HeadTooLarge);
+    }
+    // An incomplete line may already be beyond repair; a lone trailing CR may still get its LF.
+    let partial = &bytes[line_start.min(bytes.len())..];
+    clean(partial.strip_suffix(b"\r").unwrap_or(partial))?;
+    Ok(None)
+}
+
+fn decide(request: &Request<'_>, fields: &Fields<'_>) -> Result<Framing, Fault> {
+    match (fields.host, request.authority) {
+        (None, _) if !request.old => return Err(Fault::Host),
+        (Some(host), Some(authority)) if !host.eq_ignore_ascii_case(authority) => {
+            return Err(Fault::Host);
+        }
+        _ => {}
+    }
+    match (fields.length, fields.chunked) {
+        (Some(_), true) => Err(Fault::Ambiguous),
+        (_, true) if request.old => Err(Fault::TransferEncoding),
+        (_, true) => Ok(Framing::Chunked),
+        (Some(length), false) => Ok(Framing::Length(length)),
+        (None, false) => Ok(Framing::None),
+    }
+}
+
+/// No control character but the tab: a bare CR, NUL and their like end here.
+fn clean(line: &[u8]) -> Result<(), Fault> {
+    let dirty = line.iter().fold(false, |dirty, &b| {
+        dirty | ((b < 0x20) & (b != b'\t')) | (b == 0x7f)
+    });
+    if dirty {
+        Err(Fault::ControlCharacter)
+    } else {
+        Ok(())
+    }
+}
+
+struct Request<'a> {
+    /// HTTP/1.0.
+    old: bool,
+    /// The authority of a target in absolute form.
+    authority: Option<&'a [u8]>,
+}
+
+impl<'a> Request<'a> {
+    fn read(line: &'a [u8]) -> Result<Self, Fault> {
+        let space = memchr::memchr(b' ', line).ok_or(Fault::RequestLine)?;
+        let last = memchr::memrchr(b' ', line)
+            .filter(|&last| last > space + 1)
+            .ok_or(Fault::RequestLine)?;
+        let (method, target, version) = (&line[..space], &line[space + 1..last], &line[last + 1..]);
+        if method.is_empty() || !method.iter().all(|&b| is_token(b)) {
+            return Err(Fault::RequestLine);
+        }
+        // Visible ASCII without the fragment's mark (RFC 3986); anything else must be percent-encoded.
+        let visible = target
+            .iter()
+            .fold(true, |ok, &b| ok & (b > 0x20) & (b < 0x7f) & (b != b'#'));
+        if !visible {
+            return Err(Fault::RequestLine);
+        }
+        let old = match version {
+            b"HTTP/1.1" => false,
+            b"HTTP/1.0" => true,
+            other if other.starts_with(b"HTTP/") => return Err(Fault::Version),
+            _ => return Err(Fault::RequestLine),
+        };
+        if method == b"CONNECT" || method == b"TRACE" {
+            return Err(Fault::Method);
+        }
+        let authority = if target[0] == b'/' {
+            None
+        } else {
+            let rest = strip_scheme(target).ok_or(Fault::Method)?;
+            let end = rest
+                .iter()
+                .position(|b| matches!(b, b'/' | b'?'))
+                .unwrap_or(rest.len());
+            Some(&rest[..end])
+                .filter(|authority| is_host(authority))
+                .map(Some)
+                .ok_or(Fault::Host)?
+        };
+        Ok(Self { old, authority })
+    }
+}
+
+fn strip_scheme(target: &[u8]) -> Option<&[u8]> {
+    let colon = memchr::memchr(b':', target)?;
+    let scheme = &target[..colon];
+    let known = scheme.eq_ignore_ascii_case(b"http") || scheme.eq_ignore_ascii_case(b"https");
+    target[colon..].strip_prefix(b"://").filter(|_| known)
+}
+
+impl<'a> Fields<'a> {
+    fn take(&mut self, line: &'a [u8]) -> Result<(), Fault> {
+        self.count += 1;
+        if self.count > FIELDS_MAX {
+            return Err(Fault::HeadTooLarge);
+        }
+        if matches!(line[0], b' ' | b'\t') {
+            return Err(Fault::Fold);
+        }
+        clean(line)?;
+        let colon = memchr::memchr(b':', line).ok_or(Fault::FieldName)?;
+        let (name, value) = (&line[..colon], &line[colon + 1..]);
+        if name.is_empty() || !name.iter().all(|&b| is_token(b)) {
+            return Err(Fault::FieldName);
+        }
+        match name.len() {
+            4 if name.eq_ignore_ascii_case(b"host") => {
+                let value = trim(value);
+                if self.host.is_some() || !is_host(value) {
+                    return Err(Fault::Host);
+                }
+                self.host = Some(value);
+            }
+            14 if name.eq_ignore_ascii_case(b"content-length") => {
+                let length = number(trim(value))
+                    .filter(|_| self.length.is_none())
+                    .ok_or(Fault::ContentLength)?;
+                self.length = Some(length);
+            }
+            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
+                if self.chunked || !trim(value).eq_ignore_ascii_case(b"chunked") {
+                    return Err(Fault::TransferEncoding);
+                }
+                self.chunked = true;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// Optional white space of RFC 9110 §5.6.3: space and tab alone.
+fn trim(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
+}
+
+/// Digits alone, at most 18 of them: what every parser reads alike.
+fn number(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() || digits.len() > 18 || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    Some(digits.iter().fold(0, |n, d| n * 10 + u64::from(d - b'0')))
+}
+
+/// `uri-host [":" port]` of RFC 9110 §7.2: a name, an IPv4 address or a bracketed IPv6 address; no user, no path.
+fn is_host(value: &[u8]) -> bool {
+    let (host, port) = match value {
+        [b'[', rest @ ..] => match memchr::memchr(b']', rest) {
+            Some(end) => (&rest[..end], &rest[end + 1..]),
+            None => return false,
+        },
+        _ => value.split_at(memchr::memchr(b':', value).unwrap_or(value.len())),
+    };
+    let bracketed = value.first() == Some(&b'[');
+    let name = |&b: &u8| {
+        b.is_ascii_alphanumeric()
+            || if bracketed {
+                matches!(b, b':' | b'.')
+            } else {
+                matches!(b, b'-' | b'.' | b'_' | b'~' | b'%')
+            }
+    };
+    let port_is_fine = match port {
+        [] => true,
+        [b':', digits @ ..] => digits.len() <= 5 && digits.iter().all(u8::is_ascii_digit),
+        _ => false,
+    };
+    !host.is_empty() && host.iter().all(name) && port_is_fine
+}
+
+/// `tchar` of RFC 9110 §5.6.2.
+pub(super) fn is_token(b: u8) -> bool {
+    TOKEN[usize::from(b)]
+}
+
+static TOKEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut b = 0;
+    while b < 256 {
+        let c = b as u8;
+        table[b] = c.is_ascii_alphanumeric()
+            || matches!(
+                c,
+                b'!' | b'#'
+                    | b'$'
+                    | b'%'
+                    | b'&'
+                    | b'\''
+                    | b'*'
+                    | b'+'
+                    | b'-'
+                    | b'.'
+                    | b'^'
+                    | b'_'
+                    | b'`'
+                    | b'|'
+                    | b'~'
+            );
+        b += 1;
+    }
+    table
+};

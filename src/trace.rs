@@ -1,0 +1,248 @@
+//! The trace of a request: gathered on its way, counted and logged in one place whatever became of it.
+
+use crate::access_log::{Record, Text};
+use crate::client::{Pool, UpstreamError};
+use crate::clock;
+use crate::forward::X_REQUEST_ID;
+use crate::gate::Fault;
+use crate::limit::{RuleSet, Standing, Verdict, retry_after};
+use crate::reject::{Face, Reject, error_body};
+use crate::reply::Reply;
+use crate::signature::Proof;
+use crate::worker::{View, Worker};
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use std::net::IpAddr;
+use std::rc::Rc;
+
+const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+/// How much of the request the upstream saw, on every 502 and 504.
+const BOTGATE_UPSTREAM: HeaderName = HeaderName::from_static("botgate-upstream");
+
+/// One request's trace: gathered on its way, counted and logged when it ends, however it ends.
+#[derive(Debug)]
+pub struct Trace {
+    /// Its id, the caller's own where that is sane.
+    pub id: HeaderValue,
+    /// When it began, in nanoseconds of [`clock::now`].
+    pub start: u64,
+    worker: Rc<Worker>,
+    bot: Option<(Rc<View>, usize)>,
+    pool: Option<Rc<Pool>>,
+    standing: Option<Standing>,
+    record: Record,
+}
+
+impl Trace {
+    /// The trace of a request whose head has been read.
+    pub fn begin(worker: &Rc<Worker>, peer: IpAddr, head: &Parts) -> Box<Self> {
+        let own = head
+            .headers
+            .get(X_REQUEST_ID)
+            .filter(|id| is_sane(id.as_bytes()))
+            .cloned();
+        let id = own.unwrap_or_else(|| worker.request_id());
+        let mut trace = Self::open(worker, peer, id);
+        trace.record.method = Text::new(head.method.as_str().as_bytes());
+        trace.record.path = Text::new(head.uri.path().as_bytes());
+        trace
+    }
+
+    /// The trace of a head that was refused before it was read.
+    pub fn headless(worker: &Rc<Worker>, peer: IpAddr) -> Box<Self> {
+        Self::open(worker, peer, worker.request_id())
+    }
+
+    fn open(worker: &Rc<Worker>, peer: IpAddr, id: HeaderValue) -> Box<Self> {
+        worker.cells.in_flight.up();
+        let start = clock::now();
+        let record = Record {
+            id: Text::new(id.as_bytes()),
+            peer: Some(peer),
+            ..Record::default()
+        };
+        Box::new(Self {
+            id,
+            start,
+            worker: worker.clone(),
+            bot: None,
+            pool: None,
+            standing: None,
+            record,
+        })
+    }
+
+    /// Which bot it is for.
+    pub fn bot(&mut self, view: &Rc<View>, index: usize) {
+        self.record.bot = view.registry.bots().get(index).map(|bot| bot.id.clone());
+        self.bot = Some((view.clone(), index));
+    }
+
+    /// Who really sent it.
+    pub fn peer(&mut self, peer: IpAddr) {
+        self.record.peer = Some(peer);
+    }
+
+    /// It is verified, by one of the bot's secrets.
+    pub fn verified(&mut self, proof: &Proof, unix: i64) {
+        if let Some((view, index)) = &self.bot {
+            view.bots[*index].secret_used(proof.secret(), unix.unsigned_abs());
+        }
+    }
+
+    /// The body has come in whole.
+    pub fn received(&mut self, frames: &[Bytes]) {
+        self.record.bytes_in = frames.iter().map(|frame| frame.len() as u64).sum();
+    }
+
+    /// It goes up through this pool.
+    pub fn upstream(&mut self, pool: &Rc<Pool>) {
+        self.pool = Some(pool.clone());
+    }
+
+    /// Notes where the caller stands with its limits, or that it is over one.
+    pub fn limit(&mut self, verdict: Verdict) -> Result<(), Reject> {
+        let (standing, refused) = match verdict {
+            Verdict::Unlimited => return Ok(()),
+            Verdict::Admitted(standing) => (standing, false),
+            Verdict::Refused(standing) => (standing, true),
+        };
+        let tightest = match self.standing {
+            Some(before) if !refused => before.tighter(standing),
+            _ => standing,
+        };
+        self.standing = Some(tightest);
+        if refused {
+            Err(Reject::Limited)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The response as it leaves, with the trace in its body's keeping.
+    pub fn answer(mut self: Box<Self>, mut response: Response<Reply>) -> Response<Reply> {
+        response.headers_mut().insert(X_REQUEST_ID, self.id.clone());
+        if let (Some(standing), Some(rules)) = (&self.standing, self.rules()) {
+            let fields = [
+                (RATELIMIT_POLICY, rules.policy().cloned()),
+                (RATELIMIT, rules.rate_limit(standing)),
+            ];
+            for (name, value) in fields {
+                if let Some(value) = value {
+                    // The backend may announce limits of its own: a list member is added, none is rewritten.
+                    response.headers_mut().append(name, value);
+                }
+            }
+        }
+        self.record.status = response.status().as_u16();
+        response.body_mut().follow(self);
+        response
+    }
+
+    /// The refusal as it leaves.
+    pub fn refuse(mut self: Box<Self>, reject: &Reject) -> Response<Reply> {
+        let face = reject.face();
+        self.note(reject, face);
+        let mut response = Response::new(Reply::full(
+            error_body(&reject.sentence(), face.code).into(),
+        ));
+        *response.status_mut() =
+            StatusCode::from_u16(face.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        );
+        match (face.retry_after, reject, &self.standing) {
+            (Some(seconds), _, _) => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(u16::from(seconds)));
+            }
+            (None, Reject::Limited, Some(standing)) => {
+                headers.insert(header::RETRY_AFTER, retry_after(standing.wait_us));
+            }
+            _ => {}
+        }
+        if let Reject::Upstream(error) = reject {
+            headers.insert(
+                BOTGATE_UPSTREAM,
+                HeaderValue::from_static(error.sent.word()),
+            );
+        }
+        self.answer(response)
+    }
+
+    /// The refusal of a head, which is written without a reply.
+    pub fn close(mut self: Box<Self>, face: Face, fault: Fault) {
+        self.record.status = face.status;
+        self.record.reason = fault.word();
+        self.worker.cells.refused(face.reason);
+    }
+
+    /// A piece of the body went out.
+    pub fn sent(&mut self, bytes: usize) {
+        self.record.bytes_out += bytes as u64;
+    }
+
+    /// The response began but did not come to its end.
+    pub fn broke_off(&mut self, reason: &'static str) {
+        self.record.reason = reason;
+    }
+
+    fn note(&mut self, reject: &Reject, face: Face) {
+        self.record.reason = face.reason;
+        self.worker.cells.refused(face.reason);
+        match reject {
+            Reject::Unverified(failure) => self.record.signature = failure.word(),
+            Reject::Framing(fault) => self.record.reason = fault.word(),
+            Reject::Upstream(error) => self.failed(error),
+            _ => {}
+        }
+    }
+
+    /// The exchange with the upstream failed.
+    pub fn failed(&mut self, error: &UpstreamError) {
+        self.record.upstream = error.cause.word();
+        self.record.sent = error.sent.word();
+        if let Some(pool) = &self.pool {
+            pool.cells().failed(error.cause.word());
+        }
+    }
+
+    fn rules(&self) -> Option<&RuleSet> {
+        let (view, index) = self.bot.as_ref()?;
+        view.registry.bots().get(*index).map(|bot| &bot.rules)
+    }
+}
+
+impl Drop for Trace {
+    fn drop(&mut self) {
+        let now = clock::now();
+        if self.record.status == 0 {
+            // Nobody waited for the answer: nginx's word for it.
+            self.record.status = 499;
+            self.record.reason = "caller_gone";
+        }
+        self.record.duration_ns = now.saturating_sub(self.start);
+        let cells = &self.worker.cells;
+        cells.in_flight.down();
+        cells.request.observe(self.record.duration_ns);
+        match &self.bot {
+            Some((view, index)) => view.bots[*index].answered(self.record.status),
+            None => cells.unrouted.answered(self.record.status),
+        }
+        if let Some(log) = &self.worker.log {
+            self.record.at_ms = clock::unix_ms();
+            log.push(std::mem::take(&mut self.record));
+        }
+    }
+}
+
+/// A request id that may be echoed and logged: 1 to 64 characters that mean nothing to anyone.
+fn is_sane(id: &[u8]) -> bool {
+    (1..=64).contains(&id.len())
+        && id
+            .iter()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':'))
+}

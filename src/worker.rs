@@ -1,0 +1,218 @@
+//! One worker: what its requests share without a lock, and what of it a reload replaces.
+
+use crate::access_log::{AccessLog, Producer};
+use crate::bot::Registry;
+use crate::buffer::Budget;
+use crate::client::Pool;
+use crate::duplicates::Ledger;
+use crate::limit::{Limiter, Sweeper};
+use crate::metrics::{BotCells, Metrics, Readings, WorkerCells};
+use crate::timers::Timers;
+use http::HeaderValue;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// How long a caller may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// From the first byte of a head to its last.
+    pub header: Duration,
+    /// From the end of the head to the end of the body; also how long a caller may refuse to read.
+    pub body: Duration,
+    /// Between two requests.
+    pub idle: Duration,
+}
+
+/// What all workers share.
+#[derive(Debug)]
+pub struct Shared {
+    /// All request bodies held at once.
+    pub budget: Arc<Budget>,
+    /// All buckets.
+    pub limiter: Limiter,
+    /// All deliveries of late.
+    pub ledger: Arc<Ledger>,
+    /// The access log, unless it is off. No worker touches it: each has a producer.
+    pub log: Mutex<Option<AccessLog>>,
+    /// All counters.
+    pub metrics: Arc<Metrics>,
+}
+
+impl Shared {
+    /// The access log's own end.
+    pub fn log(&self) -> MutexGuard<'_, Option<AccessLog>> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the stores say now.
+    pub fn readings(&self) -> Readings {
+        let (limit, duplicates) = (self.limiter.counts(), self.ledger.counts());
+        Readings {
+            buffer_bytes: self.budget.held(),
+            buffer_limit: self.budget.limit(),
+            limit_keys: limit.keys,
+            limit_made: limit.created,
+            limit_swept: limit.swept,
+            limit_overflowed: limit.overflowed,
+            duplicates_held: duplicates.held,
+            duplicates_bytes: duplicates.bytes,
+            duplicates: duplicates.outcomes(),
+            access_log_dropped: self.log().as_ref().map_or(0, AccessLog::dropped),
+        }
+    }
+}
+
+/// What a reload replaces, as one worker sees it. A request keeps the view it began with.
+#[derive(Debug)]
+pub struct View {
+    /// Bots, upstreams and the server's own settings.
+    pub registry: Arc<Registry>,
+    /// This worker's connections, by the index of the upstream.
+    pub pools: Vec<Rc<Pool>>,
+    /// What it counts, by the index of the bot.
+    pub bots: Vec<Arc<BotCells>>,
+}
+
+/// One worker's own state. Never leaves its thread.
+#[derive(Debug)]
+pub struct Worker {
+    /// What it shares with the others.
+    pub shared: Arc<Shared>,
+    /// Its deadlines.
+    pub timers: Rc<Timers>,
+    /// The bucket keys it made.
+    pub sweeper: RefCell<Sweeper>,
+    /// Room for a copy of one body while it is parsed.
+    pub scratch: RefCell<Vec<u8>>,
+    /// What it counts.
+    pub cells: Arc<WorkerCells>,
+    /// Where its access log records go, if anywhere.
+    pub log: Option<Producer>,
+    view: RefCell<Rc<View>>,
+    workers: usize,
+    draining: Cell<bool>,
+    next_id: Cell<u64>,
+}
+
+impl Worker {
+    /// One of `workers` workers.
+    pub fn new(
+        shared: Arc<Shared>,
+        registry: Arc<Registry>,
+        cells: Arc<WorkerCells>,
+        log: Option<Producer>,
+        workers: usize,
+    ) -> Rc<Self> {
+        let view = RefCell::new(Rc::new(View::new(registry, &shared, &cells, workers, None)));
+        let next_id = Cell::new(uuid::Uuid::new_v4().as_u64_pair().0);
+        Rc::new(Self {
+            shared,
+            timers: Rc::default(),
+            sweeper: RefCell::default(),
+            scratch: RefCell::default(),
+            cells,
+            log,
+            view,
+            workers,
+            draining: Cell::new(false),
+            next_id,
+        })
+    }
+
+    /// What is in force for a request that begins now.
+    pub fn view(&self) -> Rc<View> {
+        self.view.borrow().clone()
+    }
+
+    /// Puts a new registry in force. Pools to upstreams that stay as they were are kept.
+    pub fn replace(&self, registry: Arc<Registry>) {
+        let next = View::new(
+            registry,
+            &self.shared,
+            &self.cells,
+            self.workers,
+            Some(&self.view()),
+        );
+        self.view.replace(Rc::new(next));
+    }
+
+    /// From now on every connection ends with the request it serves.
+    pub fn drain(&self) {
+        self.draining.set(true);
+        self.timers.wake_all();
+    }
+
+    /// Whether [`Worker::drain`] was called.
+    pub fn draining(&self) -> bool {
+        self.draining.get()
+    }
+
+    /// Bounded work that comes due with time: idle upstream connections, full buckets, old deliveries, deadlines.
+    pub fn tick(&self, now: u64) {
+        for pool in &self.view().pools {
+            pool.sweep(now);
+        }
+        self.sweeper.borrow_mut().tick(&self.shared.limiter, now);
+        self.shared.ledger.sweep(now);
+        self.timers.sweep(now);
+    }
+
+    /// A fresh request id: 16 hexadecimal digits that do not repeat in this worker and hardly elsewhere.
+    pub fn request_id(&self) -> HeaderValue {
+        let count = self.next_id.get().wrapping_add(1);
+        self.next_id.set(count);
+        // The finaliser of splitmix64: a bijection, so distinct counts stay distinct.
+        let mut mixed = (count ^ (count >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^= mixed >> 31;
+        let mut text = [0; 16];
+        let _ = hex::encode_to_slice(mixed.to_be_bytes(), &mut text);
+        HeaderValue::from_bytes(&text).unwrap_or(HeaderValue::from_static("0"))
+    }
+}
+
+impl View {
+    fn new(
+        registry: Arc<Registry>,
+        shared: &Shared,
+        cells: &WorkerCells,
+        workers: usize,
+        before: Option<&Self>,
+    ) -> Self {
+        let kept = |name: &str, target| {
+            let before = before?;
+            let index = before
+                .registry
+                .upstreams
+                .iter()
+                .position(|upstream| &*upstream.name == name)?;
+            before
+                .pools
+                .get(index)
+                .filter(|pool| pool.target() == target)
+                .cloned()
+        };
+        let pools = registry.upstreams.iter().map(|upstream| {
+            kept(&upstream.name, &upstream.target).unwrap_or_else(|| {
+                Pool::new(
+                    upstream.target.clone(),
+                    workers,
+                    shared.metrics.upstream(cells, &upstream.name),
+                )
+            })
+        });
+        let pools = pools.collect();
+        let bots = registry
+            .bots()
+            .iter()
+            .map(|bot| shared.metrics.bot(cells, &bot.id))
+            .collect();
+        Self {
+            registry,
+            pools,
+            bots,
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! SIGTERM: what is in flight is finished within `drain`, nothing new is accepted, and a second signal ends at once.
+
+use crate::harness::{
+    After, Backend, Botgate, Caller, Gate, OPEN, PATIENCE, caller::End, config, get, post, turn,
+};
+use rustix::process::Signal;
+use std::{
+    net::TcpStream,
+    time::{Duration, Instant},
+};
+
+/// A backend whose streams say `go on` when told and end when told.
+fn streaming() -> (Backend, Gate<u32>) {
+    let step = Gate::new(0);
+    let told = step.clone();
+    let backend = Backend::start(move |seen, connection| {
+        if seen.request_line().starts_with("POST") {
+            return connection.answer("200 OK", "", b"ok");
+        }
+        connection.begin("");
+        connection.chunk(b"begun");
+        told.wait("the first step", |step| *step >= 1);
+        connection.chunk(b"go on");
+        told.wait("the second step", |step| *step >= 2);
+        connection.chunk(b"");
+        After::Keep
+    });
+    (backend, step)
+}
+
+#[track_caller]
+fn begin(botgate: &Botgate) -> Caller {
+    let mut caller = botgate.caller();
+    caller.send(&get("/hook", ""));
+    assert_eq!(caller.head().unwrap().status, 200);
+    assert_eq!(caller.chunk().unwrap().unwrap(), b"begun");
+    caller
+}
+
+/// Waits until the public port refuses.
+fn refuses(botgate: &Botgate) {
+    let end = Instant::now() + PATIENCE;
+    while TcpStream::connect(botgate.http()).is_ok() {
+        assert!(Instant::now() < end, "still accepts after SIGTERM");
+    }
+}
+
+#[test]
+fn two_hundred_live_streams_are_finished_and_the_exit_follows_the_last() {
+    let _turn = turn::alone();
+    let (backend, step) = streaming();
+    let mut botgate = Botgate::start(&config(backend.addr(), "drain = \"20s\"", "", OPEN));
+    let mut callers: Vec<_> = (0..200).map(|_| begin(&botgate)).collect();
+    let mut idle = botgate.caller();
+    assert_eq!(idle.call(&post("", b"hello")).status, 200);
+
+    botgate.signal(Signal::TERM);
+    refuses(&botgate);
+    assert!(idle.closed(), "an idle connection is no work in flight");
+    step.change(|step| *step = 1);
+    for caller in &mut callers {
+        assert_eq!(
+            caller.chunk().unwrap().unwrap(),
+            b"go on",
+            "cut before `drain` was over"
+        );
+    }
+    step.change(|step| *step = 2);
+    for caller in &mut callers {
+        assert_eq!(caller.chunk(), Ok(None), "cut before its end");
+    }
+    let last = Instant::now();
+    let (status, at) = botgate.exit(PATIENCE);
+    assert_eq!(status.code(), Some(0));
+    let took = at.saturating_duration_since(last);
+    assert!(
+        took < Duration::from_secs(1),
+        "{took:?} after the last stream"
+    );
+}
+
+#[test]
+fn drain_has_an_end() {
+    let _turn = turn::alone();
+    let (backend, _step) = streaming();
+    let mut botgate = Botgate::start(&config(backend.addr(), "drain = \"1s\"", "", OPEN));
+    let mut caller = begin(&botgate);
+    let since = Instant::now();
+    botgate.signal(Signal::TERM);
+    assert_eq!(caller.chunk(), Err(End::Cut));
+    let cut = since.elapsed();
+    assert!(
+        cut > Duration::from_millis(900),
+        "cut after {cut:?}, before `drain` was over"
+    );
+    let (status, at) = botgate.exit(PATIENCE);
+    assert_eq!(status.code(), Some(0));
+    assert!(at.duration_since(since) < Duration::from_secs(2));
+}
+
+#[test]
+fn a_second_signal_ends_at_once() {
+    let _turn = turn::alone();
+    for second in [Signal::TERM, Signal::INT] {
+        let (backend, _step) = streaming();
+        let mut botgate = Botgate::start(&config(backend.addr(), "drain = \"60s\"", "", OPEN));
+        let mut caller = begin(&botgate);
+        botgate.signal(Signal::TERM);
+        refuses(&botgate);
+        let since = Instant::now();
+        botgate.signal(second);
+        let (_, at) = botgate.exit(PATIENCE);
+        assert!(at.saturating_duration_since(since) < Duration::from_secs(1));
+        assert_eq!(caller.chunk(), Err(End::Cut));
+    }
+}
+
+#[test]
+fn a_request_whose_body_is_on_its_way_is_served_to_its_end() {
+    let (backend, _step) = streaming();
+    let mut botgate = Botgate::start(&config(backend.addr(), "drain = \"20s\"", "", OPEN));
+    let mut caller = botgate.caller();
+    caller.send(b"POST /hook HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhe");
+    botgate.metric_until("botgate_in_flight", |requests| requests >= 1.0);
+    botgate.signal(Signal::TERM);
+    refuses(&botgate);
+    let reply = caller.call(b"llo");
+    assert_eq!(
+        (reply.status, reply.header("connection")),
+        (200, Some("close"))
+    );
+    assert_eq!(botgate.exit(PATIENCE).0.code(), Some(0));
+}
+
+#[test]
+fn idle_connections_are_held_by_the_thousand_and_the_port_is_free_at_once() {
+    let _turn = turn::alone();
+    let backend = Backend::ok();
+    let text = config(backend.addr(), "", "", OPEN);
+    let botgate = Botgate::start(&text);
+    let mut callers: Vec<_> = (0..2000).map(|_| botgate.caller()).collect();
+    for caller in &mut callers {
+        assert_eq!(caller.call(&post("", b"hello")).status, 200);
+    }
+    botgate.metric_until("botgate_connections", |open| open >= 2000.0);
+    for caller in &mut callers {
+        assert_eq!(
+            caller.call(&post("", b"again")).status,
+            200,
+            "a connection that was idle"
+        );
+    }
+    let port = botgate.http();
+    botgate.signal(Signal::KILL);
+    let mut botgate = botgate;
+    botgate.exit(PATIENCE);
+    let again =
+        Botgate::start(&text.replace("http = [\"127.0.0.1:0\"]", &format!("http = [\"{port}\"]")));
+    assert_eq!(again.caller().call(&post("", b"hello")).status, 200);
+}

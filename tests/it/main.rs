@@ -1,0 +1,24 @@
+//! Botgate from outside: the real binary between raw callers and scripted backends, one module per capability.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "what fails here fails a test, with its place"
+)]
+
+mod admin;
+mod buffer;
+mod commands;
+mod config;
+mod deadlines;
+mod drain;
+mod duplicates;
+mod forward;
+mod harness;
+mod http;
+mod limit;
+mod refusals;
+mod reload;
+mod stream;
+mod tidy;
+mod verify;
