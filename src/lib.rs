@@ -17,6 +17,7 @@ pub mod duplicates;
 pub mod edge;
 pub mod forward;
 pub mod gate;
+pub mod hop;
 pub mod limit;
 pub mod line;
 pub mod metrics;
