@@ -2,7 +2,6 @@
 
 use super::address::PublicUrl;
 use super::fault::Fault;
-use super::id::IdSource;
 use super::key::{DatedSecret, Key};
 use super::preset::{preset, preset_names};
 use super::read::Reader;
@@ -91,7 +90,8 @@ fn signed(table: &SchemeTable, algorithm: Algorithm, reader: &mut Reader) -> Sch
     let timestamp = reader.timestamp(table, &template);
     let id = reader.id(table);
     let body_hash = reader.body_hash(table, &template);
-    if template.has(&Piece::Id) && !matches!(id, Some(IdSource::Header(_))) {
+    let named = table.id.as_ref().is_some_and(|id| id.header.is_some());
+    if template.has(&Piece::Id) && !named {
         reader.fault(
             "id.header",
             "is missing, and {id} is signed",
