@@ -2,33 +2,27 @@
 //!
 //! head → route → greeting → verify and limit by the head → body → verify → limit → handshake → duplicate → upstream → reply
 
-use crate::bot::{Bot, Registry};
-use crate::buffer::{Hold, SMALL};
+use crate::bot::Bot;
+use crate::charge::{charge_body, charge_head};
 use crate::client::{self, Frames};
 use crate::clock;
 use crate::duplicates::{self, Begin};
 use crate::forward::{self, Identity};
 use crate::gate::Fault;
-use crate::limit::{self, Verdict};
+use crate::head::{check_head, is_trusted, peer};
+use crate::receive::receive;
 use crate::reject::{self, Reject};
 use crate::reply::Reply;
-use crate::signature::{Check, FieldPath, Handshake, Head, Unix};
+use crate::signature::{Handshake, Head, Unix};
 use crate::timers::Timer;
 use crate::trace::Trace;
 use crate::worker::{View, Worker};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
-use hyper::body::{Body, Incoming};
-use ipnet::IpNet;
-use std::future::poll_fn;
+use hyper::body::Incoming;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::Poll;
-
-/// Frames smaller than this are gathered, so that a body sent byte by byte costs bytes and not frames.
-const GATHER: usize = 2 * 1024;
 
 /// Who sends a request, whatever protocol it came in.
 #[derive(Debug)]
@@ -102,11 +96,7 @@ async fn pass(
     let (index, bot) = registry.route(path).ok_or(Reject::NotFound)?;
     trace.bot(view, index);
     let trusted = is_trusted(&registry.trusted, caller.address);
-    let peer = if trusted {
-        behind(&registry.trusted, caller.address, &head.headers)
-    } else {
-        caller.address
-    };
+    let peer = peer(&registry.trusted, caller.address, &head.headers);
     trace.peer(peer);
 
     let about = Head {
@@ -130,7 +120,7 @@ async fn pass(
     if by_head {
         charge_head(worker, bot, trace, peer, &head.headers)?;
     }
-    let (frames, hold) = receive(worker, caller, registry, body, &mut check).await?;
+    let (frames, hold) = receive(worker, &caller.timer, registry, body, &mut check).await?;
     trace.received(&frames);
     let proof = check.finish(&about, &frames).map_err(Reject::Unverified)?;
     trace.verified(&proof, now.seconds());
@@ -167,137 +157,6 @@ async fn pass(
     Ok(Response::from_parts(parts, reply))
 }
 
-/// What is refused by the head alone, whoever sent it.
-fn check_head(head: &Parts) -> Result<(), Reject> {
-    if let Some(expect) = head.headers.get(header::EXPECT)
-        && !expect.as_bytes().eq_ignore_ascii_case(b"100-continue")
-    {
-        return Err(Reject::Expectation);
-    }
-    if has_dot_segments(head.uri.path()) {
-        Err(Reject::DotSegments)
-    } else {
-        Ok(())
-    }
-}
-
-/// A segment `.` or `..`, plain or percent-encoded: two servers may resolve it differently, so nobody gets to.
-fn has_dot_segments(path: &str) -> bool {
-    // Nearly every path is cleared by its bytes alone.
-    let bytes = path.as_bytes();
-    if memchr::memchr2(b'.', b'%', bytes).is_none() {
-        return false;
-    }
-    let mut rest = bytes;
-    let mut dots = Some(0);
-    loop {
-        // A slash may be encoded too, and some servers take a backslash for one.
-        let (end, tail) = match rest {
-            [] => (true, rest),
-            [b'/' | b'\\', tail @ ..]
-            | [b'%', b'2', b'f' | b'F', tail @ ..]
-            | [b'%', b'5', b'c' | b'C', tail @ ..] => (true, tail),
-            [b'.', tail @ ..] | [b'%', b'2', b'e' | b'E', tail @ ..] => {
-                dots = dots.map(|dots| dots + 1);
-                (false, tail)
-            }
-            [_, tail @ ..] => {
-                dots = None;
-                (false, tail)
-            }
-        };
-        if end && matches!(dots, Some(1 | 2)) {
-            return true;
-        }
-        if rest.is_empty() {
-            return false;
-        }
-        if end {
-            dots = Some(0);
-        }
-        rest = tail;
-    }
-}
-
-fn is_trusted(trusted: &[IpNet], address: IpAddr) -> bool {
-    trusted.iter().any(|net| net.contains(&address))
-}
-
-/// The rightmost address of `X-Forwarded-For` that is not a trusted proxy's; the socket's where there is none.
-fn behind(trusted: &[IpNet], socket: IpAddr, headers: &HeaderMap) -> IpAddr {
-    let mut last = socket;
-    for value in headers.get_all("x-forwarded-for").iter().rev() {
-        for part in value.to_str().unwrap_or_default().rsplit(',') {
-            let Ok(address) = part.trim().parse::<IpAddr>() else {
-                return last;
-            };
-            last = address.to_canonical();
-            if !is_trusted(trusted, last) {
-                return last;
-            }
-        }
-    }
-    last
-}
-
-fn charge_head(
-    worker: &Worker,
-    bot: &Bot,
-    trace: &mut Trace,
-    peer: IpAddr,
-    headers: &HeaderMap,
-) -> Result<(), Reject> {
-    let rules = bot.rules.head();
-    if rules.is_empty() {
-        return Ok(());
-    }
-    let verdict = worker.shared.limiter.admit(
-        rules,
-        trace.start,
-        &mut worker.sweeper.borrow_mut(),
-        |key, out| {
-            limit::head_value(key, peer, headers, out);
-        },
-    );
-    trace.limit(verdict)
-}
-
-fn charge_body(
-    worker: &Worker,
-    bot: &Bot,
-    trace: &mut Trace,
-    peer: IpAddr,
-    headers: &HeaderMap,
-    frames: &[Bytes],
-) -> Result<(), Reject> {
-    let rules = bot.rules.body();
-    if rules.is_empty() {
-        return Ok(());
-    }
-    let mut scratch = worker.scratch.borrow_mut();
-    let sweeper = &mut worker.sweeper.borrow_mut();
-    let verdict = worker
-        .shared
-        .limiter
-        .admit(rules, trace.start, sweeper, |key, out| {
-            if let limit::Key::Json(pointer) = key
-                && let Some(Ok(Some(value))) =
-                    FieldPath::parse(pointer).map(|path| path.read(frames, &mut scratch))
-            {
-                out.extend_from_slice(value.as_bytes());
-            }
-        });
-    if matches!(verdict, Verdict::Refused(_)) {
-        worker
-            .shared
-            .limiter
-            .refund(bot.rules.head(), sweeper, |key, out| {
-                limit::head_value(key, peer, headers, out)
-            });
-    }
-    trace.limit(verdict)
-}
-
 fn begin_delivery(
     worker: &Worker,
     bot: &Bot,
@@ -320,90 +179,6 @@ fn begin_delivery(
             .ledger
             .begin(key, duplicates.window, clock::now()),
     )
-}
-
-/// Reads the body whole, within its size, its deadline and the budget, and feeds the check as it arrives.
-async fn receive(
-    worker: &Worker,
-    caller: &Caller,
-    registry: &Registry,
-    body: &mut Incoming,
-    check: &mut Check<'_>,
-) -> Result<(Vec<Bytes>, Option<Hold>), Reject> {
-    let max = registry.max_body;
-    if body.is_end_stream() {
-        return Ok((Vec::new(), None));
-    }
-    let declared = body.size_hint().lower();
-    if declared > max {
-        return Err(Reject::TooLarge);
-    }
-    let mut hold = worker.shared.budget.hold();
-    let mut frames = Vec::with_capacity(1);
-    let mut gathered = BytesMut::new();
-    let mut received = 0_u64;
-    let mut armed = false;
-    loop {
-        let frame = poll_fn(|cx| match Pin::new(&mut *body).poll_frame(cx) {
-            Poll::Ready(frame) => Poll::Ready(Ok(frame)),
-            Poll::Pending => {
-                if !armed {
-                    armed = true;
-                    caller
-                        .timer
-                        .set(clock::coarse().saturating_add(clock::nanos(registry.timeouts.body)));
-                }
-                caller.timer.poll(cx).map(|()| Err(Reject::BodyTimeout))
-            }
-        })
-        .await?;
-        let data = match frame {
-            None => break,
-            Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
-            Some(Err(error)) => return Err(unreadable(&error)),
-        };
-        received += data.len() as u64;
-        if received > max {
-            return Err(Reject::TooLarge);
-        }
-        if !hold.grow(data.len() as u64, declared.max(received)) {
-            return Err(Reject::BufferFull);
-        }
-        check.update(&data);
-        if data.len() < GATHER && !frames.is_empty() {
-            gathered.extend_from_slice(&data);
-            if gathered.len() >= SMALL as usize {
-                frames.push(gathered.split().freeze());
-            }
-        } else {
-            if !gathered.is_empty() {
-                frames.push(gathered.split().freeze());
-            }
-            if !data.is_empty() {
-                frames.push(data);
-            }
-        }
-        if body.is_end_stream() {
-            break;
-        }
-    }
-    if !gathered.is_empty() {
-        frames.push(gathered.freeze());
-    }
-    if armed {
-        caller.timer.clear();
-    }
-    Ok((frames, Some(hold)))
-}
-
-/// Why a body could not be read: the gate found its framing broken, or the caller has gone.
-fn unreadable(error: &hyper::Error) -> Reject {
-    let io =
-        std::error::Error::source(error).and_then(|source| source.downcast_ref::<std::io::Error>());
-    match io.map(std::io::Error::kind) {
-        Some(std::io::ErrorKind::InvalidData) => Reject::Framing(Fault::Chunk),
-        _ => Reject::CallerGone,
-    }
 }
 
 fn shake(handshake: Handshake) -> Response<Reply> {

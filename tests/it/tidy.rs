@@ -19,7 +19,7 @@ const FLOORS: [&[&str]; 6] = [
     &["access_log", "client"],
     &["limit", "duplicates", "dialect"],
     &[
-        "reject", "reply", "forward", "trace", "bot", "worker", "line",
+        "reject", "head", "receive", "charge", "reply", "forward", "trace", "bot", "worker", "line",
     ],
     &["edge", "admin"],
     &["config", "app", "cli", "main", "lib"],
