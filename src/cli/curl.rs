@@ -58,7 +58,7 @@ impl Request {
     }
 
     /// Its body is what this file holds.
-    pub(super) fn from_file(mut self, file: Option<&str>) -> Self {
+    pub(super) fn with_file(mut self, file: Option<&str>) -> Self {
         self.file = file.map(str::to_owned);
         self
     }

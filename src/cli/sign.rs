@@ -80,7 +80,7 @@ fn line(
         dialect.sample.content_type,
         body,
     )?;
-    let request = request.from_file(body_text.and_then(|text| text.strip_prefix('@')));
+    let request = request.with_file(body_text.and_then(|text| text.strip_prefix('@')));
     Ok(request
         .signed(
             &bot.verifier,
