@@ -266,7 +266,8 @@ fn raise_descriptors() -> u64 {
     in_force.unwrap_or(1 << 20)
 }
 
-fn registry(settings: &Settings) -> Result<Registry, String> {
+/// The bots and upstreams of these settings, as the line knows them. The error names the bot.
+pub fn registry(settings: &Settings) -> Result<Registry, String> {
     let upstreams = settings.upstreams.iter().map(|upstream| Upstream {
         name: upstream.name.as_str().into(),
         target: Target {

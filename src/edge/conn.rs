@@ -22,7 +22,7 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 /// hyper's buffer for one connection, in bytes; heads are held to less by the gate.
 const BUFFER: usize = 64 * 1024;
@@ -250,9 +250,11 @@ impl Body for Served {
     }
 }
 
-/// Serves one connection to its end.
-pub(super) async fn run(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr) {
-    let _ = stream.set_nodelay(true);
+/// Serves one connection to its end, whatever carries its bytes. Needs a runtime that runs `!Send` tasks.
+pub async fn run<S>(worker: Rc<Worker>, stream: S, peer: SocketAddr)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let caller = Rc::new(Caller::new(peer, worker.timers.timer()));
     let conn = Conn::new(worker.clone(), caller);
     let timer = worker.timers.timer();

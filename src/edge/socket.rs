@@ -8,7 +8,6 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 /// How much is read at a time where hyper's own buffer does not serve: an incomplete head, a lingering close.
 const SCRATCH: usize = 16 * 1024;
@@ -19,10 +18,10 @@ thread_local! {
     static SPARE: RefCell<Vec<u8>> = RefCell::new(vec![0; SCRATCH]);
 }
 
-/// The socket behind the gate.
+/// A stream of bytes behind the gate.
 #[derive(Debug)]
-pub(super) struct Socket {
-    stream: TcpStream,
+pub(super) struct Socket<S> {
+    stream: S,
     conn: Rc<Conn>,
     /// Bytes that wait: of a head that is not whole, or of a whole one that did not fit where hyper wanted it.
     held: Vec<u8>,
@@ -40,8 +39,8 @@ enum Closing {
     Done,
 }
 
-impl Socket {
-    pub(super) fn new(stream: TcpStream, conn: Rc<Conn>) -> Self {
+impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
+    pub(super) fn new(stream: S, conn: Rc<Conn>) -> Self {
         Self {
             stream,
             conn,
@@ -94,7 +93,7 @@ impl Socket {
     }
 }
 
-impl AsyncRead for Socket {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Socket<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -141,7 +140,7 @@ impl AsyncRead for Socket {
     }
 }
 
-impl Socket {
+impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// Reads into the worker's spare buffer, and keeps it behind what is held if it is wanted.
     fn read_spare(&mut self, cx: &mut Context<'_>, keep: bool) -> Poll<io::Result<usize>> {
         SPARE.with_borrow_mut(|spare| {
@@ -169,7 +168,7 @@ impl Socket {
     }
 }
 
-impl AsyncWrite for Socket {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Socket<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -115,6 +115,7 @@ fn serve(
     peer: SocketAddr,
     permit: OwnedSemaphorePermit,
 ) {
+    let _ = stream.set_nodelay(true);
     let stream = match tokio::net::TcpStream::from_std(stream) {
         Ok(stream) => stream,
         Err(error) => {

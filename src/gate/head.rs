@@ -24,36 +24,48 @@ pub(super) fn read(bytes: &[u8]) -> Result<Option<(usize, Framing)>, Fault> {
     let mut line_start = skipped;
     let mut request = None;
     let mut fields = Fields::default();
-    for feed in memchr_iter(b'\n', bytes) {
+    // Not a byte further, however much is at hand: the verdict must not hang on how the stream was cut.
+    let near = &bytes[..bytes.len().min(HEAD_MAX + 1)];
+    for feed in memchr_iter(b'\n', near) {
         if feed < skipped {
             continue;
         }
-        if feed > HEAD_MAX {
-            return Err(Fault::HeadTooLarge);
-        }
-        if feed == line_start || bytes[feed - 1] != b'\r' {
-            return Err(Fault::ControlCharacter);
-        }
-        let line = &bytes[line_start..feed - 1];
+        let line = &near[line_start..feed];
         line_start = feed + 1;
+        look(line, request.as_ref().map(|_| &fields))?;
+        let line = line.strip_suffix(b"\r").ok_or(Fault::ControlCharacter)?;
         match &request {
-            None => {
-                clean(line)?;
-                request = Some(Request::read(line)?);
-            }
+            None => request = Some(Request::read(line)?),
             Some(request) if line.is_empty() => {
                 return Ok(Some((line_start, decide(request, &fields)?)));
             }
             Some(_) => fields.take(line)?,
         }
     }
+    let partial = near.get(line_start..near.len().min(HEAD_MAX));
+    look(
+        partial.unwrap_or_default(),
+        request.as_ref().map(|_| &fields),
+    )?;
     if bytes.len() > HEAD_MAX {
         return Err(Fault::HeadTooLarge);
     }
-    // An incomplete line may already be beyond repair; a lone trailing CR may still get its LF.
-    let partial = &bytes[line_start.min(bytes.len())..];
-    clean(partial.strip_suffix(b"\r").unwrap_or(partial))?;
     Ok(None)
+}
+
+/// What is wrong with a line as far as it has come, whatever still follows. `before` are the fields above it, if it is one.
+fn look(line: &[u8], before: Option<&Fields<'_>>) -> Result<(), Fault> {
+    // A carriage return at the end may still get its line feed.
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    if let (Some(fields), Some(first)) = (before, line.first()) {
+        if fields.count == FIELDS_MAX {
+            return Err(Fault::HeadTooLarge);
+        }
+        if matches!(first, b' ' | b'\t') {
+            return Err(Fault::Fold);
+        }
+    }
+    clean(line)
 }
 
 fn decide(request: &Request<'_>, fields: &Fields<'_>) -> Result<Framing, Fault> {
@@ -145,13 +157,6 @@ fn strip_scheme(target: &[u8]) -> Option<&[u8]> {
 impl<'a> Fields<'a> {
     fn take(&mut self, line: &'a [u8]) -> Result<(), Fault> {
         self.count += 1;
-        if self.count > FIELDS_MAX {
-            return Err(Fault::HeadTooLarge);
-        }
-        if matches!(line[0], b' ' | b'\t') {
-            return Err(Fault::Fold);
-        }
-        clean(line)?;
         let colon = memchr::memchr(b':', line).ok_or(Fault::FieldName)?;
         let (name, value) = (&line[..colon], &line[colon + 1..]);
         if name.is_empty() || !name.iter().all(|&b| is_token(b)) {

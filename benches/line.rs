@@ -1,0 +1,203 @@
+//! What a request costs on its whole way: over a stream in memory, through gate, parser and line, to a backend and back.
+//!
+//! The caller shares the worker's thread, the backend has one of its own behind a loopback socket. Besides the time it prints how
+//! often a forwarded request asks for memory on the worker's thread.
+
+#![expect(clippy::unwrap_used, reason = "a bench has nobody to tell")]
+#![expect(clippy::print_stdout, reason = "a bench tells its figures there")]
+
+use botgate::app;
+use botgate::buffer::Budget;
+use botgate::duplicates::Ledger;
+use botgate::limit::Limiter;
+use botgate::metrics::Metrics;
+use botgate::reject::REASONS;
+use botgate::signature::{Outgoing, Unix, Verifier};
+use botgate::worker::{Shared, Worker};
+use botgate::{client, clock, config, edge};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use http::Method;
+use memchr::memmem;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
+
+/// How many requests the memory is counted over.
+const COUNTED: u64 = 1_000;
+
+/// How long the message at the start of `bytes` is, once its head is there.
+fn length(bytes: &[u8]) -> Option<usize> {
+    let head = memmem::find(bytes, b"\r\n\r\n")? + 4;
+    let at = memmem::find(&bytes[..head], b"ength: ")? + 7;
+    let digits = bytes[at..].iter().take_while(|b| b.is_ascii_digit());
+    Some(head + digits.fold(0, |n, d| n * 10 + usize::from(d - b'0')))
+}
+
+/// A backend that answers every request alike, a thread per connection; its port.
+fn backend() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            std::thread::spawn(|| answer(stream.unwrap()));
+        }
+    });
+    port
+}
+
+fn answer(mut stream: TcpStream) {
+    const OK: &[u8] =
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 15\r\n\r\n{\"reply\":\"yes\"}";
+    stream.set_nodelay(true).unwrap();
+    let (mut held, mut piece) = (Vec::new(), vec![0; 64 * 1024]);
+    while let Ok(n @ 1..) = stream.read(&mut piece) {
+        held.extend_from_slice(&piece[..n]);
+        while let Some(whole) = length(&held).filter(|whole| held.len() >= *whole) {
+            held.drain(..whole);
+            if stream.write_all(OK).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// A worker on this thread's runtime, serving `line.toml`.
+fn worker(port: u16) -> Rc<Worker> {
+    let text = include_str!("line.toml").replace("PORT", &port.to_string());
+    let (settings, _) = config::parse(&text, Path::new("line.toml"), &|_| None)
+        .unwrap_or_else(|report| panic!("{}", report.human(false)));
+    let shared = Arc::new(Shared {
+        budget: Budget::new(settings.server.buffer),
+        limiter: Limiter::default(),
+        ledger: Ledger::new(),
+        log: Mutex::new(None),
+        metrics: Metrics::new(1, &REASONS, &client::WORDS),
+    });
+    let registry = Arc::new(app::registry(&settings).unwrap());
+    let cells = shared.metrics.workers()[0].clone();
+    Worker::new(shared, registry, cells, None, 1)
+}
+
+/// The whole request, with eight header fields; `proof` is one of them.
+fn request(path: &str, proof: &str, body: &[u8]) -> Vec<u8> {
+    let mut request = format!(
+        "POST {path} HTTP/1.1\r\nHost: bots.example\r\nUser-Agent: bench/1.0\r\nAccept: */*\r\nAccept-Encoding: gzip\r\n\
+         Content-Type: application/json\r\nX-Event-Id: evt_0123456789\r\n{proof}\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    )
+    .into_bytes();
+    request.extend_from_slice(body);
+    request
+}
+
+fn signed(verifier: &Verifier, body: &[u8]) -> Vec<u8> {
+    let outgoing = Outgoing {
+        method: &Method::POST,
+        path: "/signed",
+        query: None,
+        content_type: None,
+        body,
+    };
+    let now = Unix::from_millis(clock::unix_ms().cast_signed());
+    let signed = verifier.schemes()[0].sign(&outgoing, now).unwrap();
+    let (name, value) = &signed.headers[0];
+    request("/signed", &format!("{name}: {value}"), body)
+}
+
+/// A caller with one connection.
+struct Caller {
+    stream: DuplexStream,
+    room: Vec<u8>,
+}
+
+impl Caller {
+    /// Sends a request, reads the whole answer, and checks its status.
+    async fn exchange(&mut self, request: &[u8], status: &[u8]) {
+        self.stream.write_all(request).await.unwrap();
+        let mut filled = 0;
+        while length(&self.room[..filled]).is_none_or(|whole| filled < whole) {
+            let n = self.stream.read(&mut self.room[filled..]).await.unwrap();
+            assert!(n > 0, "the connection ended");
+            filled += n;
+        }
+        assert_eq!(&self.room[9..12], status);
+    }
+}
+
+fn exchanges(
+    runtime: &LocalRuntime,
+    caller: &mut Caller,
+    count: u64,
+    request: &[u8],
+    status: &[u8],
+) -> Duration {
+    let start = Instant::now();
+    runtime.block_on(async {
+        for _ in 0..count {
+            caller.exchange(request, status).await;
+        }
+    });
+    start.elapsed()
+}
+
+fn bench(criterion: &mut Criterion) {
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .build_local(LocalOptions::default())
+        .unwrap();
+    let worker = worker(backend());
+    let bots = worker.view();
+    let verifier = &bots.registry.bots()[0].verifier;
+    let (small, large) = ([b'x'; 256], [b'x'; 16 * 1024]);
+    let token = "Authorization: Bearer a-token-that-only-this-bench-knows";
+    let forged = format!("X-Webhook-Signature: sha256={}", "0".repeat(64));
+    let cases = [
+        ("200, 256 B", signed(verifier, &small), b"200"),
+        ("200, 16 KiB", signed(verifier, &large), b"200"),
+        ("401, 256 B", request("/signed", &forged, &small), b"401"),
+        ("429, 256 B", request("/limited", token, &small), b"429"),
+        ("404, 256 B", request("/nowhere", token, &small), b"404"),
+    ];
+
+    let (near, far) = tokio::io::duplex(64 * 1024);
+    let peer = SocketAddr::from(([203, 0, 113, 7], 4711));
+    runtime.spawn_local(edge::run(worker.clone(), far, peer));
+    let mut caller = Caller {
+        stream: near,
+        room: vec![0; 64 * 1024],
+    };
+    // The only token of the limited bot.
+    let first = request("/limited", token, &small);
+    exchanges(&runtime, &mut caller, 1, &first, b"200");
+
+    let mut group = criterion.benchmark_group("line");
+    for (name, request, status) in &cases {
+        group.throughput(Throughput::Elements(1));
+        group.bench_function(*name, |bencher| {
+            bencher.iter_custom(|count| exchanges(&runtime, &mut caller, count, request, *status));
+        });
+    }
+    group.finish();
+    for (name, request, status) in &cases {
+        let info = allocation_counter::measure(|| {
+            exchanges(&runtime, &mut caller, COUNTED, request, *status);
+        });
+        println!(
+            "line/{name}: {:.1} allocations, {:.0} bytes a request",
+            info.count_total as f64 / COUNTED as f64,
+            info.bytes_total as f64 / COUNTED as f64,
+        );
+    }
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default().without_plots().warm_up_time(Duration::from_millis(100)).measurement_time(Duration::from_millis(400)).sample_size(10);
+    targets = bench
+}
+criterion_main!(benches);
