@@ -14,6 +14,7 @@ const FLOORS: [&[&str]; 6] = [
         "timers",
         "buffer",
         "gate",
+        "hop",
         "signature",
         "metrics",
     ],
