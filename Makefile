@@ -7,6 +7,9 @@ K6 := $(VENV)/bin/k6
 K6_VERSION := 1.1.0
 FUZZ_SECONDS := 5
 PYTHON := python3
+# Tools that cargo lacks are installed here and not in the user's home.
+TOOLS := $(CURDIR)/.tools
+export PATH := $(TOOLS)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test smoke lint deny bench bench-smoke fuzz load idle clean
@@ -45,7 +48,7 @@ lint: ## formatting and clippy, warnings are errors
 	cargo clippy --all-targets -- -D warnings
 
 deny: ## licences, banned crates and sources of all dependencies
-	@command -v cargo-deny >/dev/null || CARGO_PROFILE_DEV_DEBUG=0 cargo install cargo-deny --locked --debug
+	@command -v cargo-deny >/dev/null || CARGO_PROFILE_DEV_DEBUG=0 cargo install cargo-deny --locked --debug --root $(TOOLS)
 	cargo deny --log-level error check bans licenses sources
 
 bench: ## every criterion bench
@@ -56,7 +59,7 @@ bench-smoke: ## each bench once, to see that it still runs
 
 # cargo-fuzz asks for nightly's sanitizer flags; RUSTC_BOOTSTRAP lets the stable compiler take them.
 fuzz: ## each fuzz target for FUZZ_SECONDS
-	@command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --locked --debug
+	@command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --locked --debug --root $(TOOLS)
 	set -e; for target in $$(cargo fuzz list); do \
 		mkdir -p fuzz/corpus/$$target; \
 		RUSTC_BOOTSTRAP=1 cargo fuzz run $$target fuzz/corpus/$$target fuzz/seeds/$$target -- \
@@ -73,4 +76,4 @@ idle: ## what an idle connection costs in memory, on the release build
 
 clean: ## removes all that was built or installed here
 	cargo clean
-	rm -rf $(VENV) fuzz/target fuzz/corpus
+	rm -rf $(VENV) $(TOOLS) fuzz/target fuzz/corpus
