@@ -4,7 +4,8 @@ use crate::gate::Chunks;
 use crate::hop::{is_hop_by_hop, lists};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
-use httparse::{EMPTY_HEADER, Status};
+use httparse::{ParserConfig, Status};
+use std::mem::MaybeUninit;
 
 /// The largest response head, in bytes.
 pub(super) const HEAD_MAX: usize = 64 * 1024;
@@ -43,9 +44,14 @@ pub(super) fn read(
     let mut skipped = 0;
     loop {
         let rest = bytes.get(skipped..).unwrap_or_default();
-        let mut fields = [EMPTY_HEADER; FIELDS_MAX];
-        let mut parsed = httparse::Response::new(&mut fields);
-        let length = match parsed.parse(rest) {
+        let mut fields = [const { MaybeUninit::uninit() }; FIELDS_MAX];
+        let mut parsed = httparse::Response::new(&mut []);
+        let read = ParserConfig::default().parse_response_with_uninit_headers(
+            &mut parsed,
+            rest,
+            &mut fields,
+        );
+        let length = match read {
             Ok(Status::Complete(length)) => length,
             Ok(Status::Partial) if rest.len() > HEAD_MAX => return Err("its head is too large"),
             Ok(Status::Partial) => return Ok(None),
