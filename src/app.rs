@@ -37,7 +37,8 @@ pub struct App {
     workers: Arc<Vec<Handle>>,
     ready: Arc<AtomicBool>,
     acceptors: Vec<AbortHandle>,
-    tasks: JoinSet<()>,
+    /// Ends with the app.
+    _tasks: JoinSet<()>,
     settings: Settings,
     /// Where it listens: `http` or `admin` or `probes`, and the address.
     pub listening: Vec<(&'static str, SocketAddr)>,
@@ -116,7 +117,7 @@ impl App {
             workers,
             ready,
             acceptors,
-            tasks,
+            _tasks: tasks,
             settings,
             listening,
         })

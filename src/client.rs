@@ -1,20 +1,26 @@
 //! The upstream side: a keep-alive pool per worker and upstream, polled inside the request that uses it.
 //!
-//! No connection has a task of its own. The request's future drives the connection it holds, so one wake-up serves both, and a
-//! request that is dropped closes its connection with it: that is how a backend learns that the caller has gone.
+//! No connection has a task of its own. The request's future writes to and reads from the connection it holds, so one wake-up
+//! serves both, and a request that is dropped closes its connection with it: that is how a backend learns that the caller has
+//! gone. The client is ours because a general one pays for generality: channels, a task, a read buffer per connection.
 
 mod body;
 mod pool;
+mod read;
+mod request;
+mod response;
 
 use crate::clock;
 use crate::timers::Timer;
-pub use body::{Frames, Incoming};
-use http::{Request, Response};
-pub use pool::{Pool, Up};
+pub use body::Incoming;
+use bytes::Bytes;
+use http::{HeaderMap, Response};
+pub use pool::Pool;
+use pool::Up;
+pub use request::{Frames, Outgoing};
 use std::future::poll_fn;
-use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 /// Where an upstream is, resolved from its settings.
@@ -102,13 +108,13 @@ pub enum Cause {
     /// The name could not be resolved or nobody listens there.
     #[error("cannot connect: {0}")]
     Connect(#[source] std::io::Error),
-    /// The connection ended or spoke senselessly.
+    /// The connection broke.
     #[error("the exchange broke: {0}")]
-    Broken(#[source] hyper::Error),
+    Broken(#[source] std::io::Error),
     /// The connection ended without a word.
     #[error("the connection was closed before the response")]
     Gone,
-    /// A protocol switch nobody asked for.
+    /// The response cannot be relied on.
     #[error("the response makes no sense: {0}")]
     Senseless(&'static str),
 }
@@ -184,79 +190,114 @@ impl Schedule {
 
 /// Sends one request and returns the response once its head is there; the body then streams.
 ///
-/// A request that a kept-alive connection hands back unsent is sent again on another one; nothing else is ever repeated.
+/// A request of which a kept-alive connection took nothing is sent again on another one; nothing else is ever repeated.
 pub async fn send(
     pool: &Rc<Pool>,
-    mut request: Request<Frames>,
-    timer: Rc<Timer>,
+    mut request: Outgoing,
+    timer: &Rc<Timer>,
 ) -> Result<Response<Incoming>, UpstreamError> {
     let schedule = Schedule::new(pool.target.timeouts);
-    let unsent = |cause| UpstreamError {
-        cause,
-        sent: Sent::Unsent,
-    };
     loop {
-        let mut up = pool.checkout(&timer, &schedule).await.map_err(unsent)?;
-        schedule.arm(&timer, schedule.timeouts.first_byte);
-        match exchange(&mut up, request, &timer, &schedule).await {
-            Ok(response) if response.status() == http::StatusCode::SWITCHING_PROTOCOLS => {
-                return Err(UpstreamError {
-                    cause: Cause::Senseless("101 without an upgrade"),
-                    sent: Sent::Sent,
-                });
+        let checked_out = pool.checkout(timer, &schedule).await;
+        let mut up = checked_out.map_err(|cause| UpstreamError {
+            cause,
+            sent: Sent::Unsent,
+        })?;
+        schedule.arm(timer, schedule.timeouts.first_byte);
+        let exchanged = poll_fn(|cx| exchange(&mut up, &mut request, timer, &schedule, cx)).await;
+        timer.clear();
+        let sent = match request.written() {
+            0 => Sent::Unsent,
+            _ if request.is_written() => Sent::Sent,
+            _ => Sent::Partial,
+        };
+        match exchanged {
+            Ok((head, rest)) => {
+                // A response that came before the whole request is the last one on its connection.
+                let reusable = head.reusable && sent == Sent::Sent;
+                let (framing, pool, timer) = (head.framing, pool.clone(), timer.clone());
+                let body = Incoming::new(framing, rest, reusable, up, pool, timer, schedule);
+                return Ok(head.response.map(|()| body));
             }
-            Ok(response) => {
-                timer.clear();
-                return Ok(
-                    response.map(|body| Incoming::new(body, up, pool.clone(), timer, schedule))
-                );
-            }
-            Err(Failed::HandedBack(back, _)) if up.reused => request = *back,
-            Err(Failed::HandedBack(_, error)) => return Err(unsent(Cause::Broken(error))),
-            Err(Failed::Lost(cause)) => {
-                return Err(UpstreamError {
-                    cause,
-                    sent: up.sent(),
-                });
-            }
+            Err(Cause::Broken(_) | Cause::Gone) if sent == Sent::Unsent && up.reused => {}
+            Err(cause) => return Err(UpstreamError { cause, sent }),
         }
     }
 }
 
-enum Failed {
-    /// Not a byte of it was written: hyper gives the request back.
-    HandedBack(Box<Request<Frames>>, hyper::Error),
-    Lost(Cause),
-}
-
-/// One request and its response head on one connection, which is polled here.
-async fn exchange(
+/// Writes what is left of the request and reads the head of its response, with what came behind it.
+fn exchange(
     up: &mut Up,
-    request: Request<Frames>,
+    request: &mut Outgoing,
     timer: &Timer,
     schedule: &Schedule,
-) -> Result<Response<hyper::body::Incoming>, Failed> {
-    up.begin();
-    let mut sending = pin!(up.sender.try_send_request(request));
-    let conn = &mut up.conn;
-    poll_fn(|cx| {
-        let gone = Pin::new(&mut *conn).poll(cx).is_ready();
-        match sending.as_mut().poll(cx) {
-            Poll::Ready(Ok(response)) => return Poll::Ready(Ok(response)),
-            Poll::Ready(Err(mut error)) => {
-                return Poll::Ready(Err(match error.take_message() {
-                    Some(request) => Failed::HandedBack(Box::new(request), error.into_error()),
-                    None => Failed::Lost(Cause::Broken(error.into_error())),
-                }));
-            }
+    cx: &mut Context<'_>,
+) -> Poll<Result<(response::Head, Bytes), Cause>> {
+    let mut broken = None;
+    if !request.is_written()
+        && let Poll::Ready(Err(error)) = request.poll_write(&mut up.stream, cx)
+    {
+        // It may have answered before it closed: what it said is still read.
+        broken = Some(error);
+    }
+    if request.written() > 0 {
+        match poll_head(up, request, cx) {
+            Poll::Ready(Err(Cause::Gone | Cause::Broken(_))) if broken.is_some() => {}
+            Poll::Ready(result) => return Poll::Ready(result),
             Poll::Pending => {}
         }
-        if gone {
-            return Poll::Ready(Err(Failed::Lost(Cause::Gone)));
+    }
+    if let Some(error) = broken {
+        return Poll::Ready(Err(Cause::Broken(error)));
+    }
+    timer
+        .poll(cx)
+        .map(|()| Err(schedule.passed(Deadline::FirstByte)))
+}
+
+fn poll_head(
+    up: &mut Up,
+    request: &mut Outgoing,
+    cx: &mut Context<'_>,
+) -> Poll<Result<(response::Head, Bytes), Cause>> {
+    loop {
+        let (early, stream) = (&mut up.early, &mut up.stream);
+        let (bodiless, spare) = (request.bodiless, &mut request.spare);
+        let found = ready!(read::into_spare(stream, cx, read::SPARE, |fresh| {
+            if fresh.is_empty() {
+                return Err(Cause::Gone);
+            }
+            if early.is_empty() {
+                return take_head(fresh, bodiless, spare).inspect(|found| {
+                    if found.is_none() {
+                        early.extend_from_slice(fresh);
+                    }
+                });
+            }
+            early.extend_from_slice(fresh);
+            let found = take_head(early, bodiless, spare);
+            if !matches!(found, Ok(None)) {
+                *early = Vec::new();
+            }
+            found
+        }));
+        match found {
+            Ok(Ok(Some(found))) => return Poll::Ready(Ok(found)),
+            Ok(Ok(None)) => {}
+            Ok(Err(cause)) => return Poll::Ready(Err(cause)),
+            Err(error) => return Poll::Ready(Err(Cause::Broken(error))),
         }
-        timer
-            .poll(cx)
-            .map(|()| Err(Failed::Lost(schedule.passed(Deadline::FirstByte))))
-    })
-    .await
+    }
+}
+
+fn take_head(
+    bytes: &[u8],
+    bodiless: bool,
+    spare: &mut HeaderMap,
+) -> Result<Option<(response::Head, Bytes)>, Cause> {
+    let head = response::read(bytes, bodiless, spare).map_err(Cause::Senseless)?;
+    Ok(head.map(|head| {
+        let rest = Bytes::copy_from_slice(bytes.get(head.length..).unwrap_or_default());
+        (head, rest)
+    }))
 }

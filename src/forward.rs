@@ -1,12 +1,11 @@
 //! The head of a forwarded request, rebuilt: our own framing, our own identity headers, nothing that is hop-by-hop.
 
 use crate::bot::Bot;
-use crate::client::Frames;
-use http::header::{self, Entry, HeaderName};
+use crate::client::{Frames, Outgoing};
+use crate::hop::{is_hop_by_hop, lists};
+use http::header::{self, HeaderName};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Request, Uri, Version, response};
-use hyper::body::Body;
-use smallvec::SmallVec;
+use http::{HeaderMap, HeaderValue, Method, Uri};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -22,134 +21,122 @@ pub struct Identity<'a> {
     /// That address is a trusted proxy's: what it says of others is believed and passed on.
     pub trusted: bool,
     /// The request's id.
-    pub id: HeaderValue,
+    pub id: &'a HeaderValue,
 }
 
-/// The request for the upstream. Takes the header map out of the caller's head.
-pub fn rebuild(
-    bot: &Bot,
-    head: &mut Parts,
-    identity: Identity<'_>,
-    body: Frames,
-) -> Result<Request<Frames>, http::Error> {
+/// The request for the upstream, rebuilt from the caller's head, whose header map it takes.
+pub fn rebuild(bot: &Bot, head: &mut Parts, identity: &Identity<'_>, body: Frames) -> Outgoing {
     let mut headers = std::mem::take(&mut head.headers);
-    let framed = headers.contains_key(header::CONTENT_LENGTH)
-        || headers.contains_key(header::TRANSFER_ENCODING);
-    strip(&mut headers, |name| {
-        is_ours(name) || (!identity.trusted && is_identity(name))
-    });
-    if framed && body.is_end_stream() {
-        headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+    if let Some(connection) = headers.remove(header::CONNECTION) {
+        drop_named(&mut headers, &connection);
     }
-    let host = headers.insert(header::HOST, bot.authority.clone());
-    if identity.trusted {
-        append_peer(&mut headers, identity.socket);
-    } else {
-        headers.insert(X_FORWARDED_FOR, identity.socket.clone());
-    }
-    if let Entry::Vacant(entry) = headers.entry(X_FORWARDED_PROTO) {
-        entry.insert(HeaderValue::from_static("http"));
-    }
-    if let (Entry::Vacant(entry), Some(host)) = (headers.entry(X_FORWARDED_HOST), host) {
-        entry.insert(host);
-    }
-    headers.insert(X_REQUEST_ID, identity.id);
-    for (name, value) in &bot.headers {
-        headers.insert(name, value.clone());
-    }
-    let mut request = Request::new(body);
-    *request.uri_mut() = target(bot, &head.uri)?;
-    std::mem::swap(request.method_mut(), &mut head.method);
-    *request.headers_mut() = headers;
-    Ok(request)
+    let bodiless = head.method == Method::HEAD;
+    let length = body.len();
+    let write = |headers: &HeaderMap, out: &mut Vec<u8>| {
+        write_head(bot, head, headers, identity, length, out)
+    };
+    Outgoing::new(bodiless, body, headers, write)
 }
 
-/// Makes a response's head ours: nothing hop-by-hop, and the version that we speak, whatever the upstream does.
-pub fn strip_response(head: &mut response::Parts) {
-    strip(&mut head.headers, |name| name == "trailer");
-    head.version = Version::HTTP_11;
+fn write_head(
+    bot: &Bot,
+    head: &Parts,
+    headers: &HeaderMap,
+    identity: &Identity<'_>,
+    length: u64,
+    out: &mut Vec<u8>,
+) {
+    out.extend_from_slice(head.method.as_str().as_bytes());
+    out.push(b' ');
+    write_target(bot, &head.uri, out);
+    out.extend_from_slice(b" HTTP/1.1\r\nhost: ");
+    out.extend_from_slice(bot.authority.as_bytes());
+    let mut framed = length > 0;
+    for (name, value) in headers {
+        let known = name.as_str();
+        framed |= known == "content-length" || known == "transfer-encoding";
+        let ours = is_hop_by_hop(known)
+            || is_ours(known)
+            || bot.headers.iter().any(|(own, _)| own == name);
+        if !ours && (identity.trusted && known != "x-forwarded-for" || !is_identity(known)) {
+            field(out, known, value.as_bytes());
+        }
+    }
+    for (name, value) in &bot.headers {
+        field(out, name.as_str(), value.as_bytes());
+    }
+    if framed {
+        field(
+            out,
+            "content-length",
+            itoa::Buffer::new().format(length).as_bytes(),
+        );
+    }
+    write_identity(headers, identity, out);
+    out.extend_from_slice(b"\r\n\r\n");
+}
+
+/// Who sent it: what a trusted proxy said of that, with the proxy itself behind it, or what we see.
+fn write_identity(headers: &HeaderMap, identity: &Identity<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"\r\nx-forwarded-for: ");
+    if identity.trusted {
+        for value in headers.get_all(X_FORWARDED_FOR) {
+            out.extend_from_slice(value.as_bytes());
+            out.extend_from_slice(b", ");
+        }
+    }
+    out.extend_from_slice(identity.socket.as_bytes());
+    let told = |name: &HeaderName| identity.trusted && headers.contains_key(name);
+    if !told(&X_FORWARDED_PROTO) {
+        field(out, "x-forwarded-proto", b"http");
+    }
+    if let Some(host) = headers
+        .get(header::HOST)
+        .filter(|_| !told(&X_FORWARDED_HOST))
+    {
+        field(out, "x-forwarded-host", host.as_bytes());
+    }
+    field(out, "x-request-id", identity.id.as_bytes());
+}
+
+/// Begins a line: the one before it is not ended yet.
+fn field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
+    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
 }
 
 /// The upstream's path before the caller's own, which is never decoded or normalised.
-fn target(bot: &Bot, uri: &Uri) -> Result<Uri, http::Error> {
+fn write_target(bot: &Bot, uri: &Uri, out: &mut Vec<u8>) {
     let whole = uri.path_and_query().map_or("/", |target| target.as_str());
     let rest = match &bot.strip {
         Some(prefix) => whole.strip_prefix(prefix.as_str()).unwrap_or(whole),
         None => whole,
     };
-    if rest.len() == whole.len() && bot.prefix.is_empty() && uri.scheme().is_none() {
-        return Ok(uri.clone());
+    out.extend_from_slice(bot.prefix.as_bytes());
+    if !rest.starts_with('/') {
+        out.push(b'/');
     }
-    let slash = if rest.starts_with('/') { "" } else { "/" };
-    Ok(format!("{}{slash}{rest}", bot.prefix).try_into()?)
+    out.extend_from_slice(rest.as_bytes());
 }
 
-/// Removes the hop-by-hop fields of RFC 9110 §7.6.1, those that `Connection` names, and those that `more` names.
-fn strip(headers: &mut HeaderMap, more: impl Fn(&str) -> bool) {
-    let mut doomed: SmallVec<[HeaderName; 4]> = SmallVec::new();
-    let mut named = false;
-    for name in headers.keys() {
-        named |= name == header::CONNECTION;
-        if is_hop_by_hop(name.as_str()) || more(name.as_str()) {
-            doomed.push(name.clone());
-        }
-    }
-    if named {
-        let values = headers.get_all(header::CONNECTION);
-        let listed = |name: &&HeaderName| {
-            **name != header::HOST && values.iter().any(|value| lists(value, name))
-        };
-        doomed.extend(headers.keys().filter(listed).cloned());
-    }
+/// Takes out what the caller's `Connection` names, but not what says where the request goes.
+fn drop_named(headers: &mut HeaderMap, connection: &HeaderValue) {
+    let named = |name: &&HeaderName| **name != header::HOST && lists(connection, name.as_str());
+    let doomed: Vec<HeaderName> = headers.keys().filter(named).cloned().collect();
     for name in doomed {
         headers.remove(name);
     }
 }
 
-fn lists(value: &HeaderValue, name: &HeaderName) -> bool {
-    let tokens = value.as_bytes().split(|&b| b == b',');
-    tokens
-        .map(<[u8]>::trim_ascii)
-        .any(|token| token.eq_ignore_ascii_case(name.as_str().as_bytes()))
-}
-
-fn is_hop_by_hop(name: &str) -> bool {
-    matches!(
-        name,
-        "connection"
-            | "keep-alive"
-            | "proxy-authenticate"
-            | "proxy-authorization"
-            | "proxy-connection"
-            | "te"
-            | "transfer-encoding"
-            | "upgrade"
-            | "http2-settings"
-    )
-}
-
-/// What the rebuilt request sets itself, or has fulfilled already. A name with an underscore could pass for one of those headers
+/// What the rebuilt request says itself, or has fulfilled already. A name with an underscore could pass for one of those headers
 /// in a backend that maps both to one variable (CGI, WSGI), so it is not passed on.
 fn is_ours(name: &str) -> bool {
-    matches!(
-        name,
-        "content-length" | "expect" | "trailer" | "x-request-id"
-    ) || name.contains('_')
+    matches!(name, "host" | "content-length" | "expect" | "x-request-id") || name.contains('_')
 }
 
 /// What a caller could say of itself to look like somebody else.
 fn is_identity(name: &str) -> bool {
     matches!(name, "forwarded" | "x-real-ip") || name.starts_with("x-forwarded-")
-}
-
-fn append_peer(headers: &mut HeaderMap, peer: &HeaderValue) {
-    let mut list = Vec::new();
-    for value in headers.get_all(X_FORWARDED_FOR) {
-        list.extend_from_slice(value.as_bytes());
-        list.extend_from_slice(b", ");
-    }
-    list.extend_from_slice(peer.as_bytes());
-    if let Ok(value) = HeaderValue::from_maybe_shared(bytes::Bytes::from(list)) {
-        headers.insert(X_FORWARDED_FOR, value);
-    }
 }

@@ -9,7 +9,7 @@ mod head;
 #[cfg(test)]
 mod tests;
 
-use body::Chunks;
+pub use body::Chunks;
 pub use head::{FIELDS_MAX, HEAD_MAX};
 
 /// Why a connection's bytes were refused. All of them end the connection.
@@ -182,7 +182,7 @@ impl Gate {
                         self.place = self.end();
                     }
                 }
-                Place::Chunked(chunks) => match chunks.pass(rest) {
+                Place::Chunked(chunks) => match chunks.pass(rest, |_| {}) {
                     Ok((used, done)) => {
                         at += used;
                         if done {

@@ -19,6 +19,7 @@ pub mod edge;
 pub mod forward;
 pub mod gate;
 pub mod head;
+pub mod hop;
 pub mod limit;
 pub mod line;
 pub mod metrics;

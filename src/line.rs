@@ -144,17 +144,15 @@ async fn pass(
     let identity = Identity {
         socket: &caller.text,
         trusted,
-        id: trace.id.clone(),
+        id: &trace.id,
     };
-    let request = forward::rebuild(bot, head, identity, Frames::new(frames, hold))
-        .map_err(|_| Reject::DotSegments)?;
+    let request = forward::rebuild(bot, head, &identity, Frames::new(frames, hold));
     let pool = &view.pools[bot.upstream];
     trace.upstream(pool);
-    let response = client::send(pool, request, caller.timer.clone())
+    let response = client::send(pool, request, &caller.timer)
         .await
         .map_err(Reject::Upstream)?;
-    let (mut parts, body) = response.into_parts();
-    forward::strip_response(&mut parts);
+    let (parts, body) = response.into_parts();
     let reply = Reply::upstream(&parts, body, guard);
     Ok(Response::from_parts(parts, reply))
 }

@@ -98,11 +98,16 @@ impl Verifier {
 
     /// Checks all that the head can tell: the headers' shape, the window, and the token where that is all there is.
     pub fn begin(&self, head: &Head<'_>, now: Unix) -> Result<Check<'_>, Failure> {
-        let mut parts = SmallVec::new();
+        let mut check = Check {
+            parts: SmallVec::new(),
+        };
         for scheme in &self.schemes {
-            parts.push(Part::begin(scheme, head, now)?);
+            check.parts.push(Part::new(scheme, now));
+            if let Some(part) = check.parts.last_mut() {
+                part.begin(head)?;
+            }
         }
-        Ok(Check { parts })
+        Ok(check)
     }
 
     /// Meta's question, which carries no signature and is proven by a word of its own; `None` where this request is not one.
@@ -135,10 +140,10 @@ impl Check<'_> {
     }
 
     /// The verdict over the whole body; `frames` are those that [`Self::update`] was given, `head` is that of [`Verifier::begin`].
-    pub fn finish(self, head: &Head<'_>, frames: &[Bytes]) -> Result<Proof, Failure> {
+    pub fn finish(mut self, head: &Head<'_>, frames: &[Bytes]) -> Result<Proof, Failure> {
         let secrets = self
             .parts
-            .into_iter()
+            .iter_mut()
             .map(|part| part.finish(head, frames))
             .collect::<Result<_, _>>()?;
         Ok(Proof { secrets })

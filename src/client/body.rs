@@ -1,88 +1,68 @@
-//! The two bodies of an exchange: the frames that go up, and the response that streams down.
+//! A response body as it streams down from its connection.
 
 use super::pool::{Pool, Up};
+use super::response::Framing;
 use super::{Cause, Deadline, Schedule, Sent, UpstreamError};
-use crate::buffer::Hold;
 use crate::timers::Timer;
-use bytes::Bytes;
-use hyper::body::{Body, Frame, SizeHint};
-use std::collections::VecDeque;
-use std::convert::Infallible;
-use std::pin::Pin;
+use bytes::{Bytes, BytesMut};
+use hyper::body::SizeHint;
+use std::io;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, ready};
 
-/// A request body that has arrived whole: its frames as they came, and what they hold of the buffer.
-#[derive(Debug)]
-pub struct Frames {
-    frames: VecDeque<Bytes>,
-    left: u64,
-    _hold: Option<Hold>,
-}
+/// What is read of a body at a time, in bytes.
+const PIECE: usize = 16 * 1024;
 
-impl Frames {
-    /// The frames in order, with the budget they are held under.
-    pub fn new(frames: Vec<Bytes>, hold: Option<Hold>) -> Self {
-        let left = frames.iter().map(|frame| frame.len() as u64).sum();
-        Self {
-            frames: frames.into(),
-            left,
-            _hold: hold,
-        }
-    }
-}
-
-impl Body for Frames {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Poll::Ready(self.frames.pop_front().map(|frame| {
-            self.left -= frame.len() as u64;
-            Ok(Frame::data(frame))
-        }))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.frames.is_empty()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.left)
-    }
-}
-
-/// A response body, driving the connection it comes from. Dropped before its end, it closes the connection.
+/// A response body with the connection it comes from. Dropped before its end, it closes the connection.
 #[derive(Debug)]
 pub struct Incoming {
-    body: hyper::body::Incoming,
+    framing: Framing,
+    /// What came with the head, or behind the piece before.
+    ready: Bytes,
     up: Option<Up>,
+    reusable: bool,
+    ended: bool,
+    /// The deadline for the next piece is set.
+    waiting: bool,
     pool: Rc<Pool>,
     timer: Rc<Timer>,
     schedule: Schedule,
-    /// The deadline for the next piece is set.
-    waiting: bool,
+}
+
+/// What a step of the framing gave.
+enum Step {
+    Data(Bytes),
+    End,
+    /// More bytes are needed.
+    Hungry,
 }
 
 impl Incoming {
     pub(super) fn new(
-        body: hyper::body::Incoming,
+        framing: Framing,
+        ready: Bytes,
+        reusable: bool,
         up: Up,
         pool: Rc<Pool>,
         timer: Rc<Timer>,
         schedule: Schedule,
     ) -> Self {
-        Self {
-            body,
+        let ended = matches!(framing, Framing::Length(0));
+        let mut body = Self {
+            framing,
+            ready,
             up: Some(up),
+            reusable,
+            ended,
+            waiting: false,
             pool,
             timer,
             schedule,
-            waiting: false,
+        };
+        if ended {
+            body.finish();
         }
+        body
     }
 
     /// The next piece of data, `None` at the end. Trailers are dropped: they are hop-by-hop unless both sides agreed.
@@ -91,90 +71,128 @@ impl Incoming {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, UpstreamError>>> {
         loop {
-            let polled = match frame(&mut self.body, cx) {
-                Poll::Pending => {
-                    if let Some(up) = &mut self.up
-                        && Pin::new(&mut *up.conn).poll(cx).is_ready()
-                    {
-                        // It will never be reused; what it has delivered is still read below.
-                        self.up = None;
+            if self.ended {
+                return Poll::Ready(None);
+            }
+            match self.step() {
+                Ok(Step::Data(data)) => {
+                    if matches!(self.framing, Framing::Length(0)) {
+                        self.end();
                     }
-                    frame(&mut self.body, cx)
+                    return Poll::Ready(Some(Ok(data)));
                 }
-                ready => ready,
-            };
-            return match polled {
-                Poll::Ready(Some(Ok(piece))) => {
-                    self.timer.clear();
-                    self.waiting = false;
-                    match piece.into_data() {
-                        Ok(data) => Poll::Ready(Some(Ok(data))),
-                        Err(_trailers) => continue,
+                Ok(Step::End) => self.end(),
+                Ok(Step::Hungry) => match self.poll_read(cx) {
+                    Poll::Ready(Ok(piece)) if piece.is_empty() => {
+                        if !matches!(self.framing, Framing::Close) {
+                            return Poll::Ready(Some(Err(self.fail(Cause::Gone))));
+                        }
+                        self.end();
                     }
-                }
-                Poll::Ready(Some(Err(error))) => {
-                    Poll::Ready(Some(Err(self.fail(Cause::Broken(error)))))
-                }
-                Poll::Ready(None) => {
-                    self.finish();
-                    Poll::Ready(None)
-                }
-                Poll::Pending if self.up.is_none() => {
-                    Poll::Ready(Some(Err(self.fail(Cause::Gone))))
-                }
-                Poll::Pending => {
-                    if !self.waiting {
-                        self.waiting = true;
-                        self.schedule.arm(&self.timer, self.schedule.timeouts.idle);
+                    Poll::Ready(Ok(piece)) => self.ready = piece,
+                    Poll::Ready(Err(error)) => {
+                        return Poll::Ready(Some(Err(self.fail(Cause::Broken(error)))));
                     }
-                    let passed = self.timer.poll(cx);
-                    passed.map(|()| Some(Err(self.fail(self.schedule.passed(Deadline::Idle)))))
-                }
-            };
+                    Poll::Pending => {
+                        if !self.waiting {
+                            self.waiting = true;
+                            self.schedule.arm(&self.timer, self.schedule.timeouts.idle);
+                        }
+                        ready!(self.timer.poll(cx));
+                        return Poll::Ready(Some(Err(
+                            self.fail(self.schedule.passed(Deadline::Idle))
+                        )));
+                    }
+                },
+                Err(cause) => return Poll::Ready(Some(Err(self.fail(cause)))),
+            }
         }
     }
 
     /// True once nothing more will come.
     pub fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.ended
     }
 
     /// The length, as far as the response head told it.
     pub fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        match self.framing {
+            Framing::Length(left) => SizeHint::with_exact(left),
+            Framing::Chunked(_) | Framing::Close => SizeHint::default(),
+        }
+    }
+
+    /// Takes data out of what is there.
+    fn step(&mut self) -> Result<Step, Cause> {
+        if self.ready.is_empty() {
+            return Ok(Step::Hungry);
+        }
+        match &mut self.framing {
+            Framing::Close => Ok(Step::Data(std::mem::take(&mut self.ready))),
+            Framing::Length(left) => {
+                let here = usize::try_from(*left)
+                    .unwrap_or(usize::MAX)
+                    .min(self.ready.len());
+                *left -= here as u64;
+                Ok(Step::Data(self.ready.split_to(here)))
+            }
+            Framing::Chunked(chunks) => {
+                let mut data = BytesMut::new();
+                let bytes = std::mem::take(&mut self.ready);
+                let passed = chunks.pass(&bytes, |piece| data.extend_from_slice(piece));
+                let (used, done) =
+                    passed.map_err(|_| Cause::Senseless("its chunks are malformed"))?;
+                self.ready = bytes.slice(used..);
+                match (data.is_empty(), done) {
+                    (true, false) => Ok(Step::Hungry),
+                    (true, true) => Ok(Step::End),
+                    (false, done) => {
+                        if done {
+                            self.framing = Framing::Length(0);
+                        }
+                        Ok(Step::Data(data.freeze()))
+                    }
+                }
+            }
+        }
+    }
+
+    /// Reads a piece; an empty one is the end of the connection.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
+        let Some(up) = &mut self.up else {
+            return Poll::Ready(Ok(Bytes::new()));
+        };
+        let mut piece = BytesMut::zeroed(0);
+        let read = super::read::into_spare(&mut up.stream, cx, PIECE, |bytes| {
+            piece.extend_from_slice(bytes)
+        });
+        ready!(read)?;
+        self.waiting = false;
+        Poll::Ready(Ok(piece.freeze()))
     }
 
     fn fail(&mut self, cause: Cause) -> UpstreamError {
         self.up = None;
+        self.ended = true;
         UpstreamError {
             cause,
             sent: Sent::Sent,
         }
     }
 
-    /// The response is complete: the connection goes back to the pool if it is ready for another request at once.
+    fn end(&mut self) {
+        self.ended = true;
+        self.finish();
+    }
+
+    /// The response is complete: the connection goes back to the pool, unless something stands behind the response.
     fn finish(&mut self) {
-        let Some(mut up) = self.up.take() else { return };
-        let alive = Pin::new(&mut *up.conn)
-            .poll(&mut Context::from_waker(Waker::noop()))
-            .is_pending();
-        if alive && up.sender.is_ready() {
+        self.timer.clear();
+        if let Some(up) = self.up.take()
+            && self.reusable
+            && self.ready.is_empty()
+        {
             self.pool.put_back(up);
         }
     }
-}
-
-impl Drop for Incoming {
-    fn drop(&mut self) {
-        if self.body.is_end_stream() {
-            self.finish();
-        }
-    }
-}
-
-fn frame(
-    body: &mut hyper::body::Incoming,
-    cx: &mut Context<'_>,
-) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-    Pin::new(body).poll_frame(cx)
 }

@@ -5,7 +5,6 @@ use crate::clock;
 use crate::gate::{Fault, Gate};
 use crate::line::{self, Caller};
 use crate::reply::Reply;
-use crate::timers::Timer;
 use crate::worker::Worker;
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header};
@@ -50,6 +49,8 @@ pub(super) struct Conn {
     /// No further request is wanted: the connection ends as soon as it is idle.
     pub(super) ending: Cell<bool>,
     pub(super) received: Cell<u64>,
+    /// The caller closed its side while its request was served.
+    pub(super) gone: Cell<bool>,
     served: Cell<u64>,
     answered: Cell<bool>,
     idle_since: Cell<u64>,
@@ -68,6 +69,7 @@ impl Conn {
             phase: Cell::new(Phase::Idle),
             ending: Cell::new(false),
             received: Cell::new(0),
+            gone: Cell::new(false),
             served: Cell::new(0),
             answered: Cell::new(false),
             idle_since: Cell::new(clock::now()),
@@ -264,7 +266,7 @@ where
     };
     let mut http = pin!(
         http1::Builder::new()
-            .half_close(false)
+            .half_close(true)
             .writev(false)
             .max_buf_size(BUFFER)
             .serve_connection(TokioIo::new(Socket::new(stream, conn.clone())), service)
@@ -276,18 +278,12 @@ where
         if timer.poll(cx).is_ready() && conn.give_up() {
             return Poll::Ready(());
         }
-        if http.as_mut().poll(cx).is_ready() {
+        if http.as_mut().poll(cx).is_ready() || conn.gone.get() {
             return Poll::Ready(());
         }
         let deadline = conn.deadline();
         timer.set(deadline);
-        let _ = watch(&timer, cx);
-        Poll::Pending
+        timer.poll(cx)
     })
     .await;
-}
-
-/// Leaves the task's waker with the timer.
-fn watch(timer: &Timer, cx: &Context<'_>) -> Poll<()> {
-    timer.poll(cx)
 }

@@ -153,6 +153,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         })
     }
 
+    /// Sees whether the caller has gone while its request is served. hyper could watch for that itself, at the price of a fresh
+    /// read buffer for every request. What comes instead of a close is the next request's and waits.
+    fn watch(&mut self, cx: &mut Context<'_>) {
+        if !self.held.is_empty() || self.conn.fault.get().is_some() || self.conn.mid_body() {
+            return;
+        }
+        match self.read_spare(cx, true) {
+            Poll::Ready(Ok(0) | Err(_)) => self.conn.gone.set(true),
+            Poll::Ready(Ok(n)) => {
+                self.conn.received.set(self.conn.received.get() + n as u64);
+                self.gate();
+            }
+            Poll::Pending => {}
+        }
+    }
+
     /// Writes the refusal that the gate's fault calls for, if the connection ends with one.
     fn say_last_words(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.last_words.is_none() {
@@ -180,9 +196,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Socket<S> {
     }
 
     /// hyper calls this only with nothing left in its own buffer: an answer that was handed over is out now.
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.conn.phase.get() == Phase::Handed {
-            self.conn.become_idle(clock::now());
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.conn.phase.get() {
+            Phase::Handed => self.conn.become_idle(clock::coarse()),
+            Phase::Busy => self.get_mut().watch(cx),
+            Phase::Idle => {}
         }
         Poll::Ready(Ok(()))
     }

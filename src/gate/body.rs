@@ -23,7 +23,8 @@ enum Step {
 }
 
 #[derive(Debug)]
-pub(super) struct Chunks {
+/// Where in a chunked body the next byte stands.
+pub struct Chunks {
     step: Step,
     extensions: usize,
     trailers: usize,
@@ -46,7 +47,12 @@ impl Default for Chunks {
 
 impl Chunks {
     /// How many bytes belong to this body and whether it ended with them; on a fault, how many came before it.
-    pub(super) fn pass(&mut self, bytes: &[u8]) -> Result<(usize, bool), usize> {
+    /// `data` is given what stands in the chunks.
+    pub fn pass(
+        &mut self,
+        bytes: &[u8],
+        mut data: impl FnMut(&[u8]),
+    ) -> Result<(usize, bool), usize> {
         let mut at = 0;
         while at < bytes.len() {
             if let Step::Data { left } = &mut self.step {
@@ -54,6 +60,7 @@ impl Chunks {
                     .unwrap_or(usize::MAX)
                     .min(bytes.len() - at);
                 *left -= here as u64;
+                data(&bytes[at..at + here]);
                 at += here;
                 if *left == 0 {
                     self.step = Step::DataReturn;

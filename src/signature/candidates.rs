@@ -27,15 +27,15 @@ pub(super) enum Layout {
 }
 
 impl Layout {
-    /// Every signature in the header's value, decoded; what is not a signature of ours is skipped, what is must be well made.
+    /// Puts every signature in the header's value into `tags`, decoded; what is not a signature of ours is skipped, what is must be well made.
     pub(super) fn tags(
         &self,
         value: &str,
         spelling: Spelling,
         least: usize,
         most: usize,
-    ) -> Result<Tags, Failure> {
-        let mut tags = Tags::new();
+        tags: &mut Tags,
+    ) -> Result<(), Failure> {
         let mut add = |text: &str| {
             if tags.len() == MOST {
                 return Err(Failure::TooManySignatures);
@@ -71,7 +71,7 @@ impl Layout {
         if tags.is_empty() {
             Err(Failure::MalformedSignature)
         } else {
-            Ok(tags)
+            Ok(())
         }
     }
 
@@ -142,9 +142,9 @@ mod tests {
     use super::*;
 
     fn count(layout: &Layout, value: &str) -> Result<usize, Failure> {
-        layout
-            .tags(value, Spelling::Hex, 2, 2)
-            .map(|tags| tags.len())
+        let mut tags = Tags::new();
+        layout.tags(value, Spelling::Hex, 2, 2, &mut tags)?;
+        Ok(tags.len())
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::candidates::{Tags, one_pair};
 use super::failure::Failure;
 use super::field::{FieldPath, read_all};
 use super::form;
-use super::head::{Head, only_text};
+use super::head::{Head, only, only_text};
 use super::instant::Unix;
 use super::key::Material;
 use super::scheme::{Facts, Place, Scheme};
@@ -15,37 +15,37 @@ use ring::{digest, hmac};
 use smallvec::SmallVec;
 use subtle::ConstantTimeEq as _;
 
-/// A request that is being verified by one scheme.
+/// A request that is being verified by one scheme. Filled in place, because a hash in the making is large to move.
 pub(super) struct Part<'v> {
     scheme: &'v Scheme,
     now: Unix,
-    state: State,
-}
-
-#[expect(
-    clippy::large_enum_variant,
-    reason = "the large one is the usual one, and lives on the stack"
-)]
-enum State {
-    /// The head decided; the index of the secret.
-    Decided(usize),
-    /// The body is hashed as it arrives, once for each secret.
-    Hashing {
-        tags: Tags,
-        macs: SmallVec<[(usize, hmac::Context); 1]>,
-    },
-    /// The verdict needs the whole body. No signatures yet where they stand in it.
-    Waiting { tags: Option<Tags> },
+    /// The index of the secret where the head decided.
+    decided: Option<usize>,
+    /// The signatures; none yet where they stand in the body.
+    tags: Tags,
+    /// The body's hash in the making, once for each secret; none where the verdict needs the whole body.
+    macs: SmallVec<[(usize, hmac::Context); 1]>,
 }
 
 impl<'v> Part<'v> {
-    /// Checks all that the head can tell.
-    pub(super) fn begin(scheme: &'v Scheme, head: &Head<'_>, now: Unix) -> Result<Self, Failure> {
-        let part = |state| Self { scheme, now, state };
-        if scheme.unproven() {
-            return Ok(part(State::Decided(0)));
+    pub(super) fn new(scheme: &'v Scheme, now: Unix) -> Self {
+        Self {
+            scheme,
+            now,
+            decided: None,
+            tags: Tags::new(),
+            macs: SmallVec::new(),
         }
-        let live = scheme.live_keys(now)?;
+    }
+
+    /// Checks all that the head can tell.
+    pub(super) fn begin(&mut self, head: &Head<'_>) -> Result<(), Failure> {
+        let Self { scheme, now, .. } = *self;
+        if scheme.unproven() {
+            self.decided = Some(0);
+            return Ok(());
+        }
+        scheme.live_keys(now).next().ok_or(Failure::Expired)?;
         if let Some(require) = &scheme.require {
             let value = only_text(head.headers, &require.header, Failure::NotConfirmed)?;
             if one_pair(value, ",", &require.key) != Ok(Some(&require.value)) {
@@ -53,81 +53,60 @@ impl<'v> Part<'v> {
             }
         }
         let id = scheme.id_bytes(head)?;
-        let tags = match &scheme.place {
-            Place::Header { name, layout } => {
-                let value = only_text(head.headers, name, Failure::MalformedSignature)?;
-                if scheme.decided_by_head() {
-                    return token(scheme, layout.value(value)?, now)
-                        .map(|secret| part(State::Decided(secret)));
-                }
-                let (least, most) = scheme.algorithm.signature_length();
-                Some(layout.tags(value, scheme.spelling, least, most)?)
+        if let Place::Header { name, layout } = &scheme.place {
+            let value = only_text(head.headers, name, Failure::MalformedSignature)?;
+            if scheme.decided_by_head() {
+                self.decided = Some(token(scheme, layout.value(value)?, now)?);
+                return Ok(());
             }
-            Place::Field(_) | Place::Nowhere => None,
-        };
+            let (least, most) = scheme.algorithm.signature_length();
+            layout.tags(value, scheme.spelling, least, most, &mut self.tags)?;
+        }
         let timestamp = scheme.timestamp_text(head)?;
         if let (Some(text), Some(timestamp)) = (timestamp, &scheme.timestamp) {
             timestamp.unit.judge(text, timestamp.tolerance, now)?;
         }
         for piece in scheme.template.pieces() {
             if let Piece::Header(name) = piece {
-                super::head::only(head.headers, name)?;
+                only(head.headers, name)?;
             }
         }
-        let state = match tags {
-            Some(tags) if scheme.streams() => {
-                let facts = Facts {
-                    timestamp: timestamp.unwrap_or_default(),
-                    id,
-                    ..scheme.facts(head)
-                };
-                let mut macs = SmallVec::new();
-                for (index, key) in live {
-                    if let Material::Mac(key) = &key.material {
-                        let mut mac = hmac::Context::with_key(key);
-                        scheme.write(&scheme.template.before, &facts, &mut |bytes: &[u8]| {
-                            mac.update(bytes)
-                        })?;
-                        macs.push((index, mac));
-                    }
+        if scheme.streams {
+            let facts = Facts {
+                timestamp: timestamp.unwrap_or_default(),
+                id,
+                ..scheme.facts(head)
+            };
+            for (index, key) in scheme.live_keys(now) {
+                if let Material::Mac(key) = &key.material {
+                    let mut mac = hmac::Context::with_key(key);
+                    scheme.write(&scheme.template.before, &facts, &mut |bytes: &[u8]| {
+                        mac.update(bytes)
+                    })?;
+                    self.macs.push((index, mac));
                 }
-                State::Hashing { tags, macs }
             }
-            tags => State::Waiting { tags },
-        };
-        Ok(part(state))
+        }
+        Ok(())
     }
 
     /// Takes in a frame where the body is hashed as it arrives.
     pub(super) fn update(&mut self, frame: &[u8]) {
-        if let State::Hashing { macs, .. } = &mut self.state {
-            for (_, mac) in macs {
-                mac.update(frame);
-            }
+        for (_, mac) in &mut self.macs {
+            mac.update(frame);
         }
     }
 
     /// The verdict: the index of the secret that made the signature.
-    pub(super) fn finish(self, head: &Head<'_>, frames: &[Bytes]) -> Result<usize, Failure> {
-        let Self { scheme, now, state } = self;
-        let secret = match state {
-            State::Decided(secret) => return Ok(secret),
-            State::Hashing { tags, macs } => {
-                let timestamp = scheme.timestamp_text(head)?.unwrap_or_default();
-                let facts = Facts {
-                    timestamp,
-                    id: scheme.id_bytes(head)?,
-                    ..scheme.facts(head)
-                };
-                let mut found = Found::default();
-                for (index, mut mac) in macs {
-                    let rest = scheme.template.from_body.get(1..).unwrap_or_default();
-                    scheme.write(rest, &facts, &mut |bytes: &[u8]| mac.update(bytes))?;
-                    found.compare(index, mac.sign().as_ref(), &tags);
-                }
-                found.verdict()?
-            }
-            State::Waiting { tags } => whole(scheme, head, frames, now, tags)?,
+    pub(super) fn finish(&mut self, head: &Head<'_>, frames: &[Bytes]) -> Result<usize, Failure> {
+        let scheme = self.scheme;
+        if let Some(secret) = self.decided {
+            return Ok(secret);
+        }
+        let secret = if self.macs.is_empty() {
+            self.whole(head, frames)?
+        } else {
+            self.hashed(head)?
         };
         body_hash(scheme, head, frames)?;
         // A timestamp inside the body is trusted, and so parsed, only now that the body is.
@@ -136,9 +115,83 @@ impl<'v> Part<'v> {
                 .read(frames, &mut Vec::new())
                 .map_err(|_| Failure::NotJson)?
                 .ok_or(Failure::MissingField)?;
-            timestamp.unit.judge(&text, timestamp.tolerance, now)?;
+            timestamp.unit.judge(&text, timestamp.tolerance, self.now)?;
         }
         Ok(secret)
+    }
+
+    /// The verdict over a body that was hashed as it arrived.
+    fn hashed(&mut self, head: &Head<'_>) -> Result<usize, Failure> {
+        let scheme = self.scheme;
+        let timestamp = scheme.timestamp_text(head)?.unwrap_or_default();
+        let facts = Facts {
+            timestamp,
+            id: scheme.id_bytes(head)?,
+            ..scheme.facts(head)
+        };
+        let rest = scheme.template.from_body.get(1..).unwrap_or_default();
+        let mut found = Found::default();
+        for (index, mut mac) in self.macs.drain(..) {
+            scheme.write(rest, &facts, &mut |bytes: &[u8]| mac.update(bytes))?;
+            found.compare(index, mac.sign().as_ref(), &self.tags);
+        }
+        found.verdict()
+    }
+
+    /// The verdict over a body that is there as a whole.
+    fn whole(&mut self, head: &Head<'_>, frames: &[Bytes]) -> Result<usize, Failure> {
+        let scheme = self.scheme;
+        // One pass for all fields: the template's, then the signature's, then the timestamp's.
+        let mut paths: Vec<FieldPath> = scheme.template.fields.clone();
+        if let Place::Field(path) = &scheme.place {
+            paths.push(path.clone());
+        }
+        let signed_time = scheme
+            .timestamp_field()
+            .filter(|_| scheme.template.has(&Piece::Timestamp));
+        paths.extend(signed_time.cloned());
+        let fields = match paths.as_slice() {
+            [] => Vec::new(),
+            paths => read_all(paths, frames, &mut Vec::new()).map_err(|_| Failure::NotJson)?,
+        };
+        let field = |at: usize| {
+            fields
+                .get(at)
+                .and_then(Option::as_deref)
+                .ok_or(Failure::MissingField)
+        };
+        if let Place::Field(_) = scheme.place {
+            let (least, most) = scheme.algorithm.signature_length();
+            self.tags.push(scheme.spelling.read(
+                field(scheme.template.fields.len())?,
+                least,
+                most,
+            )?);
+        }
+        let timestamp = match signed_time {
+            Some(_) => field(paths.len() - 1)?,
+            None => scheme.timestamp_text(head)?.unwrap_or_default(),
+        };
+        let form = scheme.form(head, frames)?;
+        let facts = Facts {
+            timestamp,
+            id: scheme.id_bytes(head)?,
+            form: &form,
+            fields: &fields,
+            frames,
+            ..scheme.facts(head)
+        };
+        let mut found = Found::default();
+        for base in &scheme.bases {
+            try_all(
+                scheme,
+                &Facts { base, ..facts },
+                self.now,
+                &self.tags,
+                &mut found,
+            )?;
+        }
+        found.verdict()
     }
 }
 
@@ -164,7 +217,7 @@ impl Found {
 fn token(scheme: &Scheme, offered: &str, now: Unix) -> Result<usize, Failure> {
     let offered = digest::digest(&digest::SHA256, offered.as_bytes());
     let mut found = Found::default();
-    for (index, key) in scheme.live_keys(now)? {
+    for (index, key) in scheme.live_keys(now) {
         if bool::from(key.is_token(&offered)) {
             found.0 = found.0.or(Some(index));
         }
@@ -172,65 +225,7 @@ fn token(scheme: &Scheme, offered: &str, now: Unix) -> Result<usize, Failure> {
     found.verdict()
 }
 
-/// The verdict over a body that is there as a whole.
-fn whole(
-    scheme: &Scheme,
-    head: &Head<'_>,
-    frames: &[Bytes],
-    now: Unix,
-    tags: Option<Tags>,
-) -> Result<usize, Failure> {
-    // One pass for all fields: the template's, then the signature's, then the timestamp's.
-    let mut paths: Vec<FieldPath> = scheme.template.fields.clone();
-    if let Place::Field(path) = &scheme.place {
-        paths.push(path.clone());
-    }
-    let signed_time = scheme
-        .timestamp_field()
-        .filter(|_| scheme.template.has(&Piece::Timestamp));
-    paths.extend(signed_time.cloned());
-    let fields = match paths.as_slice() {
-        [] => Vec::new(),
-        paths => read_all(paths, frames, &mut Vec::new()).map_err(|_| Failure::NotJson)?,
-    };
-    let field = |at: usize| {
-        fields
-            .get(at)
-            .and_then(Option::as_deref)
-            .ok_or(Failure::MissingField)
-    };
-    let tags = match (tags, &scheme.place) {
-        (Some(tags), _) => tags,
-        (None, Place::Field(_)) => {
-            let (least, most) = scheme.algorithm.signature_length();
-            Tags::from_iter([scheme.spelling.read(
-                field(scheme.template.fields.len())?,
-                least,
-                most,
-            )?])
-        }
-        (None, Place::Header { .. } | Place::Nowhere) => return Err(Failure::MissingHeader),
-    };
-    let timestamp = match signed_time {
-        Some(_) => field(paths.len() - 1)?,
-        None => scheme.timestamp_text(head)?.unwrap_or_default(),
-    };
-    let form = scheme.form(head, frames)?;
-    let facts = Facts {
-        timestamp,
-        id: scheme.id_bytes(head)?,
-        form: &form,
-        fields: &fields,
-        frames,
-        ..scheme.facts(head)
-    };
-    let mut found = Found::default();
-    for base in &scheme.bases {
-        try_all(scheme, &Facts { base, ..facts }, now, &tags, &mut found)?;
-    }
-    found.verdict()
-}
-
+/// Tries every secret over the bytes that one form of the URL makes.
 fn try_all(
     scheme: &Scheme,
     facts: &Facts<'_>,
@@ -243,7 +238,7 @@ fn try_all(
     if scheme.asymmetric() {
         scheme.write_all(facts, &mut |bytes: &[u8]| message.extend_from_slice(bytes))?;
     }
-    for (index, key) in scheme.live_keys(now)? {
+    for (index, key) in scheme.live_keys(now) {
         match &key.material {
             Material::Mac(key) => {
                 let mut mac = hmac::Context::with_key(key);

@@ -47,7 +47,7 @@ impl SchemeTable {
         } else {
             unsigned(&table, algorithm, &mut reader)
         };
-        let scheme = Scheme {
+        let mut scheme = Scheme {
             keys: keys(&table, algorithm, secrets, &mut reader),
             require: reader.require(&table),
             handshake: table.handshake,
@@ -56,6 +56,7 @@ impl SchemeTable {
             bases: bases(&table, &scheme.template, public_url, &mut reader),
             ..scheme
         };
+        scheme.streams = scheme.can_stream();
         handshake(&scheme, &mut reader);
         reader
             .faults
@@ -282,6 +283,7 @@ impl Scheme {
             spelling: Spelling::Hex,
             timestamp: None,
             template: Template::default(),
+            streams: false,
             id: None,
             id_required: false,
             public_url: None,

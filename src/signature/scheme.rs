@@ -15,7 +15,6 @@ use super::written::Spelling;
 use crate::secret::Secret;
 use bytes::Bytes;
 use http::HeaderName;
-use smallvec::SmallVec;
 use std::fmt;
 use std::time::Duration;
 
@@ -27,6 +26,8 @@ pub struct Scheme {
     pub(super) spelling: Spelling,
     pub(super) timestamp: Option<Timestamp>,
     pub(super) template: Template,
+    /// Whether the body is hashed as it arrives, worked out once.
+    pub(super) streams: bool,
     pub(super) id: Option<IdSource>,
     pub(super) id_required: bool,
     pub(super) public_url: Option<PublicUrl>,
@@ -149,22 +150,15 @@ impl Scheme {
     }
 
     /// The keys that still count, with their indexes.
-    pub(super) fn live_keys(&self, now: Unix) -> Result<SmallVec<[(usize, &Key); 2]>, Failure> {
-        let live: SmallVec<[_; 2]> = self
-            .keys
+    pub(super) fn live_keys(&self, now: Unix) -> impl Iterator<Item = (usize, &Key)> {
+        self.keys
             .iter()
             .enumerate()
-            .filter(|(_, key)| key.counts(now))
-            .collect();
-        if live.is_empty() {
-            Err(Failure::Expired)
-        } else {
-            Ok(live)
-        }
+            .filter(move |(_, key)| key.counts(now))
     }
 
     /// Whether the body can be hashed as it arrives.
-    pub(super) fn streams(&self) -> bool {
+    pub(super) fn can_stream(&self) -> bool {
         let from_head = matches!(self.place, Place::Header { .. })
             && !self.asymmetric()
             && !self.decided_by_head();

@@ -48,13 +48,8 @@ impl Spelling {
             length: 0,
         };
         tag.length = match self {
-            Self::Hex if text.bytes().any(|byte| byte.is_ascii_uppercase()) => None,
-            Self::Hex | Self::HexAny => {
-                let length = text.len() / 2;
-                let room = tag.bytes.get_mut(..length);
-                room.and_then(|room| hex::decode_to_slice(text, room).ok())
-                    .map(|()| length)
-            }
+            Self::Hex => unhex(text.as_bytes(), &mut tag.bytes, &LOWER),
+            Self::HexAny => unhex(text.as_bytes(), &mut tag.bytes, &ANY),
             // Longer text is refused first, so the estimate of the decoded length never exceeds the room.
             Self::Base64 if text.len() > LONGEST / 3 * 4 => None,
             Self::Base64 => STANDARD.decode_slice(text, &mut tag.bytes).ok(),
@@ -70,6 +65,36 @@ impl Spelling {
             Self::Base64 => STANDARD.encode(bytes),
         }
     }
+}
+
+const LOWER: [u8; 256] = digits(b"0123456789abcdef", [BAD; 256]);
+const ANY: [u8; 256] = digits(b"0123456789ABCDEF", LOWER);
+const BAD: u8 = 0xff;
+
+/// The value of each digit, laid over a table of others.
+const fn digits(alphabet: &[u8; 16], mut table: [u8; 256]) -> [u8; 256] {
+    let mut value = 0;
+    while value < 16 {
+        table[alphabet[value] as usize] = value as u8;
+        value += 1;
+    }
+    table
+}
+
+/// Without a branch for each digit: it is a tenth of what a small request's verification costs.
+fn unhex(text: &[u8], room: &mut [u8], table: &[u8; 256]) -> Option<usize> {
+    let (pairs, odd) = text.as_chunks::<2>();
+    if !odd.is_empty() || pairs.len() > room.len() {
+        return None;
+    }
+    let mut bad = 0;
+    for (&[high, low], byte) in pairs.iter().zip(room) {
+        let (high, low) = (table[usize::from(high)], table[usize::from(low)]);
+        bad |= high | low;
+        *byte = high << 4 | low;
+    }
+    // A digit's value has only low bits.
+    (bad < 16).then_some(pairs.len())
 }
 
 /// Decodes a configured secret: padding is not insisted on, the text comes from its owner.

@@ -1,0 +1,157 @@
+//! A request on its way to an upstream: bytes of the head, frames of the body, and how much of both is written.
+
+use crate::buffer::Hold;
+use bytes::Bytes;
+use http::HeaderMap;
+use smallvec::SmallVec;
+use std::cell::Cell;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use tokio::io::AsyncWrite;
+use tokio::net::TcpStream;
+
+/// A body up to this many bytes is written with the head in one piece; a longer one is gathered by the kernel.
+const FLAT: u64 = 4 * 1024;
+/// Pieces handed to the kernel at once.
+const SLICES: usize = 16;
+
+thread_local! {
+    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// A request body that has arrived whole: its frames as they came, and what they hold of the buffer.
+#[derive(Debug, Default)]
+pub struct Frames {
+    frames: Vec<Bytes>,
+    length: u64,
+    hold: Option<Hold>,
+}
+
+impl Frames {
+    /// The frames in order, with the budget they are held under.
+    pub fn new(frames: Vec<Bytes>, hold: Option<Hold>) -> Self {
+        let length = frames.iter().map(|frame| frame.len() as u64).sum();
+        Self {
+            frames,
+            length,
+            hold,
+        }
+    }
+
+    /// The length in bytes.
+    pub fn len(&self) -> u64 {
+        self.length
+    }
+
+    /// Whether there is no body.
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+}
+
+/// A request that is sent, or sent again as long as nothing of it went out.
+#[derive(Debug)]
+pub struct Outgoing {
+    head: Vec<u8>,
+    body: Frames,
+    written: u64,
+    total: u64,
+    /// HEAD: the response has no body, whatever it says.
+    pub(super) bodiless: bool,
+    /// An emptied map for the response to use.
+    pub(super) spare: HeaderMap,
+}
+
+impl Outgoing {
+    /// A request from its head, which `write` writes with the help of `headers`, and its body. The map then serves the response.
+    pub fn new(
+        bodiless: bool,
+        body: Frames,
+        headers: HeaderMap,
+        write: impl FnOnce(&HeaderMap, &mut Vec<u8>),
+    ) -> Self {
+        let mut head = SPARE.take();
+        head.clear();
+        write(&headers, &mut head);
+        let total = head.len() as u64 + body.length;
+        let mut request = Self {
+            head,
+            body,
+            written: 0,
+            total,
+            bodiless,
+            spare: headers,
+        };
+        if request.body.length <= FLAT {
+            request
+                .body
+                .frames
+                .iter()
+                .for_each(|frame| request.head.extend_from_slice(frame));
+            request.body = Frames {
+                hold: request.body.hold.take(),
+                ..Frames::default()
+            };
+        }
+        request
+    }
+
+    /// How many bytes of it went out.
+    pub(super) fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// Whether all of it went out.
+    pub(super) fn is_written(&self) -> bool {
+        self.written == self.total
+    }
+
+    /// Writes as much as the socket takes; ready once all is out.
+    pub(super) fn poll_write(
+        &mut self,
+        stream: &mut TcpStream,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        while !self.is_written() {
+            let written = if self.body.frames.is_empty() {
+                let at = usize::try_from(self.written).unwrap_or(usize::MAX);
+                ready!(
+                    Pin::new(&mut *stream).poll_write(cx, self.head.get(at..).unwrap_or_default())
+                )?
+            } else {
+                let slices = self.slices();
+                ready!(Pin::new(&mut *stream).poll_write_vectored(cx, &slices))?
+            };
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.written += written as u64;
+        }
+        // What is sent is no longer held.
+        self.body = Frames::default();
+        Poll::Ready(Ok(()))
+    }
+
+    fn slices(&self) -> SmallVec<[IoSlice<'_>; SLICES]> {
+        let mut skip = self.written;
+        let pieces = std::iter::once(self.head.as_slice())
+            .chain(self.body.frames.iter().map(|frame| &frame[..]));
+        let left = pieces.filter_map(|piece| {
+            let skipped = skip.min(piece.len() as u64);
+            skip -= skipped;
+            let rest = &piece[usize::try_from(skipped).unwrap_or(piece.len())..];
+            (!rest.is_empty()).then(|| IoSlice::new(rest))
+        });
+        left.take(SLICES).collect()
+    }
+}
+
+impl Drop for Outgoing {
+    fn drop(&mut self) {
+        let head = std::mem::take(&mut self.head);
+        if head.capacity() <= 64 * 1024 {
+            SPARE.set(head);
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! A response head, read: strictly, into a map that holds nothing hop-by-hop, with the framing of the body that follows.
+
+use crate::gate::Chunks;
+use crate::hop::{is_hop_by_hop, lists};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use httparse::{EMPTY_HEADER, Status};
+
+/// The largest response head, in bytes.
+pub(super) const HEAD_MAX: usize = 64 * 1024;
+/// The most fields in it.
+const FIELDS_MAX: usize = 100;
+
+/// How the body of a response is delimited (RFC 9112 §6.3).
+#[derive(Debug)]
+pub(super) enum Framing {
+    /// So many bytes are still to come; 0: nothing.
+    Length(u64),
+    /// In chunks.
+    Chunked(Box<Chunks>),
+    /// By the end of the connection.
+    Close,
+}
+
+/// A whole response head.
+#[derive(Debug)]
+pub(super) struct Head {
+    pub(super) response: Response<()>,
+    pub(super) framing: Framing,
+    /// The connection may serve another request after the body.
+    pub(super) reusable: bool,
+    /// How many bytes it took.
+    pub(super) length: usize,
+}
+
+/// Reads the head at the start of `bytes`; `None` while it is not whole. Interim responses are skipped. `spare` becomes the
+/// response's map.
+pub(super) fn read(
+    bytes: &[u8],
+    bodiless: bool,
+    spare: &mut HeaderMap,
+) -> Result<Option<Head>, &'static str> {
+    let mut skipped = 0;
+    loop {
+        let rest = bytes.get(skipped..).unwrap_or_default();
+        let mut fields = [EMPTY_HEADER; FIELDS_MAX];
+        let mut parsed = httparse::Response::new(&mut fields);
+        let length = match parsed.parse(rest) {
+            Ok(Status::Complete(length)) => length,
+            Ok(Status::Partial) if rest.len() > HEAD_MAX => return Err("its head is too large"),
+            Ok(Status::Partial) => return Ok(None),
+            Err(httparse::Error::TooManyHeaders) => return Err("it has too many header fields"),
+            Err(_) => return Err("its head is malformed"),
+        };
+        match parsed.code {
+            Some(101) => return Err("it switches protocols unasked"),
+            Some(100..=199) => skipped += length,
+            _ => {
+                let mut head = build(
+                    &parsed,
+                    rest.get(..length).unwrap_or_default(),
+                    bodiless,
+                    std::mem::take(spare),
+                )?;
+                head.length = skipped + length;
+                return Ok(Some(head));
+            }
+        }
+    }
+}
+
+fn build(
+    parsed: &httparse::Response<'_, '_>,
+    bytes: &[u8],
+    bodiless: bool,
+    mut headers: HeaderMap,
+) -> Result<Head, &'static str> {
+    let status = parsed
+        .code
+        .and_then(|code| StatusCode::from_u16(code).ok())
+        .ok_or("its status is none")?;
+    let modern = parsed.version == Some(1);
+    // One copy of the head, of which every value is a slice.
+    let shared = Bytes::copy_from_slice(bytes);
+    let mut found = Found {
+        chunked: false,
+        length: None,
+        keep_alive: modern,
+    };
+    let mut named = false;
+    headers.clear();
+    for field in &*parsed.headers {
+        let name = HeaderName::from_bytes(field.name.as_bytes())
+            .map_err(|_| "a field name makes no sense")?;
+        if is_hop_by_hop(name.as_str()) {
+            named |= found.connection(&name, field.value, modern)?;
+            continue;
+        }
+        if name == header::CONTENT_LENGTH {
+            found.content_length(field.value)?;
+        }
+        let value = HeaderValue::from_maybe_shared(slice(&shared, bytes, field.value));
+        headers.append(name, value.map_err(|_| "a field value makes no sense")?);
+    }
+    if named {
+        drop_named(parsed, &mut headers);
+    }
+    let silent = bodiless || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    let framing = match (silent, found.chunked, found.length) {
+        (_, true, Some(_)) => return Err("it has both Content-Length and Transfer-Encoding"),
+        (true, _, _) => Framing::Length(0),
+        (false, true, None) => Framing::Chunked(Box::default()),
+        (false, false, Some(length)) => Framing::Length(length),
+        (false, false, None) => Framing::Close,
+    };
+    let reusable = found.keep_alive && !matches!(framing, Framing::Close);
+    let mut response = Response::new(());
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    Ok(Head {
+        response,
+        framing,
+        reusable,
+        length: 0,
+    })
+}
+
+/// The part of `shared` at which `value` stands in `bytes`, which `shared` is a copy of.
+fn slice(shared: &Bytes, bytes: &[u8], value: &[u8]) -> Bytes {
+    let at = (value.as_ptr().addr()).wrapping_sub(bytes.as_ptr().addr());
+    let end = at.saturating_add(value.len());
+    if end <= shared.len() {
+        shared.slice(at..end)
+    } else {
+        Bytes::copy_from_slice(value)
+    }
+}
+
+struct Found {
+    chunked: bool,
+    length: Option<u64>,
+    keep_alive: bool,
+}
+
+impl Found {
+    fn content_length(&mut self, value: &[u8]) -> Result<(), &'static str> {
+        let digits = value.trim_ascii();
+        let sane = (1..=18).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit);
+        if self.length.is_some() || !sane {
+            return Err("its Content-Length makes no sense");
+        }
+        self.length = Some(digits.iter().fold(0, |n, d| n * 10 + u64::from(d - b'0')));
+        Ok(())
+    }
+
+    /// A hop-by-hop field; true where it is a `Connection` that names others.
+    fn connection(
+        &mut self,
+        name: &HeaderName,
+        value: &[u8],
+        modern: bool,
+    ) -> Result<bool, &'static str> {
+        if name == header::TRANSFER_ENCODING {
+            if self.chunked || !modern || !value.trim_ascii().eq_ignore_ascii_case(b"chunked") {
+                return Err("its Transfer-Encoding is not chunked");
+            }
+            self.chunked = true;
+        }
+        if name != header::CONNECTION {
+            return Ok(false);
+        }
+        let value = HeaderValue::from_bytes(value).map_err(|_| "its Connection makes no sense")?;
+        if lists(&value, "close") {
+            self.keep_alive = false;
+        } else if lists(&value, "keep-alive") {
+            self.keep_alive = true;
+        }
+        Ok(!matches!(
+            value.as_bytes(),
+            b"close" | b"keep-alive" | b"Keep-Alive"
+        ))
+    }
+}
+
+/// Takes out what `Connection` names: rare, so looked up only then.
+fn drop_named(parsed: &httparse::Response<'_, '_>, headers: &mut HeaderMap) {
+    let connections = parsed
+        .headers
+        .iter()
+        .filter(|field| field.name.eq_ignore_ascii_case("connection"));
+    for option in connections.flat_map(|field| field.value.split(|&b| b == b',')) {
+        if let Ok(name) = HeaderName::from_bytes(option.trim_ascii())
+            && name != header::CONTENT_LENGTH
+        {
+            headers.remove(name);
+        }
+    }
+}
