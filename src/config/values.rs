@@ -179,7 +179,7 @@ pub fn json_pointer(text: &str) -> Result<(), Wrong> {
     ))
 }
 
-/// A path on the wire: begins with a slash, visible ASCII, no query or fragment, no dot segments, plain or encoded.
+/// A path on the wire: begins with a slash, visible ASCII that needs no percent-encoding, no query or fragment, no dot segments, plain or encoded.
 pub fn path(text: &str) -> Result<(), Wrong> {
     if !text.starts_with('/') {
         return Err(Wrong::new(
@@ -188,7 +188,7 @@ pub fn path(text: &str) -> Result<(), Wrong> {
         ));
     }
     if text.len() > 1024
-        || text.contains(['?', '#', '*'])
+        || text.contains(['?', '#', '*', '"', '<', '>', '`'])
         || !text.bytes().all(|byte| byte.is_ascii_graphic())
     {
         return Err(Wrong::new(
@@ -340,6 +340,8 @@ mod tests {
             "/.%2e",
             "/a%2f..",
             "/..\\a",
+            "/`",
+            "/<a>",
             "/é",
             "/a*",
         ] {
