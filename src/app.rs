@@ -12,7 +12,7 @@ use crate::limit::{Limiter, RuleSet};
 use crate::metrics::Metrics;
 use crate::reject::REASONS;
 use crate::worker::{self, Shared};
-use crate::{client, dialect};
+use crate::{client, dialect, signature};
 use http::HeaderValue;
 use std::io;
 use std::net::SocketAddr;
@@ -20,13 +20,15 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 /// Descriptors kept for what is neither a caller nor an upstream: listeners, logs, the runtime's own.
 const SPARE_DESCRIPTORS: u64 = 128;
 
+/// How long a reload waits for one worker to put the new configuration in force.
+const REPLACE: Duration = Duration::from_secs(5);
 /// How long a stop waits for the last lines of the access log to be written.
 const FLUSH: Duration = Duration::from_secs(2);
 
@@ -126,18 +128,8 @@ impl App {
     /// Puts new settings in force, as far as a running process can; what it cannot is said in a warning.
     pub async fn reload(&mut self, settings: Settings) -> Result<(), String> {
         let registry = Arc::new(registry(&settings)?);
-        let (old, new) = (&self.settings.server, &settings.server);
-        let fixed = [
-            ("http", old.http != new.http),
-            ("workers", old.workers != new.workers),
-            (
-                "max_connections",
-                old.max_connections != new.max_connections,
-            ),
-            ("access_log", old.access_log != new.access_log),
-        ];
-        for (key, _) in fixed.iter().filter(|(_, changed)| *changed) {
-            tracing::warn!("server.{key} has changed: it takes effect at the next start");
+        for key in needs_restart(&self.settings, &settings) {
+            tracing::warn!("{key} has changed: it takes effect at the next start");
         }
         self.shared.budget.resize(settings.server.buffer);
         self.shared.metrics.keep_only(
@@ -149,8 +141,23 @@ impl App {
                     .any(|upstream| upstream.name == name)
             },
         );
+        for bot in &settings.bots {
+            // "Last used" is kept by a secret's place in the list, which means another secret once the list has changed.
+            let before = self.settings.bots.iter().find(|old| old.id == bot.id);
+            if before.is_some_and(|before| secrets(before) != secrets(bot)) {
+                self.shared.metrics.forget_secrets(&bot.id);
+            }
+        }
         for worker in self.workers.iter() {
-            let _ = worker.orders.send(Order::Replace(registry.clone())).await;
+            let (done, in_force) = oneshot::channel();
+            let order = Order::Replace(registry.clone(), done);
+            let replaced = async {
+                worker.orders.send(order).await.ok()?;
+                in_force.await.ok()
+            };
+            if !matches!(timeout(REPLACE, replaced).await, Ok(Some(()))) {
+                tracing::error!("a worker did not take the new configuration");
+            }
         }
         self.settings = settings;
         Ok(())
@@ -217,6 +224,49 @@ fn open_log(
     };
     let (log, producers) = AccessLog::start(destination, format, workers)?;
     Ok((Some(log), producers))
+}
+
+/// The settings that a reload cannot put in force.
+fn needs_restart(old: &Settings, new: &Settings) -> Vec<&'static str> {
+    let addresses = |settings: &Settings| {
+        settings
+            .admin
+            .as_ref()
+            .map(|admin| (admin.listen, admin.probes))
+    };
+    let token = |settings: &Settings| {
+        settings
+            .admin
+            .as_ref()
+            .and_then(|admin| admin.token.clone())
+    };
+    let same_token = match (token(old), token(new)) {
+        (Some(old), Some(new)) => old.is(new.expose()),
+        (old, new) => old.is_none() && new.is_none(),
+    };
+    let (server, fresh) = (&old.server, &new.server);
+    let changed = [
+        ("server.http", server.http != fresh.http),
+        ("server.workers", server.workers != fresh.workers),
+        (
+            "server.max_connections",
+            server.max_connections != fresh.max_connections,
+        ),
+        ("server.access_log", server.access_log != fresh.access_log),
+        ("admin", addresses(old) != addresses(new) || !same_token),
+    ];
+    changed
+        .into_iter()
+        .filter_map(|(key, changed)| changed.then_some(key))
+        .collect()
+}
+
+fn secrets(bot: &config::Bot) -> Vec<usize> {
+    bot.verifier
+        .schemes()
+        .iter()
+        .map(signature::Scheme::secrets)
+        .collect()
 }
 
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {

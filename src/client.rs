@@ -12,9 +12,8 @@ mod response;
 
 use crate::clock;
 use crate::timers::Timer;
-pub use body::Incoming;
-use bytes::Bytes;
-use http::{HeaderMap, Response};
+pub use body::{Incoming, Received};
+use http::Response;
 pub use pool::Pool;
 use pool::Up;
 pub use request::{Frames, Outgoing};
@@ -195,7 +194,7 @@ pub async fn send(
     pool: &Rc<Pool>,
     mut request: Outgoing,
     timer: &Rc<Timer>,
-) -> Result<Response<Incoming>, UpstreamError> {
+) -> Result<Response<Received>, UpstreamError> {
     let schedule = Schedule::new(pool.target.timeouts);
     loop {
         let checked_out = pool.checkout(timer, &schedule).await;
@@ -212,12 +211,10 @@ pub async fn send(
             _ => Sent::Partial,
         };
         match exchanged {
-            Ok((head, rest)) => {
+            Ok(mut head) => {
                 // A response that came before the whole request is the last one on its connection.
-                let reusable = head.reusable && sent == Sent::Sent;
-                let (framing, pool, timer) = (head.framing, pool.clone(), timer.clone());
-                let body = Incoming::new(framing, rest, reusable, up, pool, timer, schedule);
-                return Ok(head.response.map(|()| body));
+                head.reusable &= sent == Sent::Sent;
+                return Ok(Incoming::receive(head, up, pool, timer, schedule));
             }
             Err(Cause::Broken(_) | Cause::Gone) if sent == Sent::Unsent && up.reused => {}
             Err(cause) => return Err(UpstreamError { cause, sent }),
@@ -232,7 +229,7 @@ fn exchange(
     timer: &Timer,
     schedule: &Schedule,
     cx: &mut Context<'_>,
-) -> Poll<Result<(response::Head, Bytes), Cause>> {
+) -> Poll<Result<response::Head, Cause>> {
     let mut broken = None;
     if !request.is_written()
         && let Poll::Ready(Err(error)) = request.poll_write(&mut up.stream, cx)
@@ -259,7 +256,7 @@ fn poll_head(
     up: &mut Up,
     request: &mut Outgoing,
     cx: &mut Context<'_>,
-) -> Poll<Result<(response::Head, Bytes), Cause>> {
+) -> Poll<Result<response::Head, Cause>> {
     loop {
         let (early, stream) = (&mut up.early, &mut up.stream);
         let (bodiless, spare) = (request.bodiless, &mut request.spare);
@@ -268,14 +265,15 @@ fn poll_head(
                 return Err(Cause::Gone);
             }
             if early.is_empty() {
-                return take_head(fresh, bodiless, spare).inspect(|found| {
+                let found = response::read(fresh, bodiless, spare);
+                return found.map_err(Cause::Senseless).inspect(|found| {
                     if found.is_none() {
                         early.extend_from_slice(fresh);
                     }
                 });
             }
             early.extend_from_slice(fresh);
-            let found = take_head(early, bodiless, spare);
+            let found = response::read(early, bodiless, spare).map_err(Cause::Senseless);
             if !matches!(found, Ok(None)) {
                 *early = Vec::new();
             }
@@ -288,16 +286,4 @@ fn poll_head(
             Err(error) => return Poll::Ready(Err(Cause::Broken(error))),
         }
     }
-}
-
-fn take_head(
-    bytes: &[u8],
-    bodiless: bool,
-    spare: &mut HeaderMap,
-) -> Result<Option<(response::Head, Bytes)>, Cause> {
-    let head = response::read(bytes, bodiless, spare).map_err(Cause::Senseless)?;
-    Ok(head.map(|head| {
-        let rest = Bytes::copy_from_slice(bytes.get(head.length..).unwrap_or_default());
-        (head, rest)
-    }))
 }

@@ -27,8 +27,8 @@ pub struct Identity<'a> {
 /// The request for the upstream, rebuilt from the caller's head, whose header map it takes.
 pub fn rebuild(bot: &Bot, head: &mut Parts, identity: &Identity<'_>, body: Frames) -> Outgoing {
     let mut headers = std::mem::take(&mut head.headers);
-    if let Some(connection) = headers.remove(header::CONNECTION) {
-        drop_named(&mut headers, &connection);
+    if headers.contains_key(header::CONNECTION) {
+        drop_named(&mut headers);
     }
     let bodiless = head.method == Method::HEAD;
     let length = body.len();
@@ -121,10 +121,14 @@ fn write_target(bot: &Bot, uri: &Uri, out: &mut Vec<u8>) {
     out.extend_from_slice(rest.as_bytes());
 }
 
-/// Takes out what the caller's `Connection` names, but not what says where the request goes.
-fn drop_named(headers: &mut HeaderMap, connection: &HeaderValue) {
-    let named = |name: &&HeaderName| **name != header::HOST && lists(connection, name.as_str());
-    let doomed: Vec<HeaderName> = headers.keys().filter(named).cloned().collect();
+/// Takes out what the caller's `Connection` fields name, but not what says where the request goes.
+fn drop_named(headers: &mut HeaderMap) {
+    let connections = headers.get_all(header::CONNECTION);
+    let listed = |name: &HeaderName| connections.iter().any(|value| lists(value, name.as_str()));
+    let doomed = headers
+        .keys()
+        .filter(|name| **name != header::HOST && listed(name));
+    let doomed: Vec<HeaderName> = doomed.cloned().collect();
     for name in doomed {
         headers.remove(name);
     }

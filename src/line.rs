@@ -111,7 +111,7 @@ async fn pass(
         None => {}
     }
 
-    let now = Unix::from_millis(clock::unix_ms().cast_signed());
+    let now = Unix::from_millis(trace.began_ms.cast_signed());
     let mut check = bot
         .verifier
         .begin(&about, now)

@@ -1,6 +1,6 @@
 //! The response on its way out: one piece that we made, or a stream from upstream.
 
-use crate::client::{self, UpstreamError};
+use crate::client::{Incoming, Received, UpstreamError};
 use crate::clock;
 use crate::duplicates::{Guard, LARGEST_BODY, Stored};
 use crate::trace::Trace;
@@ -25,7 +25,7 @@ pub struct Reply {
 #[derive(Debug)]
 enum Source {
     Full(Bytes),
-    Upstream(Box<client::Incoming>),
+    Upstream(Box<Incoming>),
     Ended,
 }
 
@@ -50,7 +50,7 @@ impl Reply {
     }
 
     /// The upstream's body below this head, kept for a repeated delivery where there is a guard.
-    pub fn upstream(head: &Parts, body: client::Incoming, guard: Option<Guard>) -> Self {
+    pub fn upstream(head: &Parts, body: Received, guard: Option<Guard>) -> Self {
         let kept = guard.map(|guard| Kept {
             guard,
             status: head.status,
@@ -62,7 +62,10 @@ impl Reply {
                 .is_some_and(is_event_stream),
         });
         Self {
-            source: Source::Upstream(Box::new(body)),
+            source: match body {
+                Received::Whole(body) => Source::Full(body),
+                Received::Streaming(body) => Source::Upstream(body),
+            },
             kept,
             trace: None,
         }

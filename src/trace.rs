@@ -28,6 +28,8 @@ pub struct Trace {
     pub id: HeaderValue,
     /// When it began, in nanoseconds of [`clock::now`].
     pub start: u64,
+    /// The same by the wall clock, in milliseconds since 1970.
+    pub began_ms: u64,
     worker: Rc<Worker>,
     bot: Option<(Rc<View>, usize)>,
     pool: Option<Rc<Pool>>,
@@ -66,6 +68,7 @@ impl Trace {
         Box::new(Self {
             id,
             start,
+            began_ms: clock::unix_ms(),
             worker: worker.clone(),
             bot: None,
             pool: None,
@@ -233,7 +236,7 @@ impl Drop for Trace {
             None => cells.unrouted.answered(self.record.status),
         }
         if let Some(log) = &self.worker.log {
-            self.record.at_ms = clock::unix_ms();
+            self.record.at_ms = self.began_ms + self.record.duration_ns / 1_000_000;
             log.push(std::mem::take(&mut self.record));
         }
     }

@@ -22,6 +22,8 @@ pub(super) struct Request {
     url: Uri,
     pub(super) headers: Vec<(String, String)>,
     body: Vec<u8>,
+    /// Where the body stands, if it came from a file and was left as it is.
+    file: Option<String>,
 }
 
 /// What came back.
@@ -51,7 +53,14 @@ impl Request {
             url: uri,
             headers,
             body,
+            file: None,
         })
+    }
+
+    /// Its body is what this file holds.
+    pub(super) fn with_file(mut self, file: Option<&str>) -> Self {
+        self.file = file.map(str::to_owned);
+        self
     }
 
     /// With what the bot's schemes add.
@@ -70,6 +79,7 @@ impl Request {
             )?;
             if let Some(body) = signed.body {
                 self.body = body;
+                self.file = None;
             }
             if let Some(query) = signed.query
                 && let Ok(url) = with_query(&self.url, &query)
@@ -97,11 +107,12 @@ impl Request {
             let _ = write!(line, " -H {}", quoted(&format!("{name}: {value}")));
         }
         if !self.body.is_empty() {
-            let _ = match std::str::from_utf8(&self.body) {
-                Ok(text) if !text.starts_with('@') => {
-                    write!(line, " --data-binary {}", quoted(text))
+            let _ = match (&self.file, std::str::from_utf8(&self.body)) {
+                (None, Ok(text)) => write!(line, " --data-raw {}", quoted(text)),
+                (Some(file), _) => {
+                    write!(line, " --data-binary {}", quoted(&format!("@{file}")))
                 }
-                _ => write!(line, " --data-binary @FILE"),
+                (None, Err(_)) => write!(line, " --data-binary @FILE"),
             };
         }
         line

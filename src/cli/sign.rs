@@ -64,6 +64,7 @@ fn line(
             format!("http://{listener}{}", bot.path.sample())
         }
     };
+    let body_text = body;
     let body = match body {
         None => dialect.sample.body.as_bytes().to_vec(),
         Some(text) => match text.strip_prefix('@') {
@@ -79,6 +80,7 @@ fn line(
         dialect.sample.content_type,
         body,
     )?;
+    let request = request.with_file(body_text.and_then(|text| text.strip_prefix('@')));
     Ok(request
         .signed(
             &bot.verifier,

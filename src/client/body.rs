@@ -1,10 +1,11 @@
 //! A response body as it streams down from its connection.
 
 use super::pool::{Pool, Up};
-use super::response::Framing;
+use super::response::{Framing, Head};
 use super::{Cause, Deadline, Schedule, Sent, UpstreamError};
 use crate::timers::Timer;
 use bytes::{Bytes, BytesMut};
+use http::Response;
 use hyper::body::SizeHint;
 use std::io;
 use std::rc::Rc;
@@ -29,6 +30,15 @@ pub struct Incoming {
     schedule: Schedule,
 }
 
+/// What a response consists of besides its head.
+#[derive(Debug)]
+pub enum Received {
+    /// All of the body, which came with the head.
+    Whole(Bytes),
+    /// A body still on its way.
+    Streaming(Box<Incoming>),
+}
+
 /// What a step of the framing gave.
 enum Step {
     Data(Bytes),
@@ -38,31 +48,42 @@ enum Step {
 }
 
 impl Incoming {
-    pub(super) fn new(
-        framing: Framing,
-        ready: Bytes,
-        reusable: bool,
+    /// The body below `head`. One that came whole with it needs its connection no longer: that goes back to the pool at once.
+    pub(super) fn receive(
+        head: Head,
         up: Up,
-        pool: Rc<Pool>,
-        timer: Rc<Timer>,
+        pool: &Rc<Pool>,
+        timer: &Rc<Timer>,
         schedule: Schedule,
-    ) -> Self {
-        let ended = matches!(framing, Framing::Length(0));
-        let mut body = Self {
+    ) -> Response<Received> {
+        let Head {
+            response,
             framing,
-            ready,
+            reusable,
+            mut rest,
+        } = head;
+        if let Framing::Length(length) = framing
+            && length <= rest.len() as u64
+        {
+            // More than was announced belongs to no response.
+            if reusable && length == rest.len() as u64 {
+                pool.put_back(up);
+            }
+            rest.truncate(usize::try_from(length).unwrap_or(usize::MAX));
+            return response.map(|()| Received::Whole(rest));
+        }
+        let body = Self {
+            framing,
+            ready: rest,
             up: Some(up),
             reusable,
-            ended,
+            ended: false,
             waiting: false,
-            pool,
-            timer,
+            pool: pool.clone(),
+            timer: timer.clone(),
             schedule,
         };
-        if ended {
-            body.finish();
-        }
-        body
+        response.map(|()| Received::Streaming(Box::new(body)))
     }
 
     /// The next piece of data, `None` at the end. Trailers are dropped: they are hop-by-hop unless both sides agreed.

@@ -16,6 +16,9 @@ const FLAT: u64 = 4 * 1024;
 /// Pieces handed to the kernel at once.
 const SLICES: usize = 16;
 
+/// A larger head buffer is not kept for the next request, in bytes.
+const SPARE_MAX: usize = 64 * 1024;
+
 thread_local! {
     static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
@@ -128,8 +131,9 @@ impl Outgoing {
             }
             self.written += written as u64;
         }
-        // What is sent is no longer held.
+        // What is sent is no longer held, and the next request may use the head's room.
         self.body = Frames::default();
+        give_back(std::mem::take(&mut self.head));
         Poll::Ready(Ok(()))
     }
 
@@ -149,9 +153,12 @@ impl Outgoing {
 
 impl Drop for Outgoing {
     fn drop(&mut self) {
-        let head = std::mem::take(&mut self.head);
-        if head.capacity() <= 64 * 1024 {
-            SPARE.set(head);
-        }
+        give_back(std::mem::take(&mut self.head));
+    }
+}
+
+fn give_back(head: Vec<u8>) {
+    if (1..=SPARE_MAX).contains(&head.capacity()) {
+        SPARE.set(head);
     }
 }

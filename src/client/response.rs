@@ -29,8 +29,8 @@ pub(super) struct Head {
     pub(super) framing: Framing,
     /// The connection may serve another request after the body.
     pub(super) reusable: bool,
-    /// How many bytes it took.
-    pub(super) length: usize,
+    /// What came behind it.
+    pub(super) rest: Bytes,
 }
 
 /// Reads the head at the start of `bytes`; `None` while it is not whole. Interim responses are skipped. `spare` becomes the
@@ -56,14 +56,11 @@ pub(super) fn read(
             Some(101) => return Err("it switches protocols unasked"),
             Some(100..=199) => skipped += length,
             _ => {
-                let mut head = build(
-                    &parsed,
-                    rest.get(..length).unwrap_or_default(),
-                    bodiless,
-                    std::mem::take(spare),
-                )?;
-                head.length = skipped + length;
-                return Ok(Some(head));
+                // One copy of all that came, of which every value and the rest are slices.
+                let shared = Bytes::copy_from_slice(rest);
+                let body = shared.slice(length..);
+                return build(&parsed, rest, shared, bodiless, std::mem::take(spare), body)
+                    .map(Some);
             }
         }
     }
@@ -72,16 +69,16 @@ pub(super) fn read(
 fn build(
     parsed: &httparse::Response<'_, '_>,
     bytes: &[u8],
+    shared: Bytes,
     bodiless: bool,
     mut headers: HeaderMap,
+    rest: Bytes,
 ) -> Result<Head, &'static str> {
     let status = parsed
         .code
         .and_then(|code| StatusCode::from_u16(code).ok())
         .ok_or("its status is none")?;
     let modern = parsed.version == Some(1);
-    // One copy of the head, of which every value is a slice.
-    let shared = Bytes::copy_from_slice(bytes);
     let mut found = Found {
         chunked: false,
         length: None,
@@ -121,7 +118,7 @@ fn build(
         response,
         framing,
         reusable,
-        length: 0,
+        rest,
     })
 }
 

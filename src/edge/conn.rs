@@ -48,7 +48,6 @@ pub(super) struct Conn {
     pub(super) phase: Cell<Phase>,
     /// No further request is wanted: the connection ends as soon as it is idle.
     pub(super) ending: Cell<bool>,
-    pub(super) received: Cell<u64>,
     /// The caller closed its side while its request was served.
     pub(super) gone: Cell<bool>,
     served: Cell<u64>,
@@ -68,7 +67,6 @@ impl Conn {
             fault: Cell::new(None),
             phase: Cell::new(Phase::Idle),
             ending: Cell::new(false),
-            received: Cell::new(0),
             gone: Cell::new(false),
             served: Cell::new(0),
             answered: Cell::new(false),

@@ -114,9 +114,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Socket<S> {
                 if fresh.is_empty() {
                     return Poll::Ready(Ok(()));
                 }
-                this.conn
-                    .received
-                    .set(this.conn.received.get() + fresh.len() as u64);
                 let passed = this.conn.gate.borrow_mut().pass(fresh);
                 if let Some(fault) = passed.fault {
                     this.conn.fault.set(Some(fault));
@@ -133,7 +130,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Socket<S> {
                 if n == 0 {
                     return Poll::Ready(Ok(()));
                 }
-                this.conn.received.set(this.conn.received.get() + n as u64);
                 this.gate();
             }
         }
@@ -161,10 +157,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         }
         match self.read_spare(cx, true) {
             Poll::Ready(Ok(0) | Err(_)) => self.conn.gone.set(true),
-            Poll::Ready(Ok(n)) => {
-                self.conn.received.set(self.conn.received.get() + n as u64);
-                self.gate();
-            }
+            Poll::Ready(Ok(_)) => self.gate(),
             Poll::Pending => {}
         }
     }

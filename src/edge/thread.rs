@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread::JoinHandle;
 use tokio::runtime::{Builder, LocalOptions};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 /// Orders that may wait for one worker; connections among them are under their own cap already.
@@ -25,8 +25,8 @@ const ORDERS: usize = 1024;
 pub enum Order {
     /// Serve this connection; the permit is its place under the cap.
     Serve(TcpStream, SocketAddr, OwnedSemaphorePermit),
-    /// Put this in force.
-    Replace(Arc<Registry>),
+    /// Put this in force, and say when that is done.
+    Replace(Arc<Registry>, oneshot::Sender<()>),
     /// End with what is in flight, by this instant at the latest.
     Drain(Instant),
 }
@@ -97,7 +97,10 @@ async fn run(worker: Rc<Worker>, assigned: Arc<AtomicUsize>, mut inbox: mpsc::Re
             }
             order = inbox.recv() => match order {
                 Some(Order::Serve(stream, peer, permit)) => serve(&worker, &assigned, stream, peer, permit),
-                Some(Order::Replace(registry)) => worker.replace(registry),
+                Some(Order::Replace(registry, done)) => {
+                    worker.replace(registry);
+                    let _ = done.send(());
+                }
                 Some(Order::Drain(by)) => {
                     worker.drain();
                     end = Some(by);
@@ -115,21 +118,36 @@ fn serve(
     peer: SocketAddr,
     permit: OwnedSemaphorePermit,
 ) {
-    let _ = stream.set_nodelay(true);
+    worker.cells.connections.up();
+    let place = Place {
+        worker: worker.clone(),
+        assigned: assigned.clone(),
+        _permit: permit,
+    };
     let stream = match tokio::net::TcpStream::from_std(stream) {
         Ok(stream) => stream,
         Err(error) => {
             tracing::warn!(%error, "a connection cannot be served");
-            assigned.fetch_sub(1, Relaxed);
             return;
         }
     };
-    let (worker, assigned) = (worker.clone(), assigned.clone());
+    let _ = stream.set_nodelay(true);
     tokio::task::spawn_local(async move {
-        worker.cells.connections.up();
-        conn::run(worker.clone(), stream, peer).await;
-        worker.cells.connections.down();
-        assigned.fetch_sub(1, Relaxed);
-        drop(permit);
+        conn::run(place.worker.clone(), stream, peer).await;
+        drop(place);
     });
+}
+
+/// A connection's place under the cap and in the counts, given back however its task ends.
+struct Place {
+    worker: Rc<Worker>,
+    assigned: Arc<AtomicUsize>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.worker.cells.connections.down();
+        self.assigned.fetch_sub(1, Relaxed);
+    }
 }

