@@ -199,3 +199,6 @@ fn drop_named(parsed: &httparse::Response<'_, '_>, headers: &mut HeaderMap) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
