@@ -1,5 +1,6 @@
 //! Kept-alive connections to one upstream, of one worker: last in, first out.
 
+use super::response::Early;
 use super::{Cause, Deadline, Schedule, Target};
 use crate::clock;
 use crate::metrics::UpstreamCells;
@@ -23,9 +24,16 @@ const IDLE: Duration = Duration::from_secs(4);
 #[derive(Debug)]
 pub struct Pool {
     pub(super) target: Target,
-    cap: usize,
     idle: RefCell<Vec<Up>>,
-    open: Cell<usize>,
+    /// Apart from the pool, so that what lies idle in it does not keep it alive.
+    seats: Rc<Seats>,
+}
+
+/// The sockets that a pool may have open, and who waits for one. While somebody waits, none is free and nothing lies idle.
+#[derive(Debug)]
+struct Seats {
+    cap: usize,
+    taken: Cell<usize>,
     waiting: RefCell<VecDeque<Rc<Place>>>,
     cells: Arc<UpstreamCells>,
 }
@@ -33,8 +41,26 @@ pub struct Pool {
 /// A place in the queue for a connection.
 #[derive(Debug, Default)]
 struct Place {
-    called: Cell<bool>,
+    turn: RefCell<Option<Turn>>,
     waker: RefCell<Option<Waker>>,
+}
+
+/// What the first in the queue is handed: nobody who comes later can take it.
+#[derive(Debug)]
+enum Turn {
+    /// A connection that has just become idle.
+    Reuse(Up),
+    /// The right to open one.
+    Dial(Seat),
+}
+
+impl Place {
+    fn give(&self, turn: Turn) {
+        self.turn.replace(Some(turn));
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
 }
 
 impl Pool {
@@ -43,11 +69,13 @@ impl Pool {
         let cap = target.max_connections.div_ceil(workers.max(1)).max(1);
         Rc::new(Self {
             target,
-            cap,
             idle: RefCell::default(),
-            open: Cell::new(0),
-            waiting: RefCell::default(),
-            cells,
+            seats: Rc::new(Seats {
+                cap,
+                taken: Cell::new(0),
+                waiting: RefCell::default(),
+                cells,
+            }),
         })
     }
 
@@ -58,7 +86,7 @@ impl Pool {
 
     /// What it counts.
     pub fn cells(&self) -> &UpstreamCells {
-        &self.cells
+        &self.seats.cells
     }
 
     /// Closes what has lain idle too long.
@@ -73,70 +101,64 @@ impl Pool {
     }
 
     /// A connection that is ready for a request: the youngest idle one that is still alive, or a new one.
-    pub(super) async fn checkout(
-        self: &Rc<Self>,
-        timer: &Timer,
-        schedule: &Schedule,
-    ) -> Result<Up, Cause> {
+    pub(super) async fn checkout(&self, timer: &Timer, schedule: &Schedule) -> Result<Up, Cause> {
         if let Some(up) = poll_fn(|cx| Poll::Ready(self.reuse(cx))).await {
             return Ok(up);
         }
         schedule.arm(timer, schedule.timeouts.connect);
-        loop {
-            if self.open.get() < self.cap {
-                return Box::pin(self.connect(timer, schedule)).await;
-            }
-            Box::pin(self.wait(timer, schedule)).await?;
-            if let Some(up) = poll_fn(|cx| Poll::Ready(self.reuse(cx))).await {
-                return Ok(up);
-            }
-        }
+        let seat = match Seat::take(&self.seats) {
+            Some(seat) => seat,
+            None => match Box::pin(self.wait(timer, schedule)).await? {
+                Ok(up) => return Ok(up),
+                Err(seat) => seat,
+            },
+        };
+        Box::pin(self.connect(seat, timer, schedule)).await
     }
 
     fn reuse(&self, cx: &mut Context<'_>) -> Option<Up> {
         loop {
             // Taken out before it is looked at: dropping a dead one must find the pool unborrowed.
-            let mut up = self.idle.borrow_mut().pop()?;
-            if up.is_quiet(cx) {
-                up.reused = true;
-                self.cells.reused.up();
+            let up = self.idle.borrow_mut().pop()?;
+            if let Ok(up) = self.try_again(up, cx) {
                 return Some(up);
             }
         }
     }
 
-    pub(super) fn put_back(&self, mut up: Up) {
-        up.since = clock::coarse();
-        self.idle.borrow_mut().push(up);
-        self.call_next();
+    /// A connection for its next request; its seat alone where it is dead.
+    fn try_again(&self, mut up: Up, cx: &mut Context<'_>) -> Result<Up, Seat> {
+        if !up.is_quiet(cx) {
+            return Err(up.seat);
+        }
+        up.reused = true;
+        self.cells().reused.up();
+        Ok(up)
     }
 
-    fn call_next(&self) {
-        if let Some(place) = self.waiting.borrow_mut().pop_front() {
-            place.called.set(true);
-            if let Some(waker) = place.waker.borrow_mut().take() {
-                waker.wake();
-            }
+    pub(super) fn put_back(&self, mut up: Up) {
+        up.since = clock::coarse();
+        match self.seats.next() {
+            Some(place) => place.give(Turn::Reuse(up)),
+            None => self.idle.borrow_mut().push(up),
         }
     }
 
-    async fn wait(&self, timer: &Timer, schedule: &Schedule) -> Result<(), Cause> {
-        if self.waiting.borrow().len() >= self.cap {
+    /// Waits for a turn: a connection that is ready for a request, or the right to open one.
+    async fn wait(&self, timer: &Timer, schedule: &Schedule) -> Result<Result<Up, Seat>, Cause> {
+        if self.seats.waiting.borrow().len() >= self.seats.cap {
             return Err(Cause::Busy);
         }
         let place = Rc::new(Place::default());
-        self.waiting.borrow_mut().push_back(place.clone());
-        let waiting = Waiting {
-            pool: self,
-            place,
-            came: Cell::new(false),
-        };
+        self.seats.waiting.borrow_mut().push_back(place.clone());
+        let waiting = Waiting { pool: self, place };
         poll_fn(|cx| {
-            if waiting.place.called.get() {
-                waiting.came.set(true);
-                return Poll::Ready(Ok(()));
+            match waiting.place.turn.take() {
+                Some(Turn::Reuse(up)) => return Poll::Ready(Ok(self.try_again(up, cx))),
+                Some(Turn::Dial(seat)) => return Poll::Ready(Ok(Err(seat))),
+                None => {}
             }
-            *waiting.place.waker.borrow_mut() = Some(cx.waker().clone());
+            waiting.place.waker.replace(Some(cx.waker().clone()));
             timer
                 .poll(cx)
                 .map(|()| match schedule.passed(Deadline::Connect) {
@@ -147,8 +169,7 @@ impl Pool {
         .await
     }
 
-    async fn connect(self: &Rc<Self>, timer: &Timer, schedule: &Schedule) -> Result<Up, Cause> {
-        let seat = Seat::take(self);
+    async fn connect(&self, seat: Seat, timer: &Timer, schedule: &Schedule) -> Result<Up, Cause> {
         let mut dial = pin!(dial(&self.target));
         let stream = poll_fn(|cx| match dial.as_mut().poll(cx) {
             Poll::Ready(result) => Poll::Ready(result.map_err(Cause::Connect)),
@@ -157,13 +178,13 @@ impl Pool {
                 .map(|()| Err(schedule.passed(Deadline::Connect))),
         })
         .await?;
-        self.cells.opened.up();
+        self.cells().opened.up();
         Ok(Up {
             stream,
-            early: Vec::new(),
+            early: Early::default(),
             since: 0,
             reused: false,
-            _seat: seat,
+            seat,
         })
     }
 }
@@ -177,40 +198,54 @@ async fn dial(target: &Target) -> io::Result<TcpStream> {
 struct Waiting<'a> {
     pool: &'a Pool,
     place: Rc<Place>,
-    came: Cell<bool>,
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        if !self.place.called.get() {
-            self.pool
-                .waiting
-                .borrow_mut()
-                .retain(|other| !Rc::ptr_eq(other, &self.place));
-        } else if !self.came.get() {
+        match self.place.turn.take() {
             // Called, but gone before it could come: the next one's turn.
-            self.pool.call_next();
+            Some(Turn::Reuse(up)) => self.pool.put_back(up),
+            Some(Turn::Dial(seat)) => drop(seat),
+            None => {
+                let mut waiting = self.pool.seats.waiting.borrow_mut();
+                waiting.retain(|other| !Rc::ptr_eq(other, &self.place));
+            }
         }
+    }
+}
+
+impl Seats {
+    fn next(&self) -> Option<Rc<Place>> {
+        self.waiting.borrow_mut().pop_front()
     }
 }
 
 /// One of the sockets that the pool may have open.
 #[derive(Debug)]
-struct Seat(Rc<Pool>);
+struct Seat(Rc<Seats>);
 
 impl Seat {
-    fn take(pool: &Rc<Pool>) -> Self {
-        pool.open.set(pool.open.get() + 1);
-        pool.cells.connections.up();
-        Self(pool.clone())
+    /// A free one, if there is any.
+    fn take(seats: &Rc<Seats>) -> Option<Self> {
+        let taken = seats.taken.get();
+        if taken >= seats.cap {
+            return None;
+        }
+        seats.taken.set(taken + 1);
+        seats.cells.connections.up();
+        Some(Self(seats.clone()))
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.0.open.set(self.0.open.get() - 1);
-        self.0.cells.connections.down();
-        self.0.call_next();
+        match self.0.next() {
+            Some(place) => place.give(Turn::Dial(Self(self.0.clone()))),
+            None => {
+                self.0.taken.set(self.0.taken.get() - 1);
+                self.0.cells.connections.down();
+            }
+        }
     }
 }
 
@@ -219,10 +254,10 @@ impl Drop for Seat {
 pub(super) struct Up {
     pub(super) stream: TcpStream,
     /// What has been read of a head that is not whole yet. Empty between requests.
-    pub(super) early: Vec<u8>,
+    pub(super) early: Early,
     since: u64,
     pub(super) reused: bool,
-    _seat: Seat,
+    seat: Seat,
 }
 
 impl Up {

@@ -9,7 +9,6 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use tokio::io::AsyncWrite;
-use tokio::net::TcpStream;
 
 /// A body up to this many bytes is written with the head in one piece; a longer one is gathered by the kernel.
 const FLAT: u64 = 4 * 1024;
@@ -113,7 +112,7 @@ impl Outgoing {
     /// Writes as much as the socket takes; ready once all is out.
     pub(super) fn poll_write(
         &mut self,
-        stream: &mut TcpStream,
+        stream: &mut (impl AsyncWrite + Unpin),
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         while !self.is_written() {
