@@ -10,6 +10,7 @@ mod pool;
 mod read;
 mod request;
 pub mod response;
+mod seats;
 
 use crate::clock;
 use crate::timers::Timer;

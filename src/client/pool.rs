@@ -1,18 +1,21 @@
 //! Kept-alive connections to one upstream, of one worker: last in, first out.
 
+#[cfg(test)]
+mod tests;
+
 use super::response::Early;
+use super::seats::{Seat, Seats, Turn};
 use super::{Cause, Deadline, Schedule, Target};
 use crate::clock;
 use crate::metrics::UpstreamCells;
 use crate::timers::Timer;
-use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::ReadBuf;
 use tokio::net::TcpStream;
@@ -29,40 +32,6 @@ pub struct Pool {
     seats: Rc<Seats>,
 }
 
-/// The sockets that a pool may have open, and who waits for one. While somebody waits, none is free and nothing lies idle.
-#[derive(Debug)]
-struct Seats {
-    cap: usize,
-    taken: Cell<usize>,
-    waiting: RefCell<VecDeque<Rc<Place>>>,
-    cells: Arc<UpstreamCells>,
-}
-
-/// A place in the queue for a connection.
-#[derive(Debug, Default)]
-struct Place {
-    turn: RefCell<Option<Turn>>,
-    waker: RefCell<Option<Waker>>,
-}
-
-/// What the first in the queue is handed: nobody who comes later can take it.
-#[derive(Debug)]
-enum Turn {
-    /// A connection that has just become idle.
-    Reuse(Up),
-    /// The right to open one.
-    Dial(Seat),
-}
-
-impl Place {
-    fn give(&self, turn: Turn) {
-        self.turn.replace(Some(turn));
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
-        }
-    }
-}
-
 impl Pool {
     /// An empty pool, for one of `workers` workers: each may have its share of the target's connections.
     pub fn new(target: Target, workers: usize, cells: Arc<UpstreamCells>) -> Rc<Self> {
@@ -70,12 +39,7 @@ impl Pool {
         Rc::new(Self {
             target,
             idle: RefCell::default(),
-            seats: Rc::new(Seats {
-                cap,
-                taken: Cell::new(0),
-                waiting: RefCell::default(),
-                cells,
-            }),
+            seats: Seats::new(cap, cells),
         })
     }
 
@@ -86,7 +50,7 @@ impl Pool {
 
     /// What it counts.
     pub fn cells(&self) -> &UpstreamCells {
-        &self.seats.cells
+        self.seats.cells()
     }
 
     /// Closes what has lain idle too long.
@@ -106,7 +70,7 @@ impl Pool {
             return Ok(up);
         }
         schedule.arm(timer, schedule.timeouts.connect);
-        let seat = match Seat::take(&self.seats) {
+        let seat = match self.seats.take() {
             Some(seat) => seat,
             None => match Box::pin(self.wait(timer, schedule)).await? {
                 Ok(up) => return Ok(up),
@@ -138,33 +102,23 @@ impl Pool {
 
     pub(super) fn put_back(&self, mut up: Up) {
         up.since = clock::coarse();
-        match self.seats.next() {
-            Some(place) => place.give(Turn::Reuse(up)),
-            None => self.idle.borrow_mut().push(up),
+        if let Some(up) = self.seats.offer(up) {
+            self.idle.borrow_mut().push(up);
         }
     }
 
-    /// Waits for a turn: a connection that is ready for a request, or the right to open one.
+    /// Waits for a connection that is ready for a request, or for the right to open one.
     async fn wait(&self, timer: &Timer, schedule: &Schedule) -> Result<Result<Up, Seat>, Cause> {
-        if self.seats.waiting.borrow().len() >= self.seats.cap {
-            return Err(Cause::Busy);
-        }
-        let place = Rc::new(Place::default());
-        self.seats.waiting.borrow_mut().push_back(place.clone());
-        let waiting = Waiting { pool: self, place };
-        poll_fn(|cx| {
-            match waiting.place.turn.take() {
-                Some(Turn::Reuse(up)) => return Poll::Ready(Ok(self.try_again(up, cx))),
-                Some(Turn::Dial(seat)) => return Poll::Ready(Ok(Err(seat))),
-                None => {}
-            }
-            waiting.place.waker.replace(Some(cx.waker().clone()));
-            timer
+        let mut waiting = self.seats.queue().ok_or(Cause::Busy)?;
+        poll_fn(|cx| match waiting.poll(cx) {
+            Poll::Ready(Turn::Reuse(up)) => Poll::Ready(Ok(self.try_again(up, cx))),
+            Poll::Ready(Turn::Dial(seat)) => Poll::Ready(Ok(Err(seat))),
+            Poll::Pending => timer
                 .poll(cx)
                 .map(|()| match schedule.passed(Deadline::Connect) {
                     Cause::Deadline(Deadline::Connect) => Err(Cause::Busy),
                     other => Err(other),
-                })
+                }),
         })
         .await
     }
@@ -193,60 +147,6 @@ async fn dial(target: &Target) -> io::Result<TcpStream> {
     let stream = TcpStream::connect((target.host.as_str(), target.port)).await?;
     stream.set_nodelay(true)?;
     Ok(stream)
-}
-
-struct Waiting<'a> {
-    pool: &'a Pool,
-    place: Rc<Place>,
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        match self.place.turn.take() {
-            // Called, but gone before it could come: the next one's turn.
-            Some(Turn::Reuse(up)) => self.pool.put_back(up),
-            Some(Turn::Dial(seat)) => drop(seat),
-            None => {
-                let mut waiting = self.pool.seats.waiting.borrow_mut();
-                waiting.retain(|other| !Rc::ptr_eq(other, &self.place));
-            }
-        }
-    }
-}
-
-impl Seats {
-    fn next(&self) -> Option<Rc<Place>> {
-        self.waiting.borrow_mut().pop_front()
-    }
-}
-
-/// One of the sockets that the pool may have open.
-#[derive(Debug)]
-struct Seat(Rc<Seats>);
-
-impl Seat {
-    /// A free one, if there is any.
-    fn take(seats: &Rc<Seats>) -> Option<Self> {
-        let taken = seats.taken.get();
-        if taken >= seats.cap {
-            return None;
-        }
-        seats.taken.set(taken + 1);
-        seats.cells.connections.up();
-        Some(Self(seats.clone()))
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        match self.0.next() {
-            Some(place) => place.give(Turn::Dial(Self(self.0.clone()))),
-            None => {
-                self.0.taken.set(self.0.taken.get() - 1);
-                self.0.cells.connections.down();
-            }
-        }
-    }
 }
 
 /// One connection.

@@ -1,5 +1,8 @@
 //! A request on its way to an upstream: bytes of the head, frames of the body, and how much of both is written.
 
+#[cfg(test)]
+mod tests;
+
 use crate::buffer::Hold;
 use bytes::Bytes;
 use http::HeaderMap;

@@ -2,6 +2,9 @@
 //!
 //! Pure: bytes in, values out, and the verdict never hangs on how the bytes were cut.
 
+#[cfg(test)]
+mod tests;
+
 use super::framing::Framing;
 use crate::hop::{is_hop_by_hop, lists};
 use bytes::Bytes;
