@@ -124,7 +124,7 @@ fn serve(
         assigned: assigned.clone(),
         _permit: permit,
     };
-    let stream = match tokio::net::TcpStream::from_std(stream) {
+    let mut stream = match tokio::net::TcpStream::from_std(stream) {
         Ok(stream) => stream,
         Err(error) => {
             tracing::warn!(%error, "a connection cannot be served");
@@ -133,7 +133,9 @@ fn serve(
     };
     let _ = stream.set_nodelay(true);
     tokio::task::spawn_local(async move {
-        conn::run(place.worker.clone(), stream, peer).await;
+        if let Err(conn::Cut) = conn::run(place.worker.clone(), &mut stream, peer).await {
+            let _ = stream.set_zero_linger();
+        }
         drop(place);
     });
 }

@@ -1,5 +1,6 @@
 //! Raw answers of backends: what the caller gets of each, and that no answer ever reaches a question that is not its own.
 
+mod breaks;
 mod case;
 mod early;
 
