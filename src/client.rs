@@ -5,10 +5,12 @@
 //! gone. The client is ours because a general one pays for generality: channels, a task, a read buffer per connection.
 
 mod body;
+pub mod framing;
 mod pool;
 mod read;
 mod request;
-mod response;
+pub mod response;
+mod seats;
 
 use crate::clock;
 use crate::timers::Timer;
@@ -18,6 +20,7 @@ pub use pool::Pool;
 use pool::Up;
 pub use request::{Frames, Outgoing};
 use std::future::poll_fn;
+use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -106,10 +109,10 @@ pub enum Cause {
     Busy,
     /// The name could not be resolved or nobody listens there.
     #[error("cannot connect: {0}")]
-    Connect(#[source] std::io::Error),
+    Connect(#[source] io::Error),
     /// The connection broke.
     #[error("the exchange broke: {0}")]
-    Broken(#[source] std::io::Error),
+    Broken(#[source] io::Error),
     /// The connection ended without a word.
     #[error("the connection was closed before the response")]
     Gone,
@@ -203,7 +206,16 @@ pub async fn send(
             sent: Sent::Unsent,
         })?;
         schedule.arm(timer, schedule.timeouts.first_byte);
-        let exchanged = poll_fn(|cx| exchange(&mut up, &mut request, timer, &schedule, cx)).await;
+        let mut broken = None;
+        let exchanged = poll_fn(|cx| {
+            let exchanged = exchange(&mut up, &mut request, &mut broken, cx);
+            if exchanged.is_ready() {
+                return exchanged;
+            }
+            let passed = timer.poll(cx);
+            passed.map(|()| Err(schedule.passed(Deadline::FirstByte)))
+        });
+        let exchanged = exchanged.await;
         timer.clear();
         let sent = match request.written() {
             0 => Sent::Unsent,
@@ -214,7 +226,7 @@ pub async fn send(
             Ok(mut head) => {
                 // A response that came before the whole request is the last one on its connection.
                 head.reusable &= sent == Sent::Sent;
-                return Ok(Incoming::receive(head, up, pool, timer, schedule));
+                return Ok(Incoming::receive(head, up, pool, timer, schedule, sent));
             }
             Err(Cause::Broken(_) | Cause::Gone) if sent == Sent::Unsent && up.reused => {}
             Err(cause) => return Err(UpstreamError { cause, sent }),
@@ -226,30 +238,27 @@ pub async fn send(
 fn exchange(
     up: &mut Up,
     request: &mut Outgoing,
-    timer: &Timer,
-    schedule: &Schedule,
+    broken: &mut Option<io::Error>,
     cx: &mut Context<'_>,
 ) -> Poll<Result<response::Head, Cause>> {
-    let mut broken = None;
-    if !request.is_written()
+    if broken.is_none()
+        && !request.is_written()
         && let Poll::Ready(Err(error)) = request.poll_write(&mut up.stream, cx)
     {
-        // It may have answered before it closed: what it said is still read.
-        broken = Some(error);
+        *broken = Some(error);
     }
-    if request.written() > 0 {
-        match poll_head(up, request, cx) {
-            Poll::Ready(Err(Cause::Gone | Cause::Broken(_))) if broken.is_some() => {}
-            Poll::Ready(result) => return Poll::Ready(result),
-            Poll::Pending => {}
-        }
-    }
-    if let Some(error) = broken {
-        return Poll::Ready(Err(Cause::Broken(error)));
-    }
-    timer
-        .poll(cx)
-        .map(|()| Err(schedule.passed(Deadline::FirstByte)))
+    // It may have answered before it closed: what it said is still read, if it can have been about this request.
+    let read = if request.written() > 0 {
+        poll_head(up, request, cx)
+    } else if broken.is_some() {
+        Poll::Ready(Err(Cause::Gone))
+    } else {
+        Poll::Pending
+    };
+    read.map_err(|cause| match (cause, broken.take()) {
+        (Cause::Gone | Cause::Broken(_), Some(error)) => Cause::Broken(error),
+        (cause, _) => cause,
+    })
 }
 
 fn poll_head(
@@ -260,30 +269,16 @@ fn poll_head(
     loop {
         let (early, stream) = (&mut up.early, &mut up.stream);
         let (bodiless, spare) = (request.bodiless, &mut request.spare);
-        let found = ready!(read::into_spare(stream, cx, read::SPARE, |fresh| {
+        let read = ready!(read::into_spare(stream, cx, read::SPARE, |fresh| {
             if fresh.is_empty() {
                 return Err(Cause::Gone);
             }
-            if early.is_empty() {
-                let found = response::read(fresh, bodiless, spare);
-                return found.map_err(Cause::Senseless).inspect(|found| {
-                    if found.is_none() {
-                        early.extend_from_slice(fresh);
-                    }
-                });
-            }
-            early.extend_from_slice(fresh);
-            let found = response::read(early, bodiless, spare).map_err(Cause::Senseless);
-            if !matches!(found, Ok(None)) {
-                *early = Vec::new();
-            }
-            found
+            early.read(fresh, bodiless, spare).map_err(Cause::Senseless)
         }));
-        match found {
-            Ok(Ok(Some(found))) => return Poll::Ready(Ok(found)),
-            Ok(Ok(None)) => {}
-            Ok(Err(cause)) => return Poll::Ready(Err(cause)),
-            Err(error) => return Poll::Ready(Err(Cause::Broken(error))),
+        match read.map_err(Cause::Broken).flatten() {
+            Ok(Some(head)) => return Poll::Ready(Ok(head)),
+            Ok(None) => {}
+            Err(cause) => return Poll::Ready(Err(cause)),
         }
     }
 }

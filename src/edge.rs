@@ -5,6 +5,6 @@ mod listener;
 mod socket;
 mod thread;
 
-pub use conn::run;
+pub use conn::{Cut, run};
 pub use listener::{Acceptor, bind};
 pub use thread::{Handle, Order, start};

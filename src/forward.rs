@@ -124,7 +124,11 @@ fn write_target(bot: &Bot, uri: &Uri, out: &mut Vec<u8>) {
 /// Takes out what the caller's `Connection` fields name, but not what says where the request goes.
 fn drop_named(headers: &mut HeaderMap) {
     let connections = headers.get_all(header::CONNECTION);
-    let listed = |name: &HeaderName| connections.iter().any(|value| lists(value, name.as_str()));
+    let listed = |name: &HeaderName| {
+        connections
+            .iter()
+            .any(|value| lists(value.as_bytes(), name.as_str()))
+    };
     let doomed = headers
         .keys()
         .filter(|name| **name != header::HOST && listed(name));

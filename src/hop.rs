@@ -1,7 +1,5 @@
 //! Header fields that concern one connection alone (RFC 9110 §7.6.1): no message takes them further.
 
-use http::HeaderValue;
-
 /// Whether a field, by its lower-case name, is hop-by-hop whatever `Connection` says.
 pub fn is_hop_by_hop(name: &str) -> bool {
     matches!(
@@ -20,8 +18,8 @@ pub fn is_hop_by_hop(name: &str) -> bool {
 }
 
 /// Whether a `Connection` value lists this option or field.
-pub fn lists(connection: &HeaderValue, name: &str) -> bool {
-    let options = connection.as_bytes().split(|&b| b == b',');
+pub fn lists(connection: &[u8], name: &str) -> bool {
+    let options = connection.split(|&b| b == b',');
     options
         .map(<[u8]>::trim_ascii)
         .any(|option| option.eq_ignore_ascii_case(name.as_bytes()))

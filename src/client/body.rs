@@ -1,13 +1,14 @@
 //! A response body as it streams down from its connection.
 
+use super::framing::{Framing, Step};
 use super::pool::{Pool, Up};
-use super::response::{Framing, Head};
+use super::response::Head;
 use super::{Cause, Deadline, Schedule, Sent, UpstreamError};
+use crate::clock;
 use crate::timers::Timer;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::Response;
 use hyper::body::SizeHint;
-use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
@@ -23,6 +24,7 @@ pub struct Incoming {
     up: Option<Up>,
     reusable: bool,
     ended: bool,
+    sent: Sent,
     /// The deadline for the next piece is set.
     waiting: bool,
     pool: Rc<Pool>,
@@ -39,14 +41,6 @@ pub enum Received {
     Streaming(Box<Incoming>),
 }
 
-/// What a step of the framing gave.
-enum Step {
-    Data(Bytes),
-    End,
-    /// More bytes are needed.
-    Hungry,
-}
-
 impl Incoming {
     /// The body below `head`. One that came whole with it needs its connection no longer: that goes back to the pool at once.
     pub(super) fn receive(
@@ -55,6 +49,7 @@ impl Incoming {
         pool: &Rc<Pool>,
         timer: &Rc<Timer>,
         schedule: Schedule,
+        sent: Sent,
     ) -> Response<Received> {
         let Head {
             response,
@@ -78,6 +73,7 @@ impl Incoming {
             up: Some(up),
             reusable,
             ended: false,
+            sent,
             waiting: false,
             pool: pool.clone(),
             timer: timer.clone(),
@@ -86,7 +82,7 @@ impl Incoming {
         response.map(|()| Received::Streaming(Box::new(body)))
     }
 
-    /// The next piece of data, `None` at the end. Trailers are dropped: they are hop-by-hop unless both sides agreed.
+    /// The next piece of data, `None` at the end.
     pub fn poll_data(
         &mut self,
         cx: &mut Context<'_>,
@@ -95,37 +91,19 @@ impl Incoming {
             if self.ended {
                 return Poll::Ready(None);
             }
-            match self.step() {
+            match self.framing.step(&mut self.ready) {
                 Ok(Step::Data(data)) => {
-                    if matches!(self.framing, Framing::Length(0)) {
+                    if self.framing.is_complete() {
                         self.end();
                     }
                     return Poll::Ready(Some(Ok(data)));
                 }
                 Ok(Step::End) => self.end(),
-                Ok(Step::Hungry) => match self.poll_read(cx) {
-                    Poll::Ready(Ok(piece)) if piece.is_empty() => {
-                        if !matches!(self.framing, Framing::Close) {
-                            return Poll::Ready(Some(Err(self.fail(Cause::Gone))));
-                        }
-                        self.end();
-                    }
-                    Poll::Ready(Ok(piece)) => self.ready = piece,
-                    Poll::Ready(Err(error)) => {
-                        return Poll::Ready(Some(Err(self.fail(Cause::Broken(error)))));
-                    }
-                    Poll::Pending => {
-                        if !self.waiting {
-                            self.waiting = true;
-                            self.schedule.arm(&self.timer, self.schedule.timeouts.idle);
-                        }
-                        ready!(self.timer.poll(cx));
-                        return Poll::Ready(Some(Err(
-                            self.fail(self.schedule.passed(Deadline::Idle))
-                        )));
-                    }
+                Ok(Step::Hungry) => match ready!(self.poll_more(cx)) {
+                    Ok(()) => {}
+                    Err(cause) => return Poll::Ready(Some(Err(self.fail(cause)))),
                 },
-                Err(cause) => return Poll::Ready(Some(Err(self.fail(cause)))),
+                Err(fault) => return Poll::Ready(Some(Err(self.fail(Cause::Senseless(fault))))),
             }
         }
     }
@@ -143,71 +121,52 @@ impl Incoming {
         }
     }
 
-    /// Takes data out of what is there.
-    fn step(&mut self) -> Result<Step, Cause> {
-        if self.ready.is_empty() {
-            return Ok(Step::Hungry);
+    /// Reads what comes next: bytes, or the end of the connection where that is an end of the body.
+    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Cause>> {
+        // Looked at here too: one who always has something ready would never be waited for.
+        if clock::coarse() >= self.schedule.total {
+            return Poll::Ready(Err(Cause::Deadline(Deadline::Total)));
         }
-        match &mut self.framing {
-            Framing::Close => Ok(Step::Data(std::mem::take(&mut self.ready))),
-            Framing::Length(left) => {
-                let here = usize::try_from(*left)
-                    .unwrap_or(usize::MAX)
-                    .min(self.ready.len());
-                *left -= here as u64;
-                Ok(Step::Data(self.ready.split_to(here)))
-            }
-            Framing::Chunked(chunks) => {
-                let mut data = BytesMut::new();
-                let bytes = std::mem::take(&mut self.ready);
-                let passed = chunks.pass(&bytes, |piece| data.extend_from_slice(piece));
-                let (used, done) =
-                    passed.map_err(|_| Cause::Senseless("its chunks are malformed"))?;
-                self.ready = bytes.slice(used..);
-                match (data.is_empty(), done) {
-                    (true, false) => Ok(Step::Hungry),
-                    (true, true) => Ok(Step::End),
-                    (false, done) => {
-                        if done {
-                            self.framing = Framing::Length(0);
-                        }
-                        Ok(Step::Data(data.freeze()))
-                    }
-                }
-            }
-        }
-    }
-
-    /// Reads a piece; an empty one is the end of the connection.
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
         let Some(up) = &mut self.up else {
-            return Poll::Ready(Ok(Bytes::new()));
+            return Poll::Ready(Err(Cause::Gone));
         };
-        let mut piece = BytesMut::zeroed(0);
-        let read = super::read::into_spare(&mut up.stream, cx, PIECE, |bytes| {
-            piece.extend_from_slice(bytes)
-        });
-        ready!(read)?;
-        self.waiting = false;
-        Poll::Ready(Ok(piece.freeze()))
+        match super::read::into_spare(&mut up.stream, cx, PIECE, Bytes::copy_from_slice) {
+            Poll::Ready(Ok(piece)) => {
+                self.waiting = false;
+                if piece.is_empty() {
+                    if !self.framing.ends_with_connection() {
+                        return Poll::Ready(Err(Cause::Gone));
+                    }
+                    self.end();
+                }
+                self.ready = piece;
+                Poll::Ready(Ok(()))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(Cause::Broken(error))),
+            Poll::Pending => {
+                if !self.waiting {
+                    self.waiting = true;
+                    self.schedule.arm(&self.timer, self.schedule.timeouts.idle);
+                }
+                let passed = self.timer.poll(cx);
+                passed.map(|()| Err(self.schedule.passed(Deadline::Idle)))
+            }
+        }
     }
 
     fn fail(&mut self, cause: Cause) -> UpstreamError {
         self.up = None;
         self.ended = true;
+        self.timer.clear();
         UpstreamError {
             cause,
-            sent: Sent::Sent,
+            sent: self.sent,
         }
     }
 
+    /// The response is complete: the connection goes back to the pool, unless something stands behind the response.
     fn end(&mut self) {
         self.ended = true;
-        self.finish();
-    }
-
-    /// The response is complete: the connection goes back to the pool, unless something stands behind the response.
-    fn finish(&mut self) {
         self.timer.clear();
         if let Some(up) = self.up.take()
             && self.reusable

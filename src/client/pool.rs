@@ -1,17 +1,21 @@
 //! Kept-alive connections to one upstream, of one worker: last in, first out.
 
+#[cfg(test)]
+mod tests;
+
+use super::response::Early;
+use super::seats::{Seat, Seats, Turn};
 use super::{Cause, Deadline, Schedule, Target};
 use crate::clock;
 use crate::metrics::UpstreamCells;
 use crate::timers::Timer;
-use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::ReadBuf;
 use tokio::net::TcpStream;
@@ -23,18 +27,9 @@ const IDLE: Duration = Duration::from_secs(4);
 #[derive(Debug)]
 pub struct Pool {
     pub(super) target: Target,
-    cap: usize,
     idle: RefCell<Vec<Up>>,
-    open: Cell<usize>,
-    waiting: RefCell<VecDeque<Rc<Place>>>,
-    cells: Arc<UpstreamCells>,
-}
-
-/// A place in the queue for a connection.
-#[derive(Debug, Default)]
-struct Place {
-    called: Cell<bool>,
-    waker: RefCell<Option<Waker>>,
+    /// Apart from the pool, so that what lies idle in it does not keep it alive.
+    seats: Rc<Seats>,
 }
 
 impl Pool {
@@ -43,11 +38,8 @@ impl Pool {
         let cap = target.max_connections.div_ceil(workers.max(1)).max(1);
         Rc::new(Self {
             target,
-            cap,
             idle: RefCell::default(),
-            open: Cell::new(0),
-            waiting: RefCell::default(),
-            cells,
+            seats: Seats::new(cap, cells),
         })
     }
 
@@ -58,7 +50,7 @@ impl Pool {
 
     /// What it counts.
     pub fn cells(&self) -> &UpstreamCells {
-        &self.cells
+        self.seats.cells()
     }
 
     /// Closes what has lain idle too long.
@@ -73,82 +65,65 @@ impl Pool {
     }
 
     /// A connection that is ready for a request: the youngest idle one that is still alive, or a new one.
-    pub(super) async fn checkout(
-        self: &Rc<Self>,
-        timer: &Timer,
-        schedule: &Schedule,
-    ) -> Result<Up, Cause> {
+    pub(super) async fn checkout(&self, timer: &Timer, schedule: &Schedule) -> Result<Up, Cause> {
         if let Some(up) = poll_fn(|cx| Poll::Ready(self.reuse(cx))).await {
             return Ok(up);
         }
         schedule.arm(timer, schedule.timeouts.connect);
-        loop {
-            if self.open.get() < self.cap {
-                return Box::pin(self.connect(timer, schedule)).await;
-            }
-            Box::pin(self.wait(timer, schedule)).await?;
-            if let Some(up) = poll_fn(|cx| Poll::Ready(self.reuse(cx))).await {
-                return Ok(up);
-            }
-        }
+        let seat = match self.seats.take() {
+            Some(seat) => seat,
+            None => match Box::pin(self.wait(timer, schedule)).await? {
+                Ok(up) => return Ok(up),
+                Err(seat) => seat,
+            },
+        };
+        Box::pin(self.connect(seat, timer, schedule)).await
     }
 
     fn reuse(&self, cx: &mut Context<'_>) -> Option<Up> {
         loop {
             // Taken out before it is looked at: dropping a dead one must find the pool unborrowed.
-            let mut up = self.idle.borrow_mut().pop()?;
-            if up.is_quiet(cx) {
-                up.reused = true;
-                self.cells.reused.up();
+            let up = self.idle.borrow_mut().pop()?;
+            if let Ok(up) = self.try_again(up, cx) {
                 return Some(up);
             }
         }
     }
 
+    /// A connection for its next request; its seat alone where it is dead.
+    fn try_again(&self, mut up: Up, cx: &mut Context<'_>) -> Result<Up, Seat> {
+        if !up.is_quiet(cx) {
+            return Err(up.seat);
+        }
+        up.reused = true;
+        self.cells().reused.up();
+        Ok(up)
+    }
+
     pub(super) fn put_back(&self, mut up: Up) {
         up.since = clock::coarse();
-        self.idle.borrow_mut().push(up);
-        self.call_next();
-    }
-
-    fn call_next(&self) {
-        if let Some(place) = self.waiting.borrow_mut().pop_front() {
-            place.called.set(true);
-            if let Some(waker) = place.waker.borrow_mut().take() {
-                waker.wake();
-            }
+        if let Some(up) = self.seats.offer(up) {
+            self.idle.borrow_mut().push(up);
         }
     }
 
-    async fn wait(&self, timer: &Timer, schedule: &Schedule) -> Result<(), Cause> {
-        if self.waiting.borrow().len() >= self.cap {
-            return Err(Cause::Busy);
-        }
-        let place = Rc::new(Place::default());
-        self.waiting.borrow_mut().push_back(place.clone());
-        let waiting = Waiting {
-            pool: self,
-            place,
-            came: Cell::new(false),
-        };
-        poll_fn(|cx| {
-            if waiting.place.called.get() {
-                waiting.came.set(true);
-                return Poll::Ready(Ok(()));
-            }
-            *waiting.place.waker.borrow_mut() = Some(cx.waker().clone());
-            timer
+    /// Waits for a connection that is ready for a request, or for the right to open one.
+    async fn wait(&self, timer: &Timer, schedule: &Schedule) -> Result<Result<Up, Seat>, Cause> {
+        let mut waiting = self.seats.queue().ok_or(Cause::Busy)?;
+        poll_fn(|cx| match waiting.poll(cx) {
+            Poll::Ready(Turn::Reuse(up)) => Poll::Ready(Ok(self.try_again(up, cx))),
+            Poll::Ready(Turn::Dial(seat)) => Poll::Ready(Ok(Err(seat))),
+            Poll::Pending => timer
                 .poll(cx)
                 .map(|()| match schedule.passed(Deadline::Connect) {
                     Cause::Deadline(Deadline::Connect) => Err(Cause::Busy),
                     other => Err(other),
-                })
+                }),
         })
         .await
     }
 
-    async fn connect(self: &Rc<Self>, timer: &Timer, schedule: &Schedule) -> Result<Up, Cause> {
-        let seat = Seat::take(self);
+    async fn connect(&self, seat: Seat, timer: &Timer, schedule: &Schedule) -> Result<Up, Cause> {
         let mut dial = pin!(dial(&self.target));
         let stream = poll_fn(|cx| match dial.as_mut().poll(cx) {
             Poll::Ready(result) => Poll::Ready(result.map_err(Cause::Connect)),
@@ -157,13 +132,13 @@ impl Pool {
                 .map(|()| Err(schedule.passed(Deadline::Connect))),
         })
         .await?;
-        self.cells.opened.up();
+        self.cells().opened.up();
         Ok(Up {
             stream,
-            early: Vec::new(),
+            early: Early::default(),
             since: 0,
             reused: false,
-            _seat: seat,
+            seat,
         })
     }
 }
@@ -174,55 +149,15 @@ async fn dial(target: &Target) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-struct Waiting<'a> {
-    pool: &'a Pool,
-    place: Rc<Place>,
-    came: Cell<bool>,
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        if !self.place.called.get() {
-            self.pool
-                .waiting
-                .borrow_mut()
-                .retain(|other| !Rc::ptr_eq(other, &self.place));
-        } else if !self.came.get() {
-            // Called, but gone before it could come: the next one's turn.
-            self.pool.call_next();
-        }
-    }
-}
-
-/// One of the sockets that the pool may have open.
-#[derive(Debug)]
-struct Seat(Rc<Pool>);
-
-impl Seat {
-    fn take(pool: &Rc<Pool>) -> Self {
-        pool.open.set(pool.open.get() + 1);
-        pool.cells.connections.up();
-        Self(pool.clone())
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        self.0.open.set(self.0.open.get() - 1);
-        self.0.cells.connections.down();
-        self.0.call_next();
-    }
-}
-
 /// One connection.
 #[derive(Debug)]
 pub(super) struct Up {
     pub(super) stream: TcpStream,
     /// What has been read of a head that is not whole yet. Empty between requests.
-    pub(super) early: Vec<u8>,
+    pub(super) early: Early,
     since: u64,
     pub(super) reused: bool,
-    _seat: Seat,
+    seat: Seat,
 }
 
 impl Up {

@@ -1,5 +1,8 @@
 //! A request on its way to an upstream: bytes of the head, frames of the body, and how much of both is written.
 
+#[cfg(test)]
+mod tests;
+
 use crate::buffer::Hold;
 use bytes::Bytes;
 use http::HeaderMap;
@@ -9,7 +12,6 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use tokio::io::AsyncWrite;
-use tokio::net::TcpStream;
 
 /// A body up to this many bytes is written with the head in one piece; a longer one is gathered by the kernel.
 const FLAT: u64 = 4 * 1024;
@@ -113,7 +115,7 @@ impl Outgoing {
     /// Writes as much as the socket takes; ready once all is out.
     pub(super) fn poll_write(
         &mut self,
-        stream: &mut TcpStream,
+        stream: &mut (impl AsyncWrite + Unpin),
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         while !self.is_written() {

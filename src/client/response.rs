@@ -1,46 +1,72 @@
 //! A response head, read: strictly, into a map that holds nothing hop-by-hop, with the framing of the body that follows.
+//!
+//! Pure: bytes in, values out, and the verdict never hangs on how the bytes were cut.
 
-use crate::gate::Chunks;
+#[cfg(test)]
+mod heads;
+#[cfg(test)]
+mod tests;
+
+use super::framing::Framing;
 use crate::hop::{is_hop_by_hop, lists};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use httparse::{ParserConfig, Status};
 use std::mem::MaybeUninit;
 
-/// The largest response head, in bytes.
-pub(super) const HEAD_MAX: usize = 64 * 1024;
+/// The largest response head, with the interim responses before it, in bytes.
+pub const HEAD_MAX: usize = 64 * 1024;
 /// The most fields in it.
-const FIELDS_MAX: usize = 100;
-
-/// How the body of a response is delimited (RFC 9112 §6.3).
-#[derive(Debug)]
-pub(super) enum Framing {
-    /// So many bytes are still to come; 0: nothing.
-    Length(u64),
-    /// In chunks.
-    Chunked(Box<Chunks>),
-    /// By the end of the connection.
-    Close,
-}
+pub const FIELDS_MAX: usize = 100;
 
 /// A whole response head.
 #[derive(Debug)]
-pub(super) struct Head {
-    pub(super) response: Response<()>,
-    pub(super) framing: Framing,
+pub struct Head {
+    /// Status and end-to-end fields.
+    pub response: Response<()>,
+    /// How the body is delimited.
+    pub framing: Framing,
     /// The connection may serve another request after the body.
-    pub(super) reusable: bool,
+    pub reusable: bool,
     /// What came behind it.
-    pub(super) rest: Bytes,
+    pub rest: Bytes,
 }
 
-/// Reads the head at the start of `bytes`; `None` while it is not whole. Interim responses are skipped. `spare` becomes the
-/// response's map.
-pub(super) fn read(
-    bytes: &[u8],
-    bodiless: bool,
-    spare: &mut HeaderMap,
-) -> Result<Option<Head>, &'static str> {
+/// What has come of a head that is not whole yet, at most [`HEAD_MAX`] bytes.
+#[derive(Debug, Default)]
+pub struct Early(Vec<u8>);
+
+impl Early {
+    /// Takes the bytes that came next; the head once it is whole. Interim responses are skipped. `bodiless`: it answers a HEAD.
+    /// `spare` becomes the response's map.
+    pub fn read(
+        &mut self,
+        fresh: &[u8],
+        bodiless: bool,
+        spare: &mut HeaderMap,
+    ) -> Result<Option<Head>, &'static str> {
+        if self.0.is_empty() {
+            let found = read(fresh, bodiless, spare)?;
+            if found.is_none() {
+                self.0.extend_from_slice(fresh);
+            }
+            return Ok(found);
+        }
+        self.0.extend_from_slice(fresh);
+        // Nothing but the end of a line completes a head: one that comes byte by byte is not read anew for each.
+        if self.0.len() <= HEAD_MAX && memchr::memchr(b'\n', fresh).is_none() {
+            return Ok(None);
+        }
+        let found = read(&self.0, bodiless, spare);
+        if !matches!(found, Ok(None)) {
+            self.0 = Vec::new();
+        }
+        found
+    }
+}
+
+/// The head at the start of `bytes`; `None` while it is not whole.
+fn read(bytes: &[u8], bodiless: bool, spare: &mut HeaderMap) -> Result<Option<Head>, &'static str> {
     let mut skipped = 0;
     loop {
         let rest = bytes.get(skipped..).unwrap_or_default();
@@ -53,11 +79,14 @@ pub(super) fn read(
         );
         let length = match read {
             Ok(Status::Complete(length)) => length,
-            Ok(Status::Partial) if rest.len() > HEAD_MAX => return Err("its head is too large"),
-            Ok(Status::Partial) => return Ok(None),
+            Ok(Status::Partial) if bytes.len() <= HEAD_MAX => return Ok(None),
+            Ok(Status::Partial) => return Err(TOO_LARGE),
             Err(httparse::Error::TooManyHeaders) => return Err("it has too many header fields"),
             Err(_) => return Err("its head is malformed"),
         };
+        if skipped + length > HEAD_MAX {
+            return Err(TOO_LARGE);
+        }
         match parsed.code {
             Some(101) => return Err("it switches protocols unasked"),
             Some(100..=199) => skipped += length,
@@ -71,6 +100,8 @@ pub(super) fn read(
         }
     }
 }
+
+const TOO_LARGE: &str = "its head is too large";
 
 fn build(
     parsed: &httparse::Response<'_, '_>,
@@ -89,6 +120,7 @@ fn build(
         chunked: false,
         length: None,
         keep_alive: modern,
+        close: false,
     };
     let mut named = false;
     headers.clear();
@@ -116,7 +148,7 @@ fn build(
         (false, false, Some(length)) => Framing::Length(length),
         (false, false, None) => Framing::Close,
     };
-    let reusable = found.keep_alive && !matches!(framing, Framing::Close);
+    let reusable = found.keep_alive && !found.close && !matches!(framing, Framing::Close);
     let mut response = Response::new(());
     *response.status_mut() = status;
     *response.headers_mut() = headers;
@@ -143,6 +175,8 @@ struct Found {
     chunked: bool,
     length: Option<u64>,
     keep_alive: bool,
+    /// Whatever else is said: the last word on the connection.
+    close: bool,
 }
 
 impl Found {
@@ -172,16 +206,9 @@ impl Found {
         if name != header::CONNECTION {
             return Ok(false);
         }
-        let value = HeaderValue::from_bytes(value).map_err(|_| "its Connection makes no sense")?;
-        if lists(&value, "close") {
-            self.keep_alive = false;
-        } else if lists(&value, "keep-alive") {
-            self.keep_alive = true;
-        }
-        Ok(!matches!(
-            value.as_bytes(),
-            b"close" | b"keep-alive" | b"Keep-Alive"
-        ))
+        self.close |= lists(value, "close");
+        self.keep_alive |= lists(value, "keep-alive");
+        Ok(!matches!(value, b"close" | b"keep-alive" | b"Keep-Alive"))
     }
 }
 
@@ -199,6 +226,3 @@ fn drop_named(parsed: &httparse::Response<'_, '_>, headers: &mut HeaderMap) {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -7,7 +7,7 @@ use crate::line::{self, Caller};
 use crate::reply::Reply;
 use crate::worker::Worker;
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, header};
+use http::{HeaderValue, Request, Response, Version, header};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -52,6 +52,8 @@ pub(super) struct Conn {
     pub(super) gone: Cell<bool>,
     served: Cell<u64>,
     answered: Cell<bool>,
+    /// The answer under way ends with the connection.
+    to_the_close: Cell<bool>,
     idle_since: Cell<u64>,
     partial_since: Cell<Option<u64>>,
     blocked_since: Cell<Option<u64>>,
@@ -70,6 +72,7 @@ impl Conn {
             gone: Cell::new(false),
             served: Cell::new(0),
             answered: Cell::new(false),
+            to_the_close: Cell::new(false),
             idle_since: Cell::new(clock::now()),
             partial_since: Cell::new(None),
             blocked_since: Cell::new(None),
@@ -169,6 +172,15 @@ impl Conn {
         false
     }
 
+    /// The connection ends early.
+    fn cut(&self) -> Result<(), Cut> {
+        if self.to_the_close.get() && self.linger.get().is_none() {
+            Err(Cut)
+        } else {
+            Ok(())
+        }
+    }
+
     /// A request has been parsed; called before anything else is read.
     fn begin(self: &Rc<Self>) -> Handed {
         self.phase.set(Phase::Busy);
@@ -182,7 +194,10 @@ impl Conn {
         served: Handed,
     ) -> Result<Response<Served>, Infallible> {
         let (mut head, mut body) = request.into_parts();
+        let old = head.version == Version::HTTP_10;
         let mut response = line::handle(&self.worker, &self.caller, &mut head, &mut body).await;
+        let unmeasured = response.body().size_hint().exact().is_none();
+        self.to_the_close.set(old && unmeasured);
         if !body.is_end_stream() {
             if self.mid_body() {
                 // A fault of this body is this request's to answer; there are no last words on it.
@@ -250,8 +265,12 @@ impl Body for Served {
     }
 }
 
+/// An answer was cut whose end is the end of the connection: unless that is reset, the caller takes what it has for the whole.
+#[derive(Debug)]
+pub struct Cut;
+
 /// Serves one connection to its end, whatever carries its bytes. Needs a runtime that runs `!Send` tasks.
-pub async fn run<S>(worker: Rc<Worker>, stream: S, peer: SocketAddr)
+pub async fn run<S>(worker: Rc<Worker>, stream: S, peer: SocketAddr) -> Result<(), Cut>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -274,14 +293,17 @@ where
             http.as_mut().graceful_shutdown();
         }
         if timer.poll(cx).is_ready() && conn.give_up() {
-            return Poll::Ready(());
+            return Poll::Ready(conn.cut());
         }
-        if http.as_mut().poll(cx).is_ready() || conn.gone.get() {
-            return Poll::Ready(());
+        match http.as_mut().poll(cx) {
+            Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
+            Poll::Ready(Err(_)) => return Poll::Ready(conn.cut()),
+            Poll::Pending if conn.gone.get() => return Poll::Ready(conn.cut()),
+            Poll::Pending => {}
         }
         let deadline = conn.deadline();
         timer.set(deadline);
-        timer.poll(cx)
+        timer.poll(cx).map(Ok)
     })
-    .await;
+    .await
 }

@@ -111,7 +111,7 @@ async fn run(worker: Rc<Worker>, assigned: Arc<AtomicUsize>, mut inbox: mpsc::Re
 }
 
 fn serve(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, place: Place) {
-    let stream = match tokio::net::TcpStream::from_std(stream) {
+    let mut stream = match tokio::net::TcpStream::from_std(stream) {
         Ok(stream) => stream,
         Err(error) => {
             tracing::warn!(%error, "a connection cannot be served");
@@ -121,7 +121,9 @@ fn serve(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, place: Place)
     let _ = stream.set_nodelay(true);
     let open = Open::new(worker);
     tokio::task::spawn_local(async move {
-        conn::run(open.0.clone(), stream, peer).await;
+        if let Err(conn::Cut) = conn::run(open.0.clone(), &mut stream, peer).await {
+            let _ = stream.set_zero_linger();
+        }
         drop((open, place));
     });
 }

@@ -4,6 +4,7 @@
 
 pub(crate) mod backend;
 pub(crate) mod botgate;
+pub(crate) mod bytes;
 pub(crate) mod caller;
 pub(crate) mod clock;
 pub(crate) mod gate;

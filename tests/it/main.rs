@@ -21,4 +21,5 @@ mod refusals;
 mod reload;
 mod stream;
 mod tidy;
+mod upstream;
 mod verify;

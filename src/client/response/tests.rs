@@ -1,178 +1,146 @@
-//! Response heads as backends write them, and as they never should.
+//! Heads and bodies that are decoded alike however they are cut, and the bounds that hold at every cut.
 
-use super::{Framing, Head, read};
+use super::{Early, FIELDS_MAX, HEAD_MAX};
+use crate::client::framing::Step;
+use bytes::Bytes;
 use http::HeaderMap;
 
-/// The whole head at the start of `text`, which is no answer to HEAD.
-fn head(text: &str) -> Result<Head, &'static str> {
-    read(text.as_bytes(), false, &mut HeaderMap::new()).map(|head| head.expect("a whole head"))
-}
-
-/// Its status, its framing in a word, whether the connection may be used again, and its fields.
-fn shape(head: &Head) -> (u16, String, bool, String) {
-    let framing = match &head.framing {
-        Framing::Length(length) => length.to_string(),
-        Framing::Chunked(_) => "chunked".to_owned(),
-        Framing::Close => "close".to_owned(),
+/// What a response is, cut into pieces of `size`: its head, its data, and whether the connection may be used again; or the fault.
+fn decode(bytes: &[u8], size: usize) -> Result<(String, Vec<u8>, bool), &'static str> {
+    let mut pieces = bytes.chunks(size);
+    let (mut early, mut spare) = (Early::default(), HeaderMap::new());
+    let mut head = loop {
+        let piece = pieces.next().ok_or("cut in the head")?;
+        if let Some(head) = early.read(piece, false, &mut spare)? {
+            break head;
+        }
     };
-    let fields = head.response.headers().iter();
-    let fields: Vec<_> = fields
-        .map(|(name, value)| format!("{name}: {}", value.as_bytes().escape_ascii()))
-        .collect();
-    (
-        head.response.status().as_u16(),
-        framing,
-        head.reusable,
-        fields.join("; "),
-    )
+    let mut data = Vec::new();
+    loop {
+        match head.framing.step(&mut head.rest)? {
+            Step::Data(piece) => data.extend_from_slice(&piece),
+            Step::End => break,
+            Step::Hungry => match pieces.next() {
+                Some(piece) => head.rest = Bytes::copy_from_slice(piece),
+                None if head.framing.ends_with_connection() => break,
+                None => return Err("cut in the body"),
+            },
+        }
+    }
+    Ok((format!("{:?}", head.response), data, head.reusable))
+}
+
+/// The one verdict over all cuts.
+#[track_caller]
+fn same(bytes: &[u8]) -> Result<(String, Vec<u8>, bool), &'static str> {
+    let whole = decode(bytes, usize::MAX);
+    for size in [1, 2, 3, 5, 1000, 4096, HEAD_MAX - 1, HEAD_MAX, HEAD_MAX + 1] {
+        assert_eq!(decode(bytes, size), whole, "in pieces of {size}");
+    }
+    whole
+}
+
+/// A response whose head, with all before it, has `length` bytes; `before` stands in front of it.
+fn padded(before: &str, length: usize) -> Vec<u8> {
+    let (start, end) = ("HTTP/1.1 200 OK\r\nx: ", "\r\ncontent-length: 2\r\n\r\n");
+    let pad = length - before.len() - start.len() - end.len();
+    format!("{before}{start}{}{end}ok", "p".repeat(pad)).into_bytes()
 }
 
 #[test]
-fn a_head_tells_framing_and_reuse() {
-    let cases = [
-        (
-            "1.1 200 OK\r\nContent-Length: 5\r\n",
-            200,
-            "5",
-            true,
-            "content-length: 5",
-        ),
-        (
-            "1.1 200\r\ncontent-length:\t007 \r\n",
-            200,
-            "7",
-            true,
-            "content-length: 007",
-        ),
-        (
-            "1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n",
-            200,
-            "chunked",
-            true,
-            "",
-        ),
-        (
-            "1.1 200 OK\r\nX: \u{e9}\r\n",
-            200,
-            "close",
-            false,
-            "x: \\xc3\\xa9",
-        ),
-        (
-            "1.0 200 OK\r\nContent-Length: 5\r\n",
-            200,
-            "5",
-            false,
-            "content-length: 5",
-        ),
-        (
-            "1.0 200 OK\r\nContent-Length: 5\r\nConnection: keep-alive\r\n",
-            200,
-            "5",
-            true,
-            "content-length: 5",
-        ),
-        (
-            "1.1 200 OK\r\nContent-Length: 5\r\nConnection: Close\r\n",
-            200,
-            "5",
-            false,
-            "content-length: 5",
-        ),
-        ("1.1 204 No Content\r\n", 204, "0", true, ""),
-        (
-            "1.1 304 Not Modified\r\nContent-Length: 9\r\n",
-            304,
-            "0",
-            true,
-            "content-length: 9",
-        ),
-        (
-            "1.1 503 Busy\r\nSet-Cookie: a\r\nSet-Cookie: b\r\nContent-Length: 0\r\n",
-            503,
-            "0",
-            true,
-            "set-cookie: a; set-cookie: b; content-length: 0",
-        ),
-    ];
-    for (text, status, framing, reusable, fields) in cases {
-        let text = format!("HTTP/{text}\r\nrest");
-        let head = head(&text).unwrap();
-        let wanted = (status, framing.to_owned(), reusable, fields.to_owned());
-        assert_eq!(shape(&head), wanted, "{text}");
-        assert_eq!(head.rest, "rest");
+fn a_head_may_have_64_kib_with_what_stands_before_it_however_it_is_cut() {
+    let interim = "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n".repeat(100);
+    for before in ["", interim.as_str()] {
+        assert!(same(&padded(before, HEAD_MAX)).is_ok());
+        assert_eq!(
+            same(&padded(before, HEAD_MAX + 1)),
+            Err("its head is too large")
+        );
+        assert_eq!(
+            same(&padded(before, 3 * HEAD_MAX)),
+            Err("its head is too large")
+        );
     }
 }
 
 #[test]
-fn nothing_hop_by_hop_comes_down() {
-    let head = head(
-        "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: X-One\r\nX-One: 1\r\nX-Two: 2\r\nX-Three: 3\r\nKeep-Alive: timeout=5\r\n\
-         Proxy-Authenticate: x\r\nUpgrade: h2c\r\nTE: x\r\nTrailer: x\r\nConnection: x-two, content-length\r\n\r\n",
+fn interim_responses_without_end_are_refused() {
+    let endless = "HTTP/1.1 100 Continue\r\n\r\n".repeat(HEAD_MAX);
+    assert_eq!(
+        decode(endless.as_bytes(), 1400),
+        Err("its head is too large")
     );
-    let (.., fields) = shape(&head.unwrap());
-    assert_eq!(fields, "content-length: 0; x-three: 3");
+    let mut early = Early::default();
+    let fed = endless.as_bytes().chunks(1400).take_while(|piece| {
+        let read = early.read(piece, false, &mut HeaderMap::new());
+        assert!(early.0.len() <= HEAD_MAX + 1400);
+        read.is_ok()
+    });
+    assert!(fed.count() <= HEAD_MAX / 1400 + 1);
 }
 
 #[test]
-fn an_answer_to_head_has_no_body_whatever_it_says() {
-    for fields in [
-        "Content-Length: 5\r\n",
-        "Transfer-Encoding: chunked\r\n",
-        "",
+fn a_hundred_fields_pass_and_one_more_does_not() {
+    let with = |count| {
+        let fields = "a: b\r\n".repeat(count - 1);
+        format!("HTTP/1.1 200 OK\r\n{fields}content-length: 2\r\n\r\nok").into_bytes()
+    };
+    assert!(same(&with(FIELDS_MAX)).is_ok());
+    assert_eq!(
+        same(&with(FIELDS_MAX + 1)),
+        Err("it has too many header fields")
+    );
+}
+
+#[test]
+fn a_close_stands_whatever_follows() {
+    for (version, fields, reusable) in [
+        ("1.1", "", true),
+        ("1.0", "", false),
+        ("1.0", "Connection: keep-alive\r\n", true),
+        ("1.0", "Connection: Keep-Alive, x\r\n", true),
+        ("1.1", "Connection: close\r\n", false),
+        (
+            "1.1",
+            "Connection: close\r\nConnection: keep-alive\r\n",
+            false,
+        ),
+        (
+            "1.1",
+            "Connection: keep-alive\r\nConnection: x, Close\r\n",
+            false,
+        ),
+        ("1.0", "Connection: keep-alive, close\r\n", false),
     ] {
-        let text = format!("HTTP/1.1 200 OK\r\n{fields}\r\n");
-        let head = read(text.as_bytes(), true, &mut HeaderMap::new());
-        let (_, framing, reusable, _) = shape(&head.unwrap().unwrap());
-        assert_eq!((framing.as_str(), reusable), ("0", true), "{fields}");
+        let response = format!("HTTP/{version} 200 OK\r\n{fields}Content-Length: 2\r\n\r\nok");
+        assert_eq!(same(response.as_bytes()).unwrap().2, reusable, "{fields}");
     }
 }
 
 #[test]
-fn interim_responses_are_skipped_and_a_head_may_come_in_pieces() {
-    let text = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nA: b\r\nContent-Length: 1\r\n\r\n";
-    let mut spare = HeaderMap::new();
-    for end in 0..text.len() {
-        let head = read(&text.as_bytes()[..end], false, &mut spare);
-        assert!(head.unwrap().is_none(), "whole after {end} bytes");
+fn a_body_that_is_cut_is_no_body() {
+    for (response, whole) in [
+        ("Content-Length: 5\r\n\r\nhello", true),
+        ("Content-Length: 5\r\n\r\nhell", false),
+        ("Content-Length: 0\r\n\r\n", true),
+        ("\r\nto the close", true),
+        (
+            "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+            true,
+        ),
+        (
+            "Transfer-Encoding: chunked\r\n\r\n0\r\nX-Sum: 1\r\n\r\n",
+            true,
+        ),
+        (
+            "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n",
+            false,
+        ),
+        ("Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", false),
+        ("Transfer-Encoding: chunked\r\n\r\n5\r\nhello", false),
+        ("Transfer-Encoding: chunked\r\n\r\n", false),
+    ] {
+        let bytes = format!("HTTP/1.1 200 OK\r\n{response}");
+        assert_eq!(same(bytes.as_bytes()).is_ok(), whole, "{response}");
     }
-    let head = head(text).unwrap();
-    assert!(head.rest.is_empty());
-    assert_eq!(shape(&head).3, "a: b; content-length: 1");
-}
-
-#[test]
-fn a_doubtful_head_is_refused() {
-    let cases = [
-        "1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n",
-        "1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 1\r\n",
-        "1.1 200 OK\r\nContent-Length: +1\r\n",
-        "1.1 200 OK\r\nContent-Length: 1, 1\r\n",
-        "1.1 200 OK\r\nContent-Length:\r\n",
-        "1.1 200 OK\r\nContent-Length: 1234567890123456789\r\n",
-        "1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n",
-        "1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n",
-        "1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
-        "1.0 200 OK\r\nTransfer-Encoding: chunked\r\n",
-        "1.1 099 Low\r\n",
-        "1.1 20 OK\r\n",
-        "2.0 200 OK\r\n",
-        "1.1 200 OK\r\nA : b\r\n",
-        "1.1 200 OK\r\nA: b\r\n folded\r\n",
-        "1.1 200 OK\r\nA\r\n",
-        "1.1 200 OK\r\nA: \0\r\n",
-    ];
-    for text in cases {
-        let text = format!("HTTP/{text}\r\n");
-        assert!(head(&text).is_err(), "{text}");
-    }
-    let fields = |count| format!("HTTP/1.1 200 OK\r\n{}\r\n", "A: b\r\n".repeat(count));
-    assert!(head(&fields(100)).is_ok());
-    assert!(head(&fields(101)).is_err());
-}
-
-#[test]
-fn a_head_that_does_not_end_is_bounded() {
-    let endless = format!("HTTP/1.1 200 OK\r\nA: {}", "v".repeat(super::HEAD_MAX));
-    assert!(read(endless.as_bytes(), false, &mut HeaderMap::new()).is_err());
 }

@@ -208,7 +208,8 @@ impl Caller {
         Ok(self.rest.drain(..count).collect())
     }
 
-    fn until_close(&mut self) -> Result<Vec<u8>, End> {
+    /// Reads what comes until the other side closes.
+    pub(crate) fn until_close(&mut self) -> Result<Vec<u8>, End> {
         while self.more()? > 0 {}
         Ok(std::mem::take(&mut self.rest))
     }
