@@ -82,8 +82,7 @@ impl Desk {
 
     fn answer(&self, request: &Request<Incoming>, scope: Scope) -> Response<Full<Bytes>> {
         let path = request.uri().path();
-        let open = scope == Scope::Probes && matches!(path, "/healthz" | "/readyz");
-        if !open && !self.authorized(request.headers()) {
+        if scope == Scope::All && !self.authorized(request.headers()) {
             let mut response = text(
                 StatusCode::UNAUTHORIZED,
                 "the admin token is missing or wrong\n",
@@ -115,8 +114,11 @@ impl Desk {
         };
         let given = headers
             .get(header::AUTHORIZATION)
-            .and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
-        given.is_some_and(|given| token.is(given))
+            .and_then(|value| value.as_bytes().split_at_checked(b"Bearer ".len()));
+        given.is_some_and(|(scheme, given)| {
+            // The scheme's name may be written either way (RFC 9110 §11.1).
+            scheme.eq_ignore_ascii_case(b"Bearer ") && token.is(given)
+        })
     }
 
     fn metrics(&self) -> Response<Full<Bytes>> {

@@ -1,16 +1,20 @@
-//! What commands print. A reader that has gone away is no failure of ours, so errors of writing end nothing.
+//! What commands print. A reader that has gone away is no failure of ours; a full disk is.
 
 use super::{BAD_CONFIGURATION, FAILED, LogFormat};
 use crate::access_log;
 use crate::config::Report;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 /// Prints what was asked for. Colours show on a terminal only, and not with NO_COLOR.
 pub(crate) fn out(text: &str) -> ExitCode {
     let mut out = anstream::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    ExitCode::SUCCESS
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            failed(&format!("cannot print it: {error}"))
+        }
+        Ok(()) | Err(_) => ExitCode::SUCCESS,
+    }
 }
 
 /// Prints a remark beside what was asked for.

@@ -118,9 +118,11 @@ fn announce(listening: &[(&'static str, SocketAddr)], file: &Path, format: LogFo
         let _ = match format {
             LogFormat::Human => writeln!(out, "  {listener:<7} http://{addr}"),
             LogFormat::Json => {
-                let line =
-                    serde_json::json!({ "event": "listening", "listener": listener, "addr": addr });
-                writeln!(out, "{line}")
+                // Written out, so that the keys stand in the order that is documented.
+                writeln!(
+                    out,
+                    r#"{{"event":"listening","listener":"{listener}","addr":"{addr}"}}"#
+                )
             }
         };
     }

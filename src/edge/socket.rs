@@ -74,22 +74,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         self.conn.note_partial(self.held.len() > self.passed);
     }
 
-    /// The stream is refused or shall end: what hyper reads then.
+    /// The stream is refused: what hyper reads then.
     fn read_end(&self) -> Option<Poll<io::Result<()>>> {
-        if let Some(fault) = self.conn.fault.get() {
-            return Some(match self.conn.phase.get() {
-                // The body that is being read is broken: its reader must learn it.
-                Phase::Busy if self.conn.mid_body() => Poll::Ready(Err(io::Error::new(
-                    io::ErrorKind::InvalidData,
-                    fault.word(),
-                ))),
-                Phase::Idle => Poll::Ready(Ok(())),
-                // The answer before it goes out first; hyper reads again after it.
-                Phase::Busy | Phase::Handed => Poll::Pending,
-            });
-        }
-        (self.conn.ending.get() && self.conn.phase.get() == Phase::Idle)
-            .then_some(Poll::Ready(Ok(())))
+        let fault = self.conn.fault.get()?;
+        Some(match self.conn.phase.get() {
+            // The body that is being read is broken: its reader must learn it.
+            Phase::Busy if self.conn.mid_body() => Poll::Ready(Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                fault.word(),
+            ))),
+            Phase::Idle => Poll::Ready(Ok(())),
+            // The answer before it goes out first; hyper reads again after it.
+            Phase::Busy | Phase::Handed => Poll::Pending,
+        })
+    }
+
+    /// The stream shall end. Only silence ends it: a request that has begun to arrive is still served.
+    fn is_over(&self) -> bool {
+        self.conn.ending.get() && self.conn.phase.get() == Phase::Idle
     }
 }
 
@@ -109,7 +111,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Socket<S> {
             }
             if this.held.is_empty() {
                 let before = buf.filled().len();
-                ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;
+                let read = Pin::new(&mut this.stream).poll_read(cx, buf);
+                if read.is_pending() && this.is_over() {
+                    return Poll::Ready(Ok(()));
+                }
+                ready!(read)?;
                 let fresh = &buf.filled()[before..];
                 if fresh.is_empty() {
                     return Poll::Ready(Ok(()));

@@ -226,6 +226,39 @@ fn the_schema_is_json_and_names_the_tables() {
 }
 
 #[test]
+fn a_full_disk_is_a_failure_and_a_reader_that_left_is_none() {
+    let dir = tempfile::tempdir().unwrap();
+    for (sink, code) in [("> /dev/full", 1), ("| true", 0)] {
+        let line = format!("{{ \"$0\" schema; echo \"code $?\" >&2; }} {sink}");
+        let ran = run::to_end(
+            Command::new("sh")
+                .args(["-c", &line, env!("CARGO_BIN_EXE_botgate")])
+                .current_dir(dir.path()),
+        );
+        assert!(
+            ran.stderr.ends_with(&format!("code {code}\n")) && !ran.stderr.contains("panic"),
+            "{sink}: {}",
+            ran.stderr
+        );
+    }
+}
+
+#[test]
+fn the_line_of_a_listener_is_written_as_documented() {
+    let backend = Backend::ok();
+    let botgate = Botgate::start(&config(backend.addr(), "", "", HMAC));
+    let line = format!(
+        r#"{{"event":"listening","listener":"http","addr":"{}"}}"#,
+        botgate.http()
+    );
+    assert!(
+        botgate.text().lines().any(|other| other == line),
+        "{}",
+        botgate.text()
+    );
+}
+
+#[test]
 fn usage_version_and_completions() {
     let dir = tempfile::tempdir().unwrap();
     for (arguments, code, word) in [

@@ -133,6 +133,25 @@ fn a_request_whose_body_is_on_its_way_is_served_to_its_end() {
 }
 
 #[test]
+fn a_request_whose_head_is_on_its_way_is_served_too() {
+    let backend = Backend::ok();
+    let text = config(backend.addr(), "drain = \"20s\"", "", OPEN).replace("= 2", "= 1");
+    let mut botgate = Botgate::start(&text);
+    let mut caller = botgate.caller();
+    caller.send(b"GET /hook HTTP/1.1\r\nHo");
+    let mut idle = botgate.caller();
+    assert_eq!(idle.call(&get("/hook", "")).status, 200);
+    botgate.signal(Signal::TERM);
+    assert!(idle.closed(), "the one worker is draining now");
+    let reply = caller.call(b"st: h\r\n\r\n");
+    assert_eq!(
+        (reply.status, reply.header("connection")),
+        (200, Some("close"))
+    );
+    assert_eq!(botgate.exit(PATIENCE).0.code(), Some(0));
+}
+
+#[test]
 fn idle_connections_are_held_by_the_thousand_and_the_port_is_free_at_once() {
     let _turn = turn::alone();
     let backend = Backend::ok();
