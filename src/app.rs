@@ -179,7 +179,7 @@ impl App {
     pub async fn stop(mut self, now: impl Future<Output = ()>) {
         self.ready.store(false, Relaxed);
         // The listeners close with the tasks that accept on them; the admin side goes on answering until the end.
-        self.close_listeners();
+        self.close_listeners().await;
         let by = Instant::now() + self.settings.server.drain;
         for worker in self.workers.iter() {
             let _ = worker.orders.send(Order::Drain(by)).await;
@@ -205,9 +205,11 @@ impl App {
 }
 
 impl App {
-    fn close_listeners(&mut self) {
-        for acceptor in self.acceptors.drain(..) {
-            acceptor.abort();
+    /// Ends accepting for good: no connection is handed to a worker after this.
+    async fn close_listeners(&mut self) {
+        self.acceptors.iter().for_each(AbortHandle::abort);
+        while !self.acceptors.iter().all(AbortHandle::is_finished) {
+            tokio::task::yield_now().await;
         }
     }
 }

@@ -138,3 +138,6 @@ impl Registry {
         &self.bots
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -217,17 +217,9 @@ pub async fn send(
         });
         let exchanged = exchanged.await;
         timer.clear();
-        let sent = match request.written() {
-            0 => Sent::Unsent,
-            _ if request.is_written() => Sent::Sent,
-            _ => Sent::Partial,
-        };
+        let sent = request.sent();
         match exchanged {
-            Ok(mut head) => {
-                // A response that came before the whole request is the last one on its connection.
-                head.reusable &= sent == Sent::Sent;
-                return Ok(Incoming::receive(head, up, pool, timer, schedule, sent));
-            }
+            Ok(head) => return Ok(Incoming::receive(head, up, pool, timer, schedule, request)),
             Err(Cause::Broken(_) | Cause::Gone) if sent == Sent::Unsent && up.reused => {}
             Err(cause) => return Err(UpstreamError { cause, sent }),
         }

@@ -19,7 +19,7 @@ mod syntax;
 mod tests;
 mod upstream;
 mod url;
-mod values;
+pub mod values;
 mod verify;
 
 pub use report::Report;

@@ -148,3 +148,6 @@ fn is_ours(name: &str) -> bool {
 fn is_identity(name: &str) -> bool {
     matches!(name, "forwarded" | "x-real-ip") || name.starts_with("x-forwarded-")
 }
+
+#[cfg(test)]
+mod tests;

@@ -71,8 +71,10 @@ pub fn peer(trusted: &[IpNet], socket: IpAddr, headers: &HeaderMap) -> IpAddr {
         return last;
     }
     for value in headers.get_all("x-forwarded-for").iter().rev() {
-        for part in value.to_str().unwrap_or_default().rsplit(',') {
-            let Ok(address) = part.trim().parse::<IpAddr>() else {
+        // Part by part: what the caller wrote must not spoil what the proxies appended to it.
+        for part in value.as_bytes().rsplit(|&b| b == b',') {
+            let text = str::from_utf8(part).unwrap_or_default();
+            let Ok(address) = text.trim().parse::<IpAddr>() else {
                 return last;
             };
             last = address.to_canonical();
@@ -82,4 +84,111 @@ pub fn peer(trusted: &[IpNet], socket: IpAddr, headers: &HeaderMap) -> IpAddr {
         }
     }
     last
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::{HeaderValue, Request};
+
+    #[test]
+    fn dot_segments_are_found_in_every_spelling() {
+        let found = [
+            "/.",
+            "/..",
+            "/./a",
+            "/a/../b",
+            "/a/..",
+            "/%2e",
+            "/%2E%2e/a",
+            "/.%2e",
+            "/%2e.",
+            "/a%2f..",
+            "/a%2F.%2fb",
+            "/..\\a",
+            "/a\\..",
+            "/a%5c..%5Cb",
+            "..",
+            "/a/%2e%2E%2f",
+        ];
+        for path in found {
+            assert!(has_dot_segments(path), "{path}");
+        }
+        let fine = [
+            "/",
+            "",
+            "/a",
+            "/...",
+            "/%2e%2e%2e",
+            "/a.b",
+            "/.a",
+            "/a.",
+            "/..a/b..",
+            "/.well-known/x",
+            "/%2",
+            "/a/%2fb",
+            "/%252e%252e/",
+            "/a//b",
+            "/%2e%",
+            "/..;/a",
+        ];
+        for path in fine {
+            assert!(!has_dot_segments(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn the_peer_is_the_rightmost_that_no_proxy_owns() {
+        let trusted = ["10.0.0.0/8", "fd00::/8"].map(|net| net.parse().unwrap());
+        // The socket's address, the fields from the first to the last, and whom they lead to.
+        let cases: [(&str, &[&[u8]], &str); 14] = [
+            ("203.0.113.7", &[], "203.0.113.7"),
+            ("203.0.113.7", &[b"192.0.2.1"], "203.0.113.7"),
+            ("10.0.0.1", &[], "10.0.0.1"),
+            ("10.0.0.1", &[b"192.0.2.1"], "192.0.2.1"),
+            ("10.0.0.1", &[b"192.0.2.1, 198.51.100.9"], "198.51.100.9"),
+            ("10.0.0.1", &[b"192.0.2.1 ,\t10.0.0.2"], "192.0.2.1"),
+            (
+                "10.0.0.1",
+                &[b"192.0.2.1", b"198.51.100.9", b"10.3.3.3,fd00::1"],
+                "198.51.100.9",
+            ),
+            ("10.0.0.1", &[b"10.0.0.3, 10.0.0.2"], "10.0.0.3"),
+            ("10.0.0.1", &[b"192.0.2.1, nonsense, 10.0.0.2"], "10.0.0.2"),
+            ("10.0.0.1", &[b""], "10.0.0.1"),
+            ("10.0.0.1", &[b"192.0.2.1:4711"], "10.0.0.1"),
+            ("10.0.0.1", &[b"\xe9, 198.51.100.9"], "198.51.100.9"),
+            (
+                "10.0.0.1",
+                &[b"\xe9", b"198.51.100.9, 10.0.0.2"],
+                "198.51.100.9",
+            ),
+            ("fd00::2", &[b"::ffff:192.0.2.1"], "192.0.2.1"),
+        ];
+        for (socket, fields, wanted) in cases {
+            let mut headers = HeaderMap::new();
+            for field in fields {
+                headers.append("x-forwarded-for", HeaderValue::from_bytes(field).unwrap());
+            }
+            let found = peer(&trusted, socket.parse().unwrap(), &headers);
+            assert_eq!(found.to_string(), wanted, "{socket} {fields:?}");
+        }
+    }
+
+    #[test]
+    fn the_head_alone_may_be_reason_enough() {
+        let check = |path: &str, expect: Option<&'static str>| {
+            let mut request = Request::new(());
+            *request.uri_mut() = path.parse().unwrap();
+            if let Some(expect) = expect {
+                let value = HeaderValue::from_static(expect);
+                request.headers_mut().insert(header::EXPECT, value);
+            }
+            check_head(&request.into_parts().0).map_err(|reject| reject.face().reason)
+        };
+        assert_eq!(check("/a?b=../c", None), Ok(()));
+        assert_eq!(check("/a", Some("100-Continue")), Ok(()));
+        assert_eq!(check("/a", Some("200-ok")), Err("expectation"));
+        assert_eq!(check("/a/%2e%2E", None), Err("dot_segments"));
+    }
 }

@@ -2,7 +2,8 @@
 //!
 //! head → route → greeting → verify and limit by the head → body → verify → limit → handshake → duplicate → upstream → reply
 
-use crate::bot::Bot;
+use crate::bot::{Bot, Registry};
+use crate::buffer::Hold;
 use crate::charge::{charge_body, charge_head};
 use crate::client::{self, Frames};
 use crate::clock;
@@ -13,7 +14,7 @@ use crate::head::{check_head, is_trusted, peer};
 use crate::receive::receive;
 use crate::reject::{self, Reject};
 use crate::reply::Reply;
-use crate::signature::{Handshake, Head, Unix};
+use crate::signature::{Handshake, Head, Proof, Unix};
 use crate::timers::Timer;
 use crate::trace::Trace;
 use crate::worker::{View, Worker};
@@ -111,22 +112,8 @@ async fn pass(
         None => {}
     }
 
-    let now = Unix::from_millis(trace.began_ms.cast_signed());
-    let mut check = bot
-        .verifier
-        .begin(&about, now)
-        .map_err(Reject::Unverified)?;
-    let by_head = bot.verifier.decided_by_head();
-    if by_head {
-        charge_head(worker, bot, trace, peer, &head.headers)?;
-    }
-    let (frames, hold) = receive(worker, &caller.timer, registry, body, &mut check).await?;
-    trace.received(&frames);
-    let proof = check.finish(&about, &frames).map_err(Reject::Unverified)?;
-    trace.verified(&proof, now.seconds());
-    if !by_head {
-        charge_head(worker, bot, trace, peer, &head.headers)?;
-    }
+    let (frames, hold, proof) =
+        prove(worker, registry, bot, caller, trace, peer, &about, body).await?;
     charge_body(worker, bot, trace, peer, &head.headers, &frames)?;
 
     if let Some(handshake) = bot.verifier.handshake(&frames, &proof) {
@@ -155,6 +142,40 @@ async fn pass(
     let (parts, body) = response.into_parts();
     let reply = Reply::upstream(&parts, body, guard);
     Ok(Response::from_parts(parts, reply))
+}
+
+/// Verification and the limits of the head, around the body: what the head alone decides is decided before a byte of it is read.
+///
+/// A future of its own, so that the hash in the making takes no room while the upstream is waited for.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "each is a stage's own fact; a struct for one call would only hide them"
+)]
+async fn prove(
+    worker: &Worker,
+    registry: &Registry,
+    bot: &Bot,
+    caller: &Caller,
+    trace: &mut Trace,
+    peer: IpAddr,
+    about: &Head<'_>,
+    body: &mut Incoming,
+) -> Result<(Vec<Bytes>, Option<Hold>, Proof), Reject> {
+    let now = Unix::from_millis(trace.began_ms.cast_signed());
+    let verifier = &bot.verifier;
+    let mut check = verifier.begin(about, now).map_err(Reject::Unverified)?;
+    let by_head = verifier.decided_by_head();
+    if by_head {
+        charge_head(worker, bot, trace, peer, about.headers)?;
+    }
+    let (frames, hold) = receive(worker, &caller.timer, registry, body, &mut check).await?;
+    trace.received(&frames);
+    let proof = check.finish(about, &frames).map_err(Reject::Unverified)?;
+    trace.verified(&proof, now.seconds());
+    if !by_head {
+        charge_head(worker, bot, trace, peer, about.headers)?;
+    }
+    Ok((frames, hold, proof))
 }
 
 fn begin_delivery(

@@ -185,3 +185,6 @@ pub fn error_body(sentence: &str, code: &str) -> Vec<u8> {
     })
     .unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

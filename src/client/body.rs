@@ -2,6 +2,7 @@
 
 use super::framing::{Framing, Step};
 use super::pool::{Pool, Up};
+use super::request::Outgoing;
 use super::response::Head;
 use super::{Cause, Deadline, Schedule, Sent, UpstreamError};
 use crate::clock;
@@ -22,9 +23,11 @@ pub struct Incoming {
     /// What came with the head, or behind the piece before.
     ready: Bytes,
     up: Option<Up>,
+    /// What has to go out yet, where the response began before the whole request was written.
+    request: Option<Outgoing>,
+    sent: Sent,
     reusable: bool,
     ended: bool,
-    sent: Sent,
     /// The deadline for the next piece is set.
     waiting: bool,
     pool: Rc<Pool>,
@@ -42,15 +45,17 @@ pub enum Received {
 }
 
 impl Incoming {
-    /// The body below `head`. One that came whole with it needs its connection no longer: that goes back to the pool at once.
+    /// The body below `head`. One that came whole with it needs its connection no longer: that goes back to the pool at once,
+    /// or is closed where a part of `request` is unsent.
     pub(super) fn receive(
         head: Head,
         up: Up,
         pool: &Rc<Pool>,
         timer: &Rc<Timer>,
         schedule: Schedule,
-        sent: Sent,
+        request: Outgoing,
     ) -> Response<Received> {
+        let sent = request.sent();
         let Head {
             response,
             framing,
@@ -61,7 +66,7 @@ impl Incoming {
             && length <= rest.len() as u64
         {
             // More than was announced belongs to no response.
-            if reusable && length == rest.len() as u64 {
+            if reusable && sent == Sent::Sent && length == rest.len() as u64 {
                 pool.put_back(up);
             }
             rest.truncate(usize::try_from(length).unwrap_or(usize::MAX));
@@ -71,9 +76,10 @@ impl Incoming {
             framing,
             ready: rest,
             up: Some(up),
+            request: (sent != Sent::Sent).then_some(request),
+            sent,
             reusable,
             ended: false,
-            sent,
             waiting: false,
             pool: pool.clone(),
             timer: timer.clone(),
@@ -130,6 +136,16 @@ impl Incoming {
         let Some(up) = &mut self.up else {
             return Poll::Ready(Err(Cause::Gone));
         };
+        if let Some(request) = &mut self.request {
+            let before = request.written();
+            let written = request.poll_write(&mut up.stream, cx);
+            self.waiting &= request.written() == before;
+            self.sent = request.sent();
+            if written.is_ready() {
+                // A backend that takes no more of the request may still end its response.
+                self.request = None;
+            }
+        }
         match super::read::into_spare(&mut up.stream, cx, PIECE, Bytes::copy_from_slice) {
             Poll::Ready(Ok(piece)) => {
                 self.waiting = false;
@@ -170,6 +186,7 @@ impl Incoming {
         self.timer.clear();
         if let Some(up) = self.up.take()
             && self.reusable
+            && self.sent == Sent::Sent
             && self.ready.is_empty()
         {
             self.pool.put_back(up);

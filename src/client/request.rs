@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests;
 
+use super::Sent;
 use crate::buffer::Hold;
 use bytes::Bytes;
 use http::HeaderMap;
@@ -110,6 +111,15 @@ impl Outgoing {
     /// Whether all of it went out.
     pub(super) fn is_written(&self) -> bool {
         self.written == self.total
+    }
+
+    /// How far it has come.
+    pub(super) fn sent(&self) -> Sent {
+        match self.written {
+            0 => Sent::Unsent,
+            _ if self.is_written() => Sent::Sent,
+            _ => Sent::Partial,
+        }
     }
 
     /// Writes as much as the socket takes; ready once all is out.

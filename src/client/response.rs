@@ -3,13 +3,16 @@
 //! Pure: bytes in, values out, and the verdict never hangs on how the bytes were cut.
 
 #[cfg(test)]
+mod heads;
+#[cfg(test)]
 mod tests;
 
 use super::framing::Framing;
 use crate::hop::{is_hop_by_hop, lists};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
-use httparse::{EMPTY_HEADER, Status};
+use httparse::{ParserConfig, Status};
+use std::mem::MaybeUninit;
 
 /// The largest response head, with the interim responses before it, in bytes.
 pub const HEAD_MAX: usize = 64 * 1024;
@@ -67,9 +70,14 @@ fn read(bytes: &[u8], bodiless: bool, spare: &mut HeaderMap) -> Result<Option<He
     let mut skipped = 0;
     loop {
         let rest = bytes.get(skipped..).unwrap_or_default();
-        let mut fields = [EMPTY_HEADER; FIELDS_MAX];
-        let mut parsed = httparse::Response::new(&mut fields);
-        let length = match parsed.parse(rest) {
+        let mut fields = [const { MaybeUninit::uninit() }; FIELDS_MAX];
+        let mut parsed = httparse::Response::new(&mut []);
+        let read = ParserConfig::default().parse_response_with_uninit_headers(
+            &mut parsed,
+            rest,
+            &mut fields,
+        );
+        let length = match read {
             Ok(Status::Complete(length)) => length,
             Ok(Status::Partial) if bytes.len() <= HEAD_MAX => return Ok(None),
             Ok(Status::Partial) => return Err(TOO_LARGE),

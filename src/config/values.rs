@@ -1,18 +1,22 @@
 //! How single values are written: durations, sizes, rates, limit keys, paths.
 
+use crate::head::has_dot_segments;
 use crate::limit::{Key, Rate};
 use http::HeaderName;
 use std::time::Duration;
 
 /// What is wrong with a value, and what to write instead. Never quotes the value: it may be a secret.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Wrong {
-    pub(crate) message: String,
-    pub(crate) fix: String,
+pub struct Wrong {
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub fix: String,
 }
 
 impl Wrong {
-    pub(crate) fn new(message: impl Into<String>, fix: impl Into<String>) -> Self {
+    /// Both in words.
+    pub fn new(message: impl Into<String>, fix: impl Into<String>) -> Self {
         Self {
             message: message.into(),
             fix: fix.into(),
@@ -36,7 +40,7 @@ fn number_and_unit(text: &str) -> Option<(u64, &str)> {
 }
 
 /// `250ms`, `30s`, `2m`, `24h`, `7d`; zero is a duration, too.
-pub(crate) fn duration_or_zero(text: &str) -> Result<Duration, Wrong> {
+pub fn duration_or_zero(text: &str) -> Result<Duration, Wrong> {
     let not_one = || {
         Wrong::new(
             "not a duration",
@@ -60,7 +64,7 @@ pub(crate) fn duration_or_zero(text: &str) -> Result<Duration, Wrong> {
 }
 
 /// A duration that is not zero.
-pub(crate) fn duration(text: &str) -> Result<Duration, Wrong> {
+pub fn duration(text: &str) -> Result<Duration, Wrong> {
     match duration_or_zero(text)? {
         Duration::ZERO => Err(Wrong::new(
             "a duration of zero leaves no time at all",
@@ -71,7 +75,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, Wrong> {
 }
 
 /// `512B`, `64KiB`, `1MiB`, `2GiB`, in bytes; never zero.
-pub(crate) fn size(text: &str) -> Result<u64, Wrong> {
+pub fn size(text: &str) -> Result<u64, Wrong> {
     let not_one = || {
         Wrong::new(
             "not a size",
@@ -94,7 +98,7 @@ pub(crate) fn size(text: &str) -> Result<u64, Wrong> {
 }
 
 /// `10/s`, `60/min`, `1000/h`, `50000/d`: from one a day to a million a second.
-pub(crate) fn rate(text: &str) -> Result<Rate, Wrong> {
+pub fn rate(text: &str) -> Result<Rate, Wrong> {
     let not_one = || {
         Wrong::new(
             "not a rate",
@@ -128,7 +132,7 @@ pub(crate) fn rate(text: &str) -> Result<Rate, Wrong> {
 }
 
 /// `bot`, `peer`, `dialect`, `header:NAME`, `json:/pointer`.
-pub(crate) fn limit_key(text: &str) -> Result<Key, Wrong> {
+pub fn limit_key(text: &str) -> Result<Key, Wrong> {
     match text {
         "bot" => Ok(Key::Bot),
         "peer" => Ok(Key::Peer),
@@ -147,7 +151,7 @@ pub(crate) fn limit_key(text: &str) -> Result<Key, Wrong> {
 }
 
 /// A header's name, in any case.
-pub(crate) fn header_name(text: &str) -> Result<HeaderName, Wrong> {
+pub fn header_name(text: &str) -> Result<HeaderName, Wrong> {
     text.parse().map_err(|_| {
         Wrong::new(
             "not a header's name",
@@ -157,7 +161,7 @@ pub(crate) fn header_name(text: &str) -> Result<HeaderName, Wrong> {
 }
 
 /// RFC 6901, not empty, at most 256 bytes and 16 steps.
-pub(crate) fn json_pointer(text: &str) -> Result<(), Wrong> {
+pub fn json_pointer(text: &str) -> Result<(), Wrong> {
     let escapes_are_whole = text
         .split('~')
         .skip(1)
@@ -175,8 +179,8 @@ pub(crate) fn json_pointer(text: &str) -> Result<(), Wrong> {
     ))
 }
 
-/// A path on the wire: begins with a slash, visible ASCII, no query or fragment, no dot segments, plain or encoded.
-pub(crate) fn path(text: &str) -> Result<(), Wrong> {
+/// A path on the wire: begins with a slash, visible ASCII that needs no percent-encoding, no query or fragment, no dot segments, plain or encoded.
+pub fn path(text: &str) -> Result<(), Wrong> {
     if !text.starts_with('/') {
         return Err(Wrong::new(
             "a path begins with a slash",
@@ -184,7 +188,7 @@ pub(crate) fn path(text: &str) -> Result<(), Wrong> {
         ));
     }
     if text.len() > 1024
-        || text.contains(['?', '#', '*'])
+        || text.contains(['?', '#', '*', '"', '<', '>', '`'])
         || !text.bytes().all(|byte| byte.is_ascii_graphic())
     {
         return Err(Wrong::new(
@@ -192,8 +196,7 @@ pub(crate) fn path(text: &str) -> Result<(), Wrong> {
             "write at most 1024 visible ASCII characters without a query: \"/hooks/support\"; \"*\" is good only as the last step",
         ));
     }
-    let lower = text.to_ascii_lowercase().replace("%2e", ".");
-    if lower.split('/').any(|step| step == "." || step == "..") {
+    if has_dot_segments(text) {
         return Err(Wrong::new(
             "a path with dot segments never matches: such requests are refused",
             "write the path that the segments lead to",
@@ -335,6 +338,10 @@ mod tests {
             "/a/.",
             "/%2e%2E/a",
             "/.%2e",
+            "/a%2f..",
+            "/..\\a",
+            "/`",
+            "/<a>",
             "/é",
             "/a*",
         ] {

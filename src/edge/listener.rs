@@ -1,14 +1,14 @@
 //! The acceptor: takes connections under the cap and gives each to the worker that has the least to do.
 
-use super::thread::{Handle, Order};
+use super::thread::{Handle, Order, Place};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Connections that wait to be accepted, per listener.
 const BACKLOG: i32 = 4096;
@@ -56,20 +56,20 @@ impl Acceptor {
             let Ok(stream) = stream.into_std() else {
                 continue;
             };
-            self.hand_over(Order::Serve(stream, peer, place)).await;
+            self.hand_over(stream, peer, place).await;
         }
     }
 
     /// The fewest requests in flight, then the fewest connections.
-    async fn hand_over(&self, order: Order) {
+    async fn hand_over(&self, stream: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit) {
         let idlest = self
             .workers
             .iter()
             .min_by_key(|worker| (worker.cells.in_flight.get(), worker.assigned.load(Relaxed)));
         if let Some(worker) = idlest {
-            worker.assigned.fetch_add(1, Relaxed);
-            if let Err(mpsc::error::SendError(_)) = worker.orders.send(order).await {
-                tracing::error!("a worker is gone");
+            let order = Order::Serve(stream, peer, Place::at(worker, permit));
+            if worker.orders.send(order).await.is_err() {
+                tracing::warn!("a worker is gone");
             }
         }
     }

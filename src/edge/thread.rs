@@ -23,8 +23,8 @@ const ORDERS: usize = 1024;
 /// What a worker is told.
 #[derive(Debug)]
 pub enum Order {
-    /// Serve this connection; the permit is its place under the cap.
-    Serve(TcpStream, SocketAddr, OwnedSemaphorePermit),
+    /// Serve this connection.
+    Serve(TcpStream, SocketAddr, Place),
     /// Put this in force, and say when that is done.
     Replace(Arc<Registry>, oneshot::Sender<()>),
     /// End with what is in flight, by this instant at the latest.
@@ -96,8 +96,7 @@ async fn run(worker: Rc<Worker>, assigned: Arc<AtomicUsize>, mut inbox: mpsc::Re
                 }
             }
             order = inbox.recv() => match order {
-                Some(Order::Serve(stream, peer, permit)) => serve(&worker, &assigned, stream, peer, permit),
-                Some(Order::Replace(registry, done)) => {
+                Some(Order::Serve(stream, peer, place)) => serve(&worker, stream, peer, place),Some(Order::Replace(registry, done)) => {
                     worker.replace(registry);
                     let _ = done.send(());
                 }
@@ -111,19 +110,7 @@ async fn run(worker: Rc<Worker>, assigned: Arc<AtomicUsize>, mut inbox: mpsc::Re
     }
 }
 
-fn serve(
-    worker: &Rc<Worker>,
-    assigned: &Arc<AtomicUsize>,
-    stream: TcpStream,
-    peer: SocketAddr,
-    permit: OwnedSemaphorePermit,
-) {
-    worker.cells.connections.up();
-    let place = Place {
-        worker: worker.clone(),
-        assigned: assigned.clone(),
-        _permit: permit,
-    };
+fn serve(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, place: Place) {
     let mut stream = match tokio::net::TcpStream::from_std(stream) {
         Ok(stream) => stream,
         Err(error) => {
@@ -132,24 +119,52 @@ fn serve(
         }
     };
     let _ = stream.set_nodelay(true);
+    let open = Open::new(worker);
     tokio::task::spawn_local(async move {
-        if let Err(conn::Cut) = conn::run(place.worker.clone(), &mut stream, peer).await {
+        if let Err(conn::Cut) = conn::run(open.0.clone(), &mut stream, peer).await {
             let _ = stream.set_zero_linger();
         }
-        drop(place);
+        drop((open, place));
     });
 }
 
-/// A connection's place under the cap and in the counts, given back however its task ends.
-struct Place {
-    worker: Rc<Worker>,
+/// A connection's place under the cap and among those its worker was given, free again however the connection ends: even one
+/// that never reaches its worker because accepting ends.
+#[derive(Debug)]
+pub struct Place {
     assigned: Arc<AtomicUsize>,
     _permit: OwnedSemaphorePermit,
 }
 
+impl Place {
+    /// Counts a connection among those of a worker.
+    pub(super) fn at(worker: &Handle, permit: OwnedSemaphorePermit) -> Self {
+        worker.assigned.fetch_add(1, Relaxed);
+        Self {
+            assigned: worker.assigned.clone(),
+            _permit: permit,
+        }
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
-        self.worker.cells.connections.down();
         self.assigned.fetch_sub(1, Relaxed);
+    }
+}
+
+/// A connection that a worker counts as open, even if its task panics.
+struct Open(Rc<Worker>);
+
+impl Open {
+    fn new(worker: &Rc<Worker>) -> Self {
+        worker.cells.connections.up();
+        Self(worker.clone())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.cells.connections.down();
     }
 }

@@ -114,11 +114,10 @@ impl<'a> Request<'a> {
         if method.is_empty() || !method.iter().all(|&b| is_token(b)) {
             return Err(Fault::RequestLine);
         }
-        // Visible ASCII without the fragment's mark (RFC 3986); anything else must be percent-encoded.
         let visible = target
             .iter()
-            .fold(true, |ok, &b| ok & (b > 0x20) & (b < 0x7f) & (b != b'#'));
-        if !visible {
+            .fold(true, |ok, &b| ok & TARGET[usize::from(b)]);
+        if !visible || has_tick(target) {
             return Err(Fault::RequestLine);
         }
         let old = match version {
@@ -145,6 +144,11 @@ impl<'a> Request<'a> {
         };
         Ok(Self { old, authority })
     }
+}
+
+/// A backtick before the query. Browsers write it plain in a query and encoded in a path, and so does the parser behind this.
+fn has_tick(target: &[u8]) -> bool {
+    memchr::memchr2(b'`', b'?', target).is_some_and(|at| target[at] == b'`')
 }
 
 fn strip_scheme(target: &[u8]) -> Option<&[u8]> {
@@ -234,6 +238,17 @@ fn is_host(value: &[u8]) -> bool {
 pub(super) fn is_token(b: u8) -> bool {
     TOKEN[usize::from(b)]
 }
+
+/// What a target may hold: visible ASCII but the fragment's mark and what must be percent-encoded everywhere (RFC 3986 §2).
+static TARGET: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut b = 0x21;
+    while b < 0x7f {
+        table[b] = !matches!(b as u8, b'#' | b'"' | b'<' | b'>');
+        b += 1;
+    }
+    table
+};
 
 static TOKEN: [bool; 256] = {
     let mut table = [false; 256];

@@ -102,7 +102,7 @@ fn compare(case: &Case, reply: &Reply) -> Result<(), String> {
     expect("status", case.status, reply.status)?;
     if case.why.is_some() {
         if !case.head {
-            expect("code", "upstream_error", reply.code().as_str())?;
+            expect("code", "upstream_error", reply.code())?;
         }
         return expect(
             "Botgate-Upstream",

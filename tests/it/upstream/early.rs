@@ -2,7 +2,7 @@
 
 use crate::harness::{Botgate, Gate, OPEN, config, get, post};
 use std::{
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener},
     thread,
 };
@@ -86,4 +86,41 @@ fn a_close_inside_the_request_is_a_502_that_says_partial() {
     let reply = caller.call(&get("/hook", ""));
     assert_eq!(reply.header("botgate-upstream"), Some("sent"));
     assert_eq!(*served.lock(), 2);
+}
+
+#[test]
+fn the_rest_of_the_request_goes_on_below_an_answer_that_has_begun() {
+    let backend = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = backend.local_addr().unwrap();
+    let begun = Gate::new(false);
+    let go = begun.clone();
+    thread::spawn(move || {
+        let mut stream = backend.incoming().next().unwrap().unwrap();
+        stream
+            .write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+            .unwrap();
+        go.wait("the caller to have the head", |go| *go);
+        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        let mut line = String::from("x");
+        while !line.trim().is_empty() {
+            line.clear();
+            reader.read_line(&mut line).unwrap();
+        }
+        let mut body = Vec::new();
+        let _ = reader.take(BODY as u64).read_to_end(&mut body);
+        let told = format!("{:08}", body.len());
+        let _ = stream.write_all(format!("8\r\n{told}\r\n0\r\n\r\n").as_bytes());
+    });
+    let botgate = start(addr);
+    let mut caller = botgate.caller();
+    caller.send(&post("", &vec![b'x'; BODY]));
+    assert_eq!(caller.head().unwrap().status, 200);
+    assert_eq!(caller.chunk().unwrap().unwrap(), b"hello");
+    begun.change(|begun| *begun = true);
+    assert_eq!(
+        String::from_utf8(caller.chunk().unwrap().unwrap()).unwrap(),
+        format!("{BODY:08}"),
+        "the backend waits for what it was promised"
+    );
+    assert_eq!(caller.chunk(), Ok(None));
 }

@@ -1,0 +1,202 @@
+//! Every refusal, pinned: what a caller, a log and a counter see of it is a promise.
+
+use super::{REASONS, Reject, error_body, fault_face};
+use crate::client::{Cause, Deadline, Sent, UpstreamError};
+use crate::gate::Fault;
+use crate::signature::Failure;
+use std::collections::BTreeSet;
+use std::io;
+
+/// Status, code and reason of each.
+fn rejects() -> Vec<(Reject, u16, &'static str, &'static str)> {
+    use Reject::*;
+    let upstream = |cause| {
+        Upstream(UpstreamError {
+            cause,
+            sent: Sent::Unsent,
+        })
+    };
+    let broken = || io::Error::other("secret detail");
+    let mut all = vec![
+        (CallerGone, 400, "invalid_request", "caller_gone"),
+        (Framing(Fault::Chunk), 400, "invalid_request", "framing"),
+        (DotSegments, 400, "invalid_request", "dot_segments"),
+        (Expectation, 417, "invalid_request", "expectation"),
+        (NotFound, 404, "not_found", "not_found"),
+        (Forbidden, 403, "forbidden", "forbidden"),
+        (Limited, 429, "rate_limit", "limit"),
+        (TooLarge, 413, "too_large", "too_large"),
+        (BodyTimeout, 408, "timeout", "body_timeout"),
+        (BufferFull, 503, "overloaded", "buffer_full"),
+        (InTheMaking, 409, "conflict", "duplicate"),
+        (upstream(Cause::Busy), 503, "overloaded", "upstream_queue"),
+        (
+            upstream(Cause::Connect(broken())),
+            502,
+            "upstream_unreachable",
+            "upstream_unreachable",
+        ),
+        (
+            upstream(Cause::Broken(broken())),
+            502,
+            "upstream_error",
+            "upstream_error",
+        ),
+        (
+            upstream(Cause::Gone),
+            502,
+            "upstream_error",
+            "upstream_error",
+        ),
+        (
+            upstream(Cause::Senseless("secret detail")),
+            502,
+            "upstream_error",
+            "upstream_error",
+        ),
+    ];
+    for failure in Failure::ALL {
+        all.push((Unverified(failure), 401, "unauthorized", "signature"));
+    }
+    for deadline in [
+        Deadline::Connect,
+        Deadline::FirstByte,
+        Deadline::Idle,
+        Deadline::Total,
+    ] {
+        let reject = upstream(Cause::Deadline(deadline));
+        all.push((reject, 504, "upstream_timeout", "upstream_timeout"));
+    }
+    all
+}
+
+/// Status, code, reason and log word of each fault.
+const FAULTS: [(Fault, u16, &str, &str, &str); 13] = {
+    use Fault::*;
+    [
+        (
+            ControlCharacter,
+            400,
+            "invalid_request",
+            "framing",
+            "control_character",
+        ),
+        (
+            RequestLine,
+            400,
+            "invalid_request",
+            "framing",
+            "request_line",
+        ),
+        (Version, 400, "invalid_request", "framing", "version"),
+        (Method, 400, "invalid_request", "framing", "method"),
+        (FieldName, 400, "invalid_request", "framing", "field_name"),
+        (Fold, 400, "invalid_request", "framing", "fold"),
+        (Host, 400, "invalid_request", "framing", "host"),
+        (
+            ContentLength,
+            400,
+            "invalid_request",
+            "framing",
+            "content_length",
+        ),
+        (
+            TransferEncoding,
+            400,
+            "invalid_request",
+            "framing",
+            "transfer_encoding",
+        ),
+        (
+            Ambiguous,
+            400,
+            "invalid_request",
+            "framing",
+            "ambiguous_framing",
+        ),
+        (Chunk, 400, "invalid_request", "framing", "chunk"),
+        (
+            HeadTooLarge,
+            431,
+            "headers_too_large",
+            "head_too_large",
+            "head_too_large",
+        ),
+        (HeadTimeout, 408, "timeout", "head_timeout", "head_timeout"),
+    ]
+};
+
+#[test]
+fn every_refusal_keeps_its_face() {
+    for (reject, status, code, reason) in rejects() {
+        let face = reject.face();
+        assert_eq!(
+            (face.status, face.code, face.reason),
+            (status, code, reason),
+            "{reject:?}"
+        );
+        let waits = matches!(status, 409 | 503).then_some(1);
+        assert_eq!(face.retry_after, waits, "{reject:?}");
+    }
+    for (fault, status, code, reason, word) in FAULTS {
+        let face = fault_face(fault);
+        assert_eq!(
+            (face.status, face.code, face.reason),
+            (status, code, reason),
+            "{fault:?}"
+        );
+        assert_eq!((fault.word(), face.retry_after), (word, None));
+        assert_eq!(Reject::Framing(fault).face(), face);
+        assert_eq!(Reject::Framing(fault).sentence(), fault.sentence());
+    }
+}
+
+#[test]
+fn every_reason_is_counted_and_every_counted_reason_occurs() {
+    let seen: BTreeSet<_> = rejects()
+        .iter()
+        .map(|(reject, ..)| reject.face().reason)
+        .chain(FAULTS.iter().map(|(fault, ..)| fault_face(*fault).reason))
+        .collect();
+    assert_eq!(seen, BTreeSet::from(REASONS));
+    assert_eq!(seen.len(), REASONS.len(), "a reason stands there twice");
+}
+
+#[test]
+fn no_sentence_tells_what_only_the_log_may_know() {
+    let sentence = |failure| Reject::Unverified(failure).sentence();
+    let one = sentence(Failure::Mismatch);
+    for failure in Failure::ALL {
+        assert_eq!(sentence(failure), one, "a hint of which check failed");
+    }
+    for (reject, ..) in rejects() {
+        let sentence = reject.sentence();
+        assert!(
+            !sentence.is_empty() && !sentence.contains("secret"),
+            "{sentence}"
+        );
+    }
+}
+
+#[test]
+fn an_upstream_error_says_how_far_the_request_had_come() {
+    let sentence = |cause, sent| Reject::Upstream(UpstreamError { cause, sent }).sentence();
+    assert_eq!(
+        sentence(Cause::Deadline(Deadline::FirstByte), Sent::Sent),
+        "The upstream missed its first_byte deadline; the request was sent"
+    );
+    assert_eq!(
+        sentence(Cause::Gone, Sent::Partial),
+        "The upstream broke the exchange off; the request was partial: some of it was sent"
+    );
+    assert_eq!(
+        sentence(Cause::Busy, Sent::Unsent),
+        "The upstream has no free connection; the request was unsent"
+    );
+}
+
+#[test]
+fn the_error_body_is_json_whatever_the_sentence() {
+    let body = error_body("say \"no\"\n", "not_found");
+    assert_eq!(body, br#"{"error":"say \"no\"\n","code":"not_found"}"#);
+}
