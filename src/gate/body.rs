@@ -1,10 +1,10 @@
 //! A chunked body, followed byte by byte to its end (RFC 9112 §7.1), stricter than the parser behind it.
 
-use super::head::is_token;
+use super::head::{FIELDS_MAX, is_token};
 
 /// All extensions of one body together, in bytes; nobody uses them but attackers.
 const EXTENSIONS_MAX: usize = 4 * 1024;
-/// The trailer section, in bytes.
+/// The names and values of the trailer section, in bytes; of fields it has as many as a head may have.
 const TRAILERS_MAX: usize = 8 * 1024;
 
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +28,7 @@ pub struct Chunks {
     step: Step,
     extensions: usize,
     trailers: usize,
+    trailer_fields: usize,
     name: Vec<u8>,
 }
 
@@ -40,6 +41,7 @@ impl Default for Chunks {
             },
             extensions: 0,
             trailers: 0,
+            trailer_fields: 0,
             name: Vec::new(),
         }
     }
@@ -118,6 +120,10 @@ impl Chunks {
                     return None;
                 }
                 self.name.clear();
+                self.trailer_fields += 1;
+                if self.trailer_fields > FIELDS_MAX {
+                    return None;
+                }
                 Step::TrailerValue
             }
             (Step::TrailerValue, b'\r') => Step::TrailerFeed,

@@ -1,7 +1,8 @@
 //! Answers that break off after the caller has seen a part of them: no caller can take the part for the whole.
 
 use super::one_worker;
-use crate::harness::{After, Backend, Gate, caller::End};
+use crate::harness::{After, Backend, Botgate, Gate, OPEN, PATIENCE, caller::End, config, get};
+use std::time::Instant;
 
 /// A head, a part that the caller reads, and what follows; then the backend closes.
 const BREAKS: [(&str, &str, &str); 5] = [
@@ -52,7 +53,14 @@ fn every_caller_sees_that_an_answer_broke_off() {
             // Without a length and without chunks nothing but a reset tells it.
             caller.until_close().map(|_| ())
         } else if chunked {
-            caller.chunk().map(|_| ())
+            // What has come of the next chunk may pass before it breaks off.
+            loop {
+                match caller.chunk() {
+                    Ok(Some(_)) => {}
+                    Ok(None) => break Ok(()),
+                    Err(end) => break Err(end),
+                }
+            }
         } else {
             caller.take(4).map(|_| ())
         };
@@ -74,4 +82,32 @@ fn a_whole_answer_to_the_close_is_no_break() {
         let reply = caller.call(b"GET /hook HTTP/1.0\r\n\r\n");
         assert_eq!(reply.body.len(), 300_000);
     }
+}
+
+#[test]
+fn a_body_that_always_has_something_ready_ends_with_the_total_deadline() {
+    let backend = Backend::start(|_, connection| {
+        connection.begin("");
+        while connection.chunk(&[b'x'; 64 * 1024]) {}
+        After::Close
+    });
+    let text = config(backend.addr(), "", "timeout = \"1s\"", OPEN);
+    let botgate = Botgate::start(&text);
+    let mut caller = botgate.caller();
+    caller.send(&get("/hook", "X-Request-Id: endless\r\n"));
+    assert_eq!(caller.head().unwrap().status, 200);
+    let since = Instant::now();
+    let end = loop {
+        match caller.chunk() {
+            Ok(Some(_)) => assert!(since.elapsed() < PATIENCE, "it never ends"),
+            Ok(None) => panic!("a cut answer looks whole"),
+            Err(end) => break end,
+        }
+    };
+    assert_eq!(end, End::Cut);
+    let line = botgate.access("endless");
+    assert_eq!(
+        (&line["upstream"], &line["sent"]),
+        (&"total".into(), &"sent".into())
+    );
 }
