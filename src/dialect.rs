@@ -2,17 +2,35 @@
 
 mod raw;
 
+use crate::message::{Answer, Event};
+use std::borrow::Cow;
+
 /// One dialect. Pure data and functions: no IO, no clock.
 #[derive(Debug)]
 pub struct Dialect {
     /// Its name in the configuration.
     pub name: &'static str,
-    /// The path a bot has unless it says otherwise; `None`: it must be set.
+    /// The path a bot has unless it says otherwise, `{bot}` in the place of its id; `None`: it must be set.
     pub path: Option<&'static str>,
+    /// Where a request names its bot.
+    pub names: Names,
     /// The preset that `verify` has unless it says otherwise; `None`: it must be named.
     pub preset: Option<&'static str>,
+    /// Requests a minute for a bot without a limit of its own; `None`: the server's limit.
+    pub per_minute: Option<u64>,
     /// What `sign`, `test` and `demo` send.
     pub sample: Sample,
+    /// How its messages are read and answered; `None`: they are forwarded as they are.
+    pub chat: Option<&'static dyn Chat>,
+}
+
+/// Where a request names its bot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Names {
+    /// In its path.
+    Path,
+    /// In this field at the top of its JSON body.
+    Body(&'static str),
 }
 
 /// A message that fits a dialect.
@@ -22,9 +40,71 @@ pub struct Sample {
     pub method: &'static str,
     /// Its `Content-Type`.
     pub content_type: &'static str,
-    /// Its body.
+    /// Its body; `{bot}` stands for the bot's id.
     pub body: &'static str,
 }
+
+/// What is different from request to request, besides the body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// A JSON object.
+    Json,
+    /// `application/x-www-form-urlencoded`.
+    Form,
+}
+
+/// How a dialect's messages are read and answered.
+pub trait Chat: Sync + std::fmt::Debug {
+    /// Whether forms are taken beside JSON.
+    fn takes_forms(&self) -> bool {
+        false
+    }
+
+    /// Whether a message belongs to a conversation that is kept here, or brings its own history.
+    fn keeps_history(&self) -> bool {
+        true
+    }
+
+    /// Reads one message.
+    ///
+    /// # Errors
+    /// What is wrong with which field, in the seed's words.
+    fn decode<'b>(&self, format: Format, body: &'b mut [u8]) -> Result<Event<'b>, Malformed>;
+
+    /// Appends the reply's body.
+    fn encode(&self, answer: &Answer<'_>, receipt: &Receipt<'_>, out: &mut Vec<u8>);
+
+    /// Appends the body of an error: all but BotPass say `{"error":"<sentence>","code":"<word>"}`.
+    fn refuse(&self, _status: u16, sentence: &str, code: &str, out: &mut Vec<u8>) {
+        default_error(sentence, code, out);
+    }
+}
+
+/// What a reply says beside the answer.
+#[derive(Debug)]
+pub struct Receipt<'a> {
+    /// The bot's id.
+    pub bot: &'a str,
+    /// What is answered.
+    pub event: &'a Event<'a>,
+    /// The conversation's own id, the same for its life: 32 hexadecimal digits. A dialect puts its own prefix before it.
+    pub conversation: &'a str,
+    /// The id of this answer: hexadecimal digits.
+    pub message_id: &'a str,
+    /// Milliseconds since 1970, UTC.
+    pub now_ms: u64,
+    /// From the request to the answer.
+    pub latency_ms: u64,
+    /// What the answer cost, in millionths of a US cent.
+    pub micro_cents: u64,
+    /// The caller prefers XML, or the bot always answers in it.
+    pub xml: bool,
+}
+
+/// Why a body is no message of its dialect.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Malformed(pub Cow<'static, str>);
 
 /// Every dialect.
 pub static DIALECTS: &[&Dialect] = &[&raw::RAW];
@@ -35,4 +115,19 @@ pub fn find(name: &str) -> Option<&'static Dialect> {
         .iter()
         .copied()
         .find(|dialect| dialect.name == name)
+}
+
+/// Appends `{"error":"<sentence>","code":"<word>"}`.
+pub fn default_error(sentence: &str, code: &str, out: &mut Vec<u8>) {
+    #[derive(serde::Serialize)]
+    struct Shape<'a> {
+        error: &'a str,
+        code: &'a str,
+    }
+    let shape = Shape {
+        error: sentence,
+        code,
+    };
+    // Writing to a Vec does not fail.
+    let _ = serde_json::to_writer(out, &shape);
 }

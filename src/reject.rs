@@ -1,6 +1,7 @@
 //! Every refusal of the line, and the one place that maps it to a status, a code word and a sentence.
 
 use crate::client::{Cause, Sent, UpstreamError};
+use crate::dialect::default_error;
 use crate::gate::Fault;
 use crate::signature::Failure;
 
@@ -172,18 +173,11 @@ pub fn fault_face(fault: Fault) -> Face {
     }
 }
 
-/// The error body of every dialect but botpass: `{"error":"<sentence>","code":"<word>"}`.
+/// The error body where no dialect is known.
 pub fn error_body(sentence: &str, code: &str) -> Vec<u8> {
-    #[derive(serde::Serialize)]
-    struct Shape<'a> {
-        error: &'a str,
-        code: &'a str,
-    }
-    serde_json::to_vec(&Shape {
-        error: sentence,
-        code,
-    })
-    .unwrap_or_default()
+    let mut body = Vec::new();
+    default_error(sentence, code, &mut body);
+    body
 }
 
 #[cfg(test)]

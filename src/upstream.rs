@@ -1,0 +1,66 @@
+//! The upstream codecs: how each kind of AI is asked and how its answer is read. An open set, so a table: a new one is a file and
+//! its line.
+
+use crate::message::{Answer, Ask, Fault, Refusal, Usage};
+use http::{HeaderMap, HeaderName};
+
+/// One kind of upstream. Pure: bytes in, values out.
+pub trait Codec: Sync + std::fmt::Debug {
+    /// Its name in the configuration.
+    fn name(&self) -> &'static str;
+
+    /// The path that requests go to, from the path of the configured URL (without a slash at its end, often empty).
+    fn endpoint(&self, path: &str) -> String;
+
+    /// The header field that carries the key: its name and what stands before the key in its value.
+    fn auth(&self, version: Option<&str>) -> (HeaderName, &'static str);
+
+    /// Further header fields of every request, `content-type` left out.
+    fn headers(&self, version: Option<&str>) -> Vec<(HeaderName, String)>;
+
+    /// Whether the codec knows this API version; `None` as a version is always known.
+    fn versions(&self) -> &'static [&'static str];
+
+    /// Appends the request's body.
+    ///
+    /// # Errors
+    /// A part that this kind of AI cannot take, named so that the caller can leave it out.
+    fn encode(&self, ask: &Ask<'_>, out: &mut Vec<u8>) -> Result<(), Unsupported>;
+
+    /// Reads the body of a 200.
+    fn decode<'a>(&self, body: &'a mut [u8]) -> Result<Answer<'a>, Fault>;
+
+    /// Reads any other response.
+    fn refusal(&self, status: u16, headers: &HeaderMap, body: &mut [u8]) -> Refusal;
+
+    /// A reader of one streamed answer.
+    fn stream(&self) -> Box<dyn Deltas>;
+}
+
+/// A streamed answer, read piece by piece: one event of the stream at a time.
+pub trait Deltas {
+    /// Takes one server-sent event: its `event` field (`""` where there is none) and its `data`. Appends the text that it adds.
+    ///
+    /// # Errors
+    /// An error event, or one that makes no sense.
+    fn event(&mut self, name: &str, data: &mut [u8], text: &mut String) -> Result<(), Fault>;
+
+    /// The stream is over, cleanly as far as the connection goes: tokens, or why it is no answer.
+    fn end(&mut self) -> Result<Usage, Fault>;
+
+    /// Tokens as far as they are known: what an answer that broke off cost.
+    fn usage(&self) -> Usage;
+}
+
+/// What a kind of AI cannot take: the caller's field or part, and what would do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unsupported(pub String);
+
+/// Every codec.
+pub static CODECS: &[&dyn Codec] = &[];
+
+/// The codec of that name.
+pub fn find(name: &str) -> Option<&'static dyn Codec> {
+    CODECS.iter().copied().find(|codec| codec.name() == name)
+}
