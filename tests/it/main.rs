@@ -7,12 +7,16 @@
 )]
 
 mod admin;
+mod aimock;
+mod budget;
 mod buffer;
 mod commands;
 mod config;
+mod conversation;
 mod deadlines;
 mod drain;
 mod duplicates;
+mod faces;
 mod forward;
 mod harness;
 mod http;
@@ -20,6 +24,7 @@ mod limit;
 mod peers;
 mod refusals;
 mod reload;
+mod routing;
 mod stream;
 mod tidy;
 mod upstream;
