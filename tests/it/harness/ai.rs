@@ -3,9 +3,6 @@
 use super::{After, Backend, backend::Connection, backend::Seen};
 use serde_json::{Value, json};
 
-/// The kinds of upstream that speak JSON.
-pub(crate) const KINDS: [&str; 3] = ["custom", "openai", "anthropic"];
-
 /// An answer of that kind of AI: its text, and the tokens that it took and gave.
 pub(crate) fn answer(kind: &str, text: &str, input: u64, output: u64) -> Vec<u8> {
     let value = match kind {
