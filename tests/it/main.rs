@@ -26,6 +26,7 @@ mod refusals;
 mod reload;
 mod routing;
 mod stream;
+mod talk;
 mod tidy;
 mod upstream;
 mod verify;
