@@ -62,7 +62,7 @@ pub(crate) fn texts(seen: &Seen) -> Vec<String> {
 
 /// A `custom` AI that answers `re: ` and what was said last.
 pub(crate) fn echo() -> Backend {
-    Backend::start(|seen, connection| echoed(seen, connection))
+    Backend::start(echoed)
 }
 
 /// Answers as [`echo`] does.
