@@ -26,6 +26,7 @@ pub mod line;
 pub mod message;
 pub mod metrics;
 pub mod money;
+pub mod placeholder;
 pub mod receive;
 pub mod reject;
 pub mod reply;
