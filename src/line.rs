@@ -116,7 +116,7 @@ async fn pass(
         prove(worker, registry, bot, caller, trace, peer, &about, body).await?;
     charge_body(worker, bot, trace, peer, &head.headers, &frames)?;
 
-    if let Some(handshake) = bot.verifier.handshake(&frames, &proof) {
+    if let Some(handshake) = bot.verifier.handshake(&frames, &proof, &bot.id) {
         return Ok(shake(handshake));
     }
     let guard = match begin_delivery(worker, bot, &head.headers, &frames) {
@@ -163,7 +163,9 @@ async fn prove(
 ) -> Result<(Vec<Bytes>, Option<Hold>, Proof), Reject> {
     let now = Unix::from_millis(trace.began_ms.cast_signed());
     let verifier = &bot.verifier;
-    let mut check = verifier.begin(about, now).map_err(Reject::Unverified)?;
+    let mut check = verifier
+        .begin(about, now, &bot.id)
+        .map_err(Reject::Unverified)?;
     let by_head = verifier.decided_by_head();
     if by_head {
         charge_head(worker, bot, trace, peer, about.headers)?;
