@@ -104,7 +104,7 @@ fn signed(verifier: &Verifier, body: &[u8]) -> Vec<u8> {
         body,
     };
     let now = Unix::from_millis(clock::unix_ms().cast_signed());
-    let signed = verifier.schemes()[0].sign(&outgoing, now).unwrap();
+    let signed = verifier.schemes()[0].sign(&outgoing, now, "bot").unwrap();
     let (name, value) = &signed.headers[0];
     request("/signed", &format!("{name}: {value}"), body)
 }

@@ -357,9 +357,13 @@ pub fn registry(settings: &Settings) -> Result<Registry, String> {
 
 fn resolve(settings: &Settings, bot: &config::Bot) -> Result<(Path, Bot), String> {
     let fault = |what: &dyn std::fmt::Display| format!("bots.{}: {what}", bot.id);
+    let index = bot
+        .upstreams
+        .first()
+        .map_or(usize::MAX, |(index, _)| *index);
     let upstream = settings
         .upstreams
-        .get(bot.upstream)
+        .get(index)
         .ok_or_else(|| fault(&"no such upstream"))?;
     let dialect = dialect::find(bot.dialect).ok_or_else(|| fault(&"no such dialect"))?;
     let path = if bot.path.prefix {
@@ -377,7 +381,7 @@ fn resolve(settings: &Settings, bot: &config::Bot) -> Result<(Path, Bot), String
             signed: duplicates.signed,
             window: duplicates.window,
         }),
-        upstream: bot.upstream,
+        upstream: index,
         authority: HeaderValue::from_str(&upstream.authority).map_err(|error| fault(&error))?,
         prefix: upstream.prefix.clone(),
         strip: bot.strip.clone(),

@@ -25,8 +25,8 @@ mod verify;
 pub use report::Report;
 pub use schema::schema;
 pub use settings::{
-    AccessLog, Admin, Bot, Duplicates, PathPattern, Server, Settings, Timeouts, Upstream,
-    UpstreamTimeouts,
+    AccessLog, Admin, Bot, Budget, Conversation, Cors, Duplicates, PathPattern, Server, Settings,
+    State, Timeouts, Upstream, UpstreamTimeouts,
 };
 use std::io::Read as _;
 use std::path::Path;
@@ -155,6 +155,9 @@ fn settings(reading: &mut reading::Reading<'_>, file: shape::File) -> Option<Set
             Some(None) => return None,
             Some(admin) => admin,
             None => None,
+        },
+        state: State {
+            path: reading.file("botgate-data"),
         },
         upstreams: upstreams.into_iter().map(|read| read.upstream).collect(),
         bots,

@@ -146,7 +146,7 @@ async fn pass(
     let (bot, id) = (found.bot, found.id());
     charge_body(worker, &found, trace, peer, &head.headers, &frames)?;
 
-    if let Some(handshake) = bot.verifier.handshake(&frames, &proof) {
+    if let Some(handshake) = bot.verifier.handshake(&frames, &proof, id) {
         return Ok(shake(handshake));
     }
     let guard = match begin_delivery(worker, &found, &head.headers, &frames) {

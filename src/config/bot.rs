@@ -62,18 +62,27 @@ pub(crate) fn bot(
     let upstream = upstream?;
     Some(Bot {
         id: id.to_owned(),
+        template: false,
         name: written.name,
         dialect: DIALECTS
             .iter()
             .find(|known| Some(known.name) == written.dialect.as_deref())?
             .name,
         path: path?,
-        upstream,
+        upstreams: vec![(upstream, 1)],
+        fallback: Vec::new(),
         headers: around.upstreams.get(upstream)?.headers_for(id),
         verifier: Arc::new(Verifier::new(schemes?)),
         limits,
         duplicates,
         strip,
+        system: None,
+        stream: false,
+        twiml: false,
+        conversation: None,
+        budget: None,
+        cors: None,
+        allow_from: Vec::new(),
     })
 }
 

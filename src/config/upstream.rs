@@ -47,6 +47,18 @@ pub(crate) fn upstream(
     Some(Read {
         upstream: Upstream {
             name: name.to_owned(),
+            kind: "passthrough",
+            tls: false,
+            ca: None,
+            endpoint: String::new(),
+            key: None,
+            model: None,
+            max_tokens: 4096,
+            system: None,
+            version: None,
+            price: None,
+            retries: 1,
+            fields: Vec::new(),
             authority: backend.authority,
             host: backend.host,
             port: backend.port,

@@ -35,8 +35,10 @@ impl JsonSchema for Verify {
                 "type": "array", "minItems": 1, "maxItems": 8, "writeOnly": true, "examples": [["${env:BOT_SECRET}"]],
                 "items": { "anyOf": [
                     secret,
-                    { "type": "object", "additionalProperties": false, "required": ["value"], "properties": {
+                    { "type": "object", "additionalProperties": false, "properties": {
                         "value": { "type": "string", "description": "The secret.", "examples": ["${env:OLD_SECRET}"] },
+                        "derive": { "type": "string", "examples": ["${env:MASTER}"],
+                            "description": "A master secret of at least 32 bytes: each bot's own is derived from it by the bot's id." },
                         "not_after": { "type": "string", "description": "The last moment at which it counts, as in RFC 3339.",
                             "examples": ["2026-12-24T00:00:00Z"] },
                     } },
@@ -164,13 +166,22 @@ fn secrets(reading: &mut Reading<'_>, path: &str, written: Option<Value>) -> Vec
     let mut secrets = Vec::with_capacity(written.len());
     for (index, secret) in written.into_iter().enumerate() {
         let path = format!("{path}.secrets[{index}]");
-        let (value, not_after) = match secret {
+        let (value, master, not_after) = match secret {
             Value::Object(mut table) => (
                 table.remove("value").and_then(text),
+                table.remove("derive").and_then(text),
                 table.remove("not_after").and_then(text),
             ),
-            secret => (text(secret), None),
+            secret => (text(secret), None, None),
         };
+        let derive = master.is_some();
+        if derive == value.is_some() {
+            reading.error(
+                &path,
+                format!("`{}` needs one of `value` and `derive`", shown(&path)),
+                "write { value = \"${env:SECRET}\" }, or { derive = \"${env:MASTER}\" } for a secret of its own for each id",
+            );
+        }
         let not_after = reading.value(&format!("{path}.not_after"), not_after.as_deref(), |text| {
             text.parse::<jiff::Timestamp>().map_err(|_| {
                 values::Wrong::new(
@@ -179,7 +190,7 @@ fn secrets(reading: &mut Reading<'_>, path: &str, written: Option<Value>) -> Vec
                 )
             })
         });
-        let Some(value) = value.map(into_secret) else {
+        let Some(value) = value.or(master).map(into_secret) else {
             continue;
         };
         if value.is_empty() {
@@ -189,7 +200,11 @@ fn secrets(reading: &mut Reading<'_>, path: &str, written: Option<Value>) -> Vec
                 "set it, or take it out of the list",
             );
         }
-        secrets.push(DatedSecret { value, not_after });
+        secrets.push(DatedSecret {
+            value,
+            derive,
+            not_after,
+        });
     }
     secrets
 }

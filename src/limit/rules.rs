@@ -20,6 +20,7 @@ pub struct Compiled {
 pub struct RuleSet {
     rules: Vec<Compiled>,
     heads: usize,
+    fields: usize,
     names: Vec<String>,
     policy: Option<HeaderValue>,
 }
@@ -48,11 +49,18 @@ impl RuleSet {
                 index,
             });
         }
-        compiled.sort_by_key(|rule| !rule.key.is_head());
-        let heads = compiled.iter().filter(|rule| rule.key.is_head()).count();
+        let stage = |rule: &Compiled| match rule.key {
+            Key::User => 2,
+            Key::Json(_) => 1,
+            Key::Bot | Key::Peer | Key::Dialect | Key::Header(_) => 0,
+        };
+        compiled.sort_by_key(stage);
+        let heads = compiled.partition_point(|rule| stage(rule) < 1);
+        let fields = compiled.partition_point(|rule| stage(rule) < 2);
         Ok(Self {
             rules: compiled,
             heads,
+            fields,
             names,
             policy,
         })
@@ -63,9 +71,19 @@ impl RuleSet {
         &self.rules[..self.heads]
     }
 
-    /// The rules that need the body.
+    /// The rules by a field of the body.
     pub fn body(&self) -> &[Compiled] {
-        &self.rules[self.heads..]
+        &self.rules[self.heads..self.fields]
+    }
+
+    /// The rules by the user, whom only the read message tells.
+    pub fn user(&self) -> &[Compiled] {
+        &self.rules[self.fields..]
+    }
+
+    /// Those that were charged before the user is known.
+    pub fn before_user(&self) -> &[Compiled] {
+        &self.rules[..self.fields]
     }
 
     /// All of them, those of the head first.
@@ -108,6 +126,7 @@ mod tests {
             rule(1, Key::Json("/a".to_owned())),
             rule(2, Key::Bot),
             rule(2, Key::Bot),
+            rule(4, Key::User),
             rule(3, Key::Peer),
         ];
         let set = RuleSet::new(&rules, "b", "raw").unwrap();
@@ -121,11 +140,12 @@ mod tests {
         assert_eq!(
             set.body()
                 .iter()
+                .chain(set.user())
                 .map(|rule| rule.key.word())
                 .collect::<Vec<_>>(),
-            ["json"]
+            ["json", "user"]
         );
-        assert_eq!(set.all().len(), 3);
+        assert_eq!(set.all().len(), 4);
         let standing = Standing {
             rule: set.body()[0].index,
             remaining: 0,
