@@ -34,7 +34,12 @@ pub fn charge_head(
     trace.limit(verdict)
 }
 
-/// Charges every rule whose key is a field of the body; where one refuses, what the head was charged is given back.
+/// Charges every rule whose key is a field of the body, or the user that a dialect found in it; those without one share a bucket.
+/// Where one refuses, what the head was charged is given back.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "each is a fact of the request; a struct for two calls would only hide them"
+)]
 pub fn charge_body(
     worker: &Worker,
     found: &Found<'_, '_>,
@@ -42,6 +47,7 @@ pub fn charge_body(
     peer: IpAddr,
     headers: &HeaderMap,
     frames: &[Bytes],
+    user: Option<&str>,
 ) -> Result<(), Reject> {
     let rules = found.bot.rules.body();
     if rules.is_empty() {
@@ -52,41 +58,15 @@ pub fn charge_body(
     let limiter = &worker.shared.limiter;
     let verdict = limiter.admit(rules, trace.start, sweeper, |key, out| {
         own(found, key, out);
+        if let limit::Key::User = key {
+            out.extend_from_slice(user.unwrap_or_default().as_bytes());
+        }
         if let limit::Key::Json(pointer) = key
             && let Some(Ok(Some(value))) =
                 FieldPath::parse(pointer).map(|path| path.read(frames, &mut scratch))
         {
             out.extend_from_slice(value.as_bytes());
         }
-    });
-    if matches!(verdict, Verdict::Refused(_)) {
-        limiter.refund(found.bot.rules.head(), sweeper, |key, out| {
-            own(found, key, out);
-            limit::head_value(key, peer, headers, out);
-        });
-    }
-    trace.limit(verdict)
-}
-
-/// Charges every rule whose key is the user; those without an id share a bucket. Where one refuses, what was charged before is
-/// given back.
-pub fn charge_user(
-    worker: &Worker,
-    found: &Found<'_, '_>,
-    trace: &mut Trace,
-    peer: IpAddr,
-    headers: &HeaderMap,
-    user: Option<&str>,
-) -> Result<(), Reject> {
-    let rules = found.bot.rules.user();
-    if rules.is_empty() {
-        return Ok(());
-    }
-    let sweeper = &mut worker.sweeper.borrow_mut();
-    let limiter = &worker.shared.limiter;
-    let verdict = limiter.admit(rules, trace.start, sweeper, |key, out| {
-        own(found, key, out);
-        out.extend_from_slice(user.unwrap_or_default().as_bytes());
     });
     if matches!(verdict, Verdict::Refused(_)) {
         limiter.refund(found.bot.rules.head(), sweeper, |key, out| {

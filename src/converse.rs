@@ -3,7 +3,7 @@
 
 use crate::bot::{Found, Memory, Talk};
 use crate::buffer::Hold;
-use crate::charge::charge_user;
+use crate::charge::charge_body;
 use crate::clock;
 use crate::conversation::{self, Enter, Held, Key, Past};
 use crate::dialect::{Format, Receipt};
@@ -13,14 +13,14 @@ use crate::message::{Answer, Event, Kind, Part, Role, Turn};
 use crate::money::MicroCents;
 use crate::reject::Reject;
 use crate::reply::Reply;
-use crate::speech::Speech;
+use crate::speech;
 use crate::talk::{Question, Spoken, ask, candidates};
 use crate::timers::Timer;
 use crate::trace::{Trace, error_response};
 use crate::worker::{View, Worker};
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderValue, Response, header};
+use http::{HeaderValue, Response, StatusCode, header};
 use std::future::poll_fn;
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -63,7 +63,6 @@ pub async fn answer(
     let format = format(&head.headers).unwrap_or(Format::Json);
     let mut room = worker.room();
     frames.iter().for_each(|frame| room.extend_from_slice(frame));
-    drop(frames);
     let event = match talk.chat.decode(format, &mut room) {
         Ok(event) => event,
         Err(malformed) => {
@@ -75,7 +74,16 @@ pub async fn answer(
         }
     };
     let user = event.user.id.as_deref();
-    charge_user(worker, message.found, trace, message.peer, &head.headers, user)?;
+    charge_body(
+        worker,
+        message.found,
+        trace,
+        message.peer,
+        &head.headers,
+        &frames,
+        user,
+    )?;
+    drop(frames);
 
     let key = key(id, talk, &event);
     let sticky = match (&key, event.conversation.as_deref()) {
@@ -112,7 +120,7 @@ pub async fn answer(
     drop(hold);
     let (answer, micro_cents) = match spoken {
         Spoken::Whole(answer, micro_cents) => (answer, micro_cents),
-        Spoken::Pieces(speech) => return Ok(stream(speech, guard)),
+        Spoken::Pieces(speech) => return Ok(streamed(Reply::speech(speech, guard))),
     };
     let fresh;
     let conversation = match (&held, event.conversation.as_deref()) {
@@ -123,6 +131,9 @@ pub async fn answer(
             &fresh
         }
     };
+    if talk.stream {
+        return Ok(at_once(&answer, guard));
+    }
     let response = encode(&message, trace, &event, &answer, conversation, micro_cents, xml);
     if let Some(held) = held.take()
         && !silent
@@ -217,8 +228,16 @@ fn encode(
     response
 }
 
-fn stream(speech: Box<Speech>, guard: Option<Guard>) -> Response<Reply> {
-    let mut response = Response::new(Reply::speech(speech, guard));
+/// The stream of an AI that did not stream.
+fn at_once(answer: &Answer<'_>, guard: Option<Guard>) -> Response<Reply> {
+    if let Some(guard) = guard {
+        guard.done(Stored::fact(StatusCode::OK), clock::now());
+    }
+    streamed(Reply::full(speech::at_once(answer)))
+}
+
+fn streamed(reply: Reply) -> Response<Reply> {
+    let mut response = Response::new(reply);
     let headers = response.headers_mut();
     headers.insert(
         header::CONTENT_TYPE,

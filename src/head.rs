@@ -63,6 +63,34 @@ pub fn format(headers: &HeaderMap) -> Option<Format> {
     }
 }
 
+/// Whether a caller would rather have XML than JSON (RFC 9110 §12.5.1): equal wishes are none.
+pub fn prefers_xml(headers: &HeaderMap) -> bool {
+    let wish = |kinds: &[&str]| {
+        let mut best = (0, 0);
+        for field in headers.get_all(header::ACCEPT) {
+            let field = field.to_str().unwrap_or_default();
+            for item in field.split(',') {
+                let mut parameters = item.split(';').map(str::trim);
+                let kind = parameters.next().unwrap_or_default();
+                let Some(closeness) = kinds.iter().position(|known| kind.eq_ignore_ascii_case(known))
+                else {
+                    continue;
+                };
+                let weight = parameters
+                    .find_map(|parameter| parameter.strip_prefix("q=")?.parse::<f32>().ok());
+                let weight = (weight.unwrap_or(1.0).clamp(0.0, 1.0) * 1000.0) as u32;
+                // The closer description of a kind counts, whatever it says.
+                best = best.max((closeness + 1, weight));
+            }
+        }
+        best.1
+    };
+    let json = wish(&["*/*", "application/*", "application/json"]);
+    let xml = wish(&["*/*", "application/*", "application/xml"]);
+    let text = wish(&["*/*", "text/*", "text/xml"]);
+    xml.max(text) > json
+}
+
 /// A segment `.` or `..`, plain or percent-encoded: two servers may resolve it differently, so nobody gets to.
 pub fn has_dot_segments(path: &str) -> bool {
     // Nearly every path is cleared by its bytes alone.

@@ -144,7 +144,9 @@ async fn pass(
         }
     };
     let (bot, id) = (found.bot, found.id());
-    charge_body(worker, &found, trace, peer, &head.headers, &frames)?;
+    if let Way::Forward(_) = bot.way {
+        charge_body(worker, &found, trace, peer, &head.headers, &frames, None)?;
+    }
 
     if let Some(handshake) = bot.verifier.handshake(&frames, &proof, id) {
         return Ok(shake(handshake));

@@ -238,21 +238,28 @@ impl Attempt<'_> {
             .get(header::CONTENT_TYPE)
             .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
         if streams && self.question.talk.stream {
-            let price = self.ai.price;
-            let speech = Speech::open(body, self.ai.codec, self.question.talk.chat, price, reservation);
+            let speech = Speech::open(body, self.ai.codec, self.ai.price, reservation);
             return speech.await.map(Spoken::Pieces).map_err(judge);
         }
         let mut text = self.question.worker.room();
         client::whole(body, ANSWER_MAX, &mut text)
             .await
             .map_err(|error| Failed::next(Reject::Upstream(error)))?;
-        let answer = self.ai.codec.decode(&mut text).map_err(|fault| judge(Reject::Answer(fault)))?;
-        let cost = self.ai.price.map_or(0, |price| price.of(answer.usage));
+        let decoded = self.ai.codec.decode(&mut text);
+        // What is no answer may have cost as much as one.
+        let usage = match &decoded {
+            Ok(answer) => answer.usage,
+            Err(none) => none.usage,
+        };
+        let cost = self.ai.price.map_or(0, |price| price.of(usage));
         if let Some(reservation) = reservation {
             reservation.settle(cost);
         }
-        trace.spent(answer.usage, cost);
-        Ok(Spoken::Whole(answer.into_owned(), cost))
+        trace.spent(usage, cost);
+        match decoded {
+            Ok(answer) => Ok(Spoken::Whole(answer.into_owned(), cost)),
+            Err(none) => Err(judge(Reject::Answer(none.fault))),
+        }
     }
 
     /// Reads any other response.

@@ -20,7 +20,6 @@ pub struct Compiled {
 pub struct RuleSet {
     rules: Vec<Compiled>,
     heads: usize,
-    fields: usize,
     names: Vec<String>,
     policy: Option<HeaderValue>,
 }
@@ -49,18 +48,11 @@ impl RuleSet {
                 index,
             });
         }
-        let stage = |rule: &Compiled| match rule.key {
-            Key::User => 2,
-            Key::Json(_) => 1,
-            Key::Bot | Key::Peer | Key::Dialect | Key::Header(_) => 0,
-        };
-        compiled.sort_by_key(stage);
-        let heads = compiled.partition_point(|rule| stage(rule) < 1);
-        let fields = compiled.partition_point(|rule| stage(rule) < 2);
+        compiled.sort_by_key(|rule| !rule.key.is_head());
+        let heads = compiled.iter().filter(|rule| rule.key.is_head()).count();
         Ok(Self {
             rules: compiled,
             heads,
-            fields,
             names,
             policy,
         })
@@ -71,19 +63,9 @@ impl RuleSet {
         &self.rules[..self.heads]
     }
 
-    /// The rules by a field of the body.
+    /// The rules that need the body.
     pub fn body(&self) -> &[Compiled] {
-        &self.rules[self.heads..self.fields]
-    }
-
-    /// The rules by the user, whom only the read message tells.
-    pub fn user(&self) -> &[Compiled] {
-        &self.rules[self.fields..]
-    }
-
-    /// Those that were charged before the user is known.
-    pub fn before_user(&self) -> &[Compiled] {
-        &self.rules[..self.fields]
+        &self.rules[self.heads..]
     }
 
     /// All of them, those of the head first.
@@ -140,7 +122,6 @@ mod tests {
         assert_eq!(
             set.body()
                 .iter()
-                .chain(set.user())
                 .map(|rule| rule.key.word())
                 .collect::<Vec<_>>(),
             ["json", "user"]
