@@ -200,7 +200,11 @@ fn every_refusal_keeps_its_face() {
             (status, code, reason),
             "{reject:?}"
         );
-        let waits = matches!(status, 409 | 503).then_some(1);
+        let waits = match reason {
+            "breaker_open" => Some(5),
+            "buffer_full" | "duplicate" | "upstream_queue" | "conversation_full" => Some(1),
+            _ => None,
+        };
         assert_eq!(face.retry_after, waits, "{reject:?}");
     }
     for (fault, status, code, reason, word) in FAULTS {
