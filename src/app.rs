@@ -15,7 +15,7 @@ use crate::edge::{self, Acceptor, Handle, Order};
 use crate::limit::Limiter;
 use crate::metrics::Metrics;
 use crate::reject::REASONS;
-use crate::worker::{self, Shared};
+use crate::worker::Shared;
 use crate::store::Store;
 use crate::{client, signature};
 use std::io;
@@ -220,6 +220,15 @@ impl App {
             tokio::task::yield_now().await;
         }
     }
+}
+
+/// The store, where a bot keeps anything: what only forwards needs no folder.
+fn open_store(settings: &Settings) -> io::Result<Option<Arc<Store>>> {
+    let keeps = |bot: &config::Bot| bot.conversation.is_some() || bot.budget.is_some();
+    if !settings.bots.iter().any(keeps) {
+        return Ok(None);
+    }
+    Store::open(&settings.state.path).map(Some)
 }
 
 fn open_log(

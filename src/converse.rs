@@ -19,8 +19,7 @@ use crate::timers::Timer;
 use crate::trace::{Trace, error_response};
 use crate::worker::{View, Worker};
 use bytes::Bytes;
-use http::request::Parts;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use std::future::poll_fn;
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -48,7 +47,7 @@ pub struct Message<'a> {
 pub async fn answer(
     message: Message<'_>,
     trace: &mut Trace,
-    head: &mut Parts,
+    headers: &mut HeaderMap,
     frames: Vec<Bytes>,
     hold: Option<Hold>,
     guard: Option<Guard>,
@@ -60,7 +59,7 @@ pub async fn answer(
         id,
         ..
     } = message;
-    let format = format(&head.headers).unwrap_or(Format::Json);
+    let format = format(headers).unwrap_or(Format::Json);
     let mut room = worker.room();
     frames.iter().for_each(|frame| room.extend_from_slice(frame));
     let event = match talk.chat.decode(format, &mut room) {
@@ -79,7 +78,7 @@ pub async fn answer(
         message.found,
         trace,
         message.peer,
-        &head.headers,
+        headers,
         &frames,
         user,
     )?;
@@ -97,7 +96,7 @@ pub async fn answer(
         (Some(memory), Some(key)) => Some(message.turn(key, memory, by, trace.began_ms).await?),
         _ => None,
     };
-    let xml = format == Format::Form && (talk.twiml || prefers_xml(&head.headers));
+    let xml = format == Format::Form && (talk.twiml || prefers_xml(headers));
     let silent = talk.upstreams.is_empty() || event.kind != Kind::Message;
     let spoken = if silent {
         Spoken::Whole(Answer::default(), 0)
@@ -115,7 +114,7 @@ pub async fn answer(
             history: &history,
             by,
         };
-        ask(&question, &candidates, trace, &mut head.headers).await?
+        ask(&question, &candidates, trace, headers).await?
     };
     drop(hold);
     let (answer, micro_cents) = match spoken {

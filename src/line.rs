@@ -135,7 +135,9 @@ async fn pass(
         Door::Shared(shared) => {
             let (frames, hold) = receive(worker, &caller.timer, registry, body, |_| {}).await?;
             trace.received(&frames);
-            id = body_id(shared.field, &frames).map_err(Reject::Malformed)?;
+            id = body_id(shared.field, &frames)
+                .map_err(Reject::Malformed)?
+                .into_owned();
             let nobody = || if shared.open { Reject::NotFound } else { Reject::UnknownBot };
             let found = registry.named(shared, &id).ok_or_else(nobody)?;
             asker.admit(trace, view, &found)?;
@@ -180,7 +182,14 @@ async fn pass(
                 id,
                 peer,
             };
-            Box::pin(converse::answer(message, trace, head, frames, hold, guard)).await
+            Box::pin(converse::answer(
+                message,
+                trace,
+                &mut head.headers,
+                frames,
+                hold,
+                guard,
+            )).await
         }
     }
 }

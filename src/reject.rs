@@ -6,6 +6,7 @@ use crate::gate::Fault;
 use crate::message::{self, Outcome, Refusal};
 use crate::signature::Failure;
 use crate::upstream::Unsupported;
+use std::time::Duration;
 
 /// Why a request was not forwarded, or its forwarding failed.
 #[derive(Debug)]
@@ -54,8 +55,8 @@ pub enum Reject {
     Budget,
     /// No AI of this bot can take what the message holds.
     Unsupported(Unsupported),
-    /// Every AI of this bot is left alone for now.
-    Unavailable,
+    /// Every AI of this bot is left alone, for this long at least.
+    Unavailable(Duration),
     /// The AI refused the request.
     Refused(Refusal),
     /// The AI's answer is none.
@@ -155,13 +156,13 @@ impl Reject {
             Self::TurnTimeout => face(504, "upstream_timeout", "conversation_timeout", None),
             Self::Budget => face(402, "budget_exceeded", "budget", None),
             Self::Unsupported(_) => face(400, "invalid_request", "unsupported", None),
-            Self::Unavailable => face(503, "upstream_unavailable", "breaker_open", Some(5)),
+            Self::Unavailable(_) => face(503, "upstream_unavailable", "breaker_open", None),
             Self::Refused(refusal) => refusal_face(refusal.outcome),
             Self::Answer(fault) => face(502, "upstream_error", answer_reason(*fault), None),
             Self::Upstream(error) => match error.cause {
                 Cause::Deadline(_) => face(504, "upstream_timeout", "upstream_timeout", None),
                 Cause::Busy => face(503, "overloaded", "upstream_queue", Some(1)),
-                Cause::Connect(_) => {
+                Cause::Connect(_) | Cause::Tls(_) => {
                     face(502, "upstream_unreachable", "upstream_unreachable", None)
                 }
                 Cause::Broken(_) | Cause::Gone | Cause::Senseless(_) => {
@@ -203,7 +204,7 @@ impl Reject {
             }
             Self::Budget => "The bot has spent its budget".to_owned(),
             Self::Unsupported(unsupported) => unsupported.to_string(),
-            Self::Unavailable => "The AI is unavailable; try again in a moment".to_owned(),
+            Self::Unavailable(_) => "The AI is unavailable; try again in a moment".to_owned(),
             Self::Refused(refusal) => refusal_sentence(refusal.outcome).to_owned(),
             Self::Answer(fault) => answer_sentence(*fault).to_owned(),
             Self::Upstream(error) => {
@@ -213,6 +214,9 @@ impl Reject {
                     }
                     Cause::Busy => "The upstream has no free connection".to_owned(),
                     Cause::Connect(_) => "The upstream cannot be reached".to_owned(),
+                    Cause::Tls(_) => {
+                        "The upstream cannot be trusted or does not speak TLS".to_owned()
+                    }
                     Cause::Broken(_) | Cause::Gone => {
                         "The upstream broke the exchange off".to_owned()
                     }

@@ -4,7 +4,7 @@
 //! or `event: error` with an error body where the stream breaks.
 
 use crate::budget::Reservation;
-use crate::client::{Received, UpstreamError};
+use crate::client::Received;
 use crate::message::{Answer, Attachment, Fault, Usage};
 use crate::money::{MicroCents, Price};
 use crate::reject::Reject;
@@ -114,9 +114,14 @@ impl Speech {
 
     /// Reads one more piece from the AI and takes the events in it.
     fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let piece = match ready!(self.body.poll_data(cx)) {
+        let polled = match &mut self.body {
+            Received::Whole(bytes) if bytes.is_empty() => None,
+            Received::Whole(bytes) => Some(Ok(std::mem::take(bytes))),
+            Received::Streaming(body) => ready!(body.poll_data(cx)),
+        };
+        let piece = match polled {
             Some(Ok(piece)) => piece,
-            Some(Err(error)) => return Poll::Ready(self.end(Err(broken(error)))),
+            Some(Err(error)) => return Poll::Ready(self.end(Err(Reject::Upstream(error)))),
             None => {
                 let ended = self.deltas.end().map_err(Reject::Answer);
                 return Poll::Ready(self.end(ended));
@@ -163,10 +168,6 @@ impl Drop for Speech {
     fn drop(&mut self) {
         self.settle();
     }
-}
-
-fn broken(error: UpstreamError) -> Reject {
-    Reject::Upstream(error)
 }
 
 /// A whole answer as the events of a stream, for an AI that did not stream.

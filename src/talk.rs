@@ -3,7 +3,8 @@
 use crate::balance;
 use crate::bot::{Ai, Talk};
 use crate::budget::Reservation;
-use crate::client::{self, Cause, Frames, Outgoing, Pass, Received, Sent};
+use crate::client::breaker::{Breaker, Health, Pass};
+use crate::client::{self, Cause, Frames, Outgoing, Received, Sent};
 use crate::clock;
 use crate::message::{Answer, Ask, Event, Fault, Outcome, Part, Turn, Usage};
 use crate::money::MicroCents;
@@ -16,7 +17,6 @@ use crate::upstream::Unsupported;
 use crate::worker::{View, Worker};
 use http::{HeaderMap, Response, StatusCode, header};
 use smallvec::SmallVec;
-use std::borrow::Cow;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::time::Duration;
@@ -114,6 +114,7 @@ pub async fn ask(
     spare: &mut HeaderMap,
 ) -> Result<Spoken, Reject> {
     let mut last = None;
+    let mut closed_for = Duration::MAX;
     for index in candidates {
         let registry = &question.view.registry;
         let upstream = registry.upstreams.get(*index);
@@ -122,8 +123,12 @@ pub async fn ask(
         };
         let mut left = ai.retries;
         loop {
-            let breaker = question.view.breakers.get(*index);
-            let Some(pass) = breaker.and_then(|breaker| breaker.admit(clock::now())) else {
+            let Some(breaker) = question.view.breakers.get(*index) else {
+                break;
+            };
+            let now = clock::now();
+            let Some(pass) = Breaker::admit(&**breaker, now) else {
+                closed_for = closed_for.min(breaker.wait(now));
                 break;
             };
             let attempt = Attempt {
@@ -154,7 +159,7 @@ pub async fn ask(
             break;
         }
     }
-    Err(last.unwrap_or(Reject::Unavailable))
+    Err(last.unwrap_or(Reject::Unavailable(closed_for)))
 }
 
 impl Question<'_> {
@@ -176,7 +181,7 @@ struct Attempt<'a> {
 impl Attempt<'_> {
     async fn run(
         &self,
-        pass: Pass,
+        pass: Pass<&Breaker>,
         trace: &mut Trace,
         spare: HeaderMap,
     ) -> Result<Spoken, Failed> {
@@ -185,7 +190,7 @@ impl Attempt<'_> {
             .view
             .pools
             .get(self.index)
-            .ok_or_else(|| Failed::next(Reject::Unavailable))?;
+            .ok_or_else(|| Failed::next(Reject::Unavailable(Duration::ZERO)))?;
         let mut body = question.worker.room();
         self.encode(&mut body)
             .map_err(|wrong| Failed::next(Reject::Unsupported(wrong)))?;
@@ -198,9 +203,7 @@ impl Attempt<'_> {
             Ok(response) => response,
             Err(error) => {
                 let again = error.sent == Sent::Unsent && matches!(error.cause, Cause::Connect(_));
-                if !matches!(error.cause, Cause::Busy) {
-                    pass.failed(clock::now());
-                }
+                pass.tell(Health::of_error(&error), clock::now());
                 return Err(Failed {
                     reject: Reject::Upstream(error),
                     again: again.then_some(Duration::ZERO),
@@ -213,11 +216,11 @@ impl Attempt<'_> {
         } else {
             Err(self.refused(response, trace.began_ms).await)
         };
-        match &judged {
-            Ok(_) => pass.succeeded(),
-            Err(failed) if is_its_fault(&failed.reject) => pass.failed(clock::now()),
-            Err(_) => {}
-        }
+        let health = match &judged {
+            Ok(_) => Health::Well,
+            Err(failed) => health(&failed.reject),
+        };
+        pass.tell(health, clock::now());
         judged
     }
 
@@ -342,7 +345,7 @@ impl Attempt<'_> {
         };
         let mut fit = Ok(());
         let request = Outgoing::new(false, Frames::default(), spare, |_, out| {
-            out.extend_from_slice(self.ai.head.expose().as_bytes());
+            out.extend_from_slice(self.ai.head.expose());
             for field in &self.ai.fields {
                 out.extend_from_slice(b"\r\n");
                 out.extend_from_slice(field.name.as_str().as_bytes());
@@ -376,15 +379,16 @@ fn judge(reject: Reject) -> Failed {
     }
 }
 
-/// Whether a failure tells that the upstream is not well.
-fn is_its_fault(reject: &Reject) -> bool {
-    match reject {
-        Reject::Upstream(_) => true,
+/// What a response tells of the upstream that gave it.
+fn health(reject: &Reject) -> Health {
+    let ill = match reject {
+        Reject::Upstream(error) => return Health::of_error(error),
         Reject::Answer(fault) => matches!(fault, Fault::Senseless(_) | Fault::BrokeOff),
         Reject::Refused(refusal) => matches!(
             refusal.outcome,
             Outcome::Overloaded | Outcome::TooSlow | Outcome::Failed
         ),
-        _ => false,
-    }
+        _ => return Health::Unknown,
+    };
+    if ill { Health::Ill } else { Health::Well }
 }

@@ -8,7 +8,7 @@ use crate::forward::X_REQUEST_ID;
 use crate::gate::Fault;
 use crate::limit::{RuleSet, Standing, Verdict, retry_after};
 use crate::dialect::{Chat, default_error};
-use crate::message::{Refusal, Usage};
+use crate::message::Usage;
 use crate::money::MicroCents;
 use crate::origin;
 use crate::reject::{Face, Reject};
@@ -21,6 +21,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -208,13 +209,14 @@ impl Trace {
         if let Reject::Method = reject {
             headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
         }
-        if let Reject::Refused(Refusal {
-            retry_after: Some(wait),
-            ..
-        }) = reject
-        {
-            let seconds = wait.as_millis().div_ceil(1000);
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds as u64));
+        let wait = match reject {
+            Reject::Refused(refusal) => refusal.retry_after,
+            Reject::Unavailable(wait) => Some((*wait).max(Duration::from_secs(1))),
+            _ => None,
+        };
+        if let Some(wait) = wait {
+            let seconds = wait.as_millis().div_ceil(1000) as u64;
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if let Reject::Upstream(error) = reject {
             headers.insert(

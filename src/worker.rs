@@ -4,7 +4,8 @@ use crate::access_log::{AccessLog, Producer};
 use crate::bot::Registry;
 use crate::budget::Budgets;
 use crate::buffer::Budget;
-use crate::client::{Breaker, Pool};
+use crate::client::Pool;
+use crate::client::breaker::{Breaker, Position};
 use crate::conversation::Conversations;
 use crate::duplicates::Ledger;
 use crate::limit::{Limiter, Sweeper};
@@ -78,9 +79,18 @@ impl Shared {
             access_log_dropped: self.log().as_ref().map_or(0, AccessLog::dropped),
             breakers: lock(&self.breakers)
                 .iter()
-                .map(|(name, breaker)| (name.clone(), breaker.state() as u64, breaker.opened()))
+                .map(|(name, breaker)| (name.clone(), position(breaker), breaker.opened()))
                 .collect(),
         }
+    }
+}
+
+/// A breaker's position as the metrics page shows it.
+fn position(breaker: &Breaker) -> u64 {
+    match breaker.position() {
+        Position::Closed => 0,
+        Position::Open => 1,
+        Position::HalfOpen => 2,
     }
 }
 

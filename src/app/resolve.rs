@@ -13,6 +13,7 @@ use crate::secret::Secret;
 use crate::upstream::{self, Codec};
 use crate::worker;
 use http::HeaderValue;
+use ring::digest::{SHA256, digest};
 use std::fmt::Display;
 
 /// The place of the id in a template's path.
@@ -81,7 +82,8 @@ fn ai(upstream: &config::Upstream, codec: &'static dyn Codec) -> Ai {
     let own = |name: &str| upstream.fields.iter().any(|field| field.name == name);
     if let Some(key) = &upstream.key {
         let (name, before) = codec.auth(upstream.version);
-        head.push_str(&format!("\r\n{name}: {before}{}", key.expose()));
+        let key = String::from_utf8_lossy(key.expose());
+        head.push_str(&format!("\r\n{name}: {before}{key}"));
     }
     for (name, value) in codec.headers(upstream.version) {
         if !own(name.as_str()) {
@@ -159,7 +161,10 @@ fn forward(settings: &Settings, bot: &config::Bot) -> Result<Forward, String> {
 fn talk(settings: &Settings, bot: &config::Bot, chat: &'static dyn Chat) -> Talk {
     let arms = bot.upstreams.iter().filter_map(|(index, weight)| {
         let upstream = settings.upstreams.get(*index)?;
-        Some(Arm::new(&upstream.name, *weight))
+        Some(Arm {
+            seed: seed(&upstream.name),
+            weight: *weight,
+        })
     });
     Talk {
         chat,
@@ -179,4 +184,11 @@ fn talk(settings: &Settings, bot: &config::Bot, chat: &'static dyn Chat) -> Talk
             per: budget.per,
         }),
     }
+}
+
+/// The same for the same name, in every process.
+fn seed(name: &str) -> u64 {
+    let hash = digest(&SHA256, name.as_bytes());
+    let first = hash.as_ref().first_chunk().copied();
+    u64::from_le_bytes(first.unwrap_or_default())
 }

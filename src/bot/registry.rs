@@ -1,11 +1,14 @@
 //! The registry: which bot a request belongs to.
 
 use super::{Bot, Cors, Upstream};
-use crate::dialect::{Dialect, LONGEST_ID};
+use crate::dialect::Dialect;
 use crate::worker::Timeouts;
 use foldhash::fast::RandomState;
 use ipnet::IpNet;
 use std::collections::HashMap;
+
+/// The longest id of a bot, in bytes.
+const LONGEST_ID: usize = 128;
 
 /// Where a bot is found.
 #[derive(Clone, Debug, PartialEq, Eq)]

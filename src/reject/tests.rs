@@ -8,6 +8,7 @@ use crate::signature::Failure;
 use crate::{dialect, upstream};
 use std::collections::BTreeSet;
 use std::io;
+use std::time::Duration;
 
 /// Status, code and reason of each.
 fn rejects() -> Vec<(Reject, u16, &'static str, &'static str)> {
@@ -55,7 +56,7 @@ fn rejects() -> Vec<(Reject, u16, &'static str, &'static str)> {
             "invalid_request",
             "unsupported",
         ),
-        (Unavailable, 503, "upstream_unavailable", "breaker_open"),
+        (Unavailable(Duration::ZERO), 503, "upstream_unavailable", "breaker_open"),
         (Forbidden, 403, "forbidden", "forbidden"),
         (Limited, 429, "rate_limit", "limit"),
         (TooLarge, 413, "too_large", "too_large"),
@@ -201,7 +202,6 @@ fn every_refusal_keeps_its_face() {
             "{reject:?}"
         );
         let waits = match reason {
-            "breaker_open" => Some(5),
             "buffer_full" | "duplicate" | "upstream_queue" | "conversation_full" => Some(1),
             _ => None,
         };
