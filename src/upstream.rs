@@ -18,8 +18,11 @@ pub trait Codec: Sync + std::fmt::Debug {
     /// Further header fields of every request, `content-type` left out.
     fn headers(&self, version: Option<&str>) -> Vec<(HeaderName, String)>;
 
-    /// Whether the codec knows this API version; `None` as a version is always known.
+    /// The API versions that it knows, the one that it takes for `None` first. Empty where the API has none.
     fn versions(&self) -> &'static [&'static str];
+
+    /// Whether a model must be named.
+    fn needs_model(&self) -> bool;
 
     /// Appends the request's body.
     ///
