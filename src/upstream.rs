@@ -2,11 +2,13 @@
 //! its line.
 
 mod anthropic;
+mod calls;
 mod custom;
 mod data_url;
 mod name;
 mod openai;
 mod refusal;
+mod spot;
 pub mod sse;
 #[cfg(test)]
 mod tests;
@@ -14,6 +16,7 @@ mod tests;
 use crate::json;
 use crate::message::{Answer, Ask, Fault, Refusal, Usage};
 use http::{HeaderMap, HeaderName};
+use simd_json::prelude::*;
 
 /// One kind of upstream. Pure: bytes in, values out.
 pub trait Codec: Sync + std::fmt::Debug {
@@ -124,4 +127,14 @@ fn below(path: &str, endpoint: &str) -> String {
     } else {
         format!("{path}{endpoint}")
     }
+}
+
+/// Whether a key is there and not null.
+fn is_told(value: &json::Value<'_, '_>, key: &str) -> bool {
+    value.get(key).is_some_and(|value| !value.is_null())
+}
+
+/// The text under a key, borrowed from what was parsed.
+fn text<'t>(value: &json::Value<'_, 't>, key: &str) -> Option<&'t str> {
+    value.get(key)?.into_string()
 }

@@ -14,17 +14,18 @@ pub(super) struct DataUrl<'a> {
 /// # Errors
 /// It is not in base64, or its base64 is percent-encoded: no AI takes that, and what is wrong is easily put right at its source.
 pub(super) fn parse(url: &str) -> Option<Result<DataUrl<'_>, &'static str>> {
-    let (scheme, rest) = url.split_at_checked(5)?;
-    if !scheme.eq_ignore_ascii_case("data:") {
+    if !starts(url, "data:") {
         return None;
     }
+    let rest = &url["data:".len()..];
     let Some((head, data)) = rest.split_once(',') else {
         return Some(Err("its data: URL has no comma before the data"));
     };
     let Some((kind, last)) = head.rsplit_once(';') else {
         return Some(Err("its data: URL must be in base64"));
     };
-    if !last.trim().eq_ignore_ascii_case("base64") || memchr::memchr(b'%', data.as_bytes()).is_some()
+    if !last.trim().eq_ignore_ascii_case("base64")
+        || memchr::memchr(b'%', data.as_bytes()).is_some()
     {
         return Some(Err("its data: URL must be in base64"));
     }
@@ -54,6 +55,31 @@ impl DataUrl<'_> {
     }
 }
 
+/// Whether a URL leads to the web.
+pub(super) fn is_web(url: &str) -> bool {
+    is_https(url) || starts(url, "http://")
+}
+
+/// Whether a URL leads to the web in private.
+pub(super) fn is_https(url: &str) -> bool {
+    starts(url, "https://")
+}
+
+/// Whether a media type is an image's.
+pub(super) fn is_image(media_type: &str) -> bool {
+    starts(media_type, "image/")
+}
+
+/// Whether a media type is a text's.
+pub(super) fn is_text(media_type: &str) -> bool {
+    starts(media_type, "text/") || media_type.eq_ignore_ascii_case("application/json")
+}
+
+fn starts(text: &str, with: &str) -> bool {
+    text.get(..with.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(with))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,7 +91,11 @@ mod tests {
         for (url, media_type, image) in [
             ("data:image/png;base64,AA==", "image/png", png),
             ("DATA:Image/PNG;charset=utf-8;BASE64,AA==", "Image/PNG", png),
-            ("data:image/jpg;base64,AA==", "image/jpg", Some("image/jpeg")),
+            (
+                "data:image/jpg;base64,AA==",
+                "image/jpg",
+                Some("image/jpeg"),
+            ),
             ("data:;base64,AA==", "text/plain", None),
             ("data:image/svg+xml;base64,AA==", "image/svg+xml", None),
         ] {

@@ -28,9 +28,7 @@ pub(super) fn read(status: u16, headers: &HeaderMap, now_ms: u64, exhausted: boo
     let told = match text(headers, "x-should-retry") {
         Some("true") => true,
         Some("false") => false,
-        _ => {
-            retry_after.is_some() && matches!(outcome, Outcome::Limited | Outcome::Overloaded)
-        }
+        _ => retry_after.is_some() && matches!(outcome, Outcome::Limited | Outcome::Overloaded),
     };
     Refusal {
         outcome,
@@ -45,7 +43,8 @@ pub(super) fn read(status: u16, headers: &HeaderMap, now_ms: u64, exhausted: boo
 fn wait(headers: &HeaderMap, now_ms: u64) -> Option<Duration> {
     let number = |name, unit: f64| {
         let number: f64 = text(headers, name)?.parse().ok()?;
-        Duration::try_from_secs_f64(number.min(LONGEST.as_secs_f64() * 1e3) / unit).ok()
+        let most = LONGEST.as_secs_f64() * 1e3;
+        Duration::try_from_secs_f64(if number > most { most } else { number } / unit).ok()
     };
     let date = || {
         let date = jiff::fmt::rfc2822::parse(text(headers, RETRY_AFTER.as_str())?).ok()?;

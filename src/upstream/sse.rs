@@ -147,7 +147,11 @@ mod tests {
             assert_eq!(read(&[bytes]).unwrap(), expected, "{end:?}");
             for at in 0..bytes.len() {
                 let (left, right) = bytes.split_at(at);
-                assert_eq!(read(&[left, right]).unwrap(), expected, "{end:?} cut at {at}");
+                assert_eq!(
+                    read(&[left, right]).unwrap(),
+                    expected,
+                    "{end:?} cut at {at}"
+                );
             }
             let single: Vec<&[u8]> = bytes.chunks(1).collect();
             assert_eq!(read(&single).unwrap(), expected, "{end:?} byte by byte");
