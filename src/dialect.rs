@@ -65,6 +65,21 @@ pub trait Chat: Sync + std::fmt::Debug {
         true
     }
 
+    /// Whether an answer may be streamed: its callers can read server-sent events.
+    fn streams(&self) -> bool {
+        false
+    }
+
+    /// Whether a bot is of any use only with an upstream.
+    fn needs_upstream(&self) -> bool {
+        true
+    }
+
+    /// Whether the answer goes to a callback, unless the bot says otherwise.
+    fn answers_later(&self) -> bool {
+        false
+    }
+
     /// Reads one message.
     ///
     /// # Errors

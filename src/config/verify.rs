@@ -61,17 +61,22 @@ impl JsonSchema for Verify {
     }
 }
 
-/// Reads the table at `path`; nothing when it is wrong, which is noted.
+/// Reads the table at `path` of the bot at `bot`: the scheme, and the name of the preset that it came from. `own` is the preset
+/// where the table names nothing but secrets. Nothing when it is wrong, which is noted.
 pub(crate) fn verify(
     reading: &mut Reading<'_>,
     bot: &str,
     path: &str,
     mut table: Map<String, Value>,
     url: Option<&PublicUrl>,
-) -> Option<Scheme> {
+    own: Option<&str>,
+) -> Option<(Scheme, Option<String>)> {
     let secrets = secrets(reading, path, table.remove("secrets"));
     let verify_token = table.remove("verify_token").and_then(text).map(into_secret);
-    let name = table.remove("preset").and_then(text);
+    let mut name = table.remove("preset").and_then(text);
+    if name.is_none() && table.is_empty() && reading.is_sound(path) {
+        name = own.map(str::to_owned);
+    }
     if name.is_some() && table.contains_key("extends") {
         let fix = "keep `preset`: the other keys change it".to_owned();
         let message = "`preset` and `extends` both name where to start from".to_owned();
@@ -84,6 +89,7 @@ pub(crate) fn verify(
         );
     }
     let mut scheme = own_scheme(reading, path, table)?;
+    let preset_name = name.clone().or_else(|| scheme.extends.clone());
     if let Some(name) = &name {
         scheme = scheme.over(preset(name)?);
     } else if scheme.extends.is_none() && scheme.algorithm.is_none() && reading.is_sound(path) {
@@ -99,7 +105,7 @@ pub(crate) fn verify(
         );
     }
     if name.as_deref() == Some("none") {
-        let message = format!("`bots.{bot}` asks for no proof: anyone who knows its URL can send");
+        let message = format!("`{bot}` asks for no proof: anyone who knows its URL can send");
         reading.warning(
             path,
             message,
@@ -111,11 +117,11 @@ pub(crate) fn verify(
         return None;
     }
     match scheme.compile(&secrets, verify_token.as_ref(), url) {
-        Ok(scheme) => Some(scheme),
+        Ok(scheme) => Some((scheme, preset_name)),
         Err(faults) => {
             for fault in faults {
                 let at = match fault.key.as_str() {
-                    "public_url" => format!("bots.{bot}.public_url"),
+                    "public_url" => format!("{bot}.public_url"),
                     key => format!("{path}.{key}"),
                 };
                 let message = format!("`{}` {}", shown(&at), fault.message);
