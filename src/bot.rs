@@ -4,7 +4,7 @@ pub mod registry;
 
 use crate::balance::Arm;
 use crate::client::Target;
-use crate::dialect::{Chat, Dialect};
+use crate::dialect::{Chat, Dialect, Stream};
 use crate::limit::RuleSet;
 use crate::money::{MicroCents, Period, Price};
 use crate::placeholder::Field;
@@ -92,8 +92,8 @@ pub struct Talk {
     pub fallback: Vec<usize>,
     /// Its own system text.
     pub system: Option<String>,
-    /// It answers piece by piece.
-    pub stream: bool,
+    /// How it answers piece by piece; `None`: whole.
+    pub stream: Option<&'static dyn Stream>,
     /// It answers in TwiML whatever the caller prefers.
     pub twiml: bool,
     /// What is kept of a conversation; `None`: nothing.

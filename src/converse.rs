@@ -6,7 +6,7 @@ use crate::buffer::Hold;
 use crate::charge::charge_body;
 use crate::clock;
 use crate::conversation::{self, Enter, Held, Key, Past};
-use crate::dialect::{Format, Receipt};
+use crate::dialect::{Format, Receipt, Stream};
 use crate::duplicates::{Guard, Stored};
 use crate::head::{format, prefers_xml};
 use crate::message::{Answer, Event, Kind, Part, Role, Turn};
@@ -130,8 +130,8 @@ pub async fn answer(
             &fresh
         }
     };
-    if talk.stream {
-        return Ok(at_once(&answer, guard));
+    if let Some(stream) = talk.stream {
+        return Ok(at_once(&answer, stream, guard));
     }
     let response = encode(&message, trace, &event, &answer, conversation, micro_cents, xml);
     if let Some(held) = held.take()
@@ -228,11 +228,15 @@ fn encode(
 }
 
 /// The stream of an AI that did not stream.
-fn at_once(answer: &Answer<'_>, guard: Option<Guard>) -> Response<Reply> {
+fn at_once(
+    answer: &Answer<'_>,
+    stream: &dyn Stream,
+    guard: Option<Guard>,
+) -> Response<Reply> {
     if let Some(guard) = guard {
         guard.done(Stored::fact(StatusCode::OK), clock::now());
     }
-    streamed(Reply::full(speech::at_once(answer)))
+    streamed(Reply::full(speech::at_once(answer, stream)))
 }
 
 fn streamed(reply: Reply) -> Response<Reply> {

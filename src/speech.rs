@@ -1,18 +1,14 @@
-//! An answer on its way piece by piece: an AI's stream in, our own server-sent events out, text as it comes.
-//!
-//! Out goes `data: {"delta":"…"}` for each piece of text, at the end `event: done` with the whole (`content`, `metadata`, `usage`),
-//! or `event: error` with an error body where the stream breaks.
+//! An answer on its way piece by piece: an AI's stream in, the dialect's own events out, text as it comes.
 
 use crate::budget::Reservation;
 use crate::client::Received;
-use crate::message::{Answer, Attachment, Fault, Usage};
+use crate::dialect::Stream;
+use crate::message::{Answer, Fault, Usage};
 use crate::money::{MicroCents, Price};
 use crate::reject::Reject;
 use crate::upstream::sse::Events;
 use crate::upstream::{Codec, Deltas};
 use bytes::Bytes;
-use serde::Serialize;
-use serde_json::value::RawValue;
 use std::fmt;
 use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
@@ -25,6 +21,7 @@ pub struct Speech {
     body: Received,
     events: Events,
     deltas: Box<dyn Deltas>,
+    stream: &'static dyn Stream,
     /// All text so far, and how much of it has gone out.
     text: String,
     told: usize,
@@ -50,6 +47,7 @@ impl Speech {
     pub async fn open(
         body: Received,
         codec: &dyn Codec,
+        stream: &'static dyn Stream,
         price: Option<Price>,
         reservation: Option<Reservation>,
     ) -> Result<Box<Self>, Reject> {
@@ -57,6 +55,7 @@ impl Speech {
             body,
             events: Events::default(),
             deltas: codec.stream(),
+            stream,
             text: String::new(),
             told: 0,
             price,
@@ -87,9 +86,11 @@ impl Speech {
     pub fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         loop {
             if self.told < self.text.len() {
-                let piece = delta(self.text.get(self.told..).unwrap_or_default());
+                let mut piece = Vec::new();
+                let text = self.text.get(self.told..).unwrap_or_default();
+                self.stream.delta(text, &mut piece);
                 self.told = self.text.len();
-                return Poll::Ready(Some(piece));
+                return Poll::Ready(Some(piece.into()));
             }
             if self.fate.is_some() {
                 return Poll::Ready(self.last.take());
@@ -142,11 +143,20 @@ impl Speech {
     }
 
     fn end(&mut self, ended: Result<Answer<'static>, Reject>) {
-        self.last = Some(match &ended {
-            Ok(answer) => done(&self.text, answer),
-            Err(reject) => broke_off(reject),
+        let mut last = Vec::new();
+        self.fate = Some(match ended {
+            Ok(mut answer) => {
+                answer.text = self.text.clone().into();
+                self.stream.done(&answer, &mut last);
+                Ok(answer.usage)
+            }
+            Err(reject) => {
+                let code = reject.face().code;
+                self.stream.broken(&reject.sentence(), code, &mut last);
+                Err(reject)
+            }
         });
-        self.fate = Some(ended.map(|answer| answer.usage));
+        self.last = Some(last.into());
         self.settle();
     }
 
@@ -171,64 +181,11 @@ impl Drop for Speech {
 }
 
 /// A whole answer as the events of a stream, for an AI that did not stream.
-pub fn at_once(answer: &Answer<'_>) -> Bytes {
-    [delta(&answer.text), done(&answer.text, answer)]
-        .concat()
-        .into()
-}
-
-fn delta(text: &str) -> Bytes {
-    #[derive(Serialize)]
-    struct Delta<'a> {
-        delta: &'a str,
-    }
-    event("", &Delta { delta: text })
-}
-
-fn done(text: &str, answer: &Answer<'_>) -> Bytes {
-    #[derive(Serialize)]
-    struct Done<'a> {
-        content: &'a str,
-        #[serde(skip_serializing_if = "<[_]>::is_empty")]
-        attachments: &'a [Attachment<'a>],
-        #[serde(skip_serializing_if = "Option::is_none")]
-        metadata: Option<&'a RawValue>,
-        usage: Tokens,
-    }
-    #[derive(Serialize)]
-    struct Tokens {
-        input_tokens: u64,
-        output_tokens: u64,
-    }
-    let done = Done {
-        content: text,
-        attachments: &answer.attachments,
-        metadata: answer.metadata.as_deref(),
-        usage: Tokens {
-            input_tokens: answer.usage.input,
-            output_tokens: answer.usage.output,
-        },
-    };
-    event("done", &done)
-}
-
-fn broke_off(reject: &Reject) -> Bytes {
-    let mut body = Vec::from(&b"event: error\ndata: "[..]);
-    crate::dialect::default_error(&reject.sentence(), reject.face().code, &mut body);
-    body.extend_from_slice(b"\n\n");
-    body.into()
-}
-
-fn event(name: &str, data: &impl Serialize) -> Bytes {
+pub fn at_once(answer: &Answer<'_>, told: &dyn Stream) -> Bytes {
     let mut out = Vec::new();
-    if !name.is_empty() {
-        out.extend_from_slice(b"event: ");
-        out.extend_from_slice(name.as_bytes());
-        out.push(b'\n');
+    if !answer.text.is_empty() {
+        told.delta(&answer.text, &mut out);
     }
-    out.extend_from_slice(b"data: ");
-    // Writing into a Vec does not fail, and JSON has no line feeds of its own.
-    let _ = serde_json::to_writer(&mut out, data);
-    out.extend_from_slice(b"\n\n");
+    told.done(answer, &mut out);
     out.into()
 }

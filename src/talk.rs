@@ -240,8 +240,8 @@ impl Attempt<'_> {
             .headers
             .get(header::CONTENT_TYPE)
             .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
-        if streams && self.question.talk.stream {
-            let speech = Speech::open(body, self.ai.codec, self.ai.price, reservation);
+        if let Some(stream) = self.question.talk.stream.filter(|_| streams) {
+            let speech = Speech::open(body, self.ai.codec, stream, self.ai.price, reservation);
             return speech.await.map(Spoken::Pieces).map_err(judge);
         }
         let mut text = self.question.worker.room();
@@ -301,7 +301,7 @@ impl Attempt<'_> {
             system: &system,
             history: question.history,
             event: question.event,
-            stream: question.talk.stream,
+            stream: question.talk.stream.is_some(),
         };
         self.ai.codec.encode(&ask, out)
     }

@@ -173,7 +173,7 @@ fn talk(settings: &Settings, bot: &config::Bot, chat: &'static dyn Chat) -> Talk
         upstreams: bot.upstreams.iter().map(|(index, _)| *index).collect(),
         fallback: bot.fallback.clone(),
         system: bot.system.clone(),
-        stream: bot.stream,
+        stream: chat.stream().filter(|_| bot.stream),
         twiml: bot.twiml,
         conversation: bot.conversation.map(|kept| Memory {
             ttl: kept.ttl,

@@ -39,7 +39,7 @@ pub(crate) fn arms(
     let upstreams = match &written.upstream {
         None => {
             let needed = dialect
-                .is_some_and(|dialect| dialect.chat.is_none_or(|chat| chat.needs_upstream()));
+                .is_some_and(|dialect| dialect.chat.is_none_or(|chat| !chat.acknowledges()));
             if needed && !reading.has(&format!("{at}.upstream")) {
                 reading.error_at_key(
                     at,

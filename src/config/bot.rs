@@ -163,7 +163,7 @@ fn suits(
     let unable = [
         (
             "stream",
-            written.stream == Some(true) && !chat.streams(),
+            written.stream == Some(true) && chat.stream().is_none(),
             "callers of this dialect cannot read a stream: an answer is one JSON object",
         ),
         (
