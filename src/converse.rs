@@ -61,7 +61,9 @@ pub async fn answer(
     } = message;
     let format = format(headers).unwrap_or(Format::Json);
     let mut room = worker.room();
-    frames.iter().for_each(|frame| room.extend_from_slice(frame));
+    frames
+        .iter()
+        .for_each(|frame| room.extend_from_slice(frame));
     let event = match talk.chat.decode(format, &mut room) {
         Ok(event) => event,
         Err(malformed) => {
@@ -133,7 +135,15 @@ pub async fn answer(
     if let Some(stream) = talk.stream {
         return Ok(at_once(&answer, stream, guard));
     }
-    let response = encode(&message, trace, &event, &answer, conversation, micro_cents, xml);
+    let response = encode(
+        &message,
+        trace,
+        &event,
+        &answer,
+        conversation,
+        micro_cents,
+        xml,
+    );
     if let Some(held) = held.take()
         && !silent
     {
@@ -189,7 +199,11 @@ fn key(id: &str, talk: &Talk, event: &Event<'_>) -> Option<Key> {
 
 /// What is remembered of a user's turn: its text and what can be fetched again.
 fn asked(event: &Event<'_>) -> Past {
-    let parts = event.turns.last().map(|turn| &*turn.parts).unwrap_or_default();
+    let parts = event
+        .turns
+        .last()
+        .map(|turn| &*turn.parts)
+        .unwrap_or_default();
     match parts {
         [Part::Text(text)] => Past::text(Role::User, text.to_string()),
         parts => Past::of(Role::User, parts),
@@ -228,11 +242,7 @@ fn encode(
 }
 
 /// The stream of an AI that did not stream.
-fn at_once(
-    answer: &Answer<'_>,
-    stream: &dyn Stream,
-    guard: Option<Guard>,
-) -> Response<Reply> {
+fn at_once(answer: &Answer<'_>, stream: &dyn Stream, guard: Option<Guard>) -> Response<Reply> {
     if let Some(guard) = guard {
         guard.done(Stored::fact(StatusCode::OK), clock::now());
     }

@@ -72,7 +72,9 @@ pub fn prefers_xml(headers: &HeaderMap) -> bool {
             for item in field.split(',') {
                 let mut parameters = item.split(';').map(str::trim);
                 let kind = parameters.next().unwrap_or_default();
-                let Some(closeness) = kinds.iter().position(|known| kind.eq_ignore_ascii_case(known))
+                let Some(closeness) = kinds
+                    .iter()
+                    .position(|known| kind.eq_ignore_ascii_case(known))
                 else {
                     continue;
                 };

@@ -100,7 +100,10 @@ async fn pass(
     let path = head.uri.path();
     let door = registry.route(path).ok_or(Reject::NotFound)?;
     trace.door(&door, &head.headers);
-    if let Some(answer) = door.cors().and_then(|cors| origin::preflight(cors, head, door.methods())) {
+    if let Some(answer) = door
+        .cors()
+        .and_then(|cors| origin::preflight(cors, head, door.methods()))
+    {
         return answer;
     }
     check_kind(door.dialect(), head)?;
@@ -138,7 +141,13 @@ async fn pass(
             id = body_id(shared.field, &frames)
                 .map_err(Reject::Malformed)?
                 .into_owned();
-            let nobody = || if shared.open { Reject::NotFound } else { Reject::UnknownBot };
+            let nobody = || {
+                if shared.open {
+                    Reject::NotFound
+                } else {
+                    Reject::UnknownBot
+                }
+            };
             let found = registry.named(shared, &id).ok_or_else(nobody)?;
             asker.admit(trace, view, &found)?;
             let proof = asker.prove_whole(trace, &found, &frames)?;
@@ -189,7 +198,8 @@ async fn pass(
                 frames,
                 hold,
                 guard,
-            )).await
+            ))
+            .await
         }
     }
 }
@@ -224,7 +234,12 @@ struct Asker<'a> {
 
 impl Asker<'_> {
     /// What a bot's own settings say of the head, before anything is proven.
-    fn admit(&self, trace: &mut Trace, view: &Rc<View>, found: &Found<'_, '_>) -> Result<(), Reject> {
+    fn admit(
+        &self,
+        trace: &mut Trace,
+        view: &Rc<View>,
+        found: &Found<'_, '_>,
+    ) -> Result<(), Reject> {
         let bot = found.bot;
         trace.bot(view, found);
         let forwards = matches!(bot.way, Way::Forward(_));
@@ -255,8 +270,10 @@ impl Asker<'_> {
             charge_head(self.worker, found, trace, self.peer, self.about.headers)?;
         }
         let timer = &self.caller.timer;
-        let (frames, hold) =
-            receive(self.worker, timer, self.registry, body, |frame| check.update(frame)).await?;
+        let (frames, hold) = receive(self.worker, timer, self.registry, body, |frame| {
+            check.update(frame)
+        })
+        .await?;
         trace.received(&frames);
         let proof = check
             .finish(&self.about, &frames)

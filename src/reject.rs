@@ -188,7 +188,9 @@ impl Reject {
             Self::Address => "This address may not call this bot".to_owned(),
             Self::Forbidden => "The verification token is wrong".to_owned(),
             Self::Malformed(malformed) => malformed.to_string(),
-            Self::UnknownBot | Self::Unverified(_) => "The request could not be verified".to_owned(),
+            Self::UnknownBot | Self::Unverified(_) => {
+                "The request could not be verified".to_owned()
+            }
             Self::Limited => "The rate limit is exceeded; try again later".to_owned(),
             Self::TooLarge => "The body is too large".to_owned(),
             Self::BodyTimeout => "The body did not arrive in time".to_owned(),

@@ -273,10 +273,10 @@ impl Attempt<'_> {
         if client::whole(body, ERROR_MAX, &mut text).await.is_err() {
             text.clear();
         }
-        let refusal =
-            self.ai
-                .codec
-                .refusal(head.status.as_u16(), &head.headers, &mut text, now_ms);
+        let refusal = self
+            .ai
+            .codec
+            .refusal(head.status.as_u16(), &head.headers, &mut text, now_ms);
         let again = refusal.retry_after.filter(|_| refusal.again);
         Failed {
             reject: Reject::Refused(refusal),
@@ -311,7 +311,11 @@ impl Attempt<'_> {
         let (Some(cap), Some(price)) = (self.question.talk.budget, self.ai.price) else {
             return Ok(None);
         };
-        let turns = self.question.history.iter().chain(&self.question.event.turns);
+        let turns = self
+            .question
+            .history
+            .iter()
+            .chain(&self.question.event.turns);
         let attachments = turns
             .flat_map(|turn| &turn.parts)
             .filter(|part| !matches!(part, Part::Text(_)))
@@ -328,12 +332,7 @@ impl Attempt<'_> {
     }
 
     /// The request, head and body in one piece.
-    fn request(
-        &self,
-        body: &[u8],
-        trace: &Trace,
-        spare: HeaderMap,
-    ) -> Result<Outgoing, Failed> {
+    fn request(&self, body: &[u8], trace: &Trace, spare: HeaderMap) -> Result<Outgoing, Failed> {
         let question = self.question;
         let names = Names {
             bot: question.bot,

@@ -4,10 +4,10 @@ use crate::access_log::{Record, Text};
 use crate::bot::{Door, Found};
 use crate::client::{Pool, UpstreamError};
 use crate::clock;
+use crate::dialect::{Chat, default_error};
 use crate::forward::X_REQUEST_ID;
 use crate::gate::Fault;
 use crate::limit::{RuleSet, Standing, Verdict, retry_after};
-use crate::dialect::{Chat, default_error};
 use crate::message::Usage;
 use crate::money::MicroCents;
 use crate::origin;
@@ -93,7 +93,9 @@ impl Trace {
         self.chat = door.dialect().chat;
         if let Some(cors) = door.cors() {
             let origin = headers.get(header::ORIGIN);
-            self.origin = origin.filter(|origin| cors.lists(origin.as_bytes())).cloned();
+            self.origin = origin
+                .filter(|origin| cors.lists(origin.as_bytes()))
+                .cloned();
         }
     }
 

@@ -143,7 +143,11 @@ fn an_id_in_the_path_takes_its_own_bot_or_the_longest_template() {
         let Some(Door::Bot(found)) = all.route(path) else {
             panic!("{path} leads nowhere")
         };
-        let owner = if path == "/bots/bt_xy/in" { "bt_xy" } else { owner };
+        let owner = if path == "/bots/bt_xy/in" {
+            "bt_xy"
+        } else {
+            owner
+        };
         assert_eq!(&*found.bot.id, owner, "{path}");
         assert_eq!(found.bot.template, by_template, "{path}");
         if by_template {

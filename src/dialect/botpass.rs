@@ -3,9 +3,9 @@
 use super::field::{self, Field, What};
 use super::pieces::write;
 use super::{Chat, Dialect, Format, Malformed, Names, Receipt, Sample};
+use crate::message::Few;
 use crate::message::{Answer, Event, Kind, Role, Turn, User};
 use serde::Serialize;
-use crate::message::Few;
 use std::borrow::Cow;
 
 pub(super) static BOTPASS: Dialect = Dialect {

@@ -4,9 +4,9 @@ use super::field::{self, Field};
 use super::pieces::{spoken, write};
 use super::{Chat, Dialect, Format, Malformed, Names, Receipt, Sample};
 use crate::json::{self, Json, javascript};
+use crate::message::Few;
 use crate::message::{Answer, Event, Role, Turn, User};
 use serde::Serialize;
-use crate::message::Few;
 
 pub(super) static FOURTHCHAT: Dialect = Dialect {
     name: "fourthchat",
@@ -26,6 +26,10 @@ pub(super) static FOURTHCHAT: Dialect = Dialect {
 struct FourthChat;
 
 impl Chat for FourthChat {
+    fn answers_later(&self) -> bool {
+        true
+    }
+
     fn decode<'b>(&self, _: Format, body: &'b mut [u8]) -> Result<Event<'b>, Malformed> {
         field::read(body, |root| {
             let [connection, message, user, metadata]: [Field<'_, 'b>; 4] =

@@ -5,7 +5,13 @@ use crate::bot::{Forward, tests::forward};
 use http::{HeaderName, HeaderValue, Request};
 
 /// What goes up for this method, target and these fields, in their order, with a body of `length` bytes.
-fn head(way: &Forward, trusted: bool, request: &str, fields: &[(&str, &str)], length: u64) -> String {
+fn head(
+    way: &Forward,
+    trusted: bool,
+    request: &str,
+    fields: &[(&str, &str)],
+    length: u64,
+) -> String {
     let (method, target) = request.split_once(' ').unwrap();
     let mut built = Request::builder().method(method).uri(target);
     for (name, value) in fields {

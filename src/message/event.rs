@@ -1,7 +1,7 @@
 //! What a caller said, whichever dialect it came in.
 
-use crate::json::Json;
 use super::few::Few;
+use crate::json::Json;
 use std::borrow::Cow;
 
 /// One message of a caller. Its last turn is what is to be answered.

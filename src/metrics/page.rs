@@ -159,11 +159,9 @@ impl Scrape {
                 "Tokens of requests that an AI answered",
                 (|cells| &cells.tokens_in) as fn(&BotCells) -> &Cell,
             ),
-            (
-                "botgate_tokens_out",
-                "Tokens of an AI's answers",
-                |cells| &cells.tokens_out,
-            ),
+            ("botgate_tokens_out", "Tokens of an AI's answers", |cells| {
+                &cells.tokens_out
+            }),
             (
                 "botgate_cost_microcents",
                 "What answers cost, in millionths of a US cent",
@@ -425,7 +423,11 @@ mod tests {
         assert_eq!(page, include_str!("../../tests/fixtures/metrics.txt"));
 
         metrics.forget_secrets("b");
-        assert!(!metrics.page(readings.clone()).contains("last_used_seconds{"));
+        assert!(
+            !metrics
+                .page(readings.clone())
+                .contains("last_used_seconds{")
+        );
         metrics.keep_only(|_| false, |_| true);
         let page = metrics.page(readings);
         assert!(!page.contains("bot=\"b\"") && page.contains("upstream=\"u\""));

@@ -27,12 +27,7 @@ fn rejects() -> Vec<(Reject, u16, &'static str, &'static str)> {
         (Expectation, 417, "invalid_request", "expectation"),
         (NotFound, 404, "not_found", "not_found"),
         (Method, 405, "method_not_allowed", "method"),
-        (
-            ContentType,
-            415,
-            "unsupported_media_type",
-            "content_type",
-        ),
+        (ContentType, 415, "unsupported_media_type", "content_type"),
         (Origin, 403, "forbidden", "origin"),
         (Address, 403, "forbidden", "address"),
         (UnknownBot, 401, "unauthorized", "unknown_bot"),
@@ -43,12 +38,7 @@ fn rejects() -> Vec<(Reject, u16, &'static str, &'static str)> {
             "malformed",
         ),
         (Crowded, 429, "rate_limit", "conversation_full"),
-        (
-            TurnTimeout,
-            504,
-            "upstream_timeout",
-            "conversation_timeout",
-        ),
+        (TurnTimeout, 504, "upstream_timeout", "conversation_timeout"),
         (Budget, 402, "budget_exceeded", "budget"),
         (
             Unsupported(upstream::Unsupported("No sound".to_owned())),
@@ -56,7 +46,12 @@ fn rejects() -> Vec<(Reject, u16, &'static str, &'static str)> {
             "invalid_request",
             "unsupported",
         ),
-        (Unavailable(Duration::ZERO), 503, "upstream_unavailable", "breaker_open"),
+        (
+            Unavailable(Duration::ZERO),
+            503,
+            "upstream_unavailable",
+            "breaker_open",
+        ),
         (Forbidden, 403, "forbidden", "forbidden"),
         (Limited, 429, "rate_limit", "limit"),
         (TooLarge, 413, "too_large", "too_large"),
@@ -112,7 +107,10 @@ fn rejects() -> Vec<(Reject, u16, &'static str, &'static str)> {
         all.push((Refused(refusal), status, code, reason));
     }
     for (fault, reason) in [
-        (message::Fault::Senseless("secret detail"), "answer_senseless"),
+        (
+            message::Fault::Senseless("secret detail"),
+            "answer_senseless",
+        ),
         (message::Fault::Cut, "answer_cut"),
         (message::Fault::Refused, "answer_refused"),
         (message::Fault::Filtered, "answer_filtered"),

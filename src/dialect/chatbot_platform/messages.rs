@@ -2,8 +2,8 @@
 
 use crate::dialect::field::{self, Fault, Field, What};
 use crate::json::{self, Value};
-use crate::message::{Call, File, Part, Role, Turn};
 use crate::message::Few;
+use crate::message::{Call, File, Part, Role, Turn};
 use std::borrow::Cow;
 
 /// The most messages of a request.
@@ -29,9 +29,9 @@ pub(super) fn read<'b>(messages: &Field<'_, 'b>) -> Result<Few<Turn<'b>>, Fault>
                 Err(inside(Fault::new("content", What::Empty)))
             }
             Role::User | Role::Tool => Ok(()),
-            Role::System | Role::Developer | Role::Assistant => Err(messages.fault(
-                What::Invalid("a list whose last message is a user's or a tool's"),
-            )),
+            Role::System | Role::Developer | Role::Assistant => Err(messages.fault(What::Invalid(
+                "a list whose last message is a user's or a tool's",
+            ))),
         };
         if !(turn.parts.is_empty() && turn.calls.is_empty()) {
             turns.push(turn);
@@ -137,7 +137,14 @@ fn inside<'w, 'b, const N: usize>(
 
 /// A file: its bytes or its address, or the id that the AI's own service knows it by. Exactly one of them.
 fn read_file<'b>(file: &Field<'_, 'b>) -> Result<Part<'b>, Fault> {
-    let names = ["url", "file_url", "file_data", "file_id", "filename", "mime_type"];
+    let names = [
+        "url",
+        "file_url",
+        "file_data",
+        "file_id",
+        "filename",
+        "mime_type",
+    ];
     let [url, file_url, data, id, filename, mime_type] = inside(file, names)?;
     let inside = |fault: Fault| fault.within("file");
     let mut found = None;
