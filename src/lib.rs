@@ -6,6 +6,7 @@
 pub mod access_log;
 pub mod admin;
 pub mod app;
+pub mod balance;
 pub mod bot;
 pub mod buffer;
 pub mod charge;
