@@ -326,6 +326,7 @@ pub fn registry(settings: &Settings) -> Result<Registry, String> {
         target: Target {
             host: upstream.host.clone(),
             port: upstream.port,
+            tls: None,
             max_connections: upstream.max_connections,
             timeouts: Timeouts {
                 connect: upstream.timeouts.connect,

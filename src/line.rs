@@ -136,7 +136,7 @@ async fn pass(
     let request = forward::rebuild(bot, head, &identity, Frames::new(frames, hold));
     let pool = &view.pools[bot.upstream];
     trace.upstream(pool);
-    let response = client::send(pool, request, &caller.timer)
+    let response = client::send(pool, request, &caller.timer, None)
         .await
         .map_err(Reject::Upstream)?;
     let (parts, body) = response.into_parts();
