@@ -7,7 +7,9 @@
 #![expect(clippy::print_stdout, reason = "a bench tells its figures there")]
 
 use botgate::app;
+use botgate::budget::Budgets;
 use botgate::buffer::Budget;
+use botgate::conversation::Conversations;
 use botgate::duplicates::Ledger;
 use botgate::limit::Limiter;
 use botgate::metrics::Metrics;
@@ -75,6 +77,9 @@ fn worker(port: u16) -> Rc<Worker> {
         budget: Budget::new(settings.server.buffer),
         limiter: Limiter::default(),
         ledger: Ledger::new(),
+        conversations: Conversations::new(),
+        budgets: Budgets::new(),
+        breakers: Mutex::default(),
         log: Mutex::new(None),
         metrics: Metrics::new(1, &REASONS, &client::WORDS),
     });

@@ -15,7 +15,6 @@ use crate::edge::{self, Acceptor, Handle, Order};
 use crate::limit::Limiter;
 use crate::metrics::Metrics;
 use crate::reject::REASONS;
-use crate::store::Store;
 use crate::worker::Shared;
 use crate::{client, signature};
 use std::io;
@@ -56,15 +55,14 @@ impl App {
         let count = settings.server.workers.unwrap_or_else(cores);
         let places = Arc::new(Semaphore::new(connections(&settings)));
         let registry = Arc::new(registry(&settings).map_err(io::Error::other)?);
-        let store = open_store(&settings)?;
         let (log, producers) = open_log(&settings, log_format, count)?;
         let mut producers = producers.into_iter();
         let shared = Arc::new(Shared {
             budget: Budget::new(settings.server.buffer),
             limiter: Limiter::default(),
             ledger: Ledger::new(),
-            conversations: Conversations::new(store.clone()),
-            budgets: Budgets::new(store.clone()),
+            conversations: Conversations::new(),
+            budgets: Budgets::new(),
             breakers: Mutex::default(),
             log: Mutex::new(log),
             metrics: Metrics::new(count, &REASONS, &client::WORDS),
@@ -220,15 +218,6 @@ impl App {
             tokio::task::yield_now().await;
         }
     }
-}
-
-/// The store, where a bot keeps anything: what only forwards needs no folder.
-fn open_store(settings: &Settings) -> io::Result<Option<Arc<Store>>> {
-    let keeps = |bot: &config::Bot| bot.conversation.is_some() || bot.budget.is_some();
-    if !settings.bots.iter().any(keeps) {
-        return Ok(None);
-    }
-    Store::open(&settings.state.path).map(Some)
 }
 
 fn open_log(

@@ -147,8 +147,11 @@ pub async fn answer(
     if let Some(held) = held.take()
         && !silent
     {
-        let (asked, said) = (asked(&event), Past::text(Role::Assistant, answer.text));
-        held.append(asked, said, event.metadata.as_deref(), clock::unix_ms());
+        let (asked, said) = (
+            asked(&event),
+            Past::text(Role::Assistant, answer.text.into_owned()),
+        );
+        held.append(asked, said, clock::unix_ms());
     }
     if let Some(guard) = guard {
         keep(guard, &response);

@@ -6,6 +6,7 @@ use crate::budget::Budgets;
 use crate::buffer::Budget;
 use crate::client::Pool;
 use crate::client::breaker::{Breaker, Position};
+use crate::clock;
 use crate::conversation::Conversations;
 use crate::duplicates::Ledger;
 use crate::limit::{Limiter, Sweeper};
@@ -195,6 +196,7 @@ impl Worker {
         }
         self.sweeper.borrow_mut().tick(&self.shared.limiter, now);
         self.shared.ledger.sweep(now);
+        self.shared.conversations.sweep(clock::unix_ms());
         self.timers.sweep(now);
     }
 
