@@ -151,7 +151,11 @@ fn exchanges(dialect: &Dialect, url: &str, verifier: &Verifier) -> Result<Vec<Ex
         sample.body.as_bytes().to_vec(),
     )?;
     let signed = plain
-        .signed(verifier, Unix::from_millis(clock::unix_ms().cast_signed()))
+        .signed(
+            verifier,
+            Unix::from_millis(clock::unix_ms().cast_signed()),
+            &format!("demo_{}", dialect.name),
+        )
         .map_err(|error| error.to_string())?;
     let mut broken = signed.clone();
     if let Some((_, value)) = broken.headers.last_mut() {

@@ -85,6 +85,7 @@ fn line(
         .signed(
             &bot.verifier,
             Unix::from_millis(clock::unix_ms().cast_signed()),
+            id,
         )
         .map_err(|error| error.to_string())?
         .curl())

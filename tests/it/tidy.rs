@@ -20,6 +20,7 @@ const FLOORS: [&[&str]; 6] = [
         "json",
         "message",
         "money",
+        "placeholder",
     ],
     &["access_log", "client", "store"],
     &[
@@ -29,6 +30,7 @@ const FLOORS: [&[&str]; 6] = [
         "upstream",
         "conversation",
         "budget",
+        "balance",
     ],
     &[
         "reject", "head", "receive", "charge", "reply", "forward", "trace", "bot", "worker", "line",
