@@ -13,13 +13,13 @@ pub(super) struct Refused {
 }
 
 const fn refused(
-    pub kind: &'static str,
-    pub status: &'static str,
-    pub headers: &'static str,
-    pub body: &'static str,
-    pub told: (u16, &'static str),
-    pub wait: Option<&'static str>,
-    pub asked: usize,
+    kind: &'static str,
+    status: &'static str,
+    headers: &'static str,
+    body: &'static str,
+    told: (u16, &'static str),
+    wait: Option<&'static str>,
+    asked: usize,
 ) -> Refused {
     Refused {
         kind,
@@ -188,4 +188,3 @@ pub(super) const REFUSALS: &[Refused] = &[
         1,
     ),
 ];
-
