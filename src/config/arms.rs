@@ -38,8 +38,8 @@ pub(crate) fn arms(
     let raw = dialect.is_some_and(|dialect| dialect.chat.is_none());
     let upstreams = match &written.upstream {
         None => {
-            let needed = dialect
-                .is_some_and(|dialect| dialect.chat.is_none_or(|chat| chat.needs_upstream()));
+            let needed =
+                dialect.is_some_and(|dialect| dialect.chat.is_none_or(|chat| !chat.acknowledges()));
             if needed && !reading.has(&format!("{at}.upstream")) {
                 reading.error_at_key(
                     at,

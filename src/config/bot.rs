@@ -41,7 +41,9 @@ pub(crate) fn bot(
     if let Some(dialect) = dialect {
         suits(reading, &at, template, &written, dialect);
     }
-    let path = dialect.and_then(|dialect| path(reading, &at, id, template, &written, dialect));
+    // A raw template is refused as such; its other faults are those of any raw bot.
+    let template = template && dialect.is_some_and(|dialect| dialect.chat.is_some());
+    let path = path(reading, &at, id, template, &written, dialect);
     let arms = arms::arms(reading, &at, &written, dialect, around);
     let public_url = public_url(reading, &at, template, &written, path.as_ref(), around);
     let proofs = schemes(
@@ -163,7 +165,7 @@ fn suits(
     let unable = [
         (
             "stream",
-            written.stream == Some(true) && !chat.streams(),
+            written.stream == Some(true) && chat.stream().is_none(),
             "callers of this dialect cannot read a stream: an answer is one JSON object",
         ),
         (
