@@ -52,7 +52,7 @@ async fn show(once: bool, format: LogFormat) -> Result<bool, String> {
     let verifiers: Vec<_> = settings
         .bots
         .iter()
-        .map(|bot| (bot.path.sample(), bot.verifier.clone()))
+        .map(|bot| (bot.path.sample(&bot.id), bot.verifier.clone()))
         .collect();
     let app = App::start(settings, format.of_log())
         .await

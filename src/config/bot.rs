@@ -209,7 +209,7 @@ fn public_url(
                 ),
                 "write public_url under [server]: the whole path follows it",
             );
-            None
+            own.as_deref().map(PublicUrl::of_server)
         }
         (Some(url), Some(PathPattern { text, prefix: true })) => {
             Some(PublicUrl::of_bot(url, &format!("{text}/*")))
