@@ -85,6 +85,11 @@ pub trait Chat: Sync + std::fmt::Debug {
         true
     }
 
+    /// Whether the answer goes to a callback, unless the bot says otherwise.
+    fn answers_later(&self) -> bool {
+        false
+    }
+
     /// Whether the reply only acknowledges the message, so that an upstream is not needed.
     fn acknowledges(&self) -> bool {
         false
@@ -121,7 +126,7 @@ pub trait Stream: Sync + std::fmt::Debug {
     fn delta(&self, text: &str, out: &mut Vec<u8>);
 
     /// Appends the last event: the whole answer and what it took.
-    fn done(&self, answer: &Answer<'_>, receipt: &Receipt<'_>, out: &mut Vec<u8>);
+    fn done(&self, answer: &Answer<'_>, out: &mut Vec<u8>);
 
     /// Appends the event that says why there is no more to come.
     fn broken(&self, sentence: &str, code: &str, out: &mut Vec<u8>);
@@ -185,3 +190,6 @@ pub fn default_error(sentence: &str, code: &str, out: &mut Vec<u8>) {
     // Writing to a Vec does not fail.
     let _ = serde_json::to_writer(out, &shape);
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,11 +3,11 @@
 use super::field::{self, Field};
 use super::pieces::{Calls, spoken, write};
 use super::{Chat, Dialect, Format, Malformed, Names, Receipt, Sample};
+use crate::message::Few;
 use crate::message::{Answer, Event, Role, Turn, User};
 use crate::money::MicroCents;
 use serde::Serialize;
 use serde_json::value::RawValue;
-use smallvec::SmallVec;
 use std::io::Write as _;
 
 pub(super) static AEROSTACK: Dialect = Dialect {
@@ -33,7 +33,7 @@ impl Chat for Aerostack {
             let [text, user, channel, name]: [Field<'_, 'b>; 4] =
                 field::fields(root, ["text", "user_id", "channel_id", "user_name"])?;
             Ok(Event {
-                turns: SmallVec::from_buf([Turn::text(Role::User, text.text()?)]),
+                turns: Few::One(Turn::text(Role::User, text.text()?)),
                 user: User {
                     id: Some(user.word()?),
                     name: name.optional_word()?,

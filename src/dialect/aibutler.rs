@@ -7,9 +7,9 @@ use super::field::{self, Fault, Field, What};
 use super::pieces::{Calls, spoken, write};
 use super::{Chat, Dialect, Format, Malformed, Names, Receipt, Sample};
 use crate::json::Value;
+use crate::message::Few;
 use crate::message::{Answer, Event, File, Part, Role, Turn, User};
 use serde::Serialize;
-use smallvec::SmallVec;
 use std::borrow::Cow;
 
 pub(super) static AIBUTLER: Dialect = Dialect {
@@ -95,11 +95,14 @@ fn turns<'b>(
     text: Option<&'b str>,
     name: &str,
     files: impl Iterator<Item = Result<Part<'b>, Fault>>,
-) -> Result<SmallVec<[Turn<'b>; 1]>, Fault> {
+) -> Result<Few<Turn<'b>>, Fault> {
     let said = text.filter(|text| !text.is_empty());
     let mut turn = Turn {
         role: Role::User,
-        parts: said.map(|text| Part::Text(Cow::Borrowed(text))).into_iter().collect(),
+        parts: said
+            .map(|text| Part::Text(Cow::Borrowed(text)))
+            .into_iter()
+            .collect(),
         calls: Vec::new(),
         call_id: None,
     };
@@ -109,7 +112,7 @@ fn turns<'b>(
     match (turn.parts.is_empty(), text) {
         (true, None) => Err(Fault::new(name, What::Missing)),
         (true, Some(_)) => Err(Fault::new(name, What::Empty)),
-        (false, _) => Ok(SmallVec::from_buf([turn])),
+        (false, _) => Ok(Few::One(turn)),
     }
 }
 
@@ -130,11 +133,13 @@ fn part<'b>(
 ) -> Part<'b> {
     const IMAGES: [&str; 5] = [".png", ".jpg", ".jpeg", ".gif", ".webp"];
     let starts = |text: &str, start: &str| {
-        text.get(..start.len()).is_some_and(|front| front.eq_ignore_ascii_case(start))
+        text.get(..start.len())
+            .is_some_and(|front| front.eq_ignore_ascii_case(start))
     };
     let ends = |text: &str, end: &str| {
         let from = text.len().checked_sub(end.len());
-        from.and_then(|from| text.get(from..)).is_some_and(|tail| tail.eq_ignore_ascii_case(end))
+        from.and_then(|from| text.get(from..))
+            .is_some_and(|tail| tail.eq_ignore_ascii_case(end))
     };
     let path = url.split(['?', '#']).next().unwrap_or_default();
     let image = match &mime_type {

@@ -3,9 +3,9 @@
 use super::field::{self, Field, What};
 use super::pieces::write;
 use super::{Chat, Dialect, Format, Malformed, Names, Receipt, Sample};
+use crate::message::Few;
 use crate::message::{Answer, Event, Kind, Role, Turn, User};
 use serde::Serialize;
-use smallvec::SmallVec;
 use std::borrow::Cow;
 
 pub(super) static BOTPASS: Dialect = Dialect {
@@ -61,7 +61,7 @@ impl Chat for BotPass {
             let metadata = data.object()?;
             Ok(Event {
                 kind,
-                turns: SmallVec::from_buf([turn]),
+                turns: Few::One(turn),
                 user: User {
                     id: data.loose_word("userId"),
                     name: data

@@ -44,9 +44,8 @@ impl Chat for ChatbotPlatform {
             let turns = messages::read(&messages)?;
             let [id, name, platform, username] =
                 user.within(["id", "name", "platform", "username"])?;
-            let word = |field: &Field<'_, 'b>| {
-                field.optional_word().map_err(|fault| fault.within("user"))
-            };
+            let word =
+                |field: &Field<'_, 'b>| field.optional_word().map_err(|fault| fault.within("user"));
             bot.within([])?;
             Ok(Event {
                 user: User {
@@ -76,7 +75,11 @@ fn native(root: Value<'_, '_>, messages: &Field<'_, '_>) -> Option<Native> {
     struct Rest<'w, 't>(Value<'w, 't>);
     impl Serialize for Rest<'_, '_> {
         fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-            let members = self.0.as_object().into_iter().flat_map(|object| object.iter());
+            let members = self
+                .0
+                .as_object()
+                .into_iter()
+                .flat_map(|object| object.iter());
             let members = members.filter(|(key, _)| *key != "messages");
             serializer.collect_map(members.map(|(key, value)| (key, json::Owned(value))))
         }

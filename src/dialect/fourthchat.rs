@@ -4,9 +4,9 @@ use super::field::{self, Field};
 use super::pieces::{spoken, write};
 use super::{Chat, Dialect, Format, Malformed, Names, Receipt, Sample};
 use crate::json::{self, Json, javascript};
+use crate::message::Few;
 use crate::message::{Answer, Event, Role, Turn, User};
 use serde::Serialize;
-use smallvec::SmallVec;
 
 pub(super) static FOURTHCHAT: Dialect = Dialect {
     name: "fourthchat",
@@ -26,13 +26,17 @@ pub(super) static FOURTHCHAT: Dialect = Dialect {
 struct FourthChat;
 
 impl Chat for FourthChat {
+    fn answers_later(&self) -> bool {
+        true
+    }
+
     fn decode<'b>(&self, _: Format, body: &'b mut [u8]) -> Result<Event<'b>, Malformed> {
         field::read(body, |root| {
             let [connection, message, user, metadata]: [Field<'_, 'b>; 4] =
                 field::fields(root, ["connectionId", "message", "userId", "metadata"])?;
             connection.word()?;
             Ok(Event {
-                turns: SmallVec::from_buf([Turn::text(Role::User, message.text()?)]),
+                turns: Few::One(Turn::text(Role::User, message.text()?)),
                 user: User {
                     id: user.optional_word()?,
                     ..User::default()

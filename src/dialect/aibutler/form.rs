@@ -1,8 +1,8 @@
 //! The form that Twilio posts (<https://www.twilio.com/docs/messaging/guides/webhook-request>), decoded where it lies.
 
 use super::{MOST_ATTACHMENTS, part, turns};
-use crate::dialect::field::{Fault, What};
 use crate::dialect::Malformed;
+use crate::dialect::field::{Fault, What};
 use crate::message::{Event, User};
 use serde_json::value::RawValue;
 use std::borrow::Cow;

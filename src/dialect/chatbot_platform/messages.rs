@@ -2,8 +2,8 @@
 
 use crate::dialect::field::{self, Fault, Field, What};
 use crate::json::{self, Value};
+use crate::message::Few;
 use crate::message::{Call, File, Part, Role, Turn};
-use smallvec::SmallVec;
 use std::borrow::Cow;
 
 /// The most messages of a request.
@@ -15,11 +15,11 @@ const ROLES: [&str; 5] = ["system", "developer", "user", "assistant", "tool"];
 const PARTS: [&str; 4] = ["text", "image_url", "file", "input_audio"];
 
 /// Reads `messages`: at least one, the last a user's or a tool's. Empty texts say nothing and are left out.
-pub(super) fn read<'b>(messages: &Field<'_, 'b>) -> Result<SmallVec<[Turn<'b>; 1]>, Fault> {
+pub(super) fn read<'b>(messages: &Field<'_, 'b>) -> Result<Few<Turn<'b>>, Fault> {
     let Some(array) = messages.array(MOST_MESSAGES)? else {
         return Err(messages.fault(What::Missing));
     };
-    let mut turns = SmallVec::with_capacity(array.len());
+    let mut turns = Few::with_capacity(array.len());
     let mut last = Ok(());
     for (index, message) in array.iter().enumerate() {
         let inside = |fault: Fault| fault.at(index).within("messages");
@@ -29,9 +29,9 @@ pub(super) fn read<'b>(messages: &Field<'_, 'b>) -> Result<SmallVec<[Turn<'b>; 1
                 Err(inside(Fault::new("content", What::Empty)))
             }
             Role::User | Role::Tool => Ok(()),
-            Role::System | Role::Developer | Role::Assistant => Err(messages.fault(
-                What::Invalid("a list whose last message is a user's or a tool's"),
-            )),
+            Role::System | Role::Developer | Role::Assistant => Err(messages.fault(What::Invalid(
+                "a list whose last message is a user's or a tool's",
+            ))),
         };
         if !(turn.parts.is_empty() && turn.calls.is_empty()) {
             turns.push(turn);
@@ -56,7 +56,7 @@ fn turn<'b>(message: Value<'_, 'b>) -> Result<Turn<'b>, Fault> {
     };
     let mut turn = Turn {
         role: role_of,
-        parts: SmallVec::new(),
+        parts: Few::new(),
         calls: Vec::new(),
         call_id: None,
     };
@@ -76,8 +76,8 @@ fn turn<'b>(message: Value<'_, 'b>) -> Result<Turn<'b>, Fault> {
     Ok(turn)
 }
 
-fn parts<'b>(content: &Field<'_, 'b>) -> Result<SmallVec<[Part<'b>; 1]>, Fault> {
-    let mut parts = SmallVec::new();
+fn parts<'b>(content: &Field<'_, 'b>) -> Result<Few<Part<'b>>, Fault> {
+    let mut parts = Few::new();
     let Some(value) = content.value() else {
         return Ok(parts);
     };
@@ -137,7 +137,14 @@ fn inside<'w, 'b, const N: usize>(
 
 /// A file: its bytes or its address, or the id that the AI's own service knows it by. Exactly one of them.
 fn read_file<'b>(file: &Field<'_, 'b>) -> Result<Part<'b>, Fault> {
-    let names = ["url", "file_url", "file_data", "file_id", "filename", "mime_type"];
+    let names = [
+        "url",
+        "file_url",
+        "file_data",
+        "file_id",
+        "filename",
+        "mime_type",
+    ];
     let [url, file_url, data, id, filename, mime_type] = inside(file, names)?;
     let inside = |fault: Fault| fault.within("file");
     let mut found = None;

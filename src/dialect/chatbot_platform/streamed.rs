@@ -1,7 +1,7 @@
 //! A streamed answer as server-sent events: pieces of text as they come, then the whole reply with what it cost.
 
 use super::Reply;
-use crate::dialect::{Receipt, Stream, default_error, pieces::write};
+use crate::dialect::{Stream, default_error, pieces::write};
 use crate::message::Answer;
 use serde::Serialize;
 
@@ -19,7 +19,7 @@ impl Stream for Events {
         out.extend_from_slice(b"\n\n");
     }
 
-    fn done(&self, answer: &Answer<'_>, _: &Receipt<'_>, out: &mut Vec<u8>) {
+    fn done(&self, answer: &Answer<'_>, out: &mut Vec<u8>) {
         #[derive(Serialize)]
         struct Shape<'a> {
             #[serde(flatten)]
