@@ -17,6 +17,7 @@ mod forward;
 mod harness;
 mod http;
 mod limit;
+mod peers;
 mod refusals;
 mod reload;
 mod stream;
