@@ -8,6 +8,7 @@
 
 mod admin;
 mod buffer;
+mod codecs;
 mod commands;
 mod config;
 mod deadlines;
