@@ -161,7 +161,7 @@ fn the_scan_and_decoding_never_find_two_ids() {
         (random >> 33) as usize % below
     };
     let (mut read, mut agreed) = (0, 0);
-    for _ in 0..200_000 {
+    for _ in 0..50_000 {
         let mut body = String::from("{\"botId\":\"a\",\"content\":\"c\",\"messageType\":\"event\"");
         for _ in 0..next(4) {
             body.push_str(",\"k\":{}");
@@ -192,5 +192,5 @@ fn the_scan_and_decoding_never_find_two_ids() {
             (_, false, _) => {}
         }
     }
-    assert!(read > 10_000 && agreed > 10_000, "{read} {agreed}");
+    assert!(read > 5_000 && agreed > 5_000, "{read} {agreed}");
 }
