@@ -1,5 +1,7 @@
 //! JSON as callers and AIs send it: read in place into reused buffers, kept as text where nobody here needs to understand it.
 
+pub mod javascript;
+
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use simd_json::prelude::*;
@@ -41,6 +43,11 @@ pub fn read<'t, T>(text: &'t mut [u8], see: impl FnOnce(Value<'_, 't>) -> T) -> 
     seen
 }
 
+/// The text of a string, borrowed from where it was read.
+pub fn str_of<'t>(value: Value<'_, 't>) -> Option<&'t str> {
+    value.into_string()
+}
+
 /// A value as text of its own, without white space. `None` where it cannot be written, which no parsed value is.
 pub fn text_of(value: &Value<'_, '_>) -> Option<Json> {
     serde_json::value::to_raw_value(&Written(value)).ok()
@@ -73,7 +80,9 @@ impl Serialize for Written<'_, '_, '_> {
     }
 }
 
-struct Owned<'w, 't>(Value<'w, 't>);
+/// The same, of a value at hand.
+#[derive(Clone, Copy)]
+pub struct Owned<'w, 't>(pub Value<'w, 't>);
 
 impl Serialize for Owned<'_, '_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

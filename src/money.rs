@@ -26,6 +26,17 @@ impl Price {
     }
 }
 
+/// How long a budget lasts until it begins anew. Days and months are those of UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Period {
+    /// From midnight to midnight.
+    Day,
+    /// From the first of a month.
+    Month,
+    /// For ever.
+    Total,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

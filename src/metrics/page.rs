@@ -16,7 +16,7 @@ use std::sync::atomic::Ordering::Relaxed;
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// What the stores say at the moment of a look; the page's owner asks them.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Readings {
     /// Bytes of request bodies held now.
     pub buffer_bytes: u64,
@@ -38,6 +38,8 @@ pub struct Readings {
     pub duplicates: [(&'static str, u64); 5],
     /// Access log lines lost because the log could not keep up.
     pub access_log_dropped: u64,
+    /// Of each upstream: its name, whether its breaker is open (1) or probes (2), how often it has opened.
+    pub breakers: Vec<(Box<str>, u64, u64)>,
 }
 
 pub(super) fn render(metrics: &Arc<Metrics>, readings: Readings) -> String {
@@ -151,6 +153,30 @@ impl Scrape {
                 .collect::<Vec<_>>(),
         )?;
 
+        for (name, help, cell) in [
+            (
+                "botgate_tokens_in",
+                "Tokens of requests that an AI answered",
+                (|cells| &cells.tokens_in) as fn(&BotCells) -> &Cell,
+            ),
+            ("botgate_tokens_out", "Tokens of an AI's answers", |cells| {
+                &cells.tokens_out
+            }),
+            (
+                "botgate_cost_microcents",
+                "What answers cost, in millionths of a US cent",
+                |cells| &cells.micro_cents,
+            ),
+        ] {
+            let mut family = Family::new(out, name, help, MetricType::Counter)?;
+            for (bot, cells) in bots.iter() {
+                let sum = total(cells, cell);
+                if sum > 0 {
+                    family.counter(&[("bot", bot)], sum)?;
+                }
+            }
+        }
+
         let help = "Unix time at which a secret, by its place in the list, last verified a request; absent: not since the start";
         let mut used = Family::new(
             out,
@@ -211,6 +237,41 @@ impl Scrape {
                 &[("upstream", name)],
                 total(cells, |cells: &UpstreamCells| &cells.reused),
             )?;
+        }
+        for (name, help, cell) in [
+            (
+                "botgate_upstream_retries",
+                "Calls put to the same AI again",
+                (|cells| &cells.retried) as fn(&UpstreamCells) -> &Cell,
+            ),
+            (
+                "botgate_upstream_passed_over",
+                "Calls that failed and were put to it again or to another",
+                |cells| &cells.passed_over,
+            ),
+        ] {
+            let mut family = Family::new(out, name, help, Counter)?;
+            for (upstream, cells) in upstreams.iter() {
+                family.counter(&[("upstream", upstream)], total(cells, cell))?;
+            }
+        }
+        let mut state = Family::new(
+            out,
+            "botgate_upstream_breaker",
+            "Whether an upstream is left alone: 0 no, 1 yes, 2 probed",
+            Gauge,
+        )?;
+        for (name, now, _) in &self.readings.breakers {
+            state.gauge(&[("upstream", name)], *now)?;
+        }
+        let mut opened = Family::new(
+            out,
+            "botgate_upstream_breaker_opened",
+            "How often an upstream's breaker has opened",
+            Counter,
+        )?;
+        for (name, _, times) in &self.readings.breakers {
+            opened.counter(&[("upstream", name)], *times)?;
         }
         let mut errors = Family::new(
             out,
@@ -352,16 +413,21 @@ mod tests {
         let readings = Readings {
             buffer_bytes: 7,
             access_log_dropped: 9,
+            breakers: vec![("u".into(), 1, 3)],
             duplicates: [("fresh", 4), ("", 0), ("", 0), ("", 0), ("", 0)],
             ..Readings::default()
         };
         let page = metrics
-            .page(readings)
+            .page(readings.clone())
             .replace(env!("CARGO_PKG_VERSION"), "VERSION");
         assert_eq!(page, include_str!("../../tests/fixtures/metrics.txt"));
 
         metrics.forget_secrets("b");
-        assert!(!metrics.page(readings).contains("last_used_seconds{"));
+        assert!(
+            !metrics
+                .page(readings.clone())
+                .contains("last_used_seconds{")
+        );
         metrics.keep_only(|_| false, |_| true);
         let page = metrics.page(readings);
         assert!(!page.contains("bot=\"b\"") && page.contains("upstream=\"u\""));

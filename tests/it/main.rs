@@ -8,6 +8,7 @@
 
 mod admin;
 mod buffer;
+mod codecs;
 mod commands;
 mod config;
 mod deadlines;
@@ -17,6 +18,7 @@ mod forward;
 mod harness;
 mod http;
 mod limit;
+mod peers;
 mod refusals;
 mod reload;
 mod stream;

@@ -20,6 +20,7 @@ const FLOORS: [&[&str]; 6] = [
         "json",
         "message",
         "money",
+        "placeholder",
     ],
     &["access_log", "client", "store"],
     &[
