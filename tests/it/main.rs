@@ -23,5 +23,6 @@ mod refusals;
 mod reload;
 mod stream;
 mod tidy;
+mod tls_out;
 mod upstream;
 mod verify;
