@@ -190,3 +190,6 @@ pub fn default_error(sentence: &str, code: &str, out: &mut Vec<u8>) {
     // Writing to a Vec does not fail.
     let _ = serde_json::to_writer(out, &shape);
 }
+
+#[cfg(test)]
+mod tests;

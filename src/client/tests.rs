@@ -1,13 +1,16 @@
 //! One exchange against a scripted backend: what bounds it in time and in size.
 
 use super::{
-    Cause, Deadline, Outgoing, Pool, Sent, Target, Timeouts, UpstreamError, WORDS, send, whole,
+    Cause, Deadline, Outgoing, Pool, Received, Sent, Target, Timeouts, UpstreamError, WORDS, send,
+    whole,
 };
 use crate::clock;
 use crate::metrics::Metrics;
 use crate::timers::Timers;
 use http::HeaderMap;
+use std::future::poll_fn;
 use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -170,6 +173,52 @@ async fn the_time_that_is_left_caps_the_total_and_blames_nobody() {
     let error = house.silent(b"", Some(u64::MAX), Duration::ZERO).await;
     assert!(
         matches!(error.cause, Cause::Deadline(Deadline::Total)),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_body_that_another_task_waits_for_in_the_end_still_has_its_deadline() {
+    let house = House::new(Timeouts {
+        idle: SECOND,
+        ..timeouts(3600 * SECOND)
+    })
+    .await;
+    let timer = Rc::new(house.timers.timer());
+    let request = Outgoing::new(
+        false,
+        super::Frames::default(),
+        HeaderMap::new(),
+        |_, out| {
+            out.extend_from_slice(b"GET / HTTP/1.1\r\nhost: h\r\n\r\n");
+        },
+    );
+    let serve = async {
+        let mut socket = house.listener.accept().await.unwrap().0;
+        socket.read_u8().await.unwrap();
+        socket.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+        socket
+    };
+    let (mut socket, response) = tokio::join!(serve, send(&house.pool, request, &timer, None));
+    let Received::Streaming(mut body) = response.unwrap().into_body() else {
+        panic!("its end is not known");
+    };
+    // The first wait is nobody's: its waker goes nowhere. A piece then moves the deadline.
+    let nobody = &mut Context::from_waker(Waker::noop());
+    assert!(body.poll_data(nobody).is_pending());
+    socket.write_all(b"he").await.unwrap();
+    let piece = poll_fn(|cx| body.poll_data(cx)).await;
+    assert_eq!(piece.unwrap().unwrap(), b"he"[..]);
+    assert!(body.poll_data(nobody).is_pending());
+    house.timers.sweep(clock::now());
+    let mut last = Box::pin(poll_fn(|cx| body.poll_data(cx)));
+    let early = poll_fn(|cx| Poll::Ready(last.as_mut().poll(cx).is_ready())).await;
+    assert!(!early, "its time has not come");
+    let pass = async { house.timers.sweep(clock::now() + clock::nanos(2 * SECOND)) };
+    let (end, ()) = tokio::join!(last, pass);
+    let error = end.unwrap().unwrap_err();
+    assert!(
+        matches!(error.cause, Cause::Deadline(Deadline::Idle)),
         "{error}"
     );
 }

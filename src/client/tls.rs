@@ -26,7 +26,7 @@ const SESSIONS: usize = 256;
 pub struct Tls {
     config: Arc<ClientConfig>,
     name: ServerName<'static>,
-    /// SHA-256 of the roots: what tells one configuration from another across a reload.
+    /// SHA-256 of the roots, the system's too: what tells one configuration from another across a reload.
     roots: Digest,
 }
 
@@ -72,14 +72,26 @@ pub enum Fault {
 #[derive(Debug, Default)]
 pub struct Roots {
     system: Option<Vec<CertificateDer<'static>>>,
-    made: Vec<(Digest, Arc<ClientConfig>)>,
+    made: Vec<Made>,
+}
+
+#[derive(Debug)]
+struct Made {
+    ca: Option<Vec<u8>>,
+    roots: Digest,
+    config: Arc<ClientConfig>,
 }
 
 impl Roots {
     /// How to speak TLS to `host`, a name or an address without brackets, trusting the system's roots and those in `ca`, a PEM
-    /// text. Equal roots share one configuration and its sessions. Reads files: not for a worker's thread.
+    /// text. One configuration and its sessions serve all hosts with the same `ca`. Reads files: not for a worker's thread.
     pub fn connector(&mut self, ca: Option<&[u8]>, host: &str) -> Result<Tls, Fault> {
         let name = ServerName::try_from(host).map_err(|_| Fault::Host(host.to_owned()))?;
+        let name = name.to_owned();
+        let known = self.made.iter().find(|made| made.ca.as_deref() == ca);
+        if let Some(made) = known {
+            return Ok(made.tls(name));
+        }
         let system = self
             .system
             .get_or_insert_with(|| rustls_native_certs::load_native_certs().certs);
@@ -91,45 +103,50 @@ impl Roots {
                 digest.update(certificate);
             }
         }
-        let own = ca.map(|ca| extra(ca, &mut store)).transpose()?;
-        own.iter().flatten().for_each(|one| digest.update(one));
+        if let Some(ca) = ca {
+            extra(ca, &mut store)?;
+            digest.update(ca);
+        }
         if store.is_empty() {
             return Err(Fault::Rootless);
         }
         let mut roots = Digest::default();
         roots.copy_from_slice(digest.finish().as_ref());
-        let made = self.made.iter().find(|(known, _)| *known == roots);
-        let config = match made {
-            Some((_, config)) => config.clone(),
-            None => {
-                let config = Arc::new(config(store)?);
-                self.made.push((roots, config.clone()));
-                config
-            }
-        };
-        Ok(Tls {
-            config,
-            name: name.to_owned(),
+        let made = Made {
+            ca: ca.map(<[u8]>::to_vec),
             roots,
-        })
+            config: Arc::new(config(store)?),
+        };
+        let tls = made.tls(name);
+        self.made.push(made);
+        Ok(tls)
+    }
+}
+
+impl Made {
+    fn tls(&self, name: ServerName<'static>) -> Tls {
+        Tls {
+            config: self.config.clone(),
+            name,
+            roots: self.roots,
+        }
     }
 }
 
 /// Adds the certificates of a PEM text to `store`.
-fn extra(ca: &[u8], store: &mut RootCertStore) -> Result<Vec<CertificateDer<'static>>, Fault> {
-    let mut own = Vec::new();
-    for (index, certificate) in CertificateDer::pem_slice_iter(ca).enumerate() {
-        let unreadable = Fault::Unreadable(index + 1);
-        let Ok(certificate) = certificate else {
-            return Err(unreadable);
-        };
-        store.add(certificate.clone()).map_err(|_| unreadable)?;
-        own.push(certificate);
+fn extra(ca: &[u8], store: &mut RootCertStore) -> Result<(), Fault> {
+    let mut count = 0;
+    for certificate in CertificateDer::pem_slice_iter(ca) {
+        count += 1;
+        let added = certificate.is_ok_and(|certificate| store.add(certificate).is_ok());
+        if !added {
+            return Err(Fault::Unreadable(count));
+        }
     }
-    if own.is_empty() {
+    if count == 0 {
         return Err(Fault::Empty);
     }
-    Ok(own)
+    Ok(())
 }
 
 fn config(roots: RootCertStore) -> Result<ClientConfig, rustls::Error> {

@@ -41,7 +41,9 @@ pub(crate) fn bot(
     if let Some(dialect) = dialect {
         suits(reading, &at, template, &written, dialect);
     }
-    let path = dialect.and_then(|dialect| path(reading, &at, id, template, &written, dialect));
+    // A raw template is refused as such; its other faults are those of any raw bot.
+    let template = template && dialect.is_some_and(|dialect| dialect.chat.is_some());
+    let path = path(reading, &at, id, template, &written, dialect);
     let arms = arms::arms(reading, &at, &written, dialect, around);
     let public_url = public_url(reading, &at, template, &written, path.as_ref(), around);
     let proofs = schemes(
@@ -207,7 +209,7 @@ fn public_url(
                 ),
                 "write public_url under [server]: the whole path follows it",
             );
-            None
+            own.as_deref().map(PublicUrl::of_server)
         }
         (Some(url), Some(PathPattern { text, prefix: true })) => {
             Some(PublicUrl::of_bot(url, &format!("{text}/*")))

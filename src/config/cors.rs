@@ -35,7 +35,7 @@ pub(crate) fn cors(
         reading.error(
             path,
             format!(
-                "`{}`: with verify = \"none\" any page in the world could drive this bot",
+                "`{}`: with preset = \"none\" any page in the world could drive this bot",
                 shown(path)
             ),
             "name the pages that may call, or ask for a proof: verify = { preset = \"bearer\", secrets = [\"${env:BOT_SECRET}\"] }",

@@ -17,9 +17,15 @@ pub(crate) fn path(
     id: &str,
     template: bool,
     written: &shape::Bot,
-    dialect: &Dialect,
+    dialect: Option<&Dialect>,
 ) -> Option<PathPattern> {
     let path_at = format!("{at}.path");
+    let Some(dialect) = dialect else {
+        // What can be said without knowing the dialect.
+        return reading.value(&path_at, written.path.as_deref(), |text| {
+            pattern(text, true)
+        });
+    };
     let raw = dialect.chat.is_none();
     let Some(text) = written.path.as_deref().or(dialect.path) else {
         if !reading.has(&path_at) {

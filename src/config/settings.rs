@@ -28,6 +28,26 @@ pub struct Settings {
     pub bots: Vec<Bot>,
 }
 
+impl Settings {
+    /// The bot with this id: one with a table of its own, else the template with the longest front of it. `dialect` leaves out
+    /// the others.
+    pub fn bot(&self, id: &str, dialect: Option<&str>) -> Option<&Bot> {
+        let bots = || {
+            let all = self.bots.iter();
+            all.filter(move |bot| dialect.is_none_or(|name| bot.dialect == name))
+        };
+        let listed = bots().find(|bot| !bot.template && bot.id == id);
+        let is_id = matches!(id.len(), 1..=128)
+            && id
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+        listed.or_else(|| {
+            let templates = bots().filter(|bot| bot.template && is_id && id.starts_with(&bot.id));
+            templates.max_by_key(|bot| bot.id.len())
+        })
+    }
+}
+
 /// `[server]`.
 #[derive(Clone, Debug)]
 pub struct Server {
@@ -232,12 +252,12 @@ pub struct PathPattern {
 }
 
 impl PathPattern {
-    /// A path that it matches.
-    pub fn sample(&self) -> String {
+    /// A path that it matches, of the bot with this id.
+    pub fn sample(&self, id: &str) -> String {
         if self.prefix {
             format!("{}/hello", self.text)
         } else {
-            self.text.clone()
+            self.text.replace("{bot}", id)
         }
     }
 }

@@ -11,9 +11,10 @@ const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/conf
 
 fn env(name: &str) -> Option<String> {
     match name {
-        "SUPPORT_SECRET" | "BOTGATE_ADMIN_TOKEN" | "BOT_SECRET" => {
+        "SUPPORT_SECRET" | "BOTGATE_ADMIN_TOKEN" | "BOT_SECRET" | "OPENAI_API_KEY" => {
             Some("hunter2-from-the-environment".to_owned())
         }
+        "MASTER_SECRET" => Some("hunter2-a-master-has-32-bytes-or-more".to_owned()),
         "EMPTY" => Some(String::new()),
         _ => None,
     }

@@ -115,8 +115,16 @@ fn suits(
         for (key, _) in meant.into_iter().filter(|(_, meant)| *meant) {
             reading.error(
                 &format!("{path}.{key}"),
-                format!("`{}.{key}` has no meaning where bytes are handed on as they are", shown(path)),
-                "leave it out, or name another kind; a header can carry a key: headers = { Authorization = \"Bearer ${env:KEY}\" }",
+                format!(
+                    "`{}.{key}` has no meaning where bytes are handed on as they are",
+                    shown(path)
+                ),
+                match key {
+                    "key" => {
+                        "write it as a header: headers = { Authorization = \"Bearer ${env:KEY}\" }"
+                    }
+                    _ => "leave it out, or name another kind",
+                },
             );
         }
         return;

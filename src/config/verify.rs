@@ -180,8 +180,11 @@ fn secrets(reading: &mut Reading<'_>, path: &str, written: Option<Value>) -> Vec
             ),
             secret => (text(secret), None, None),
         };
-        let derive = master.is_some();
-        if derive == value.is_some() {
+        let (has_value, derive) = (
+            reading.has(&format!("{path}.value")) || value.is_some(),
+            reading.has(&format!("{path}.derive")),
+        );
+        if derive == has_value {
             reading.error(
                 &path,
                 format!("`{}` needs one of `value` and `derive`", shown(&path)),

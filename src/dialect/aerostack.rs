@@ -3,8 +3,7 @@
 use super::field::{self, Field};
 use super::pieces::{Calls, spoken, write};
 use super::{Chat, Dialect, Format, Malformed, Names, Receipt, Sample};
-use crate::message::Few;
-use crate::message::{Answer, Event, Role, Turn, User};
+use crate::message::{Answer, Event, Few, Role, Turn, User};
 use crate::money::MicroCents;
 use serde::Serialize;
 use serde_json::value::RawValue;

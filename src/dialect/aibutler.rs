@@ -7,8 +7,7 @@ use super::field::{self, Fault, Field, What};
 use super::pieces::{Calls, spoken, write};
 use super::{Chat, Dialect, Format, Malformed, Names, Receipt, Sample};
 use crate::json::Value;
-use crate::message::Few;
-use crate::message::{Answer, Event, File, Part, Role, Turn, User};
+use crate::message::{Answer, Event, Few, File, Part, Role, Turn, User};
 use serde::Serialize;
 use std::borrow::Cow;
 

@@ -3,8 +3,7 @@
 use super::field::{self, Field, What};
 use super::pieces::write;
 use super::{Chat, Dialect, Format, Malformed, Names, Receipt, Sample};
-use crate::message::Few;
-use crate::message::{Answer, Event, Kind, Role, Turn, User};
+use crate::message::{Answer, Event, Few, Kind, Role, Turn, User};
 use serde::Serialize;
 use std::borrow::Cow;
 

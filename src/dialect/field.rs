@@ -92,7 +92,7 @@ impl From<Fault> for Malformed {
     }
 }
 
-/// What is said of a body that is broken, nested deeper than 128 levels, or not UTF-8.
+/// What is said of a body that is broken, nested deeper than 127 levels, or not UTF-8.
 pub(super) const NOT_JSON: Malformed = Malformed(Cow::Borrowed("The body is not valid JSON"));
 
 /// Parses a body in place and reads its root.

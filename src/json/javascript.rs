@@ -89,12 +89,19 @@ fn number(value: f64, out: &mut Vec<u8>) {
     if value == 0.0 {
         return out.push(b'0');
     }
-    // Rust writes the same digits, the shortest that are read back as this value, but places the point otherwise.
-    let written = format!("{:e}", value.abs());
+    if !value.is_finite() {
+        return out.extend_from_slice(b"null");
+    }
+    // The same digits are the shortest that are read back as this value, and of two as near the even ones; only the point is
+    // placed otherwise. Rust's own formatting differs in the second.
+    let written = serde_json::to_string(&value.abs()).unwrap_or_default();
     let (mantissa, exponent) = written.split_once('e').unwrap_or((&written, "0"));
-    let digits = mantissa.replace('.', "");
-    let (digits, count) = (digits.as_bytes(), digits.len() as i32);
-    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let (whole, part) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let all = [whole, part].concat();
+    let digits = all.trim_start_matches('0').trim_end_matches('0').as_bytes();
+    let before = all.len() - all.trim_start_matches('0').len();
+    let exponent = exponent.parse().unwrap_or(0) + whole.len() as i32 - before as i32 - 1;
+    let count = digits.len() as i32;
     let zeros = |count: i32| (0..count).map(|_| b'0');
     if value < 0.0 {
         out.push(b'-');
@@ -117,9 +124,46 @@ fn number(value: f64, out: &mut Vec<u8>) {
             out.extend_from_slice(digits);
         }
         _ => {
-            out.extend_from_slice(mantissa.as_bytes());
+            out.extend_from_slice(&digits[..1]);
+            if count > 1 {
+                out.push(b'.');
+                out.extend_from_slice(&digits[1..]);
+            }
             out.extend_from_slice(if exponent < 0 { b"e" } else { b"e+" });
             out.extend_from_slice(exponent.to_string().as_bytes());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::read;
+    use super::write;
+
+    /// Lines in pairs: a text, and what `JSON.stringify(JSON.parse(text))` gave in Node 20.
+    const PAIRS: &str = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/fixtures/json/javascript.txt"
+    );
+
+    fn written(text: &str) -> String {
+        let mut out = Vec::new();
+        read(&mut text.as_bytes().to_vec(), |value| {
+            write(&value, &mut out);
+        })
+        .unwrap_or_else(|_| panic!("{text}"));
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn what_node_wrote_is_written() {
+        let pairs = std::env::var("BOTGATE_JAVASCRIPT").unwrap_or_else(|_| PAIRS.to_owned());
+        let text = std::fs::read_to_string(pairs).unwrap();
+        let lines: Vec<_> = text.lines().collect();
+        assert!(lines.len() >= 1000);
+        for pair in lines.chunks_exact(2) {
+            assert_eq!(written(pair[0]), pair[1], "{}", pair[0]);
+            assert_eq!(written(pair[1]), pair[1]);
         }
     }
 }

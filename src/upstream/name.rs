@@ -35,15 +35,16 @@ impl<'a> Name<'a> {
         (self.text.len() <= 64 && self.text.bytes().all(fits)).then_some(self.text)
     }
 
-    /// As a line at the head of a turn. Nothing in the name can end the line.
+    /// As a line at the head of a turn, its end included. Nothing in the name can end it earlier.
     pub(super) fn line(&self) -> String {
-        let mut line = String::with_capacity(6 + self.text.len().min(4 * LONGEST));
+        let mut line = String::with_capacity(7 + self.text.len().min(4 * LONGEST));
         line.push_str("From: ");
         let ends = |sign: char| sign.is_control() || matches!(sign, '\u{2028}' | '\u{2029}');
         line.extend(self.text.chars().take(LONGEST).map(|sign| match sign {
             sign if ends(sign) => ' ',
             sign => sign,
         }));
+        line.push('\n');
         line
     }
 }

@@ -23,7 +23,7 @@ verify = {{ preset = "none" }}
 [bots.butler]
 dialect = "aibutler"
 upstream = "flask"
-verify = {{ secrets = ["the vault's secret"] }}
+verify = {{ secrets = ["the-vaults-secret"] }}
 
 [bots.your-connection-id]
 dialect = "fourthchat"
@@ -70,7 +70,7 @@ fn a_client_of_ai_butler_works() {
     let botgate = served(&flask, "");
     let args = [
         &address(&botgate),
-        "the vault's secret",
+        "the-vaults-secret",
         "What's the weather?",
         "user-123",
     ];
@@ -93,7 +93,7 @@ fn the_worker_between_twilio_and_ai_butler_works() {
     let botgate = served(&flask, "");
     let args = [
         &address(&botgate),
-        "the vault's secret",
+        "the-vaults-secret",
         "Is it raining?",
         "+15551234567",
     ];
@@ -248,7 +248,7 @@ url = "http://{}"
 [bots.web]
 dialect = "aerostack"
 upstream = "ai"
-verify = {{ preset = "bearer", secrets = ["page token"] }}
+verify = {{ preset = "bearer", secrets = ["page-token"] }}
 {cors}
 "#,
         ai.addr()
@@ -259,7 +259,7 @@ verify = {{ preset = "bearer", secrets = ["page token"] }}
         &format!("http://{}/", origin.addr()),
         &address(&botgate),
         "web",
-        "page token",
+        "page-token",
     ];
     let said = peer::values("browser.mjs", &args);
     assert_eq!(

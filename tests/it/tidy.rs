@@ -22,7 +22,7 @@ const FLOORS: [&[&str]; 6] = [
         "money",
         "placeholder",
     ],
-    &["access_log", "client", "store"],
+    &["access_log", "client"],
     &[
         "limit",
         "duplicates",
@@ -33,7 +33,8 @@ const FLOORS: [&[&str]; 6] = [
         "balance",
     ],
     &[
-        "reject", "head", "receive", "charge", "reply", "forward", "trace", "bot", "worker", "line",
+        "reject", "head", "receive", "charge", "reply", "forward", "trace", "bot", "worker",
+        "line", "converse", "talk", "speech", "origin",
     ],
     &["edge", "admin"],
     &["config", "app", "cli", "main", "lib"],

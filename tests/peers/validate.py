@@ -1,70 +1,109 @@
-"""Requests as the official packages of OpenAI and Anthropic type them: unknown keys and wrong values are errors.
+"""Checks request bodies against the request types of the vendor's own package. usage: validate.py openai|anthropic FILE...
 
-usage: validate.py openai|anthropic FILE...
-Each file holds one request's body. Prints what is wrong with which file; the exit code is 1 when anything is.
+The packages' types are for writing requests: they let unknown keys pass, read lists lazily and take their own response classes
+for parts of a request. So they are rebuilt here as what may stand in JSON and nothing else. Each body is then spoilt in every
+object, one at a time, and must be refused: a check that lets that through checks nothing.
 """
 
+import collections.abc
+import copy
 import json
 import sys
-from collections.abc import Iterator
+import typing
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+import pydantic
+import typing_extensions as types
 
-kind, *files = sys.argv[1:]
-if kind == "openai":
-    from openai.types.chat.completion_create_params import CompletionCreateParams as Params
-elif kind == "anthropic":
-    from anthropic.types.message_create_params import MessageCreateParams as Params
-else:
-    raise SystemExit(f"{kind}: neither openai nor anthropic")
-
-ADAPTER = TypeAdapter(Params, config=ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True))
+STRICT = pydantic.ConfigDict(extra="forbid", strict=True)
+built = {}
 
 
-class Lenient(ValueError):
-    """What fits no request's type, but one of a response's, which take anything."""
+def rebuilt(kind):
+    """The type as it stands in JSON; None where it has no place there."""
+    origin, arguments = types.get_origin(kind), types.get_args(kind)
+    if kind in built:
+        return built[kind]
+    if types.is_typeddict(kind):
+        built[kind] = None  # a type within itself would be refused there
+        fields = {}
+        for name, hint in types.get_type_hints(kind, include_extras=True).items():
+            # With its annotations as text, a class takes all of it for optional or all for required.
+            said = types.get_origin(hint)
+            need = said if said in (types.Required, types.NotRequired) else None
+            need = need or (types.NotRequired if name in kind.__optional_keys__ else types.Required)
+            inner = rebuilt(hint)
+            if inner is not None:
+                fields[name] = need[inner]
+        built[kind] = types.TypedDict(kind.__name__, fields)
+        built[kind].__pydantic_config__ = STRICT
+        return built[kind]
+    if kind in (str, int, float, bool, object, typing.Any, type(None)) or origin is types.Literal:
+        return kind
+    if origin is types.Annotated or origin in (types.Required, types.NotRequired):
+        return rebuilt(arguments[0])
+    if origin is typing.Union:
+        members = [member for member in map(rebuilt, arguments) if member is not None]
+        return typing.Union[tuple(members)] if members else None
+    if origin is dict:
+        return typing.Dict[str, rebuilt(arguments[1])]
+    if arguments and (origin is list or issubclass(origin, collections.abc.Iterable) or origin.__name__ == "SequenceNotStr"):
+        item = rebuilt(arguments[0])
+        return typing.List[item] if item is not None else None
+    return None  # response classes, files, paths
 
 
-def whole(value):
-    """Takes lists to their end: their members are validated only when they are asked for."""
-    if isinstance(value, BaseModel):
-        raise Lenient(f"only a response's {type(value).__name__} would take {value!r}")
+def request(vendor):
+    """The type of a request to the vendor's API."""
+    if vendor == "openai":
+        from openai.types.chat import completion_create_params as params
+        variants = (params.CompletionCreateParamsNonStreaming, params.CompletionCreateParamsStreaming)
+    else:
+        from anthropic.types import message_create_params as params
+        variants = (params.MessageCreateParamsNonStreaming, params.MessageCreateParamsStreaming)
+    return pydantic.TypeAdapter(typing.Union[tuple(map(rebuilt, variants))])
+
+
+def objects(value):
+    """Every object within a body, but for a tool's input, which may hold anything."""
     if isinstance(value, dict):
-        for member in value.values():
-            whole(member)
-    elif isinstance(value, (list, tuple, Iterator)):
-        for member in value:
-            whole(member)
+        yield value
+        for key, inner in value.items():
+            if key != "input":
+                yield from objects(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from objects(inner)
 
 
-def checked(body):
-    """The errors of one body, as text; None where it is right."""
+def refused(adapter, body):
     try:
-        whole(ADAPTER.validate_python(body))
-    except (ValidationError, Lenient) as error:
-        return str(error)[:4000]
+        adapter.validate_json(json.dumps(body))
+    except pydantic.ValidationError as error:
+        return error
     return None
 
 
-# What no check refuses proves nothing: each of these must be refused.
-GOOD = {"model": "m", "messages": [{"role": "user", "content": [{"type": "text", "text": "hi"}]}]}
-if kind == "anthropic":
-    GOOD["max_tokens"] = 1
-BAD = [
-    GOOD | {"unknown": 1},
-    GOOD | {"model": 1},
-    GOOD | {"messages": [{"role": "user", "content": "hi", "unknown": 1}]},
-    GOOD | {"messages": [{"role": "nobody", "content": "hi"}]},
-    GOOD | {"messages": [{"role": "user", "content": [{"type": "text", "text": "hi", "unknown": 1}]}]},
-    GOOD | {"messages": [{"role": "user", "content": [{"type": "text"}]}]},
-]
-if (wrong := checked(GOOD)) or not all(map(checked, BAD)):
-    raise SystemExit(f"the check itself is wrong: {wrong or [checked(body) for body in BAD]}")
+def main(vendor, files):
+    adapter = request(vendor)
+    failures = 0
+    for file in files:
+        with open(file, encoding="utf-8") as opened:
+            body = json.load(opened)
+        wrong = refused(adapter, body)
+        if wrong:
+            print(f"{file}: {wrong}", file=sys.stderr)
+            failures += 1
+        for place in range(len(list(objects(body)))):
+            spoilt = copy.deepcopy(body)
+            list(objects(spoilt))[place]["unheard_of"] = 1
+            if not refused(adapter, spoilt):
+                print(f"{file}: an unknown key passes in {list(objects(body))[place]}", file=sys.stderr)
+                failures += 1
+    if not files or not refused(adapter, {"messages": []}):
+        print("nothing was checked", file=sys.stderr)
+        failures += 1
+    return 1 if failures else 0
 
-bad = False
-for file in files:
-    with open(file, encoding="utf-8") as text:
-        if wrong := checked(json.load(text)):
-            bad = True
-            print(f"{file}: {wrong}")
-sys.exit(bad)
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], sys.argv[2:]))

@@ -2,8 +2,7 @@
 
 use crate::dialect::field::{self, Fault, Field, What};
 use crate::json::{self, Value};
-use crate::message::Few;
-use crate::message::{Call, File, Part, Role, Turn};
+use crate::message::{Call, Few, File, Part, Role, Turn};
 use std::borrow::Cow;
 
 /// The most messages of a request.

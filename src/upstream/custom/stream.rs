@@ -19,13 +19,16 @@ pub(super) struct Lines {
 
 impl Deltas for Lines {
     fn event(&mut self, name: &str, data: &mut [u8], text: &mut String) -> Result<(), Fault> {
+        if self.done.is_some() {
+            return Ok(());
+        }
         let says = match name {
             "error" => return Err(Fault::BrokeOff),
             "done" => "content",
             "" | "message" => "delta",
             _ => return Ok(()),
         };
-        if self.done.is_some() || data.is_empty() {
+        if data.is_empty() {
             return Ok(());
         }
         json::read(data, |value| {

@@ -114,7 +114,7 @@ impl Serialize for Content<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Text(text) => serializer.serialize_str(text),
-            Self::Headed(head, text) => serializer.collect_str(&format_args!("{head}\n{text}")),
+            Self::Headed(head, text) => serializer.collect_str(&format_args!("{head}{text}")),
             Self::Parts { head, parts, spot } => {
                 let mut pieces = serializer.serialize_seq(None)?;
                 if let Some(head) = head {
