@@ -7,13 +7,17 @@
 )]
 
 mod admin;
+mod aimock;
+mod budget;
 mod buffer;
 mod codecs;
 mod commands;
 mod config;
+mod conversation;
 mod deadlines;
 mod drain;
 mod duplicates;
+mod faces;
 mod forward;
 mod harness;
 mod http;
@@ -21,7 +25,9 @@ mod limit;
 mod peers;
 mod refusals;
 mod reload;
+mod routing;
 mod stream;
+mod talk;
 mod tidy;
 mod tls_out;
 mod upstream;
