@@ -262,6 +262,7 @@ fn needs_restart(old: &Settings, new: &Settings) -> Vec<&'static str> {
         ),
         ("server.access_log", server.access_log != fresh.access_log),
         ("admin", addresses(old) != addresses(new) || !same_token),
+        ("state", old.state != new.state),
     ];
     changed
         .into_iter()
