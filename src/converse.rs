@@ -86,10 +86,10 @@ pub async fn answer(
     )?;
     drop(frames);
 
-    let key = key(id, talk, &event);
+    let key = key(id, &event);
     let sticky = match (&key, event.conversation.as_deref()) {
-        (Some(key), _) => key.hash(),
-        (None, Some(own)) => conversation::key_of(id, own).hash(),
+        (_, Some(own)) => conversation::key_of(id, own).hash(),
+        (Some(key), None) => key.hash(),
         (None, None) => trace.start,
     };
     let candidates = candidates(talk, sticky);
@@ -193,9 +193,8 @@ impl Message<'_> {
     }
 }
 
-/// Which conversation a message belongs to, where one is kept: the user's, in the channel that it names.
-fn key(id: &str, talk: &Talk, event: &Event<'_>) -> Option<Key> {
-    talk.conversation?;
+/// Which conversation a message belongs to, where it says who wrote it.
+fn key(id: &str, event: &Event<'_>) -> Option<Key> {
     let user = event.user.id.as_deref()?;
     Some(conversation::key(id, user, event.channel.as_deref()))
 }
