@@ -174,6 +174,7 @@ const BOTS: &[(&str, &str)] = &[
 fn config(dialect: &Dialect, ai: &Backend, more: &str) -> String {
     let mut text = format!("[server]\nhttp = [\"127.0.0.1:0\"]\nmax_body = \"64KiB\"\n{more}\n\n");
     let mut moods: Vec<&str> = CASES.iter().map(|case| case.bot).collect();
+    moods.sort_unstable();
     moods.dedup();
     for mood in &moods {
         let addr = if *mood == "away" {

@@ -28,7 +28,7 @@ fn config(upstreams: &[(&str, SocketAddr)], each: &str, route: &str) -> String {
         text += &ai::upstream(name, "custom", &format!("http://{addr}"), each);
     }
     text + &format!(
-        "[bots.desk]\ndialect = \"aerostack\"\nverify = {{ preset = \"none\" }}\nconversation = \"off\"\n\
+        "[bots.desk]\ndialect = \"aerostack\"\nverify = {{ preset = \"none\" }}\n\
          limit = {{ rate = \"1000000/s\", burst = 1000000 }}\n{route}\n"
     )
 }
@@ -67,7 +67,7 @@ fn a_weight_that_changes_by_ten_points_moves_only_those_that_must_move() {
 
     fs::write(botgate.file(), weighed(80, 20)).unwrap();
     botgate.signal(Signal::HUP);
-    botgate.line("the reload", |line| line["event"] == "reloaded");
+    botgate.metric_until("botgate_reload_total", |count| count > 0.0);
     let after = answers(&botgate);
     let moved: Vec<_> = before.iter().zip(&after).filter(|(b, a)| a != b).collect();
     assert!(

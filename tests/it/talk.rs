@@ -60,8 +60,7 @@ fn heard(reply: &Reply) -> (String, String, serde_json::Value) {
 /// An AI that streams the bytes of each bot's case, in pieces of the size that it is told.
 fn playing() -> Backend {
     Backend::start(|seen, connection| {
-        let said = ai::asked(seen)["messages"][0]["content"].clone();
-        let size = said.as_str().unwrap().parse().unwrap();
+        let size = ai::texts(seen)[0].parse().unwrap();
         connection.begin("Content-Type: text/event-stream; charset=utf-8\r\n");
         for piece in CASES[nth(seen)].bytes.as_bytes().chunks(size) {
             if !connection.chunk(piece) {
@@ -193,8 +192,8 @@ fn what_an_ai_refuses_is_told_in_the_callers_terms() {
 
 #[test]
 fn a_date_to_wait_for_is_told_in_seconds() {
-    let date = httpdate(SystemTime::now() + Duration::from_secs(90));
-    let ai = Backend::start(move |_, connection| {
+    let ai = Backend::start(|_, connection| {
+        let date = httpdate(SystemTime::now() + Duration::from_secs(90));
         connection.answer(
             "429 No",
             &format!("Retry-After: {date}\r\n"),

@@ -47,17 +47,26 @@ pub(crate) fn asked(seen: &Seen) -> Value {
         .unwrap_or_else(|_| panic!("not JSON: {}", String::from_utf8_lossy(&seen.body)))
 }
 
-/// The texts of the messages that a `custom` or `openai` AI was asked with, oldest first.
+/// The texts of the messages that an AI was asked with, oldest first.
 pub(crate) fn texts(seen: &Seen) -> Vec<String> {
     let asked = asked(seen);
     let messages = asked["messages"].as_array().expect("no messages");
-    let text = |message: &Value| {
-        message["content"]
-            .as_str()
-            .unwrap_or_else(|| panic!("no text: {message}"))
-            .to_owned()
-    };
-    messages.iter().map(text).collect()
+    messages
+        .iter()
+        .map(|message| text(&message["content"]))
+        .collect()
+}
+
+/// The text of a message: itself, or what its parts of text say.
+fn text(content: &Value) -> String {
+    match content {
+        Value::String(text) => text.clone(),
+        Value::Array(parts) => parts
+            .iter()
+            .filter_map(|part| part["text"].as_str())
+            .collect(),
+        other => panic!("no content: {other}"),
+    }
 }
 
 /// A `custom` AI that answers `re: ` and what was said last.
