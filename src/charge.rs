@@ -36,10 +36,6 @@ pub fn charge_head(
 
 /// Charges every rule whose key is a field of the body, or the user that a dialect found in it; those without one share a bucket.
 /// Where one refuses, what the head was charged is given back.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "each is a fact of the request; a struct for two calls would only hide them"
-)]
 pub fn charge_body(
     worker: &Worker,
     found: &Found<'_, '_>,

@@ -122,10 +122,14 @@ impl Speech {
         };
         let piece = match polled {
             Some(Ok(piece)) => piece,
-            Some(Err(error)) => return Poll::Ready(self.end(Err(Reject::Upstream(error)))),
+            Some(Err(error)) => {
+                self.end(Err(Reject::Upstream(error)));
+                return Poll::Ready(());
+            }
             None => {
                 let ended = self.deltas.end().map_err(Reject::Answer);
-                return Poll::Ready(self.end(ended));
+                self.end(ended);
+                return Poll::Ready(());
             }
         };
         let (deltas, text) = (&mut self.deltas, &mut self.text);

@@ -122,10 +122,7 @@ pub async fn ask(
             continue;
         };
         let mut left = ai.retries;
-        loop {
-            let Some(breaker) = question.view.breakers.get(*index) else {
-                break;
-            };
+        while let Some(breaker) = question.view.breakers.get(*index) {
             let now = clock::now();
             let Some(pass) = Breaker::admit(&**breaker, now) else {
                 closed_for = closed_for.min(breaker.wait(now));
