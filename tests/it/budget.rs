@@ -1,6 +1,6 @@
 //! A bot's cap: never passed however many call at once, given back for what failed, kept across a restart.
 
-use crate::harness::{Backend, Botgate, Gate, ai, caller::Reply, turn};
+use crate::harness::{Backend, Botgate, Gate, ai, caller::Reply, clock, turn};
 use std::{path::Path, sync::mpsc, thread};
 
 /// How many calls the cap allows.
@@ -114,6 +114,31 @@ fn a_thousand_calls_at_once_never_spend_more_than_the_cap() {
     for status in [200, 402] {
         let reply = botgate.caller().call(&ai::message("rich", "late", "hello"));
         assert_eq!(reply.status, status, "a raised cap allows one more");
+    }
+}
+
+#[test]
+fn a_cap_per_day_begins_anew_at_midnight_utc() {
+    // The last second of a day, and the first of the next.
+    const LAST: i64 = 1_795_046_399;
+    let ai =
+        Backend::start(|_, connection| ai::reply(connection, &ai::answer("openai", "hi", 5, 10)));
+    let state = tempfile::tempdir().unwrap();
+    let text = config(&ai, state.path(), "0.10 USD").replace("per = \"total\"", "per = \"day\"");
+    for (now, statuses) in [
+        (LAST - 60, [200, 402]),
+        (LAST, [402, 402]),
+        (LAST + 1, [200, 402]),
+    ] {
+        let botgate = Botgate::start_with(&text, |dir, command| {
+            command
+                .env("LD_PRELOAD", clock::shim(dir))
+                .env("PINNED_NOW", now.to_string());
+        });
+        for status in statuses {
+            let reply = botgate.caller().call(&ai::message("rich", "one", "hello"));
+            assert_eq!(reply.status, status, "at {now}");
+        }
     }
 }
 
