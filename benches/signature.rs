@@ -86,7 +86,9 @@ impl Sample {
                 content_type: Some(kind),
                 body: &frame,
             };
-            let signed = scheme.sign(&outgoing, Unix::from_seconds(NOW)).unwrap();
+            let signed = scheme
+                .sign(&outgoing, Unix::from_seconds(NOW), "bot")
+                .unwrap();
             signed
                 .headers
                 .into_iter()
@@ -111,7 +113,7 @@ impl Sample {
             query: Some(&self.query),
             headers: &self.headers,
         };
-        let mut check = self.verifier.begin(&head, Unix::from_seconds(NOW))?;
+        let mut check = self.verifier.begin(&head, Unix::from_seconds(NOW), "bot")?;
         check.update(&self.frames[0]);
         Ok(check.finish(&head, &self.frames)?.secret())
     }
@@ -122,6 +124,7 @@ fn compiled(name: &str, secret: &str) -> Scheme {
     table.body_unauthenticated = (name == "mailgun").then_some(true);
     let secret = DatedSecret {
         value: Secret::new(secret),
+        derive: false,
         not_after: None,
     };
     let url = PublicUrl::of_server("https://b.example");

@@ -1,19 +1,22 @@
 //! The wiring: settings in, a running Botgate out. The only file that sees all the parts.
 
+mod resolve;
+
+pub use resolve::registry;
+
 use crate::access_log::{AccessLog, Destination, Format, Producer};
 use crate::admin;
-use crate::bot::{Bot, Duplicates, Path, Registry, Upstream};
+use crate::budget::Budgets;
 use crate::buffer::Budget;
-use crate::client::{Target, Timeouts};
 use crate::config::{self, Settings};
+use crate::conversation::Conversations;
 use crate::duplicates::Ledger;
 use crate::edge::{self, Acceptor, Handle, Order};
-use crate::limit::{Limiter, RuleSet};
+use crate::limit::Limiter;
 use crate::metrics::Metrics;
 use crate::reject::REASONS;
-use crate::worker::{self, Shared};
-use crate::{client, dialect, signature};
-use http::HeaderValue;
+use crate::worker::Shared;
+use crate::{client, signature};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -58,6 +61,9 @@ impl App {
             budget: Budget::new(settings.server.buffer),
             limiter: Limiter::default(),
             ledger: Ledger::new(),
+            conversations: Conversations::new(),
+            budgets: Budgets::new(),
+            breakers: Mutex::default(),
             log: Mutex::new(log),
             metrics: Metrics::new(count, &REASONS, &client::WORDS),
         });
@@ -133,7 +139,7 @@ impl App {
         }
         self.shared.budget.resize(settings.server.buffer);
         self.shared.metrics.keep_only(
-            |id| settings.bots.iter().any(|bot| bot.id == id),
+            |label| registry.bots().iter().any(|bot| bot.label() == label),
             |name| {
                 settings
                     .upstreams
@@ -256,6 +262,7 @@ fn needs_restart(old: &Settings, new: &Settings) -> Vec<&'static str> {
         ),
         ("server.access_log", server.access_log != fresh.access_log),
         ("admin", addresses(old) != addresses(new) || !same_token),
+        ("state", old.state != new.state),
     ];
     changed
         .into_iter()
@@ -317,71 +324,4 @@ fn raise_descriptors() -> u64 {
         limit.current
     };
     in_force.unwrap_or(1 << 20)
-}
-
-/// The bots and upstreams of these settings, as the line knows them. The error names the bot.
-pub fn registry(settings: &Settings) -> Result<Registry, String> {
-    let upstreams = settings.upstreams.iter().map(|upstream| Upstream {
-        name: upstream.name.as_str().into(),
-        target: Target {
-            host: upstream.host.clone(),
-            port: upstream.port,
-            max_connections: upstream.max_connections,
-            timeouts: Timeouts {
-                connect: upstream.timeouts.connect,
-                first_byte: upstream.timeouts.first_byte,
-                idle: upstream.timeouts.idle,
-                total: upstream.timeouts.total,
-            },
-        },
-    });
-    let bots = settings
-        .bots
-        .iter()
-        .map(|bot| resolve(settings, bot))
-        .collect::<Result<Vec<_>, _>>()?;
-    let server = &settings.server;
-    let timeouts = worker::Timeouts {
-        header: server.timeouts.header,
-        body: server.timeouts.body,
-        idle: server.timeouts.idle,
-    };
-    Ok(Registry::new(
-        bots,
-        upstreams.collect(),
-        server.max_body,
-        timeouts,
-        server.trusted_proxies.clone(),
-    ))
-}
-
-fn resolve(settings: &Settings, bot: &config::Bot) -> Result<(Path, Bot), String> {
-    let fault = |what: &dyn std::fmt::Display| format!("bots.{}: {what}", bot.id);
-    let upstream = settings
-        .upstreams
-        .get(bot.upstream)
-        .ok_or_else(|| fault(&"no such upstream"))?;
-    let dialect = dialect::find(bot.dialect).ok_or_else(|| fault(&"no such dialect"))?;
-    let path = if bot.path.prefix {
-        Path::Below(bot.path.text.clone())
-    } else {
-        Path::Exact(bot.path.text.clone())
-    };
-    let resolved = Bot {
-        id: bot.id.as_str().into(),
-        dialect,
-        verifier: bot.verifier.clone(),
-        rules: RuleSet::new(&bot.limits, &bot.id, dialect.name).map_err(|error| fault(&error))?,
-        duplicates: bot.duplicates.as_ref().map(|duplicates| Duplicates {
-            by: duplicates.by.clone(),
-            signed: duplicates.signed,
-            window: duplicates.window,
-        }),
-        upstream: bot.upstream,
-        authority: HeaderValue::from_str(&upstream.authority).map_err(|error| fault(&error))?,
-        prefix: upstream.prefix.clone(),
-        strip: bot.strip.clone(),
-        headers: bot.headers.clone(),
-    };
-    Ok((path, resolved))
 }

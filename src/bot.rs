@@ -1,21 +1,31 @@
-//! The registry: which bot a path belongs to, and everything the line knows of a bot and its upstream.
+//! A bot and its upstreams, resolved: everything that the line knows of them.
 
+pub mod registry;
+
+use crate::balance::Arm;
 use crate::client::Target;
-use crate::dialect::Dialect;
+use crate::dialect::{Chat, Dialect, Stream};
 use crate::limit::RuleSet;
+use crate::money::{MicroCents, Period, Price};
+use crate::placeholder::Field;
+use crate::secret::Secret;
 use crate::signature::{IdSource, Verifier};
-use crate::worker::Timeouts;
+use crate::upstream::Codec;
 use http::{HeaderName, HeaderValue};
 use ipnet::IpNet;
-use std::collections::HashMap;
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// One bot, resolved.
+pub use registry::{Door, Found, Path, Registry};
+
+/// One bot, or a template that many bots are made from.
 #[derive(Debug)]
 pub struct Bot {
-    /// Its id.
+    /// Its id; a template's is what its bots' ids begin with.
     pub id: Arc<str>,
+    /// It stands for every id that begins with its own and is not listed.
+    pub template: bool,
     /// The format it is spoken to in.
     pub dialect: &'static Dialect,
     /// Who may speak for it.
@@ -24,6 +34,37 @@ pub struct Bot {
     pub rules: RuleSet,
     /// How a repeated delivery is known; `None`: it is not.
     pub duplicates: Option<Duplicates>,
+    /// Pages that may call it from a browser; `None`: none may, and raw passes `Origin` on.
+    pub cors: Option<Cors>,
+    /// Whose requests are taken; empty: everybody's.
+    pub allow_from: Vec<IpNet>,
+    /// What becomes of its messages.
+    pub way: Way,
+}
+
+impl Bot {
+    /// What it is called where numbers are shown: a template stands for all of its bots.
+    pub fn label(&self) -> Cow<'_, str> {
+        if self.template {
+            format!("{}*", self.id).into()
+        } else {
+            (&*self.id).into()
+        }
+    }
+}
+
+/// What becomes of a verified message.
+#[derive(Debug)]
+pub enum Way {
+    /// It is forwarded as it is.
+    Forward(Forward),
+    /// It is read, and answered by an AI.
+    Chat(Box<Talk>),
+}
+
+/// Where messages are forwarded to, and what their head says there.
+#[derive(Debug)]
+pub struct Forward {
     /// Index into [`Registry::upstreams`].
     pub upstream: usize,
     /// The upstream's `Host`.
@@ -34,6 +75,69 @@ pub struct Bot {
     pub strip: Option<String>,
     /// Header fields that the upstream gets on top.
     pub headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// How a bot talks: which AIs it asks and what it keeps of a conversation.
+#[derive(Debug)]
+pub struct Talk {
+    /// How its messages are read and answered.
+    pub chat: &'static dyn Chat,
+    /// Its name.
+    pub name: Option<String>,
+    /// The AIs that share its conversations, by weight. Empty: it only acknowledges.
+    pub arms: Vec<Arm>,
+    /// Their indices into [`Registry::upstreams`], in the same order.
+    pub upstreams: Vec<usize>,
+    /// Who is asked when those fail, in order.
+    pub fallback: Vec<usize>,
+    /// Its own system text.
+    pub system: Option<String>,
+    /// How it answers piece by piece; `None`: whole.
+    pub stream: Option<&'static dyn Stream>,
+    /// It answers in TwiML whatever the caller prefers.
+    pub twiml: bool,
+    /// What is kept of a conversation; `None`: nothing.
+    pub conversation: Option<Memory>,
+    /// What it may spend.
+    pub budget: Option<Cap>,
+}
+
+/// What is kept of a conversation.
+#[derive(Clone, Copy, Debug)]
+pub struct Memory {
+    /// How long after its last message.
+    pub ttl: Duration,
+    /// How many past messages are sent along.
+    pub window: usize,
+}
+
+/// What a bot may spend in a period.
+#[derive(Clone, Copy, Debug)]
+pub struct Cap {
+    /// The most, in millionths of a cent.
+    pub most: MicroCents,
+    /// The period.
+    pub per: Period,
+}
+
+/// Whose pages may call.
+#[derive(Clone, Debug, Default)]
+pub struct Cors {
+    /// Everybody's.
+    pub any: bool,
+    /// Those of these origins.
+    pub origins: Vec<String>,
+}
+
+impl Cors {
+    /// Whether a page of this origin may call.
+    pub fn lists(&self, origin: &[u8]) -> bool {
+        self.any
+            || self
+                .origins
+                .iter()
+                .any(|known| known.as_bytes().eq_ignore_ascii_case(origin))
+    }
 }
 
 /// How a delivery that came before is known.
@@ -54,89 +158,31 @@ pub struct Upstream {
     pub name: Arc<str>,
     /// Where it is.
     pub target: Target,
+    /// How it is asked; `None`: it gets what the caller sent.
+    pub ai: Option<Ai>,
 }
 
-/// Where a bot is found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Path {
-    /// Exactly this path.
-    Exact(String),
-    /// This path and everything below it.
-    Below(String),
-}
-
-/// All that a reload replaces, as one value.
+/// How an AI is asked.
 #[derive(Debug)]
-pub struct Registry {
-    bots: Vec<Bot>,
-    exact: HashMap<String, usize, foldhash::fast::RandomState>,
-    below: HashMap<String, usize, foldhash::fast::RandomState>,
-    longest: usize,
-    /// The upstreams that the bots lead to.
-    pub upstreams: Vec<Upstream>,
-    /// The largest body, in bytes.
-    pub max_body: u64,
-    /// The caller's deadlines.
-    pub timeouts: Timeouts,
-    /// Whose `X-Forwarded-*` is believed.
-    pub trusted: Vec<IpNet>,
-}
-
-impl Registry {
-    /// Puts bots under their paths. Two with the same path are an error of the configuration, found before.
-    pub fn new(
-        bots: Vec<(Path, Bot)>,
-        upstreams: Vec<Upstream>,
-        max_body: u64,
-        timeouts: Timeouts,
-        trusted: Vec<IpNet>,
-    ) -> Self {
-        let mut registry = Self {
-            bots: Vec::with_capacity(bots.len()),
-            exact: HashMap::default(),
-            below: HashMap::default(),
-            longest: 0,
-            upstreams,
-            max_body,
-            timeouts,
-            trusted,
-        };
-        for (path, bot) in bots {
-            let index = registry.bots.len();
-            registry.bots.push(bot);
-            match path {
-                Path::Exact(path) => registry.exact.insert(path, index),
-                Path::Below(path) => {
-                    registry.longest = registry.longest.max(path.len());
-                    registry.below.insert(path, index)
-                }
-            };
-        }
-        registry
-    }
-
-    /// The bot that a path belongs to: an exact one first, then the longest prefix.
-    pub fn route(&self, path: &str) -> Option<(usize, &Bot)> {
-        let found = self.exact.get(path).or_else(|| {
-            if self.below.is_empty() {
-                return None;
-            }
-            // A cut is at most one byte behind the longest prefix: a path of slashes alone costs no more than any other.
-            let head = &path.as_bytes()[..path.len().min(self.longest + 1)];
-            let whole = (head.len() == path.len()).then_some(path);
-            let cuts = memchr::memrchr_iter(b'/', head).map(|cut| &path[..cut]);
-            whole
-                .into_iter()
-                .chain(cuts)
-                .find_map(|prefix| self.below.get(prefix))
-        })?;
-        Some((*found, self.bots.get(*found)?))
-    }
-
-    /// All bots, in the order of the configuration.
-    pub fn bots(&self) -> &[Bot] {
-        &self.bots
-    }
+pub struct Ai {
+    /// In which language.
+    pub codec: &'static dyn Codec,
+    /// The request's head up to what differs from request to request: it holds the key.
+    pub head: Secret,
+    /// Header fields that name the bot, the user or the conversation.
+    pub fields: Vec<Field>,
+    /// The model's name.
+    pub model: Option<String>,
+    /// The most tokens of an answer.
+    pub max_tokens: u32,
+    /// The system text of this upstream.
+    pub system: Option<String>,
+    /// The API's version.
+    pub version: Option<String>,
+    /// What its tokens cost.
+    pub price: Option<Price>,
+    /// How often it is asked again.
+    pub retries: u32,
 }
 
 #[cfg(test)]

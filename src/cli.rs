@@ -55,7 +55,7 @@ enum Command {
     /// Say everything that is wrong with a configuration, and how to put it right.
     Check(Configuration),
     /// Write a configuration to start from, with a fresh bot and a fresh secret.
-    Init,
+    Init(init::Arguments),
     /// Print a curl line that a bot accepts.
     Sign(sign::Arguments),
     /// Print the JSON Schema of the configuration, for editors.
@@ -108,7 +108,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Demo { once } => demo::demo(once, format),
         Command::Run(configuration) => run::run(&configuration.path(), format),
         Command::Check(configuration) => check::check(&configuration.path(), format),
-        Command::Init => init::init(),
+        Command::Init(arguments) => init::init(&arguments),
         Command::Sign(arguments) => sign::sign(arguments, format),
         Command::Schema => schema::schema(),
         Command::Completions { shell } => {

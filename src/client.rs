@@ -5,16 +5,24 @@
 //! gone. The client is ours because a general one pays for generality: channels, a task, a read buffer per connection.
 
 mod body;
+pub mod breaker;
+mod failure;
 pub mod framing;
 mod pool;
 mod read;
 mod request;
 pub mod response;
 mod seats;
+mod stream;
+#[cfg(test)]
+mod tests;
+pub mod tls;
+mod whole;
 
 use crate::clock;
 use crate::timers::Timer;
 pub use body::{Incoming, Received};
+pub use failure::{Again, Cause, Deadline, Sent, UpstreamError, WORDS};
 use http::Response;
 pub use pool::Pool;
 use pool::Up;
@@ -24,6 +32,8 @@ use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
+use tls::Tls;
+pub use whole::whole;
 
 /// Where an upstream is, resolved from its settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +42,8 @@ pub struct Target {
     pub host: String,
     /// TCP port.
     pub port: u16,
+    /// How to speak TLS to it; `None`: it is plain.
+    pub tls: Option<Tls>,
     /// Sockets to it over all workers.
     pub max_connections: usize,
     /// The four deadlines.
@@ -41,7 +53,7 @@ pub struct Target {
 /// The four deadlines of one exchange. None of the first three may exceed `total`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
-    /// Until a connection is there: the wait for a free one, name look-up and TCP handshake.
+    /// Until a connection is there: the wait for a free one, name look-up, TCP and TLS handshake.
     pub connect: Duration,
     /// From the dispatch of the request to the response head.
     pub first_byte: Duration,
@@ -51,123 +63,27 @@ pub struct Timeouts {
     pub total: Duration,
 }
 
-/// Which deadline passed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Deadline {
-    /// [`Timeouts::connect`].
-    Connect,
-    /// [`Timeouts::first_byte`].
-    FirstByte,
-    /// [`Timeouts::idle`].
-    Idle,
-    /// [`Timeouts::total`].
-    Total,
-}
-
-impl Deadline {
-    /// The setting's name: the word in errors, logs and metrics.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Connect => "connect",
-            Self::FirstByte => "first_byte",
-            Self::Idle => "idle",
-            Self::Total => "total",
-        }
-    }
-}
-
-/// How much of the request the upstream may have seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sent {
-    /// Not a byte: it may be sent again without harm.
-    Unsent,
-    /// Some of it.
-    Partial,
-    /// All of it: the upstream may have acted.
-    Sent,
-}
-
-impl Sent {
-    /// The word in errors, logs and the `Botgate-Upstream` header.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Unsent => "unsent",
-            Self::Partial => "partial",
-            Self::Sent => "sent",
-        }
-    }
-}
-
-/// Why an exchange failed.
-#[derive(Debug, thiserror::Error)]
-pub enum Cause {
-    /// A deadline passed.
-    #[error("the {} deadline passed", .0.word())]
-    Deadline(Deadline),
-    /// All connections are in use and too many requests wait for one already.
-    #[error("no free connection")]
-    Busy,
-    /// The name could not be resolved or nobody listens there.
-    #[error("cannot connect: {0}")]
-    Connect(#[source] io::Error),
-    /// The connection broke.
-    #[error("the exchange broke: {0}")]
-    Broken(#[source] io::Error),
-    /// The connection ended without a word.
-    #[error("the connection was closed before the response")]
-    Gone,
-    /// The response cannot be relied on.
-    #[error("the response makes no sense: {0}")]
-    Senseless(&'static str),
-}
-
-impl Cause {
-    /// The word for logs and metrics, from a closed list.
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::Deadline(deadline) => deadline.word(),
-            Self::Busy => "queue",
-            Self::Connect(_) => "unreachable",
-            Self::Broken(_) | Self::Gone => "broken",
-            Self::Senseless(_) => "senseless",
-        }
-    }
-}
-
-/// A failed exchange: why, and how far it had come.
-#[derive(Debug, thiserror::Error)]
-#[error("{cause} ({})", .sent.word())]
-pub struct UpstreamError {
-    /// Why.
-    pub cause: Cause,
-    /// What the upstream may have seen.
-    pub sent: Sent,
-}
-
-/// Every word of [`Cause::word`].
-pub const WORDS: [&str; 8] = [
-    "connect",
-    "first_byte",
-    "idle",
-    "total",
-    "queue",
-    "unreachable",
-    "broken",
-    "senseless",
-];
-
 /// When one exchange's deadlines pass, counted from its start.
 #[derive(Clone, Copy, Debug)]
 struct Schedule {
     timeouts: Timeouts,
     total: u64,
+    /// What `total` is called when it passes.
+    last: Deadline,
 }
 
 impl Schedule {
-    fn new(timeouts: Timeouts) -> Self {
+    /// `by` caps the total, in nanoseconds of [`clock::now`].
+    fn new(timeouts: Timeouts, by: Option<u64>) -> Self {
+        let own = clock::coarse().saturating_add(clock::nanos(timeouts.total));
+        let (total, last) = match by {
+            Some(by) if by < own => (by, Deadline::Left),
+            _ => (own, Deadline::Total),
+        };
         Self {
             timeouts,
-            total: clock::coarse().saturating_add(clock::nanos(timeouts.total)),
+            total,
+            last,
         }
     }
 
@@ -183,7 +99,7 @@ impl Schedule {
     /// Which of the two it was that passed.
     fn passed(&self, phase: Deadline) -> Cause {
         Cause::Deadline(if clock::now() >= self.total {
-            Deadline::Total
+            self.last
         } else {
             phase
         })
@@ -192,13 +108,15 @@ impl Schedule {
 
 /// Sends one request and returns the response once its head is there; the body then streams.
 ///
-/// A request of which a kept-alive connection took nothing is sent again on another one; nothing else is ever repeated.
+/// A request of which a kept-alive connection took nothing is sent again on another one; nothing else is ever repeated. `by`,
+/// in nanoseconds of [`clock::now`], caps the target's own total where the exchange is one of several.
 pub async fn send(
     pool: &Rc<Pool>,
     mut request: Outgoing,
     timer: &Rc<Timer>,
+    by: Option<u64>,
 ) -> Result<Response<Received>, UpstreamError> {
-    let schedule = Schedule::new(pool.target.timeouts);
+    let schedule = Schedule::new(pool.target.timeouts, by);
     loop {
         let checked_out = pool.checkout(timer, &schedule).await;
         let mut up = checked_out.map_err(|cause| UpstreamError {
@@ -234,13 +152,16 @@ fn exchange(
     cx: &mut Context<'_>,
 ) -> Poll<Result<response::Head, Cause>> {
     if broken.is_none()
-        && !request.is_written()
+        && !request.is_out()
         && let Poll::Ready(Err(error)) = request.poll_write(&mut up.stream, cx)
     {
+        if up.stream.holds_back() {
+            request.doubt();
+        }
         *broken = Some(error);
     }
     // It may have answered before it closed: what it said is still read, if it can have been about this request.
-    let read = if request.written() > 0 {
+    let read = if request.sent() != Sent::Unsent {
         poll_head(up, request, cx)
     } else if broken.is_some() {
         Poll::Ready(Err(Cause::Gone))

@@ -1,12 +1,18 @@
 //! What a configuration file says: text in, resolved [`Settings`] out, or every fault at once.
 
+mod arms;
 mod blot;
 mod bot;
+mod chat;
+mod cors;
 mod duplicates;
 mod example;
 mod expand;
 mod kinds;
 mod limit;
+mod money;
+mod path;
+mod patience;
 mod reading;
 pub mod report;
 mod schema;
@@ -25,8 +31,8 @@ mod verify;
 pub use report::Report;
 pub use schema::schema;
 pub use settings::{
-    AccessLog, Admin, Bot, Duplicates, PathPattern, Server, Settings, Timeouts, Upstream,
-    UpstreamTimeouts,
+    AccessLog, Admin, Bot, Budget, Conversation, Cors, Duplicates, PathPattern, Server, Settings,
+    State, Timeouts, Upstream, UpstreamTimeouts,
 };
 use std::io::Read as _;
 use std::path::Path;
@@ -121,12 +127,14 @@ fn settings(reading: &mut reading::Reading<'_>, file: shape::File) -> Option<Set
         .unwrap_or_default();
     let admin = file.admin.map(|admin| server::admin(reading, &admin));
 
+    let state = server::state(reading, &file.state.unwrap_or_default());
+
     let mut upstreams: Vec<_> = file.upstreams.into_iter().flatten().collect();
     upstreams.sort_by_key(|(name, _)| reading.position(&format!("upstreams.{name}")));
     let names: Vec<_> = upstreams.iter().map(|(name, _)| name.clone()).collect();
     let upstreams: Vec<_> = upstreams
         .iter()
-        .filter_map(|(name, written)| upstream::upstream(reading, name, written))
+        .map(|(name, written)| upstream::upstream(reading, name, written))
         .collect();
 
     let mut bots: Vec<_> = file.bots.into_iter().flatten().collect();
@@ -148,7 +156,8 @@ fn settings(reading: &mut reading::Reading<'_>, file: shape::File) -> Option<Set
         .into_iter()
         .filter_map(|(id, written)| bot::bot(reading, &id, written, &around))
         .collect();
-    bot::check_paths(reading, &bots);
+    path::check_paths(reading, &bots);
+    arms::unused(reading, &names, &bots);
     Some(Settings {
         server,
         admin: match admin {
@@ -156,7 +165,12 @@ fn settings(reading: &mut reading::Reading<'_>, file: shape::File) -> Option<Set
             Some(admin) => admin,
             None => None,
         },
-        upstreams: upstreams.into_iter().map(|read| read.upstream).collect(),
+        state,
+        upstreams: upstreams
+            .into_iter()
+            .flatten()
+            .map(|read| read.upstream)
+            .collect(),
         bots,
     })
 }

@@ -1,6 +1,16 @@
 //! The dialects: the formats that chat platforms and their clients send. An open set, so a table: a new one is a file and its line.
 
+mod aerostack;
+mod aibutler;
+mod body_id;
+mod botpass;
+mod chatbot_platform;
+mod field;
+mod fourthchat;
+mod pieces;
 mod raw;
+
+pub use body_id::body_id;
 
 use crate::message::{Answer, Event};
 use std::borrow::Cow;
@@ -40,8 +50,18 @@ pub struct Sample {
     pub method: &'static str,
     /// Its `Content-Type`.
     pub content_type: &'static str,
-    /// Its body; `{bot}` stands for the bot's id.
+    /// Its body; `{bot}` stands for the bot's id, `{name}` for its name.
     pub body: &'static str,
+}
+
+impl Sample {
+    /// The body for this bot. A bot without a name goes by its id.
+    pub fn body_for(&self, bot: &str, name: Option<&str>) -> String {
+        let quoted = serde_json::Value::from(name.unwrap_or(bot)).to_string();
+        // Within the quotes that the sample has.
+        let name = quoted.get(1..quoted.len() - 1).unwrap_or(bot);
+        self.body.replace("{bot}", bot).replace("{name}", name)
+    }
 }
 
 /// What is different from request to request, besides the body.
@@ -65,6 +85,26 @@ pub trait Chat: Sync + std::fmt::Debug {
         true
     }
 
+    /// Whether the answer goes to a callback, unless the bot says otherwise.
+    fn answers_later(&self) -> bool {
+        false
+    }
+
+    /// Whether the reply only acknowledges the message, so that an upstream is not needed.
+    fn acknowledges(&self) -> bool {
+        false
+    }
+
+    /// How an answer is streamed; `None`: only whole answers.
+    fn stream(&self) -> Option<&'static dyn Stream> {
+        None
+    }
+
+    /// The `Content-Type` of the reply. That of an error is always `application/json`.
+    fn content_type(&self, _receipt: &Receipt<'_>) -> &'static str {
+        "application/json"
+    }
+
     /// Reads one message.
     ///
     /// # Errors
@@ -78,6 +118,18 @@ pub trait Chat: Sync + std::fmt::Debug {
     fn refuse(&self, _status: u16, sentence: &str, code: &str, out: &mut Vec<u8>) {
         default_error(sentence, code, out);
     }
+}
+
+/// How an answer is streamed, as `text/event-stream`.
+pub trait Stream: Sync + std::fmt::Debug {
+    /// Appends the event for a piece of text.
+    fn delta(&self, text: &str, out: &mut Vec<u8>);
+
+    /// Appends the last event: the whole answer and what it took.
+    fn done(&self, answer: &Answer<'_>, out: &mut Vec<u8>);
+
+    /// Appends the event that says why there is no more to come.
+    fn broken(&self, sentence: &str, code: &str, out: &mut Vec<u8>);
 }
 
 /// What a reply says beside the answer.
@@ -107,7 +159,14 @@ pub struct Receipt<'a> {
 pub struct Malformed(pub Cow<'static, str>);
 
 /// Every dialect.
-pub static DIALECTS: &[&Dialect] = &[&raw::RAW];
+pub static DIALECTS: &[&Dialect] = &[
+    &raw::RAW,
+    &aerostack::AEROSTACK,
+    &aibutler::AIBUTLER,
+    &fourthchat::FOURTHCHAT,
+    &chatbot_platform::CHATBOT_PLATFORM,
+    &botpass::BOTPASS,
+];
 
 /// The dialect of that name.
 pub fn find(name: &str) -> Option<&'static Dialect> {
@@ -131,3 +190,6 @@ pub fn default_error(sentence: &str, code: &str, out: &mut Vec<u8>) {
     // Writing to a Vec does not fail.
     let _ = serde_json::to_writer(out, &shape);
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! The head of a forwarded request, rebuilt: our own framing, our own identity headers, nothing that is hop-by-hop.
 
-use crate::bot::Bot;
+use crate::bot::Forward;
 use crate::client::{Frames, Outgoing};
 use crate::hop::{is_hop_by_hop, lists};
 use http::header::{self, HeaderName};
@@ -25,7 +25,7 @@ pub struct Identity<'a> {
 }
 
 /// The request for the upstream, rebuilt from the caller's head, whose header map it takes.
-pub fn rebuild(bot: &Bot, head: &mut Parts, identity: &Identity<'_>, body: Frames) -> Outgoing {
+pub fn rebuild(way: &Forward, head: &mut Parts, identity: &Identity<'_>, body: Frames) -> Outgoing {
     let mut headers = std::mem::take(&mut head.headers);
     if headers.contains_key(header::CONNECTION) {
         drop_named(&mut headers);
@@ -33,13 +33,13 @@ pub fn rebuild(bot: &Bot, head: &mut Parts, identity: &Identity<'_>, body: Frame
     let bodiless = head.method == Method::HEAD;
     let length = body.len();
     let write = |headers: &HeaderMap, out: &mut Vec<u8>| {
-        write_head(bot, head, headers, identity, length, out)
+        write_head(way, head, headers, identity, length, out)
     };
     Outgoing::new(bodiless, body, headers, write)
 }
 
 fn write_head(
-    bot: &Bot,
+    way: &Forward,
     head: &Parts,
     headers: &HeaderMap,
     identity: &Identity<'_>,
@@ -48,21 +48,21 @@ fn write_head(
 ) {
     out.extend_from_slice(head.method.as_str().as_bytes());
     out.push(b' ');
-    write_target(bot, &head.uri, out);
+    write_target(way, &head.uri, out);
     out.extend_from_slice(b" HTTP/1.1\r\nhost: ");
-    out.extend_from_slice(bot.authority.as_bytes());
+    out.extend_from_slice(way.authority.as_bytes());
     let mut framed = length > 0;
     for (name, value) in headers {
         let known = name.as_str();
         framed |= known == "content-length" || known == "transfer-encoding";
         let ours = is_hop_by_hop(known)
             || is_ours(known)
-            || bot.headers.iter().any(|(own, _)| own == name);
+            || way.headers.iter().any(|(own, _)| own == name);
         if !ours && (identity.trusted && known != "x-forwarded-for" || !is_identity(known)) {
             field(out, known, value.as_bytes());
         }
     }
-    for (name, value) in &bot.headers {
+    for (name, value) in &way.headers {
         field(out, name.as_str(), value.as_bytes());
     }
     if framed {
@@ -108,13 +108,13 @@ fn field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
 }
 
 /// The upstream's path before the caller's own, which is never decoded or normalised.
-fn write_target(bot: &Bot, uri: &Uri, out: &mut Vec<u8>) {
+fn write_target(way: &Forward, uri: &Uri, out: &mut Vec<u8>) {
     let whole = uri.path_and_query().map_or("/", |target| target.as_str());
-    let rest = match &bot.strip {
+    let rest = match &way.strip {
         Some(prefix) => whole.strip_prefix(prefix.as_str()).unwrap_or(whole),
         None => whole,
     };
-    out.extend_from_slice(bot.prefix.as_bytes());
+    out.extend_from_slice(way.prefix.as_bytes());
     if !rest.starts_with('/') {
         out.push(b'/');
     }

@@ -115,7 +115,7 @@ enum Framing {
 /// Where in the stream the next byte stands.
 #[derive(Debug)]
 enum Place {
-    Head,
+    Head(head::Reader),
     Length(u64),
     Chunked(Chunks),
     Refused(Fault),
@@ -141,7 +141,7 @@ pub struct Gate {
 impl Default for Gate {
     fn default() -> Self {
         Self {
-            place: Place::Head,
+            place: Place::Head(head::Reader::default()),
             heads: 0,
             ends: 0,
         }
@@ -161,7 +161,7 @@ impl Gate {
                         fault: Some(*fault),
                     };
                 }
-                Place::Head => match head::read(rest) {
+                Place::Head(reader) => match reader.read(rest) {
                     Ok(None) => break,
                     Ok(Some((length, framing))) => {
                         at += length;
@@ -211,7 +211,7 @@ impl Gate {
 
     fn end(&mut self) -> Place {
         self.ends += 1;
-        Place::Head
+        Place::Head(head::Reader::default())
     }
 
     fn refuse(&mut self, bytes: usize, fault: Fault) -> Passed {

@@ -1,8 +1,9 @@
 //! What a request's head alone decides, whoever sent it: whether it is refused, and whose it is.
 
+use crate::dialect::{Dialect, Format};
 use crate::reject::Reject;
 use http::request::Parts;
-use http::{HeaderMap, header};
+use http::{HeaderMap, Method, header};
 use ipnet::IpNet;
 use std::net::IpAddr;
 
@@ -18,6 +19,78 @@ pub fn check_head(head: &Parts) -> Result<(), Reject> {
     } else {
         Ok(())
     }
+}
+
+/// What a dialect that reads its messages says of the head: POST, and a body in a format that it knows, not encoded.
+pub fn check_kind(dialect: &Dialect, head: &Parts) -> Result<(), Reject> {
+    let Some(chat) = dialect.chat else {
+        return Ok(());
+    };
+    if head.method != Method::POST {
+        return Err(Reject::Method);
+    }
+    if head.headers.contains_key(header::CONTENT_ENCODING) {
+        return Err(Reject::ContentType);
+    }
+    match format(&head.headers) {
+        Some(Format::Json) => Ok(()),
+        Some(Format::Form) if chat.takes_forms() => Ok(()),
+        _ => Err(Reject::ContentType),
+    }
+}
+
+/// The format that a body is said to have: `application/json`, `*/*+json` or nothing is JSON.
+pub fn format(headers: &HeaderMap) -> Option<Format> {
+    let mut fields = headers.get_all(header::CONTENT_TYPE).iter();
+    let Some(field) = fields.next() else {
+        return Some(Format::Json);
+    };
+    if fields.next().is_some() {
+        return None;
+    }
+    let field = field.as_bytes();
+    let essence = field.split(|byte| *byte == b';').next().unwrap_or(field);
+    let essence = essence.trim_ascii();
+    let (kind, suffix) = essence.split_at(essence.len().saturating_sub(5));
+    if essence.eq_ignore_ascii_case(b"application/json")
+        || suffix.eq_ignore_ascii_case(b"+json") && kind.contains(&b'/')
+    {
+        Some(Format::Json)
+    } else if essence.eq_ignore_ascii_case(b"application/x-www-form-urlencoded") {
+        Some(Format::Form)
+    } else {
+        None
+    }
+}
+
+/// Whether a caller would rather have XML than JSON (RFC 9110 §12.5.1): equal wishes are none.
+pub fn prefers_xml(headers: &HeaderMap) -> bool {
+    let wish = |kinds: &[&str]| {
+        let mut best = (0, 0);
+        for field in headers.get_all(header::ACCEPT) {
+            let field = field.to_str().unwrap_or_default();
+            for item in field.split(',') {
+                let mut parameters = item.split(';').map(str::trim);
+                let kind = parameters.next().unwrap_or_default();
+                let Some(closeness) = kinds
+                    .iter()
+                    .position(|known| kind.eq_ignore_ascii_case(known))
+                else {
+                    continue;
+                };
+                let weight = parameters
+                    .find_map(|parameter| parameter.strip_prefix("q=")?.parse::<f32>().ok());
+                let weight = (weight.unwrap_or(1.0).clamp(0.0, 1.0) * 1000.0) as u32;
+                // The closer description of a kind counts, whatever it says.
+                best = best.max((closeness + 1, weight));
+            }
+        }
+        best.1
+    };
+    let json = wish(&["*/*", "application/*", "application/json"]);
+    let xml = wish(&["*/*", "application/*", "application/xml"]);
+    let text = wish(&["*/*", "text/*", "text/xml"]);
+    xml.max(text) > json
 }
 
 /// A segment `.` or `..`, plain or percent-encoded: two servers may resolve it differently, so nobody gets to.

@@ -1,5 +1,7 @@
 //! JSON as callers and AIs send it: read in place into reused buffers, kept as text where nobody here needs to understand it.
 
+pub mod javascript;
+
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use simd_json::prelude::*;
@@ -11,13 +13,21 @@ pub use simd_json::tape::Value;
 /// A JSON value as text, known to be valid: what passes through without being understood.
 pub type Json = Box<RawValue>;
 
-/// The text is no JSON: broken, nested deeper than 128 levels, or not UTF-8 (lone surrogates included).
+/// The text is no JSON: broken, nested deeper than 127 levels, or not UTF-8 (lone surrogates included).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not valid JSON")]
 pub struct NotJson;
 
+/// As deep as a text may nest: the deepest that serde_json, and with it every later reader here, reads too.
+const DEEPEST: usize = 127;
+/// Room for a tape of more values than this is not kept.
+const KEPT: usize = 64 * 1024;
+
+/// Where a text is parsed: made once a thread, and grown to what is common.
+type Room = (Buffers, Tape<'static>);
+
 thread_local! {
-    static ROOM: RefCell<(Buffers, Tape<'static>)> = RefCell::new((Buffers::default(), Tape(Vec::new())));
+    static ROOM: RefCell<Option<Room>> = const { RefCell::new(None) };
 }
 
 /// Parses `text` in place and shows its root to `see`. Strings borrow from `text`; everything else lives as long as the call.
@@ -25,20 +35,23 @@ thread_local! {
 /// A key that stands twice in an object is found at its first place by [`Value`]'s `get`; who cares iterates.
 pub fn read<'t, T>(text: &'t mut [u8], see: impl FnOnce(Value<'_, 't>) -> T) -> Result<T, NotJson> {
     // Taken out, not borrowed, so that `see` may read another text.
-    let (mut buffers, tape) = ROOM.with_borrow_mut(|room| {
-        (
-            std::mem::take(&mut room.0),
-            std::mem::replace(&mut room.1, Tape(Vec::new())),
-        )
-    });
+    let (mut buffers, tape) = ROOM
+        .take()
+        .unwrap_or_else(|| (Buffers::with_max_depth(0, DEEPEST), Tape(Vec::new())));
     let mut tape = tape.reset();
-    let parsed = simd_json::fill_tape(text, &mut buffers, &mut tape);
-    let seen = match parsed {
+    let seen = match simd_json::fill_tape(text, &mut buffers, &mut tape) {
         Ok(()) => Ok(see(tape.as_value())),
         Err(_) => Err(NotJson),
     };
-    ROOM.with_borrow_mut(|room| *room = (buffers, tape.reset()));
+    if tape.0.capacity() <= KEPT {
+        ROOM.set(Some((buffers, tape.reset())));
+    }
     seen
+}
+
+/// The text of a string, borrowed from where it was read.
+pub fn str_of<'t>(value: Value<'_, 't>) -> Option<&'t str> {
+    value.into_string()
 }
 
 /// A value as text of its own, without white space. `None` where it cannot be written, which no parsed value is.
@@ -73,7 +86,9 @@ impl Serialize for Written<'_, '_, '_> {
     }
 }
 
-struct Owned<'w, 't>(Value<'w, 't>);
+/// The same, of a value at hand.
+#[derive(Clone, Copy)]
+pub struct Owned<'w, 't>(pub Value<'w, 't>);
 
 impl Serialize for Owned<'_, '_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -99,7 +114,7 @@ mod tests {
 
     #[test]
     fn what_is_no_json_is_said_so() {
-        for text in ["", "{", "nul", "{\"a\":\"\\ud800\"}", &"[".repeat(129)] {
+        for text in ["", "{", "nul", "{\"a\":\"\\ud800\"}", &nested(128)] {
             assert_eq!(
                 read(&mut text.as_bytes().to_vec(), |_| ()),
                 Err(NotJson),
@@ -107,5 +122,28 @@ mod tests {
             );
         }
         assert_eq!(read(&mut b"\"\xff\"".to_vec(), |_| ()), Err(NotJson));
+    }
+
+    fn nested(levels: usize) -> String {
+        format!("{}{}", "[".repeat(levels), "]".repeat(levels))
+    }
+
+    #[test]
+    fn what_nests_as_deep_as_allowed_is_read_by_all() {
+        let text = nested(127);
+        let again = read(&mut text.clone().into_bytes(), |value| text_of(&value));
+        assert_eq!(again.unwrap().unwrap().get(), text);
+        serde_json::from_str::<serde_json::Value>(&text).unwrap();
+        assert!(serde_json::from_str::<serde_json::Value>(&nested(128)).is_err());
+    }
+
+    #[test]
+    fn a_text_may_be_read_while_another_is() {
+        let mut outer = b"[1,[2]]".to_vec();
+        let sum = read(&mut outer, |outer| {
+            let inner = read(&mut b"[3]".to_vec(), |inner| inner.get_idx(0).as_u64());
+            (outer.get_idx(0).as_u64(), inner)
+        });
+        assert_eq!(sum, Ok((Some(1), Ok(Some(3)))));
     }
 }

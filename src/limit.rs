@@ -62,12 +62,14 @@ pub enum Key {
     Header(HeaderName),
     /// One value in the JSON body, by RFC 6901 pointer.
     Json(String),
+    /// One user, as the dialect names them.
+    User,
 }
 
 impl Key {
-    /// True where the head of a request says which bucket is meant; `json:` has to wait for the body.
+    /// True where the head of a request says which bucket is meant; `json:` and `user` have to wait for the body.
     pub fn is_head(&self) -> bool {
-        !matches!(self, Self::Json(_))
+        !matches!(self, Self::Json(_) | Self::User)
     }
 
     /// The word it is written with.
@@ -78,6 +80,7 @@ impl Key {
             Self::Dialect => "dialect",
             Self::Header(_) => "header",
             Self::Json(_) => "json",
+            Self::User => "user",
         }
     }
 }

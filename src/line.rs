@@ -1,16 +1,20 @@
 //! The line: a request's whole way, top to bottom. Every early exit is a [`Reject`].
 //!
-//! head → route → greeting → verify and limit by the head → body → verify → limit → handshake → duplicate → upstream → reply
+//! head → route → origin → greeting → verify and limit by the head → body → verify → limit → handshake → duplicate, and then
+//! either forward → upstream → reply, or decode → limit by user → conversation → budget → AI → encode → reply
 
-use crate::bot::{Bot, Registry};
+use crate::bot::{Door, Forward, Found, Registry, Way};
 use crate::buffer::Hold;
 use crate::charge::{charge_body, charge_head};
 use crate::client::{self, Frames};
 use crate::clock;
-use crate::duplicates::{self, Begin};
+use crate::converse::{self, Message};
+use crate::dialect::body_id;
+use crate::duplicates::{self, Begin, Guard};
 use crate::forward::{self, Identity};
 use crate::gate::Fault;
-use crate::head::{check_head, is_trusted, peer};
+use crate::head::{check_head, check_kind, is_trusted, peer};
+use crate::origin;
 use crate::receive::receive;
 use crate::reject::{self, Reject};
 use crate::reply::Reply;
@@ -92,34 +96,73 @@ async fn pass(
     body: &mut Incoming,
 ) -> Result<Response<Reply>, Reject> {
     let registry = &view.registry;
-    let path = head.uri.path();
     check_head(head)?;
-    let (index, bot) = registry.route(path).ok_or(Reject::NotFound)?;
-    trace.bot(view, index);
+    let path = head.uri.path();
+    let door = registry.route(path).ok_or(Reject::NotFound)?;
+    trace.door(&door, &head.headers);
+    if let Some(answer) = door
+        .cors()
+        .and_then(|cors| origin::preflight(cors, head, door.methods()))
+    {
+        return answer;
+    }
+    check_kind(door.dialect(), head)?;
     let trusted = is_trusted(&registry.trusted, caller.address);
     let peer = peer(&registry.trusted, caller.address, &head.headers);
     trace.peer(peer);
 
-    let about = Head {
-        method: &head.method,
-        path,
-        query: head.uri.query(),
-        headers: &head.headers,
+    let asker = Asker {
+        worker,
+        registry,
+        caller,
+        peer,
+        about: Head {
+            method: &head.method,
+            path,
+            query: head.uri.query(),
+            headers: &head.headers,
+        },
     };
-    match bot.verifier.greeting(&about) {
-        Some(Ok(handshake)) => return Ok(shake(handshake)),
-        Some(Err(_)) => return Err(Reject::Forbidden),
-        None => {}
+    let id;
+    let (found, frames, hold, proof) = match door {
+        Door::Bot(found) => {
+            asker.admit(trace, view, &found)?;
+            match found.bot.verifier.greeting(&asker.about) {
+                Some(Ok(handshake)) => return Ok(shake(handshake)),
+                Some(Err(_)) => return Err(Reject::Forbidden),
+                None => {}
+            }
+            let (frames, hold, proof) = asker.prove(trace, &found, body).await?;
+            (found, frames, hold, proof)
+        }
+        Door::Shared(shared) => {
+            let (frames, hold) = receive(worker, &caller.timer, registry, body, |_| {}).await?;
+            trace.received(&frames);
+            id = body_id(shared.field, &frames)
+                .map_err(Reject::Malformed)?
+                .into_owned();
+            let nobody = || {
+                if shared.open {
+                    Reject::NotFound
+                } else {
+                    Reject::UnknownBot
+                }
+            };
+            let found = registry.named(shared, &id).ok_or_else(nobody)?;
+            asker.admit(trace, view, &found)?;
+            let proof = asker.prove_whole(trace, &found, &frames)?;
+            (found, frames, hold, proof)
+        }
+    };
+    let (bot, id) = (found.bot, found.id());
+    if let Way::Forward(_) = bot.way {
+        charge_body(worker, &found, trace, peer, &head.headers, &frames, None)?;
     }
 
-    let (frames, hold, proof) =
-        prove(worker, registry, bot, caller, trace, peer, &about, body).await?;
-    charge_body(worker, bot, trace, peer, &head.headers, &frames)?;
-
-    if let Some(handshake) = bot.verifier.handshake(&frames, &proof) {
+    if let Some(handshake) = bot.verifier.handshake(&frames, &proof, id) {
         return Ok(shake(handshake));
     }
-    let guard = match begin_delivery(worker, bot, &head.headers, &frames) {
+    let guard = match begin_delivery(worker, &found, &head.headers, &frames) {
         None => None,
         Some(Begin::Fresh(guard)) => Some(guard),
         Some(Begin::InFlight) => return Err(Reject::InTheMaking),
@@ -128,15 +171,51 @@ async fn pass(
 
     // One turn of the loop: what else has arrived is verified before this is sent, and a close that came meanwhile is seen.
     tokio::task::yield_now().await;
-    let identity = Identity {
-        socket: &caller.text,
-        trusted,
-        id: &trace.id,
-    };
-    let request = forward::rebuild(bot, head, &identity, Frames::new(frames, hold));
-    let pool = &view.pools[bot.upstream];
+    match &bot.way {
+        Way::Forward(way) => {
+            let identity = Identity {
+                socket: &caller.text,
+                trusted,
+                id: &trace.id,
+            };
+            let request = forward::rebuild(way, head, &identity, Frames::new(frames, hold));
+            send_on(view, way, request, caller, trace, guard).await
+        }
+        Way::Chat(talk) => {
+            let message = Message {
+                worker,
+                view,
+                timer: &caller.timer,
+                talk,
+                found: &found,
+                id,
+                peer,
+            };
+            Box::pin(converse::answer(
+                message,
+                trace,
+                &mut head.headers,
+                frames,
+                hold,
+                guard,
+            ))
+            .await
+        }
+    }
+}
+
+/// Forwards a request and lets the answer stream back.
+async fn send_on(
+    view: &View,
+    way: &Forward,
+    request: client::Outgoing,
+    caller: &Caller,
+    trace: &mut Trace,
+    guard: Option<Guard>,
+) -> Result<Response<Reply>, Reject> {
+    let pool = &view.pools[way.upstream];
     trace.upstream(pool);
-    let response = client::send(pool, request, &caller.timer)
+    let response = client::send(pool, request, &caller.timer, None)
         .await
         .map_err(Reject::Upstream)?;
     let (parts, body) = response.into_parts();
@@ -144,47 +223,97 @@ async fn pass(
     Ok(Response::from_parts(parts, reply))
 }
 
-/// Verification and the limits of the head, around the body: what the head alone decides is decided before a byte of it is read.
-///
-/// A future of its own, so that the hash in the making takes no room while the upstream is waited for.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "each is a stage's own fact; a struct for one call would only hide them"
-)]
-async fn prove(
-    worker: &Worker,
-    registry: &Registry,
-    bot: &Bot,
-    caller: &Caller,
-    trace: &mut Trace,
+/// Who asks, as far as the head tells: what every proof and limit looks at.
+struct Asker<'a> {
+    worker: &'a Worker,
+    registry: &'a Registry,
+    caller: &'a Caller,
     peer: IpAddr,
-    about: &Head<'_>,
-    body: &mut Incoming,
-) -> Result<(Vec<Bytes>, Option<Hold>, Proof), Reject> {
-    let now = Unix::from_millis(trace.began_ms.cast_signed());
-    let verifier = &bot.verifier;
-    let mut check = verifier.begin(about, now).map_err(Reject::Unverified)?;
-    let by_head = verifier.decided_by_head();
-    if by_head {
-        charge_head(worker, bot, trace, peer, about.headers)?;
+    about: Head<'a>,
+}
+
+impl Asker<'_> {
+    /// What a bot's own settings say of the head, before anything is proven.
+    fn admit(
+        &self,
+        trace: &mut Trace,
+        view: &Rc<View>,
+        found: &Found<'_, '_>,
+    ) -> Result<(), Reject> {
+        let bot = found.bot;
+        trace.bot(view, found);
+        let forwards = matches!(bot.way, Way::Forward(_));
+        origin::check(bot.cors.as_ref(), forwards, self.about.headers)?;
+        if bot.allow_from.is_empty() || bot.allow_from.iter().any(|net| net.contains(&self.peer)) {
+            Ok(())
+        } else {
+            Err(Reject::Address)
+        }
     }
-    let (frames, hold) = receive(worker, &caller.timer, registry, body, &mut check).await?;
-    trace.received(&frames);
-    let proof = check.finish(about, &frames).map_err(Reject::Unverified)?;
-    trace.verified(&proof, now.seconds());
-    if !by_head {
-        charge_head(worker, bot, trace, peer, about.headers)?;
+
+    /// Verification and the limits of the head, around the body: what the head alone decides is decided before a byte of it is read.
+    ///
+    /// A future of its own, so that the hash in the making takes no room while the upstream is waited for.
+    async fn prove(
+        &self,
+        trace: &mut Trace,
+        found: &Found<'_, '_>,
+        body: &mut Incoming,
+    ) -> Result<(Vec<Bytes>, Option<Hold>, Proof), Reject> {
+        let now = Unix::from_millis(trace.began_ms.cast_signed());
+        let verifier = &found.bot.verifier;
+        let mut check = verifier
+            .begin(&self.about, now, found.id())
+            .map_err(Reject::Unverified)?;
+        let by_head = verifier.decided_by_head();
+        if by_head {
+            charge_head(self.worker, found, trace, self.peer, self.about.headers)?;
+        }
+        let timer = &self.caller.timer;
+        let (frames, hold) = receive(self.worker, timer, self.registry, body, |frame| {
+            check.update(frame)
+        })
+        .await?;
+        trace.received(&frames);
+        let proof = check
+            .finish(&self.about, &frames)
+            .map_err(Reject::Unverified)?;
+        trace.verified(&proof, now.seconds());
+        if !by_head {
+            charge_head(self.worker, found, trace, self.peer, self.about.headers)?;
+        }
+        Ok((frames, hold, proof))
     }
-    Ok((frames, hold, proof))
+
+    /// The same where the body had to be read first, because it names the bot.
+    fn prove_whole(
+        &self,
+        trace: &mut Trace,
+        found: &Found<'_, '_>,
+        frames: &[Bytes],
+    ) -> Result<Proof, Reject> {
+        let now = Unix::from_millis(trace.began_ms.cast_signed());
+        let verifier = &found.bot.verifier;
+        let mut check = verifier
+            .begin(&self.about, now, found.id())
+            .map_err(Reject::Unverified)?;
+        frames.iter().for_each(|frame| check.update(frame));
+        let proof = check
+            .finish(&self.about, frames)
+            .map_err(Reject::Unverified)?;
+        trace.verified(&proof, now.seconds());
+        charge_head(self.worker, found, trace, self.peer, self.about.headers)?;
+        Ok(proof)
+    }
 }
 
 fn begin_delivery(
     worker: &Worker,
-    bot: &Bot,
+    found: &Found<'_, '_>,
     headers: &HeaderMap,
     frames: &[Bytes],
 ) -> Option<Begin> {
-    let duplicates = bot.duplicates.as_ref()?;
+    let duplicates = found.bot.duplicates.as_ref()?;
     let id = duplicates
         .by
         .read(headers, frames, &mut worker.scratch.borrow_mut())?;
@@ -193,7 +322,7 @@ fn begin_delivery(
     } else {
         Some(frames)
     };
-    let key = duplicates::key(&bot.id, &id, body);
+    let key = duplicates::key(found.id(), &id, body);
     Some(
         worker
             .shared

@@ -5,9 +5,11 @@
 
 mod answer;
 mod event;
+mod few;
 
 pub use answer::{Answer, Attachment, Fault, Outcome, Refusal, ToolCall, Usage};
 pub use event::{Call, Event, File, Kind, Native, Part, Role, Turn, User};
+pub use few::Few;
 
 /// What an AI is asked: everything that its codec may write into the request.
 #[derive(Debug)]

@@ -6,6 +6,7 @@
 pub mod cells;
 mod family;
 mod page;
+mod upstreams;
 
 pub use cells::{BotCells, UpstreamCells, WorkerCells};
 pub use page::{CONTENT_TYPE, Readings};

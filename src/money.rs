@@ -20,10 +20,22 @@ pub struct Price {
 impl Price {
     /// What that many tokens cost, rounded up.
     pub fn of(&self, usage: Usage) -> MicroCents {
-        let thousandths = u128::from(usage.input) * u128::from(self.input)
-            + u128::from(usage.output) * u128::from(self.output);
+        let cost = |tokens: u64, price: u64| u128::from(tokens) * u128::from(price);
+        let input = cost(usage.input, self.input);
+        let thousandths = input.saturating_add(cost(usage.output, self.output));
         u64::try_from(thousandths.div_ceil(1000)).unwrap_or(u64::MAX)
     }
+}
+
+/// How long a budget lasts until it begins anew. Days and months are those of UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Period {
+    /// From midnight to midnight.
+    Day,
+    /// From the first of a month.
+    Month,
+    /// For ever.
+    Total,
 }
 
 #[cfg(test)]

@@ -5,7 +5,6 @@ use crate::buffer::{Hold, SMALL};
 use crate::clock;
 use crate::gate::Fault;
 use crate::reject::Reject;
-use crate::signature::Check;
 use crate::timers::Timer;
 use crate::worker::Worker;
 use bytes::{Bytes, BytesMut};
@@ -17,13 +16,13 @@ use std::task::Poll;
 /// Frames smaller than this are gathered, so that a body sent byte by byte costs bytes and not frames.
 const GATHER: usize = 2 * 1024;
 
-/// Reads the body whole, within its size, its deadline and the budget, and feeds the check as it arrives.
+/// Reads the body whole, within its size, its deadline and the budget, and shows each frame to `see` as it arrives.
 pub async fn receive(
     worker: &Worker,
     timer: &Timer,
     registry: &Registry,
     body: &mut Incoming,
-    check: &mut Check<'_>,
+    mut see: impl FnMut(&[u8]),
 ) -> Result<(Vec<Bytes>, Option<Hold>), Reject> {
     let max = registry.max_body;
     if body.is_end_stream() {
@@ -62,7 +61,7 @@ pub async fn receive(
         if !hold.grow(data.len() as u64, declared.max(received)) {
             return Err(Reject::BufferFull);
         }
-        check.update(&data);
+        see(&data);
         if data.len() < GATHER && !frames.is_empty() {
             gathered.extend_from_slice(&data);
             if gathered.len() >= SMALL as usize {

@@ -1,9 +1,12 @@
 //! Every refusal of the line, and the one place that maps it to a status, a code word and a sentence.
 
 use crate::client::{Cause, Sent, UpstreamError};
-use crate::dialect::default_error;
+use crate::dialect::{Malformed, default_error};
 use crate::gate::Fault;
+use crate::message::{self, Outcome, Refusal};
 use crate::signature::Failure;
+use crate::upstream::Unsupported;
+use std::time::Duration;
 
 /// Why a request was not forwarded, or its forwarding failed.
 #[derive(Debug)]
@@ -18,8 +21,20 @@ pub enum Reject {
     Expectation,
     /// No bot has this path.
     NotFound,
+    /// A bot of this path takes no such method.
+    Method,
+    /// The body is of a kind that the dialect does not know, or is encoded.
+    ContentType,
+    /// A page of this origin may not call.
+    Origin,
+    /// This address may not call.
+    Address,
     /// A handshake's own word was wrong.
     Forbidden,
+    /// The body names no bot that is here; the caller learns no more than from a wrong signature.
+    UnknownBot,
+    /// The body is no message of its dialect.
+    Malformed(Malformed),
     /// The signature is not right. The caller never learns why.
     Unverified(Failure),
     /// A bot's bucket is empty.
@@ -32,6 +47,20 @@ pub enum Reject {
     BufferFull,
     /// The same delivery is being answered right now.
     InTheMaking,
+    /// Too many messages of one conversation wait for their turn.
+    Crowded,
+    /// The turn of this message did not come in time.
+    TurnTimeout,
+    /// The bot has spent what it may.
+    Budget,
+    /// No AI of this bot can take what the message holds.
+    Unsupported(Unsupported),
+    /// Every AI of this bot is left alone, for this long at least.
+    Unavailable(Duration),
+    /// The AI refused the request.
+    Refused(Refusal),
+    /// The AI's answer is none.
+    Answer(message::Fault),
     /// The upstream failed.
     Upstream(UpstreamError),
 }
@@ -50,7 +79,7 @@ pub struct Face {
 }
 
 /// Every reason that a refusal, by the gate or by the line, can be counted under.
-pub const REASONS: [&str; 18] = [
+pub const REASONS: [&str; 42] = [
     "caller_gone",
     "framing",
     "head_timeout",
@@ -58,13 +87,37 @@ pub const REASONS: [&str; 18] = [
     "dot_segments",
     "expectation",
     "not_found",
+    "method",
+    "content_type",
+    "origin",
+    "address",
     "forbidden",
+    "unknown_bot",
     "signature",
+    "malformed",
     "limit",
     "too_large",
     "body_timeout",
     "buffer_full",
     "duplicate",
+    "conversation_full",
+    "conversation_timeout",
+    "budget",
+    "unsupported",
+    "breaker_open",
+    "ai_limited",
+    "ai_exhausted",
+    "ai_overloaded",
+    "ai_key_refused",
+    "ai_rejected",
+    "ai_slow",
+    "ai_failed",
+    "answer_senseless",
+    "answer_cut",
+    "answer_refused",
+    "answer_filtered",
+    "answer_empty",
+    "answer_broken",
     "upstream_timeout",
     "upstream_unreachable",
     "upstream_error",
@@ -86,17 +139,30 @@ impl Reject {
             Self::DotSegments => face(400, "invalid_request", "dot_segments", None),
             Self::Expectation => face(417, "invalid_request", "expectation", None),
             Self::NotFound => face(404, "not_found", "not_found", None),
+            Self::Method => face(405, "method_not_allowed", "method", None),
+            Self::ContentType => face(415, "unsupported_media_type", "content_type", None),
+            Self::Origin => face(403, "forbidden", "origin", None),
+            Self::Address => face(403, "forbidden", "address", None),
             Self::Forbidden => face(403, "forbidden", "forbidden", None),
+            Self::UnknownBot => face(401, "unauthorized", "unknown_bot", None),
             Self::Unverified(_) => face(401, "unauthorized", "signature", None),
+            Self::Malformed(_) => face(400, "invalid_request", "malformed", None),
             Self::Limited => face(429, "rate_limit", "limit", None),
             Self::TooLarge => face(413, "too_large", "too_large", None),
             Self::BodyTimeout => face(408, "timeout", "body_timeout", None),
             Self::BufferFull => face(503, "overloaded", "buffer_full", Some(1)),
             Self::InTheMaking => face(409, "conflict", "duplicate", Some(1)),
+            Self::Crowded => face(429, "rate_limit", "conversation_full", Some(1)),
+            Self::TurnTimeout => face(504, "upstream_timeout", "conversation_timeout", None),
+            Self::Budget => face(402, "budget_exceeded", "budget", None),
+            Self::Unsupported(_) => face(400, "invalid_request", "unsupported", None),
+            Self::Unavailable(_) => face(503, "upstream_unavailable", "breaker_open", None),
+            Self::Refused(refusal) => refusal_face(refusal.outcome),
+            Self::Answer(fault) => face(502, "upstream_error", answer_reason(*fault), None),
             Self::Upstream(error) => match error.cause {
                 Cause::Deadline(_) => face(504, "upstream_timeout", "upstream_timeout", None),
                 Cause::Busy => face(503, "overloaded", "upstream_queue", Some(1)),
-                Cause::Connect(_) => {
+                Cause::Connect(_) | Cause::Tls(_) => {
                     face(502, "upstream_unreachable", "upstream_unreachable", None)
                 }
                 Cause::Broken(_) | Cause::Gone | Cause::Senseless(_) => {
@@ -114,8 +180,17 @@ impl Reject {
             Self::DotSegments => "The path must not contain dot segments".to_owned(),
             Self::Expectation => "Only the expectation 100-continue can be met".to_owned(),
             Self::NotFound => "Nothing is served at this path".to_owned(),
+            Self::Method => "This bot is spoken to by POST".to_owned(),
+            Self::ContentType => {
+                "The body must be JSON, said to be application/json, and not compressed".to_owned()
+            }
+            Self::Origin => "Pages of this origin may not call this bot".to_owned(),
+            Self::Address => "This address may not call this bot".to_owned(),
             Self::Forbidden => "The verification token is wrong".to_owned(),
-            Self::Unverified(_) => "The request could not be verified".to_owned(),
+            Self::Malformed(malformed) => malformed.to_string(),
+            Self::UnknownBot | Self::Unverified(_) => {
+                "The request could not be verified".to_owned()
+            }
             Self::Limited => "The rate limit is exceeded; try again later".to_owned(),
             Self::TooLarge => "The body is too large".to_owned(),
             Self::BodyTimeout => "The body did not arrive in time".to_owned(),
@@ -123,6 +198,17 @@ impl Reject {
             Self::InTheMaking => {
                 "The same delivery is being answered; try again in a moment".to_owned()
             }
+            Self::Crowded => {
+                "Too many messages of this conversation wait; try again in a moment".to_owned()
+            }
+            Self::TurnTimeout => {
+                "The messages before this one were not answered in time".to_owned()
+            }
+            Self::Budget => "The bot has spent its budget".to_owned(),
+            Self::Unsupported(unsupported) => unsupported.to_string(),
+            Self::Unavailable(_) => "The AI is unavailable; try again in a moment".to_owned(),
+            Self::Refused(refusal) => refusal_sentence(refusal.outcome).to_owned(),
+            Self::Answer(fault) => answer_sentence(*fault).to_owned(),
             Self::Upstream(error) => {
                 let what = match &error.cause {
                     Cause::Deadline(deadline) => {
@@ -130,6 +216,9 @@ impl Reject {
                     }
                     Cause::Busy => "The upstream has no free connection".to_owned(),
                     Cause::Connect(_) => "The upstream cannot be reached".to_owned(),
+                    Cause::Tls(_) => {
+                        "The upstream cannot be trusted or does not speak TLS".to_owned()
+                    }
                     Cause::Broken(_) | Cause::Gone => {
                         "The upstream broke the exchange off".to_owned()
                     }
@@ -145,6 +234,60 @@ impl Reject {
                 )
             }
         }
+    }
+}
+
+fn refusal_face(outcome: Outcome) -> Face {
+    let (status, code, reason) = match outcome {
+        Outcome::Limited => (429, "rate_limit", "ai_limited"),
+        Outcome::Exhausted => (503, "upstream_unavailable", "ai_exhausted"),
+        Outcome::Overloaded => (503, "overloaded", "ai_overloaded"),
+        Outcome::KeyRefused => (502, "upstream_error", "ai_key_refused"),
+        Outcome::TooLarge => (413, "too_large", "ai_rejected"),
+        Outcome::TooSlow => (504, "upstream_timeout", "ai_slow"),
+        Outcome::Rejected => (502, "upstream_error", "ai_rejected"),
+        Outcome::Failed => (502, "upstream_error", "ai_failed"),
+    };
+    Face {
+        status,
+        code,
+        reason,
+        retry_after: None,
+    }
+}
+
+fn refusal_sentence(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Limited => "The AI's rate limit is exceeded; try again later",
+        Outcome::Exhausted => "The AI's quota is used up",
+        Outcome::Overloaded => "The AI has too much to do; try again in a moment",
+        Outcome::KeyRefused => "The AI does not accept this server's key",
+        Outcome::TooLarge => "The message is too large for the AI",
+        Outcome::TooSlow => "The AI took too long",
+        Outcome::Rejected => "The AI did not take the request",
+        Outcome::Failed => "The AI failed",
+    }
+}
+
+fn answer_reason(fault: message::Fault) -> &'static str {
+    match fault {
+        message::Fault::Senseless(_) => "answer_senseless",
+        message::Fault::Cut => "answer_cut",
+        message::Fault::Refused => "answer_refused",
+        message::Fault::Filtered => "answer_filtered",
+        message::Fault::Empty => "answer_empty",
+        message::Fault::BrokeOff => "answer_broken",
+    }
+}
+
+fn answer_sentence(fault: message::Fault) -> &'static str {
+    match fault {
+        message::Fault::Senseless(_) => "The AI's answer makes no sense",
+        message::Fault::Cut => "The AI's answer was cut short at its token limit",
+        message::Fault::Refused => "The AI refused to answer",
+        message::Fault::Filtered => "The AI's answer was withheld by a content filter",
+        message::Fault::Empty => "The AI's answer is empty",
+        message::Fault::BrokeOff => "The AI's answer broke off",
     }
 }
 

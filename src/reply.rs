@@ -3,6 +3,7 @@
 use crate::client::{Incoming, Received, UpstreamError};
 use crate::clock;
 use crate::duplicates::{Guard, LARGEST_BODY, Stored};
+use crate::speech::Speech;
 use crate::trace::Trace;
 use bytes::Bytes;
 use http::response::Parts;
@@ -26,6 +27,7 @@ pub struct Reply {
 enum Source {
     Full(Bytes),
     Upstream(Box<Incoming>),
+    Speech(Box<Speech>),
     Ended,
 }
 
@@ -71,6 +73,30 @@ impl Reply {
         }
     }
 
+    /// An answer that is on its way piece by piece. Of a repeated delivery's only the fact is kept.
+    pub fn speech(speech: Box<Speech>, guard: Option<Guard>) -> Self {
+        let kept = guard.map(|guard| Kept {
+            guard,
+            status: StatusCode::OK,
+            headers: HeaderMap::new(),
+            pieces: Vec::new(),
+            streamed: true,
+        });
+        Self {
+            source: Source::Speech(speech),
+            kept,
+            trace: None,
+        }
+    }
+
+    /// All of the body, where it was made in one piece and has not left yet.
+    pub fn whole(&self) -> Option<&[u8]> {
+        match &self.source {
+            Source::Full(body) => Some(body),
+            _ => None,
+        }
+    }
+
     /// The answer that an earlier delivery got; an empty 200 where it was not kept.
     pub fn repeat(stored: &Stored) -> Response<Self> {
         let mut response = Response::new(Self::full(stored.body.clone().unwrap_or_default()));
@@ -91,7 +117,17 @@ impl Reply {
 
     /// The last piece is out: what was kept is stored.
     fn end(&mut self) {
-        self.source = Source::Ended;
+        let source = std::mem::replace(&mut self.source, Source::Ended);
+        if let (Source::Speech(speech), Some(trace)) = (source, &mut self.trace) {
+            match speech.fate() {
+                Ok((usage, cost)) => trace.spent(usage, cost),
+                Err(reason) => {
+                    // What broke off is no answer: the sender may repeat it.
+                    trace.broke_off(reason);
+                    self.kept = None;
+                }
+            }
+        }
         // Any other outcome frees the id, so that the sender's retry is let through.
         let Some(kept) = self.kept.take().filter(|kept| kept.status.is_success()) else {
             return;
@@ -128,6 +164,7 @@ impl Body for Reply {
             Source::Full(body) if body.is_empty() => Poll::Ready(None),
             Source::Full(body) => Poll::Ready(Some(Ok(std::mem::take(body)))),
             Source::Upstream(body) => body.poll_data(cx),
+            Source::Speech(speech) => speech.poll_piece(cx).map(|piece| piece.map(Ok)),
             Source::Ended => Poll::Ready(None),
         };
         polled.map(|piece| match piece {
@@ -159,6 +196,7 @@ impl Body for Reply {
         match &self.source {
             Source::Full(body) => body.is_empty(),
             Source::Upstream(body) => body.is_end_stream(),
+            Source::Speech(speech) => speech.is_over(),
             Source::Ended => true,
         }
     }
@@ -167,6 +205,7 @@ impl Body for Reply {
         match &self.source {
             Source::Full(body) => SizeHint::with_exact(body.len() as u64),
             Source::Upstream(body) => body.size_hint(),
+            Source::Speech(_) => SizeHint::default(),
             Source::Ended => SizeHint::with_exact(0),
         }
     }

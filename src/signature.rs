@@ -8,6 +8,7 @@ mod address;
 mod candidates;
 mod check;
 mod compile;
+mod derive;
 mod failure;
 mod fault;
 mod field;
@@ -96,13 +97,19 @@ impl Verifier {
         self.schemes.iter().all(Scheme::unproven)
     }
 
-    /// Checks all that the head can tell: the headers' shape, the window, and the token where that is all there is.
-    pub fn begin(&self, head: &Head<'_>, now: Unix) -> Result<Check<'_>, Failure> {
+    /// Checks all that the head can tell: the headers' shape, the window, and the token where that is all there is. `bot` is
+    /// the id that is spoken to: its own secret counts where secrets are derived.
+    pub fn begin<'v>(
+        &'v self,
+        head: &Head<'_>,
+        now: Unix,
+        bot: &'v str,
+    ) -> Result<Check<'v>, Failure> {
         let mut check = Check {
             parts: SmallVec::new(),
         };
         for scheme in &self.schemes {
-            check.parts.push(Part::new(scheme, now));
+            check.parts.push(Part::new(scheme, bot, now));
             if let Some(part) = check.parts.last_mut() {
                 part.begin(head)?;
             }
@@ -123,11 +130,11 @@ impl Verifier {
     }
 
     /// What a verified request asks, where it only asks whether this address is ours; it is answered and goes no further.
-    pub fn handshake(&self, frames: &[Bytes], proof: &Proof) -> Option<Handshake> {
+    pub fn handshake(&self, frames: &[Bytes], proof: &Proof, bot: &str) -> Option<Handshake> {
         self.schemes
             .iter()
             .zip(&proof.secrets)
-            .find_map(|(scheme, secret)| handshake::signed(scheme, frames, *secret))
+            .find_map(|(scheme, secret)| handshake::signed(scheme, frames, *secret, bot))
     }
 }
 

@@ -107,3 +107,94 @@ impl Drop for Timer {
         self.timers.0.borrow_mut().remove(self.key);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+    use std::task::Wake;
+
+    /// Counts how often a task was woken.
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Relaxed);
+        }
+    }
+
+    struct Task(Arc<Woken>, Waker);
+
+    impl Task {
+        fn new() -> Self {
+            let woken = Arc::new(Woken::default());
+            Self(woken.clone(), Waker::from(woken))
+        }
+
+        fn polls(&self, timer: &Timer) -> bool {
+            timer.poll(&Context::from_waker(&self.1)).is_ready()
+        }
+
+        fn woken(&self) -> usize {
+            self.0.0.swap(0, Relaxed)
+        }
+    }
+
+    #[test]
+    fn a_deadline_is_where_it_was_set_last_whoever_waits_already() {
+        let timers = Rc::<Timers>::default();
+        let (timer, task) = (timers.timer(), Task::new());
+        assert!(!task.polls(&timer));
+        timers.sweep(u64::MAX - 1);
+        assert_eq!(task.woken(), 0, "it is not set");
+        // Nobody polls between the store and the sweep: the waker of before serves.
+        for (first, then) in [(10, 20), (20, 10)] {
+            timer.set(first);
+            timer.set(then);
+            timers.sweep(then - 1);
+            assert_eq!(task.woken(), 0);
+            assert!(!task.polls(&timer));
+            timers.sweep(then);
+            assert_eq!(task.woken(), 1);
+            assert!(task.polls(&timer));
+        }
+    }
+
+    #[test]
+    fn a_deadline_that_passed_is_told_until_it_is_moved() {
+        let timers = Rc::<Timers>::default();
+        let (timer, task) = (timers.timer(), Task::new());
+        // It passes before anyone waits for it, and whoever comes then finds it so.
+        timer.set(10);
+        timers.sweep(10);
+        assert!(task.polls(&timer));
+        timer.set(20);
+        assert!(!task.polls(&timer));
+        for _ in 0..3 {
+            timers.sweep(20);
+            assert_eq!(task.woken(), 1, "it did not look yet, so it is woken again");
+        }
+        assert!(task.polls(&timer));
+        timer.clear();
+        timers.sweep(u64::MAX - 1);
+        assert_eq!((task.woken(), task.polls(&timer)), (0, false));
+    }
+
+    #[test]
+    fn who_polled_last_is_woken() {
+        let timers = Rc::<Timers>::default();
+        let timer = timers.timer();
+        let (before, after) = (Task::new(), Task::new());
+        timer.set(10);
+        assert!(!before.polls(&timer) && !after.polls(&timer));
+        timers.sweep(10);
+        assert_eq!((before.woken(), after.woken()), (0, 1));
+        timers.wake_all();
+        assert_eq!((before.woken(), after.woken()), (0, 1));
+        drop(timer);
+        timers.sweep(10);
+        assert_eq!(after.woken(), 0, "it is gone");
+    }
+}

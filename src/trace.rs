@@ -1,20 +1,27 @@
 //! The trace of a request: gathered on its way, counted and logged in one place whatever became of it.
 
 use crate::access_log::{Record, Text};
+use crate::bot::{Door, Found};
 use crate::client::{Pool, UpstreamError};
 use crate::clock;
+use crate::dialect::{Chat, default_error};
 use crate::forward::X_REQUEST_ID;
 use crate::gate::Fault;
 use crate::limit::{RuleSet, Standing, Verdict, retry_after};
-use crate::reject::{Face, Reject, error_body};
+use crate::message::Usage;
+use crate::money::MicroCents;
+use crate::origin;
+use crate::reject::{Face, Reject};
 use crate::reply::Reply;
 use crate::signature::Proof;
 use crate::worker::{View, Worker};
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
 
 const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -34,6 +41,8 @@ pub struct Trace {
     bot: Option<(Rc<View>, usize)>,
     pool: Option<Rc<Pool>>,
     standing: Option<Standing>,
+    chat: Option<&'static dyn Chat>,
+    origin: Option<HeaderValue>,
     record: Record,
 }
 
@@ -73,14 +82,27 @@ impl Trace {
             bot: None,
             pool: None,
             standing: None,
+            chat: None,
+            origin: None,
             record,
         })
     }
 
+    /// What its path leads to: from here on errors are told in the dialect's own shape, and to a page that may read them.
+    pub fn door(&mut self, door: &Door<'_, '_>, headers: &HeaderMap) {
+        self.chat = door.dialect().chat;
+        if let Some(cors) = door.cors() {
+            let origin = headers.get(header::ORIGIN);
+            self.origin = origin
+                .filter(|origin| cors.lists(origin.as_bytes()))
+                .cloned();
+        }
+    }
+
     /// Which bot it is for.
-    pub fn bot(&mut self, view: &Rc<View>, index: usize) {
-        self.record.bot = view.registry.bots().get(index).map(|bot| bot.id.clone());
-        self.bot = Some((view.clone(), index));
+    pub fn bot(&mut self, view: &Rc<View>, found: &Found<'_, '_>) {
+        self.record.bot = Some(found.named.map_or_else(|| found.bot.id.clone(), Arc::from));
+        self.bot = Some((view.clone(), found.index));
     }
 
     /// Who really sent it.
@@ -124,9 +146,36 @@ impl Trace {
         }
     }
 
+    /// What an answer cost.
+    pub fn spent(&mut self, usage: Usage, cost: MicroCents) {
+        if let Some((view, index)) = &self.bot {
+            view.bots[*index].spent(usage.input, usage.output, cost);
+        }
+    }
+
+    /// The same AI is asked once more.
+    pub fn retried(&mut self) {
+        if let Some(pool) = &self.pool {
+            pool.cells().retried.up();
+        }
+    }
+
+    /// An AI could not answer, and another one or the same again is asked.
+    pub fn attempt_failed(&mut self, reject: &Reject) {
+        if let Reject::Upstream(error) = reject {
+            self.failed(error);
+        }
+        if let Some(pool) = &self.pool {
+            pool.cells().passed_over.up();
+        }
+    }
+
     /// The response as it leaves, with the trace in its body's keeping.
     pub fn answer(mut self: Box<Self>, mut response: Response<Reply>) -> Response<Reply> {
         response.headers_mut().insert(X_REQUEST_ID, self.id.clone());
+        if let Some(origin) = &self.origin {
+            origin::allow(origin, response.headers_mut());
+        }
         if let (Some(standing), Some(rules)) = (&self.standing, self.rules()) {
             let fields = [
                 (RATELIMIT_POLICY, rules.policy().cloned()),
@@ -148,16 +197,8 @@ impl Trace {
     pub fn refuse(mut self: Box<Self>, reject: &Reject) -> Response<Reply> {
         let face = reject.face();
         self.note(reject, face);
-        let mut response = Response::new(Reply::full(
-            error_body(&reject.sentence(), face.code).into(),
-        ));
-        *response.status_mut() =
-            StatusCode::from_u16(face.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = error_response(self.chat, reject);
         let headers = response.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/json"),
-        );
         match (face.retry_after, reject, &self.standing) {
             (Some(seconds), _, _) => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(u16::from(seconds)));
@@ -166,6 +207,18 @@ impl Trace {
                 headers.insert(header::RETRY_AFTER, retry_after(standing.wait_us));
             }
             _ => {}
+        }
+        if let Reject::Method = reject {
+            headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
+        }
+        let wait = match reject {
+            Reject::Refused(refusal) => refusal.retry_after,
+            Reject::Unavailable(wait) => Some((*wait).max(Duration::from_secs(1))),
+            _ => None,
+        };
+        if let Some(wait) = wait {
+            let seconds = wait.as_millis().div_ceil(1000) as u64;
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if let Reject::Upstream(error) = reject {
             headers.insert(
@@ -240,6 +293,24 @@ impl Drop for Trace {
             log.push(std::mem::take(&mut self.record));
         }
     }
+}
+
+/// The answer that says a refusal, in the shape of the dialect where one is known.
+pub fn error_response(chat: Option<&dyn Chat>, reject: &Reject) -> Response<Reply> {
+    let face = reject.face();
+    let mut body = Vec::new();
+    match chat {
+        Some(chat) => chat.refuse(face.status, &reject.sentence(), face.code, &mut body),
+        None => default_error(&reject.sentence(), face.code, &mut body),
+    }
+    let mut response = Response::new(Reply::full(body.into()));
+    *response.status_mut() =
+        StatusCode::from_u16(face.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    response
 }
 
 /// A request id that may be echoed and logged: 1 to 64 characters that mean nothing to anyone.

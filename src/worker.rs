@@ -2,14 +2,20 @@
 
 use crate::access_log::{AccessLog, Producer};
 use crate::bot::Registry;
+use crate::budget::Budgets;
 use crate::buffer::Budget;
 use crate::client::Pool;
+use crate::client::breaker::{Breaker, Position};
+use crate::clock;
+use crate::conversation::Conversations;
 use crate::duplicates::Ledger;
 use crate::limit::{Limiter, Sweeper};
 use crate::metrics::{BotCells, Metrics, Readings, WorkerCells};
 use crate::timers::Timers;
 use http::HeaderValue;
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -34,16 +40,28 @@ pub struct Shared {
     pub limiter: Limiter,
     /// All deliveries of late.
     pub ledger: Arc<Ledger>,
+    /// All conversations.
+    pub conversations: Arc<Conversations>,
+    /// What every bot has spent.
+    pub budgets: Arc<Budgets>,
     /// The access log, unless it is off. No worker touches it: each has a producer.
     pub log: Mutex<Option<AccessLog>>,
     /// All counters.
     pub metrics: Arc<Metrics>,
+    /// How the upstreams have been of late, by name.
+    pub breakers: Mutex<BTreeMap<Box<str>, Arc<Breaker>>>,
 }
 
 impl Shared {
     /// The access log's own end.
     pub fn log(&self) -> MutexGuard<'_, Option<AccessLog>> {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.log)
+    }
+
+    /// How the upstream of that name has been of late: the same value for all workers, and after a reload.
+    fn breaker(&self, name: &str) -> Arc<Breaker> {
+        let mut breakers = lock(&self.breakers);
+        breakers.entry(name.into()).or_default().clone()
     }
 
     /// What the stores say now.
@@ -60,8 +78,26 @@ impl Shared {
             duplicates_bytes: duplicates.bytes,
             duplicates: duplicates.outcomes(),
             access_log_dropped: self.log().as_ref().map_or(0, AccessLog::dropped),
+            breakers: lock(&self.breakers)
+                .iter()
+                .map(|(name, breaker)| (name.clone(), position(breaker), breaker.opened()))
+                .collect(),
         }
     }
+}
+
+/// A breaker's position as the metrics page shows it.
+fn position(breaker: &Breaker) -> u64 {
+    match breaker.position() {
+        Position::Closed => 0,
+        Position::Open => 1,
+        Position::HalfOpen => 2,
+    }
+}
+
+/// Nothing that holds these locks can leave their value half changed.
+fn lock<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
+    value.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What a reload replaces, as one worker sees it. A request keeps the view it began with.
@@ -71,6 +107,8 @@ pub struct View {
     pub registry: Arc<Registry>,
     /// This worker's connections, by the index of the upstream.
     pub pools: Vec<Rc<Pool>>,
+    /// How the upstreams have been of late, by their index.
+    pub breakers: Vec<Arc<Breaker>>,
     /// What it counts, by the index of the bot.
     pub bots: Vec<Arc<BotCells>>,
 }
@@ -90,6 +128,7 @@ pub struct Worker {
     pub cells: Arc<WorkerCells>,
     /// Where its access log records go, if anywhere.
     pub log: Option<Producer>,
+    rooms: Rc<Rooms>,
     view: RefCell<Rc<View>>,
     workers: usize,
     draining: Cell<bool>,
@@ -114,6 +153,7 @@ impl Worker {
             scratch: RefCell::default(),
             cells,
             log,
+            rooms: Rc::default(),
             view,
             workers,
             draining: Cell::new(false),
@@ -156,7 +196,21 @@ impl Worker {
         }
         self.sweeper.borrow_mut().tick(&self.shared.limiter, now);
         self.shared.ledger.sweep(now);
+        self.shared.conversations.sweep(clock::unix_ms());
         self.timers.sweep(now);
+    }
+
+    /// An empty buffer for a request to work in, given back when it is dropped.
+    pub fn room(&self) -> Room {
+        Room {
+            bytes: self.rooms.0.borrow_mut().pop().unwrap_or_default(),
+            rooms: self.rooms.clone(),
+        }
+    }
+
+    /// A fresh id of 32 hexadecimal digits.
+    pub fn long_id(&self) -> String {
+        uuid::Uuid::new_v4().simple().to_string()
     }
 
     /// A fresh request id: 16 hexadecimal digits that do not repeat in this worker and hardly elsewhere.
@@ -170,6 +224,47 @@ impl Worker {
         let mut text = [0; 16];
         let _ = hex::encode_to_slice(mixed.to_be_bytes(), &mut text);
         HeaderValue::from_bytes(&text).unwrap_or(HeaderValue::from_static("0"))
+    }
+}
+
+/// How many empty buffers a worker keeps.
+const ROOMS: usize = 64;
+/// A larger buffer is not kept, in bytes.
+const ROOM_MAX: usize = 64 * 1024;
+
+/// The empty buffers of a worker.
+#[derive(Debug, Default)]
+struct Rooms(RefCell<Vec<Vec<u8>>>);
+
+/// A buffer that a request works in.
+#[derive(Debug)]
+pub struct Room {
+    bytes: Vec<u8>,
+    rooms: Rc<Rooms>,
+}
+
+impl Deref for Room {
+    type Target = Vec<u8>;
+
+    fn deref(&self) -> &Vec<u8> {
+        &self.bytes
+    }
+}
+
+impl DerefMut for Room {
+    fn deref_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        let mut bytes = std::mem::take(&mut self.bytes);
+        let mut rooms = self.rooms.0.borrow_mut();
+        if (1..=ROOM_MAX).contains(&bytes.capacity()) && rooms.len() < ROOMS {
+            bytes.clear();
+            rooms.push(bytes);
+        }
     }
 }
 
@@ -204,14 +299,20 @@ impl View {
             })
         });
         let pools = pools.collect();
+        let breakers = registry
+            .upstreams
+            .iter()
+            .map(|upstream| shared.breaker(&upstream.name))
+            .collect();
         let bots = registry
             .bots()
             .iter()
-            .map(|bot| shared.metrics.bot(cells, &bot.id))
+            .map(|bot| shared.metrics.bot(cells, &bot.label()))
             .collect();
         Self {
             registry,
             pools,
+            breakers,
             bots,
         }
     }

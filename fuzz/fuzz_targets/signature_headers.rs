@@ -30,6 +30,7 @@ static VERIFIERS: LazyLock<Vec<Verifier>> = LazyLock::new(|| {
             table.body_unauthenticated = Some(true);
             let secret = DatedSecret {
                 value: Secret::new(key(name)),
+                derive: false,
                 not_after: None,
             };
             let url = PublicUrl::of_bot("https://b.example:8443/in", "/in/*");
@@ -75,7 +76,7 @@ fuzz_target!(|data: &[u8]| {
     };
     let frames: Vec<Bytes> = body.chunks(7).map(Bytes::copy_from_slice).collect();
     let _ = verifier.greeting(&head);
-    let Ok(mut check) = verifier.begin(&head, Unix::from_seconds(1_760_000_000)) else {
+    let Ok(mut check) = verifier.begin(&head, Unix::from_seconds(1_760_000_000), "bot") else {
         return;
     };
     frames.iter().for_each(|frame| check.update(frame));

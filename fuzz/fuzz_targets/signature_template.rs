@@ -19,6 +19,7 @@ fuzz_target!(|data: &[u8]| {
     };
     let secret = DatedSecret {
         value: Secret::new("dTpzZWNyZXQ="),
+        derive: false,
         not_after: None,
     };
     let url = PublicUrl::of_server("https://b.example");
@@ -34,7 +35,7 @@ fuzz_target!(|data: &[u8]| {
         content_type: Some("application/x-www-form-urlencoded"),
         body,
     };
-    let Ok(signed) = scheme.sign(&outgoing, now) else {
+    let Ok(signed) = scheme.sign(&outgoing, now, "bot") else {
         return;
     };
     let mut headers = HeaderMap::new();
@@ -61,7 +62,7 @@ fuzz_target!(|data: &[u8]| {
     };
     let mut verdicts = [1, 64, usize::MAX].map(|size| {
         let frames: Vec<Bytes> = body.chunks(size).map(Bytes::copy_from_slice).collect();
-        let mut check = verifier.begin(&head, now)?;
+        let mut check = verifier.begin(&head, now, "bot")?;
         frames.iter().for_each(|frame| check.update(frame));
         check.finish(&head, &frames)
     });

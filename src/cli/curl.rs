@@ -63,8 +63,13 @@ impl Request {
         self
     }
 
-    /// With what the bot's schemes add.
-    pub(super) fn signed(mut self, verifier: &Verifier, now: Unix) -> Result<Self, CannotSign> {
+    /// With what the schemes of the bot with this id add.
+    pub(super) fn signed(
+        mut self,
+        verifier: &Verifier,
+        now: Unix,
+        bot: &str,
+    ) -> Result<Self, CannotSign> {
         for scheme in verifier.schemes() {
             let content_type = self.headers.first().map(|(_, value)| value.as_str());
             let signed = scheme.sign(
@@ -76,6 +81,7 @@ impl Request {
                     body: &self.body,
                 },
                 now,
+                bot,
             )?;
             if let Some(body) = signed.body {
                 self.body = body;

@@ -5,7 +5,7 @@ use super::{LogFormat, log, output, run};
 use crate::app::App;
 use crate::clock;
 use crate::config;
-use crate::dialect::{DIALECTS, Dialect};
+use crate::dialect::{self, Dialect};
 use crate::signature::{Unix, Verifier};
 use bytes::Bytes;
 use http::Response;
@@ -52,7 +52,7 @@ async fn show(once: bool, format: LogFormat) -> Result<bool, String> {
     let verifiers: Vec<_> = settings
         .bots
         .iter()
-        .map(|bot| (bot.path.sample(), bot.verifier.clone()))
+        .map(|bot| (bot.path.sample(&bot.id), bot.verifier.clone()))
         .collect();
     let app = App::start(settings, format.of_log())
         .await
@@ -77,7 +77,7 @@ async fn show(once: bool, format: LogFormat) -> Result<bool, String> {
         "DIALECT", "REQUEST", "STATUS", "TIME"
     );
     let mut lines = String::new();
-    for (dialect, (path, verifier)) in DIALECTS.iter().zip(&verifiers) {
+    for (dialect, (path, verifier)) in dialects().zip(&verifiers) {
         for exchange in exchanges(dialect, &format!("http://{at}{path}"), verifier)? {
             let answer = exchange.request.send(at).await?;
             right &= answer.status == exchange.expected;
@@ -114,13 +114,19 @@ async fn show(once: bool, format: LogFormat) -> Result<bool, String> {
     Ok(right)
 }
 
+/// The dialects that are shown: those whose messages the embedded backend can answer as they are.
+fn dialects() -> impl Iterator<Item = &'static Dialect> {
+    let all = dialect::DIALECTS.iter().copied();
+    all.filter(|dialect| dialect.chat.is_none())
+}
+
 /// One bot per dialect, in the order of the table.
 fn configuration(backend: SocketAddr) -> String {
     let mut text = format!(
         "[server]\nhttp = [\"127.0.0.1:0\"]\naccess_log = \"off\"\ndrain = \"2s\"\n\n\
          [upstreams.backend]\nkind = \"passthrough\"\nurl = \"http://{backend}\"\n"
     );
-    for dialect in DIALECTS {
+    for dialect in dialects() {
         let name = dialect.name;
         let _ = write!(
             text,
@@ -151,7 +157,11 @@ fn exchanges(dialect: &Dialect, url: &str, verifier: &Verifier) -> Result<Vec<Ex
         sample.body.as_bytes().to_vec(),
     )?;
     let signed = plain
-        .signed(verifier, Unix::from_millis(clock::unix_ms().cast_signed()))
+        .signed(
+            verifier,
+            Unix::from_millis(clock::unix_ms().cast_signed()),
+            &format!("demo_{}", dialect.name),
+        )
         .map_err(|error| error.to_string())?;
     let mut broken = signed.clone();
     if let Some((_, value)) = broken.headers.last_mut() {

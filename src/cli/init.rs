@@ -1,6 +1,8 @@
 //! `botgate init`: a configuration to start from.
 
 use super::output;
+use crate::dialect::{self, DIALECTS, Dialect};
+use clap::builder::PossibleValuesParser;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write as _};
@@ -9,16 +11,30 @@ use std::process::ExitCode;
 use uuid::Uuid;
 
 const FILE: &str = "botgate.toml";
-const TEMPLATE: &str = include_str!("init.toml");
+/// For a bot whose bytes are handed on.
+const RAW: &str = include_str!("init.toml");
+/// Upstream and bot of every other dialect; what stands before them is the same.
+const CHAT: &str = include_str!("chat.toml");
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// What the bot's callers speak.
+    #[arg(long, value_name = "NAME", default_value = "raw",
+        value_parser = PossibleValuesParser::new(DIALECTS.iter().map(|dialect| dialect.name)))]
+    dialect: String,
+}
 
 /// Writes `botgate.toml`, readable by its owner alone because it holds a secret; never over another one.
-pub(crate) fn init() -> ExitCode {
+pub(crate) fn init(arguments: &Arguments) -> ExitCode {
+    let Some(dialect) = dialect::find(&arguments.dialect) else {
+        return output::failed("there is no such dialect");
+    };
     let mut secret = [0; 32];
     if SystemRandom::new().fill(&mut secret).is_err() {
         return output::failed("the system gives no random numbers");
     }
     let bot = format!("bt_{}", Uuid::new_v4());
-    let text = configuration(&bot, &hex::encode(secret));
+    let text = configuration(dialect, &bot, &hex::encode(secret));
     let file = OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -41,8 +57,22 @@ pub(crate) fn init() -> ExitCode {
     }
 }
 
-fn configuration(bot: &str, secret: &str) -> String {
-    TEMPLATE
+fn configuration(dialect: &Dialect, bot: &str, secret: &str) -> String {
+    let mut text = RAW.to_owned();
+    if let Some(chat) = dialect.chat {
+        text.truncate(RAW.find("[upstreams.backend]").unwrap_or(RAW.len()));
+        text.push_str(CHAT);
+        if chat.answers_later() {
+            text.push_str(
+                "reply = { mode = \"sync\" }               # the answer is the response\n",
+            );
+        }
+        if chat.keeps_history() {
+            text.push_str("conversation = { ttl = \"24h\", window = 20 }   # how long it is remembered, how much is sent along\n");
+        }
+    }
+    text.replace("DIALECT", dialect.name)
+        .replace("PRESET", dialect.preset.unwrap_or("hmac"))
         .replace("BOT_ID", bot)
         .replace("FRESH_SECRET", secret)
 }
@@ -55,29 +85,37 @@ mod tests {
 
     #[test]
     fn what_it_writes_is_accepted_without_a_warning() {
-        let text = configuration("bt_d9c4b4f2-3c5e-4a0e-9a57-0f6f4f9a2c11", &"ab".repeat(32));
-        let (settings, warnings) = config::parse(&text, Path::new(FILE), &|_| None).unwrap();
-        assert!(warnings.is_empty(), "{}", warnings.human(false));
-        assert_eq!(
-            settings.bots[0].id,
-            "bt_d9c4b4f2-3c5e-4a0e-9a57-0f6f4f9a2c11"
-        );
-        assert!(settings.bots[0].duplicates.is_some() && !settings.bots[0].limits.is_empty());
+        let id = "bt_d9c4b4f2-3c5e-4a0e-9a57-0f6f4f9a2c11";
+        for dialect in DIALECTS {
+            let text = configuration(dialect, id, &"ab".repeat(32));
+            let (settings, warnings) = config::parse(&text, Path::new(FILE), &|_| None)
+                .unwrap_or_else(|report| panic!("{}", report.human(false)));
+            assert!(warnings.is_empty(), "{}", warnings.human(false));
+            let bot = &settings.bots[0];
+            assert_eq!((bot.id.as_str(), bot.dialect), (id, dialect.name));
+            assert!(!bot.limits.is_empty());
+            assert_eq!(bot.duplicates.is_some(), dialect.chat.is_none());
+        }
     }
 
     /// The lines that are comments for the user to take in must be right as well.
     #[test]
     fn what_it_suggests_is_accepted() {
-        let text = configuration("bt_x", &"ab".repeat(32));
-        let suggested: String = text
-            .lines()
-            .map(|line| line.strip_prefix("#: ").unwrap_or(line))
-            .map(|line| format!("{line}\n"))
-            .collect();
-        assert!(suggested.len() < text.len());
-        let env = |name: &str| (name == "BOTGATE_ADMIN_TOKEN").then(|| "token".to_owned());
-        let (settings, _) = config::parse(&suggested, Path::new(FILE), &env)
-            .unwrap_or_else(|report| panic!("{}", report.human(false)));
-        assert!(settings.admin.is_some_and(|admin| admin.token.is_some()));
+        for dialect in DIALECTS {
+            let text = configuration(dialect, "bt_x", &"ab".repeat(32));
+            let suggested: String = text
+                .lines()
+                .map(|line| line.strip_prefix("#: ").unwrap_or(line))
+                .map(|line| format!("{line}\n"))
+                .collect();
+            assert!(suggested.len() < text.len());
+            let env = |name: &str| {
+                let known = ["BOTGATE_ADMIN_TOKEN", "OPENAI_API_KEY"];
+                known.contains(&name).then(|| "token".to_owned())
+            };
+            let (settings, _) = config::parse(&suggested, Path::new(FILE), &env)
+                .unwrap_or_else(|report| panic!("{}", report.human(false)));
+            assert!(settings.admin.is_some_and(|admin| admin.token.is_some()));
+        }
     }
 }

@@ -3,7 +3,7 @@
 use super::curl::Request;
 use super::{Configuration, LogFormat, output};
 use crate::config::{self, Settings};
-use crate::signature::Unix;
+use crate::signature::{Unix, Verifier};
 use crate::{clock, dialect};
 use std::path::Path;
 use std::process::ExitCode;
@@ -13,10 +13,13 @@ const BODY_MAX: u64 = 64 * 1024 * 1024;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// The bot's id.
+    /// The bot's id; of a template any id that it stands for.
     pub(crate) bot: String,
     #[command(flatten)]
     pub(crate) configuration: Configuration,
+    /// The dialect, where bots of several stand for this id.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) dialect: Option<String>,
     /// The body, or @FILE; by default the dialect's test message.
     #[arg(short, long = "data", value_name = "BODY|@FILE")]
     pub(crate) data: Option<String>,
@@ -25,7 +28,7 @@ pub(crate) struct Arguments {
     pub(crate) url: Option<String>,
 }
 
-/// Prints the curl line that sends the body to the bot, signed with its first secret.
+/// Prints the curl line that sends the body to the bot, signed with its first secret, which is shown where it is derived.
 pub(crate) fn sign(arguments: Arguments, format: Option<LogFormat>) -> ExitCode {
     let settings = match config::load(&arguments.configuration.path()) {
         Ok((settings, _)) => settings,
@@ -34,6 +37,7 @@ pub(crate) fn sign(arguments: Arguments, format: Option<LogFormat>) -> ExitCode 
     match line(
         &settings,
         &arguments.bot,
+        arguments.dialect.as_deref(),
         arguments.data.as_deref(),
         arguments.url.as_deref(),
     ) {
@@ -45,28 +49,30 @@ pub(crate) fn sign(arguments: Arguments, format: Option<LogFormat>) -> ExitCode 
 fn line(
     settings: &Settings,
     id: &str,
+    dialect: Option<&str>,
     body: Option<&str>,
     url: Option<&str>,
 ) -> Result<String, String> {
-    let bot = settings
-        .bots
-        .iter()
-        .find(|bot| bot.id == id)
-        .ok_or_else(|| {
-            let known: Vec<_> = settings.bots.iter().map(|bot| bot.id.as_str()).collect();
-            format!("there is no bot \"{id}\"; there is: {}", known.join(", "))
-        })?;
+    let bot = settings.bot(id, dialect).ok_or_else(|| {
+        let known = settings.bots.iter();
+        let known = known.map(|bot| format!("{}{}", bot.id, if bot.template { "*" } else { "" }));
+        let known: Vec<_> = known.collect();
+        format!("there is no bot \"{id}\"; there is: {}", known.join(", "))
+    })?;
     let dialect = dialect::find(bot.dialect).ok_or("the bot's dialect is unknown")?;
     let url = match url {
         Some(url) => url.to_owned(),
         None => {
             let listener = settings.server.http.first().ok_or("there is no listener")?;
-            format!("http://{listener}{}", bot.path.sample())
+            format!("http://{listener}{}", bot.path.sample(id))
         }
     };
     let body_text = body;
     let body = match body {
-        None => dialect.sample.body.as_bytes().to_vec(),
+        None => dialect
+            .sample
+            .body_for(id, bot.name.as_deref())
+            .into_bytes(),
         Some(text) => match text.strip_prefix('@') {
             None => text.as_bytes().to_vec(),
             Some(path) => {
@@ -81,13 +87,27 @@ fn line(
         body,
     )?;
     let request = request.with_file(body_text.and_then(|text| text.strip_prefix('@')));
-    Ok(request
+    let line = request
         .signed(
             &bot.verifier,
             Unix::from_millis(clock::unix_ms().cast_signed()),
+            id,
         )
         .map_err(|error| error.to_string())?
-        .curl())
+        .curl();
+    Ok(match secret(&bot.verifier, id) {
+        Some(secret) => format!("# the secret of {id}: {secret}\n{line}"),
+        None => line,
+    })
+}
+
+/// What a caller in the name of this id is given as its secret, where that is derived and so written nowhere.
+fn secret(verifier: &Verifier, id: &str) -> Option<String> {
+    let secret = verifier
+        .schemes()
+        .iter()
+        .find_map(|scheme| scheme.derived_secret(id))?;
+    Some(String::from_utf8_lossy(secret.expose()).into_owned())
 }
 
 fn read(path: &Path) -> std::io::Result<Vec<u8>> {

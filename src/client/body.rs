@@ -66,7 +66,7 @@ impl Incoming {
             && length <= rest.len() as u64
         {
             // More than was announced belongs to no response.
-            if reusable && sent == Sent::Sent && length == rest.len() as u64 {
+            if reusable && request.is_out() && length == rest.len() as u64 {
                 pool.put_back(up);
             }
             rest.truncate(usize::try_from(length).unwrap_or(usize::MAX));
@@ -76,7 +76,7 @@ impl Incoming {
             framing,
             ready: rest,
             up: Some(up),
-            request: (sent != Sent::Sent).then_some(request),
+            request: (!request.is_out()).then_some(request),
             sent,
             reusable,
             ended: false,
@@ -131,7 +131,7 @@ impl Incoming {
     fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Cause>> {
         // Looked at here too: one who always has something ready would never be waited for.
         if clock::coarse() >= self.schedule.total {
-            return Poll::Ready(Err(Cause::Deadline(Deadline::Total)));
+            return Poll::Ready(Err(Cause::Deadline(self.schedule.last)));
         }
         let Some(up) = &mut self.up else {
             return Poll::Ready(Err(Cause::Gone));
@@ -143,6 +143,7 @@ impl Incoming {
             self.sent = request.sent();
             if written.is_ready() {
                 // A backend that takes no more of the request may still end its response.
+                self.reusable &= request.is_out();
                 self.request = None;
             }
         }
@@ -184,12 +185,11 @@ impl Incoming {
     fn end(&mut self) {
         self.ended = true;
         self.timer.clear();
-        if let Some(up) = self.up.take()
-            && self.reusable
-            && self.sent == Sent::Sent
-            && self.ready.is_empty()
-        {
+        let Some(up) = self.up.take() else { return };
+        if self.reusable && self.request.is_none() && self.ready.is_empty() {
             self.pool.put_back(up);
+        } else {
+            up.close();
         }
     }
 }

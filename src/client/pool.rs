@@ -3,15 +3,16 @@
 #[cfg(test)]
 mod tests;
 
+use super::failure::{Cause, Deadline};
 use super::response::Early;
 use super::seats::{Seat, Seats, Turn};
-use super::{Cause, Deadline, Schedule, Target};
+use super::stream::Stream;
+use super::{Schedule, Target};
 use crate::clock;
 use crate::metrics::UpstreamCells;
 use crate::timers::Timer;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
-use std::io;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -23,6 +24,9 @@ use tokio::net::TcpStream;
 /// How long a connection may lie idle: below the 5 s after which Node closes, so that reuse does not race its FIN.
 const IDLE: Duration = Duration::from_secs(4);
 
+/// How often at the most a handshake that fails is told in full, per pool: the access log has a word for each request.
+const TELL: Duration = Duration::from_secs(60);
+
 /// The connections of one worker to one upstream.
 #[derive(Debug)]
 pub struct Pool {
@@ -30,6 +34,8 @@ pub struct Pool {
     idle: RefCell<Vec<Up>>,
     /// Apart from the pool, so that what lies idle in it does not keep it alive.
     seats: Rc<Seats>,
+    /// When a failed handshake may be told again, in nanoseconds of [`clock::now`].
+    tell: Cell<u64>,
 }
 
 impl Pool {
@@ -40,6 +46,7 @@ impl Pool {
             target,
             idle: RefCell::default(),
             seats: Seats::new(cap, cells),
+            tell: Cell::new(0),
         })
     }
 
@@ -61,7 +68,7 @@ impl Pool {
             .borrow()
             .partition_point(|up| now.saturating_sub(up.since) > old);
         let closed: Vec<Up> = self.idle.borrow_mut().drain(..keep_from).collect();
-        drop(closed);
+        closed.into_iter().for_each(Up::close);
     }
 
     /// A connection that is ready for a request: the youngest idle one that is still alive, or a new one.
@@ -126,12 +133,13 @@ impl Pool {
     async fn connect(&self, seat: Seat, timer: &Timer, schedule: &Schedule) -> Result<Up, Cause> {
         let mut dial = pin!(dial(&self.target));
         let stream = poll_fn(|cx| match dial.as_mut().poll(cx) {
-            Poll::Ready(result) => Poll::Ready(result.map_err(Cause::Connect)),
+            Poll::Ready(result) => Poll::Ready(result),
             Poll::Pending => timer
                 .poll(cx)
                 .map(|()| Err(schedule.passed(Deadline::Connect))),
         })
-        .await?;
+        .await
+        .inspect_err(|cause| self.tell(cause))?;
         self.cells().opened.up();
         Ok(Up {
             stream,
@@ -143,16 +151,40 @@ impl Pool {
     }
 }
 
-async fn dial(target: &Target) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect((target.host.as_str(), target.port)).await?;
-    stream.set_nodelay(true)?;
-    Ok(stream)
+impl Pool {
+    /// Says what is wrong with the upstream's certificate, or whatever the handshake failed at.
+    fn tell(&self, cause: &Cause) {
+        let now = clock::coarse();
+        if let Cause::Tls(refusal) = cause
+            && now >= self.tell.get()
+        {
+            self.tell.set(now.saturating_add(clock::nanos(TELL)));
+            let (host, port) = (&self.target.host, self.target.port);
+            tracing::warn!(host, port, "no TLS with an upstream: {refusal}");
+        }
+    }
+}
+
+async fn dial(target: &Target) -> Result<Stream, Cause> {
+    let dialled = TcpStream::connect((target.host.as_str(), target.port)).await;
+    let socket = dialled.map_err(Cause::Connect)?;
+    socket.set_nodelay(true).map_err(Cause::Connect)?;
+    Ok(match &target.tls {
+        None => Stream::Plain(socket),
+        Some(tls) => Stream::Tls(Box::new(tls.shake(socket).await?)),
+    })
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.idle.take().into_iter().for_each(Up::close);
+    }
 }
 
 /// One connection.
 #[derive(Debug)]
 pub(super) struct Up {
-    pub(super) stream: TcpStream,
+    pub(super) stream: Stream,
     /// What has been read of a head that is not whole yet. Empty between requests.
     pub(super) early: Early,
     since: u64,
@@ -161,6 +193,11 @@ pub(super) struct Up {
 }
 
 impl Up {
+    /// Ends a connection on which nothing is under way.
+    pub(super) fn close(mut self) {
+        self.stream.take_leave();
+    }
+
     /// Whether nothing has come on it since the last response: neither a close nor a byte that nobody asked for.
     fn is_quiet(&mut self, cx: &mut Context<'_>) -> bool {
         let mut byte = [0];

@@ -63,6 +63,9 @@ pub struct Outgoing {
     body: Frames,
     written: u64,
     total: u64,
+    /// Nothing of it waits on this side any more.
+    out: bool,
+    doubt: bool,
     /// HEAD: the response has no body, whatever it says.
     pub(super) bodiless: bool,
     /// An emptied map for the response to use.
@@ -86,6 +89,8 @@ impl Outgoing {
             body,
             written: 0,
             total,
+            out: false,
+            doubt: false,
             bodiless,
             spare: headers,
         };
@@ -103,21 +108,26 @@ impl Outgoing {
         request
     }
 
-    /// How many bytes of it went out.
+    /// How many bytes of it the socket took.
     pub(super) fn written(&self) -> u64 {
         self.written
     }
 
-    /// Whether all of it went out.
-    pub(super) fn is_written(&self) -> bool {
-        self.written == self.total
+    /// Whether all of it went out, down to the last byte that was encrypted for it.
+    pub(super) fn is_out(&self) -> bool {
+        self.out
+    }
+
+    /// A socket that holds bytes back has failed: what it was shown last may have gone out too. Nothing more is written.
+    pub(super) fn doubt(&mut self) {
+        self.doubt = true;
     }
 
     /// How far it has come.
     pub(super) fn sent(&self) -> Sent {
         match self.written {
-            0 => Sent::Unsent,
-            _ if self.is_written() => Sent::Sent,
+            0 if !self.doubt => Sent::Unsent,
+            _ if self.written == self.total => Sent::Sent,
             _ => Sent::Partial,
         }
     }
@@ -128,7 +138,10 @@ impl Outgoing {
         stream: &mut (impl AsyncWrite + Unpin),
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
-        while !self.is_written() {
+        if self.doubt {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
+        while self.written < self.total {
             let written = if self.body.frames.is_empty() {
                 let at = usize::try_from(self.written).unwrap_or(usize::MAX);
                 ready!(
@@ -143,6 +156,8 @@ impl Outgoing {
             }
             self.written += written as u64;
         }
+        ready!(Pin::new(stream).poll_flush(cx))?;
+        self.out = true;
         // What is sent is no longer held, and the next request may use the head's room.
         self.body = Frames::default();
         give_back(std::mem::take(&mut self.head));

@@ -99,7 +99,7 @@ fn is_key(text: &str) -> bool {
 
 /// Keys whose values hold no secret and often lack their quotes.
 fn is_plain(key: &str) -> bool {
-    const PLAIN: [&str; 16] = [
+    const PLAIN: [&str; 28] = [
         "http",
         "workers",
         "max_body",
@@ -116,6 +116,18 @@ fn is_plain(key: &str) -> bool {
         "path",
         "upstream",
         "duplicates",
+        "model",
+        "max_tokens",
+        "price",
+        "retries",
+        "fallback",
+        "conversation",
+        "budget",
+        "reply",
+        "stream",
+        "twiml",
+        "cors",
+        "allow_from",
     ];
     PLAIN.contains(&key.trim())
 }

@@ -1,171 +1,247 @@
 //! `[bots.ID]`: what its values mean.
 
 use super::kinds::shown;
+use super::path::{path, strip};
 use super::reading::Reading;
 use super::shape::{self, OneOrMany};
 use super::upstream::Read;
-use super::values::{self, Wrong};
 use super::verify::verify;
-use super::{Bot, PathPattern, duplicates, limit, url};
-use crate::dialect::DIALECTS;
-use crate::limit::Rule;
+use super::{Bot, PathPattern, arms, chat, cors, duplicates, limit, patience, server, url};
+use crate::dialect::{self, Dialect};
+use crate::limit::{Key, Rule};
 use crate::signature::{PublicUrl, Scheme, Verifier};
 use std::sync::Arc;
 
 /// What a bot takes from the rest of the file.
 pub(crate) struct Around<'a> {
-    /// The names of all upstreams written, in the order of `upstreams`.
+    /// The names of all upstreams written.
     pub(crate) names: &'a [String],
-    /// Those that could be read; shorter than `names` when one could not, and then no bot gets any.
-    pub(crate) upstreams: &'a [Read],
+    /// The upstreams in the same order, without those that could not be read.
+    pub(crate) upstreams: &'a [Option<Read>],
     /// The rules of `[server]`.
     pub(crate) limits: &'a [Rule],
     /// The `public_url` of `[server]`.
     pub(crate) public_url: Option<&'a str>,
 }
 
-/// Reads the table of a bot; nothing when something is wrong, which is noted.
+/// Reads the table of a bot, or of a template; nothing when something is wrong, which is noted.
 pub(crate) fn bot(
     reading: &mut Reading<'_>,
-    id: &str,
-    written: shape::Bot,
+    key: &str,
+    mut written: shape::Bot,
     around: &Around<'_>,
 ) -> Option<Bot> {
-    let at = format!("bots.{id}");
-    let path_at = format!("{at}.path");
-    check_id(reading, &at, id);
-    let path = reading.value(&path_at, written.path.as_deref(), pattern);
-    let upstream = written
-        .upstream
-        .as_deref()
-        .and_then(|name| upstream(reading, &at, name, around.names));
-    let own_url = url::public(
+    let at = format!("bots.{key}");
+    let (id, template) = match key.strip_suffix('*') {
+        Some(before) => (before, true),
+        None => (key, false),
+    };
+    check_id(reading, &at, id, template);
+    let dialect = written.dialect.as_deref().and_then(dialect::find);
+    if let Some(dialect) = dialect {
+        suits(reading, &at, template, &written, dialect);
+    }
+    // A raw template is refused as such; its other faults are those of any raw bot.
+    let template = template && dialect.is_some_and(|dialect| dialect.chat.is_some());
+    let path = path(reading, &at, id, template, &written, dialect);
+    let arms = arms::arms(reading, &at, &written, dialect, around);
+    let public_url = public_url(reading, &at, template, &written, path.as_ref(), around);
+    let proofs = schemes(
         reading,
-        &format!("{at}.public_url"),
-        written.public_url.as_deref(),
+        &at,
+        written.verify.take(),
+        public_url.as_ref(),
+        dialect,
     );
-    let public_url = match (&own_url, &written.path) {
-        (Some(url), Some(path)) => Some(PublicUrl::of_bot(url, path)),
-        _ => around.public_url.map(PublicUrl::of_server),
-    };
-    let schemes = schemes(reading, id, &at, written.verify, public_url.as_ref());
-    let limits = match &written.limit {
-        Some(own) => limit::rules(reading, &format!("{at}.limit"), own),
-        None => around.limits.to_vec(),
-    };
+    if let Some(proofs) = &proofs {
+        let used: Vec<_> = arms.all();
+        for proof in proofs {
+            if let Some(preset) = &proof.preset {
+                patience::patience(reading, &at, preset, &used, around);
+            }
+        }
+        if template {
+            check_derived(reading, &at, proofs);
+        }
+    }
+    let schemes: Option<Vec<Scheme>> =
+        proofs.map(|proofs| proofs.into_iter().map(|proof| proof.scheme).collect());
     let duplicates = schemes.as_deref().and_then(|schemes| {
         duplicates::duplicates(reading, &at, written.duplicates.as_ref(), schemes)
     });
     let strip = reading.value(&format!("{at}.strip"), written.strip.as_deref(), |text| {
         strip(text, path.as_ref())
     });
-    let upstream = upstream?;
+    let allow_from = reading.values(
+        &format!("{at}.allow_from"),
+        written.allow_from.as_deref().unwrap_or_default(),
+        server::network,
+    );
+    let limits = limits(reading, &at, &written, dialect, around);
+    let verifier = schemes.map(Verifier::new);
+    let proven = verifier
+        .as_ref()
+        .is_none_or(|verifier| !verifier.unproven());
+    let cors_at = format!("{at}.cors");
+    let cors = cors::cors(reading, &cors_at, written.cors.as_deref(), proven);
+    let dialect = dialect?;
+    let conversation = chat::conversation(reading, &at, written.conversation.as_ref(), dialect);
+    let budget = chat::budget(reading, &at, written.budget.as_ref(), &arms.all(), around);
+    chat::reply(reading, &at, written.reply.as_ref(), dialect);
+    let raw = dialect.chat.is_none();
+    let headers = match arms.upstreams.first() {
+        Some((index, _)) if raw => around.upstreams.get(*index)?.as_ref()?.headers_for(id),
+        _ => Vec::new(),
+    };
     Some(Bot {
         id: id.to_owned(),
+        template,
         name: written.name,
-        dialect: DIALECTS
-            .iter()
-            .find(|known| Some(known.name) == written.dialect.as_deref())?
-            .name,
+        dialect: dialect.name,
         path: path?,
-        upstream,
-        headers: around.upstreams.get(upstream)?.headers_for(id),
-        verifier: Arc::new(Verifier::new(schemes?)),
+        upstreams: arms.upstreams,
+        fallback: arms.fallback,
+        headers,
+        verifier: Arc::new(verifier?),
         limits,
         duplicates,
         strip,
+        system: written.system,
+        stream: written.stream.unwrap_or(false),
+        twiml: written.twiml.unwrap_or(false),
+        conversation,
+        budget,
+        cors,
+        allow_from,
     })
 }
 
-fn check_id(reading: &mut Reading<'_>, at: &str, id: &str) {
-    if id.contains('*') {
-        let fix = "write one table for each bot, with its whole id";
-        reading.error_at_key(
-            at,
-            format!(
-                "`{}` stands for many bots, which this version does not know",
-                shown(at)
-            ),
-            fix,
-        );
-    } else if !(matches!(id.len(), 1..=128)
+fn check_id(reading: &mut Reading<'_>, at: &str, id: &str, template: bool) {
+    let least = usize::from(!template);
+    if !((least..=128).contains(&id.len())
         && id
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')))
     {
-        let fix = "write 1 to 128 letters, digits, \"_\" and \"-\": [bots.bt_support]";
+        let fix = "write 1 to 128 letters, digits, \"_\" and \"-\": [bots.bt_support]; with \"*\" at its end it stands for all that begin so: [bots.\"bt_*\"]";
         reading.error_at_key(at, format!("`{}`: not a bot's id", shown(at)), fix);
     }
 }
 
-/// An exact path, or a prefix and `/*`.
-fn pattern(text: &str) -> Result<PathPattern, Wrong> {
-    let (path, prefix) = match text.strip_suffix("/*") {
-        Some(before) => (before, true),
-        None => (text, false),
+/// Notes every key that this dialect has no use for.
+fn suits(
+    reading: &mut Reading<'_>,
+    at: &str,
+    template: bool,
+    written: &shape::Bot,
+    dialect: &Dialect,
+) {
+    let Some(chat) = dialect.chat else {
+        if template {
+            reading.error_at_key(
+                at,
+                format!("`{}` stands for many bots, but a raw one has no id that its callers could name", shown(at)),
+                "write one table for each bot, with its whole id, and tell tenants apart by `limit.key`",
+            );
+        }
+        let meant = [
+            ("system", written.system.is_some()),
+            ("stream", written.stream == Some(true)),
+            ("twiml", written.twiml == Some(true)),
+            ("budget", written.budget.is_some()),
+        ];
+        for (key, _) in meant.into_iter().filter(|(_, meant)| *meant) {
+            reading.error(
+                &format!("{at}.{key}"),
+                format!(
+                    "`{}.{key}`: raw messages and their answers are handed on as they are",
+                    shown(at)
+                ),
+                "leave it out, or name the dialect that the callers speak",
+            );
+        }
+        return;
     };
-    if !(prefix && path.is_empty()) {
-        values::path(path)?;
-    }
-    Ok(PathPattern {
-        text: path.to_owned(),
-        prefix,
-    })
-}
-
-/// What is taken off must be there on every path of the bot, in whole steps.
-fn strip(text: &str, path: Option<&PathPattern>) -> Result<String, Wrong> {
-    values::path(text)?;
-    let text = text.trim_end_matches('/');
-    if text.is_empty() {
-        return Err(Wrong::new("nothing to take off", "leave it out"));
-    }
-    let never = || {
-        Wrong::new(
-            "never stands before the bot's `path`",
-            "write the front of `path`, in whole steps",
-        )
-    };
-    match path.map(|path| path.text.strip_prefix(text)) {
-        Some(None) => Err(never()),
-        Some(Some(rest)) if !(rest.is_empty() || rest.starts_with('/')) => Err(never()),
-        _ => Ok(text.to_owned()),
-    }
-}
-
-fn upstream(reading: &mut Reading<'_>, at: &str, name: &str, names: &[String]) -> Option<usize> {
-    let index = names.iter().position(|known| known == name);
-    if index.is_none() && !reading.has(&format!("upstreams.{name}")) {
-        let known: Vec<_> = names.iter().map(String::as_str).collect();
-        let fix = match known.as_slice() {
-            [] => format!("add a table: [upstreams.{}]", shown(name)),
-            known => {
-                super::example::known_or_nearest(name, known, |name| format!("{:?}", shown(name)))
-            }
-        };
+    let unable = [
+        (
+            "stream",
+            written.stream == Some(true) && chat.stream().is_none(),
+            "callers of this dialect cannot read a stream: an answer is one JSON object",
+        ),
+        (
+            "twiml",
+            written.twiml == Some(true) && !chat.takes_forms(),
+            "only forms are answered in TwiML, and this dialect takes none",
+        ),
+        (
+            "strip",
+            written.strip.is_some(),
+            "nothing of the caller's path goes to an AI",
+        ),
+    ];
+    for (key, _, why) in unable.into_iter().filter(|(_, unable, _)| *unable) {
         reading.error(
-            &format!("{at}.upstream"),
-            format!("`{}.upstream` names no upstream that is here", shown(at)),
-            fix,
+            &format!("{at}.{key}"),
+            format!("`{}.{key}`: {why}", shown(at)),
+            "leave it out",
         );
     }
-    index
+}
+
+fn public_url(
+    reading: &mut Reading<'_>,
+    at: &str,
+    template: bool,
+    written: &shape::Bot,
+    path: Option<&PathPattern>,
+    around: &Around<'_>,
+) -> Option<PublicUrl> {
+    let own_at = format!("{at}.public_url");
+    let own = url::public(reading, &own_at, written.public_url.as_deref());
+    match (&own, path) {
+        (Some(_), _) if template => {
+            reading.error(
+                &own_at,
+                format!(
+                    "`{}` is one address, and `{}` stands for many bots",
+                    shown(&own_at),
+                    shown(at)
+                ),
+                "write public_url under [server]: the whole path follows it",
+            );
+            own.as_deref().map(PublicUrl::of_server)
+        }
+        (Some(url), Some(PathPattern { text, prefix: true })) => {
+            Some(PublicUrl::of_bot(url, &format!("{text}/*")))
+        }
+        (Some(url), Some(PathPattern { text, .. })) => Some(PublicUrl::of_bot(url, text)),
+        _ => around.public_url.map(PublicUrl::of_server),
+    }
+}
+
+/// A scheme, and the preset that it came from.
+struct Proof {
+    at: String,
+    scheme: Scheme,
+    preset: Option<String>,
 }
 
 fn schemes(
     reading: &mut Reading<'_>,
-    id: &str,
     at: &str,
     written: Option<serde_json::Value>,
     url: Option<&PublicUrl>,
-) -> Option<Vec<Scheme>> {
+    dialect: Option<&Dialect>,
+) -> Option<Vec<Proof>> {
+    let own = dialect.and_then(|dialect| dialect.preset);
+    let bot = at;
     let at = format!("{at}.verify");
     let (tables, is_list) = match written? {
         serde_json::Value::Array(tables) => (tables, true),
         table => (vec![table], false),
     };
     let count = tables.len();
-    let mut schemes = Vec::with_capacity(count);
+    let mut proofs = Vec::with_capacity(count);
     for (index, table) in tables.into_iter().enumerate() {
         let at = if is_list {
             format!("{at}[{index}]")
@@ -175,34 +251,64 @@ fn schemes(
         let serde_json::Value::Object(table) = table else {
             continue;
         };
-        schemes.extend(verify(reading, id, &at, table, url));
+        if let Some((scheme, preset)) = verify(reading, bot, &at, table, url, own) {
+            proofs.push(Proof { at, scheme, preset });
+        }
     }
-    (schemes.len() == count).then_some(schemes)
+    (proofs.len() == count).then_some(proofs)
 }
 
-/// Two bots cannot answer to the same path.
-pub(crate) fn check_paths(reading: &mut Reading<'_>, bots: &[Bot]) {
-    let mut taken = std::collections::HashMap::new();
-    for bot in bots {
-        let Some(other) = taken.insert(&bot.path, bot) else {
-            continue;
-        };
+/// One secret for all, or none, would let any id of a template speak for every other.
+fn check_derived(reading: &mut Reading<'_>, at: &str, proofs: &[Proof]) {
+    for proof in proofs.iter().filter(|proof| !proof.scheme.derived()) {
         let message = format!(
-            "`bots.{}` and `bots.{}` have the same path",
-            other.id, bot.id
+            "`{}` stands for many bots, so each id needs a secret of its own: else any id could speak for all",
+            shown(at)
         );
-        let (path, other) = (
-            format!("bots.{}.path", bot.id),
-            format!("bots.{}.path", other.id),
-        );
-        reading.clash(
-            &path,
-            &other,
-            "the other one",
-            message,
-            "give one of them a path of its own".to_owned(),
+        let fix = if proof.scheme.asymmetric() {
+            "write one table for each bot: the public key of a sender cannot be derived"
+        } else {
+            "write secrets = [{ derive = \"${env:MASTER}\" }], the master made by: openssl rand -hex 32"
+        };
+        reading.error(&proof.at, message, fix);
+    }
+}
+
+/// The bot's own rules, else its dialect's, else the server's.
+fn limits(
+    reading: &mut Reading<'_>,
+    at: &str,
+    written: &shape::Bot,
+    dialect: Option<&Dialect>,
+    around: &Around<'_>,
+) -> Vec<Rule> {
+    let limit_at = format!("{at}.limit");
+    let rules = match (
+        &written.limit,
+        dialect.and_then(|dialect| dialect.per_minute),
+    ) {
+        (Some(own), _) => limit::rules(reading, &limit_at, own),
+        // What is written and wrong is not replaced by what would be there otherwise.
+        (None, _) if reading.has(&limit_at) => Vec::new(),
+        (None, Some(count)) => vec![limit::per_minute(count)],
+        (None, None) => around.limits.to_vec(),
+    };
+    let raw = dialect.is_some_and(|dialect| dialect.chat.is_none());
+    if raw && rules.iter().any(|rule| rule.key == Key::User) {
+        reading.error(
+            if reading.has(&limit_at) {
+                &limit_at
+            } else {
+                at
+            },
+            format!(
+                "`{}` is limited by user, but a raw bot's messages are not read for one",
+                shown(at)
+            ),
+            "give it a limit with key = \"peer\", \"header:NAME\" or \"json:/pointer\"",
         );
     }
+    rules
 }
 
 impl OneOrMany<shape::Limit> {

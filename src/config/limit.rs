@@ -4,7 +4,8 @@ use super::kinds::shown;
 use super::reading::Reading;
 use super::shape::{Limit, OneOrMany};
 use super::values;
-use crate::limit::{Key, Rule, RuleError};
+use crate::limit::{Key, Rate, Rule, RuleError};
+use std::time::Duration;
 
 /// Reads the rules at `path`; the wrong ones are noted and left out.
 pub(crate) fn rules(
@@ -17,6 +18,18 @@ pub(crate) fn rules(
         .into_iter()
         .filter_map(|(path, limit)| rule(reading, &path, limit))
         .collect()
+}
+
+/// What a dialect sets for its bots: so many a minute, all of which may come at once.
+pub(crate) fn per_minute(count: u64) -> Rule {
+    Rule {
+        rate: Rate {
+            count,
+            period: Duration::from_secs(60),
+        },
+        burst: count,
+        key: Key::Bot,
+    }
 }
 
 fn rule(reading: &mut Reading<'_>, path: &str, written: &Limit) -> Option<Rule> {

@@ -1,8 +1,8 @@
-//! `[server]` and `[admin]`: what their values mean.
+//! `[server]`, `[admin]` and `[state]`: what their values mean.
 
 use super::reading::Reading;
 use super::values::{self, Wrong};
-use super::{AccessLog, Admin, Server, Timeouts, shape, url};
+use super::{AccessLog, Admin, Server, State, Timeouts, shape, url};
 use crate::secret::Secret;
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -131,6 +131,31 @@ pub(crate) fn admin(reading: &mut Reading<'_>, written: &shape::Admin) -> Option
     })
 }
 
+/// `[state]`.
+pub(crate) fn state(reading: &mut Reading<'_>, written: &shape::State) -> State {
+    reading.value(
+        "state.store",
+        written.store.as_deref(),
+        |store| match store {
+            "embedded" => Ok(()),
+            _ => Err(Wrong::new(
+                "no such store is there in this version",
+                "write store = \"embedded\", or leave it out: a folder of this process alone",
+            )),
+        },
+    );
+    if written.path.as_deref() == Some("") {
+        reading.error(
+            "state.path",
+            "`state.path` is empty",
+            "write the path of a folder",
+        );
+    }
+    State {
+        path: reading.file(written.path.as_deref().unwrap_or("botgate-data")),
+    }
+}
+
 /// `127.0.0.1:8080`, `[::1]:8080`.
 fn address(text: &str) -> Result<SocketAddr, Wrong> {
     text.parse().map_err(|_| {
@@ -142,7 +167,7 @@ fn address(text: &str) -> Result<SocketAddr, Wrong> {
 }
 
 /// `10.0.0.0/8`; an address alone is the network of that one.
-fn network(text: &str) -> Result<IpNet, Wrong> {
+pub(crate) fn network(text: &str) -> Result<IpNet, Wrong> {
     let alone = || text.parse::<IpAddr>().map(IpNet::from);
     text.parse().or_else(|_| alone()).map_err(|_| {
         Wrong::new(

@@ -1,9 +1,12 @@
 //! What a configuration resolves to: the values that the rest of the program is built from.
 
 use crate::limit::Rule;
+use crate::money::{MicroCents, Period, Price};
+use crate::placeholder::Field;
 use crate::secret::Secret;
 use crate::signature::{IdSource, Verifier};
 use http::{HeaderName, HeaderValue};
+use ipnet::IpNet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,10 +19,33 @@ pub struct Settings {
     pub server: Server,
     /// The operator's side; absent: none is opened.
     pub admin: Option<Admin>,
+    /// What is kept on disk.
+    pub state: State,
     /// In the order of the file.
     pub upstreams: Vec<Upstream>,
-    /// In the order of the file; ids are unique, and so are paths.
+    /// In the order of the file. Ids are unique, templates apart from bots; paths are, too, but where an id tells bots apart:
+    /// one in the body, or a template's.
     pub bots: Vec<Bot>,
+}
+
+impl Settings {
+    /// The bot with this id: one with a table of its own, else the template with the longest front of it. `dialect` leaves out
+    /// the others.
+    pub fn bot(&self, id: &str, dialect: Option<&str>) -> Option<&Bot> {
+        let bots = || {
+            let all = self.bots.iter();
+            all.filter(move |bot| dialect.is_none_or(|name| bot.dialect == name))
+        };
+        let listed = bots().find(|bot| !bot.template && bot.id == id);
+        let is_id = matches!(id.len(), 1..=128)
+            && id
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+        listed.or_else(|| {
+            let templates = bots().filter(|bot| bot.template && is_id && id.starts_with(&bot.id));
+            templates.max_by_key(|bot| bot.id.len())
+        })
+    }
 }
 
 /// `[server]`.
@@ -42,7 +68,7 @@ pub struct Server {
     /// Where a line per request goes. Default standard error.
     pub access_log: AccessLog,
     /// Peers whose `X-Forwarded-*` headers are believed.
-    pub trusted_proxies: Vec<ipnet::IpNet>,
+    pub trusted_proxies: Vec<IpNet>,
     /// How the world sees this server, without a slash at its end.
     pub public_url: Option<String>,
 }
@@ -80,19 +106,50 @@ pub struct Admin {
     pub probes: Option<SocketAddr>,
 }
 
+/// `[state]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State {
+    /// The folder of the embedded database. Default `botgate-data` beside the configuration file.
+    pub path: PathBuf,
+}
+
 /// `[upstreams.NAME]`, a backend.
 #[derive(Clone, Debug)]
 pub struct Upstream {
     /// Its name in the file.
     pub name: String,
+    /// What it speaks: `passthrough`, or the name of a codec.
+    pub kind: &'static str,
+    /// Whether TLS is spoken to it: its URL begins with `https`.
+    pub tls: bool,
+    /// Certificates that are trusted beside the platform's own: PEM text, looked at but not verified.
+    pub ca: Option<String>,
     /// What goes into `Host`: host and, where the URL has one, port.
     pub authority: String,
     /// A host name or an address, an IPv6 one without its brackets.
     pub host: String,
-    /// The port; 80 unless the URL has one.
+    /// The port; 80, or 443 with TLS, unless the URL has one.
     pub port: u16,
     /// The URL's path without a slash at its end; goes before the request's own. Often empty.
     pub prefix: String,
+    /// Where a codec's requests go: path and query. Empty for `passthrough`.
+    pub endpoint: String,
+    /// What its requests are authorised with; absent: a field of `fields` may do it.
+    pub key: Option<Secret>,
+    /// The model; always there for `openai` and `anthropic`.
+    pub model: Option<String>,
+    /// The most tokens that are asked for. Default 4,096.
+    pub max_tokens: u32,
+    /// The system text that it gets after the bot's own.
+    pub system: Option<String>,
+    /// The version of its API, one of its codec's; `None`: the codec's default.
+    pub version: Option<&'static str>,
+    /// What its tokens cost; `None`: nothing that is counted.
+    pub price: Option<Price>,
+    /// How often a call is repeated where that is safe: 0 to 5. Default 1.
+    pub retries: u32,
+    /// Header fields of its requests, filled in for each. A raw bot's are filled in already: [`Bot::headers`].
+    pub fields: Vec<Field>,
     /// How long it may take.
     pub timeouts: UpstreamTimeouts,
     /// Sockets to it, over all workers. Default 1,024.
@@ -115,45 +172,92 @@ pub struct UpstreamTimeouts {
 /// `[bots.ID]`.
 #[derive(Clone, Debug)]
 pub struct Bot {
-    /// The table's key, `[A-Za-z0-9_-]{1,128}`.
+    /// The table's key, `[A-Za-z0-9_-]{1,128}`; a template's without its `*`, and so perhaps empty.
     pub id: String,
+    /// Whether it stands for every id that begins with `id` and has no table of its own. The longest such `id` counts.
+    pub template: bool,
     /// What people call it.
     pub name: Option<String>,
     /// A name out of the dialects' table.
     pub dialect: &'static str,
     /// Which requests are this bot's.
     pub path: PathPattern,
-    /// An index into [`Settings::upstreams`].
-    pub upstream: usize,
-    /// What this bot's requests carry to its upstream besides the caller's headers: the upstream's `headers`, `{bot}`
-    /// already filled in, each value marked as sensitive.
+    /// Indices into [`Settings::upstreams`], each once, with its weight: 0 to 1,000, not all 0. One, unless a list is written;
+    /// none where the dialect can do without.
+    pub upstreams: Vec<(usize, u32)>,
+    /// Indices of those that are asked when the chosen one fails, in this order.
+    pub fallback: Vec<usize>,
+    /// What a raw bot's requests carry to its upstream besides the caller's headers: the upstream's `headers`, `{bot}`
+    /// already filled in, each value marked as sensitive. Empty for every other dialect.
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// Who may speak for it.
     pub verifier: Arc<Verifier>,
-    /// Its own rules, else the server's; every one must admit.
+    /// Its own rules, else its dialect's, else the server's; every one must admit.
     pub limits: Vec<Rule>,
     /// Whether and how a repeated delivery is known.
     pub duplicates: Option<Duplicates>,
     /// What is taken off the path before it goes upstream; begins with a slash, does not end in one.
     pub strip: Option<String>,
+    /// The system text that its AI gets before any other.
+    pub system: Option<String>,
+    /// Whether answers are streamed.
+    pub stream: bool,
+    /// Whether forms are always answered in TwiML.
+    pub twiml: bool,
+    /// How its conversations are kept; `None`: they are not.
+    pub conversation: Option<Conversation>,
+    /// What it may spend.
+    pub budget: Option<Budget>,
+    /// Which pages may call from a browser; `None`: none may.
+    pub cors: Option<Cors>,
+    /// Networks that may call; empty: all.
+    pub allow_from: Vec<IpNet>,
+}
+
+/// How long conversations are remembered, and how much of them is sent along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Conversation {
+    /// After its last message a conversation is forgotten. Default 24 h.
+    pub ttl: Duration,
+    /// How many past messages go along, at most 200. Default 20.
+    pub window: usize,
+}
+
+/// What a bot may spend in a period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// The cap.
+    pub cap: MicroCents,
+    /// How long until it begins anew.
+    pub per: Period,
+}
+
+/// Pages that may call a bot from the browser.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cors {
+    /// All of them; then `origins` is empty.
+    pub any: bool,
+    /// These: `scheme://host[:port]` as browsers write it, in lower case, without the scheme's own port.
+    pub origins: Vec<String>,
 }
 
 /// A bot's path.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PathPattern {
-    /// The path; for a prefix what stands before `/*`, which is empty for `/*` alone.
+    /// The path; for a prefix what stands before `/*`, which is empty for `/*` alone. A template's may have `{bot}` as one of
+    /// its steps, in the place of the id.
     pub text: String,
     /// True for `text/*`: everything that begins with `text/`.
     pub prefix: bool,
 }
 
 impl PathPattern {
-    /// A path that it matches.
-    pub fn sample(&self) -> String {
+    /// A path that it matches, of the bot with this id.
+    pub fn sample(&self, id: &str) -> String {
         if self.prefix {
             format!("{}/hello", self.text)
         } else {
-            self.text.clone()
+            self.text.replace("{bot}", id)
         }
     }
 }

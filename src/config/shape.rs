@@ -1,9 +1,14 @@
 //! How a configuration is written: the keys, their types and what they mean. The reader and the JSON Schema are both made
 //! from these types, so a key exists here or nowhere.
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+mod bot;
+mod upstream;
+
+pub(crate) use bot::{Bot, Budget, Conversation, Duplicates, Per, Reply, Upstreams, Weighted};
+pub(crate) use upstream::{Deadlines, Price, Timeout, Upstream};
+
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// Botgate's configuration, a TOML file. Any string may hold ${env:NAME} and ${file:PATH}.
@@ -15,10 +20,12 @@ pub(crate) struct File {
     pub(crate) server: Option<Server>,
     /// The operator's side: health, readiness, metrics.
     pub(crate) admin: Option<Admin>,
+    /// What is kept on disk.
+    pub(crate) state: Option<State>,
     /// The backends, by name.
     #[schemars(extend("maxProperties" = 1000))]
     pub(crate) upstreams: Option<BTreeMap<String, Upstream>>,
-    /// The bots, by id: letters, digits, "_" and "-", at most 128.
+    /// The bots, by id: letters, digits, "_" and "-", at most 128; with "*" at its end it stands for all that begin so.
     #[schemars(extend("maxProperties" = 10000))]
     pub(crate) bots: Option<BTreeMap<String, Bot>>,
 }
@@ -108,105 +115,16 @@ pub(crate) struct Admin {
     pub(crate) probes: Option<String>,
 }
 
-/// A backend.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Upstream {
-    /// What it speaks.
-    #[schemars(required, example = &"passthrough")]
-    pub(crate) kind: Option<Kind>,
-    /// Where it is; its path goes before the request's own.
-    #[schemars(required, example = &"http://127.0.0.1:5000")]
-    pub(crate) url: Option<String>,
-    /// Headers for its requests; {bot} stands for the bot's id.
-    #[schemars(
-        example = json!({ "X-Bot-ID": "{bot}" }),
-        extend("maxProperties" = 64, "additionalProperties" = { "type": "string", "writeOnly": true })
-    )]
-    pub(crate) headers: Option<BTreeMap<String, String>>,
-    /// How long an exchange with it may take; one string is the total.
-    #[schemars(example = &"30s", extend("default" = "30s"))]
-    pub(crate) timeout: Option<Timeout>,
-    /// Sockets to it, over all workers.
-    #[schemars(range(min = 1, max = 1_000_000), example = 1024, extend("default" = 1024))]
-    pub(crate) max_connections: Option<u32>,
-}
-
-/// What an upstream speaks.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Kind {
-    /// The same bytes as the caller.
-    Passthrough,
-}
-
-/// The total, or the four deadlines.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub(crate) enum Timeout {
-    /// The total.
-    Total(String),
-    /// One by one.
-    Each(Deadlines),
-}
-
-/// The four deadlines of an exchange; the first three never exceed the total.
+/// What is kept on disk.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Deadlines {
-    /// Until the socket is connected.
-    #[schemars(example = &"2s", extend("default" = "2s"))]
-    pub(crate) connect: Option<String>,
-    /// From the request's last byte to the answer's first.
-    #[schemars(example = &"30s", extend("default" = "30s"))]
-    pub(crate) first_byte: Option<String>,
-    /// Between two pieces of the answer.
-    #[schemars(example = &"30s", extend("default" = "30s"))]
-    pub(crate) idle: Option<String>,
-    /// All of it.
-    #[schemars(example = &"30s", extend("default" = "30s"))]
-    pub(crate) total: Option<String>,
-}
-
-/// A bot: who may speak to it, how often, and which backend answers.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Bot {
-    /// What people call it.
-    #[schemars(example = &"Support Bot")]
-    pub(crate) name: Option<String>,
-    /// The wire format of its callers.
-    #[schemars(required, schema_with = "dialects")]
-    pub(crate) dialect: Option<String>,
-    /// Which requests are its own: a path, or a prefix that ends in "/*".
-    #[schemars(required, example = &"/hooks/support")]
+pub(crate) struct State {
+    /// Where: "embedded" is a folder of this process alone.
+    #[schemars(example = &"embedded", extend("default" = "embedded"))]
+    pub(crate) store: Option<String>,
+    /// The folder.
+    #[schemars(example = &"botgate-data", extend("default" = "botgate-data"))]
     pub(crate) path: Option<String>,
-    /// The name of its backend.
-    #[schemars(required, example = &"backend")]
-    pub(crate) upstream: Option<String>,
-    /// What proves a sender; of a list all must.
-    #[schemars(required, with = "OneOrMany<super::verify::Verify>", example = json!({ "preset": "hmac", "secrets": ["${env:BOT_SECRET}"] }))]
-    pub(crate) verify: Option<Value>,
-    /// How often it may be spoken to; of a list every rule must admit.
-    #[schemars(example = json!({ "rate": "60/min", "burst": 60 }))]
-    pub(crate) limit: Option<OneOrMany<Limit>>,
-    /// How long a delivery's id is remembered, or "off".
-    #[schemars(example = &"10m", extend("default" = "10m"))]
-    pub(crate) duplicates: Option<Duplicates>,
-    /// How the world sees this bot's path, for schemes that sign the URL.
-    #[schemars(example = &"https://bots.example/slack")]
-    pub(crate) public_url: Option<String>,
-    /// What is taken off the front of the path before it goes to the backend.
-    #[schemars(example = &"/slack")]
-    pub(crate) strip: Option<String>,
-}
-
-fn dialects(_: &mut SchemaGenerator) -> Schema {
-    let names: Vec<_> = crate::dialect::DIALECTS
-        .iter()
-        .map(|dialect| dialect.name)
-        .collect();
-    json_schema!({ "type": "string", "enum": names, "examples": ["raw"] })
 }
 
 /// One, or a list of up to sixteen.
@@ -229,29 +147,7 @@ pub(crate) struct Limit {
     /// How many at once; by default the rate's number.
     #[schemars(range(min = 1, max = 1_000_000_000), example = 60)]
     pub(crate) burst: Option<u64>,
-    /// Who shares a bucket: "bot", "peer", "dialect", "header:NAME" or "json:/pointer".
+    /// Who shares a bucket: "bot", "user", "peer", "dialect", "header:NAME" or "json:/pointer".
     #[schemars(example = &"bot", extend("default" = "bot"))]
     pub(crate) key: Option<String>,
-}
-
-/// A duration, "off", or where the id stands and for how long it is remembered.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub(crate) enum Duplicates {
-    /// A duration, or "off".
-    Window(String),
-    /// An id of one's own.
-    By(DuplicatesBy),
-}
-
-/// Where a delivery's id stands, where the scheme does not say.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct DuplicatesBy {
-    /// "header:NAME" or "json:/pointer".
-    #[schemars(required, example = &"header:Idempotency-Key")]
-    pub(crate) by: Option<String>,
-    /// How long it is remembered.
-    #[schemars(example = &"10m", extend("default" = "10m"))]
-    pub(crate) window: Option<String>,
 }

@@ -100,7 +100,7 @@ impl<'a> Walk<'a> {
             ValueInner::Array(items) => self.list(items, &here),
             ValueInner::String(text) => self.string(text, &here),
             ValueInner::Integer(number) => self.integer(*number, &here),
-            ValueInner::Float(number) => serde_json::Number::from_f64(*number).map(Json::Number),
+            ValueInner::Float(number) => self.float(*number, &here),
             ValueInner::Boolean(truth) => Some(Json::Bool(*truth)),
         }
     }
@@ -279,6 +279,19 @@ impl<'a> Walk<'a> {
             fix,
         );
         None
+    }
+
+    fn float(&mut self, number: f64, here: &Here<'a>) -> Option<Json> {
+        let number = serde_json::Number::from_f64(number).map(Json::Number);
+        if number.is_none() {
+            self.note(
+                &here.path,
+                here.spot.value.clone(),
+                format!("`{}` is no number", shown(&here.path)),
+                "write one with digits".to_owned(),
+            );
+        }
+        number
     }
 
     fn too_many(&mut self, count: usize, bound: &str, here: &Here<'a>) -> bool {

@@ -11,9 +11,10 @@ const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/conf
 
 fn env(name: &str) -> Option<String> {
     match name {
-        "SUPPORT_SECRET" | "BOTGATE_ADMIN_TOKEN" | "BOT_SECRET" => {
+        "SUPPORT_SECRET" | "BOTGATE_ADMIN_TOKEN" | "BOT_SECRET" | "OPENAI_API_KEY" => {
             Some("hunter2-from-the-environment".to_owned())
         }
+        "MASTER_SECRET" => Some("hunter2-a-master-has-32-bytes-or-more".to_owned()),
         "EMPTY" => Some(String::new()),
         _ => None,
     }
@@ -100,6 +101,46 @@ fn good_configurations_resolve_as_expected() {
         );
         golden(&path, &resolved);
     }
+}
+
+#[test]
+fn an_id_has_its_own_table_or_the_template_with_the_longest_front() {
+    let path = PathBuf::from(format!("{FIXTURES}/good/dialects.toml"));
+    let (settings, _) = parse_file(&path).ok().unwrap();
+    let found = |id: &str, dialect| {
+        let bot = settings.bot(id, dialect)?;
+        Some(format!("{}{}", bot.id, if bot.template { "*" } else { "" }))
+    };
+    let long = "a".repeat(129);
+    for (id, dialect, wanted) in [
+        ("bt_support", None, Some("bt_support")),
+        ("bt_support2", None, Some("bt_*")),
+        ("bt_", None, Some("bt_*")),
+        ("bt", None, Some("*")),
+        ("four", None, Some("four")),
+        ("four_1", None, Some("four_*")),
+        ("four_1", Some("aerostack"), Some("*")),
+        ("four", Some("aerostack"), Some("*")),
+        ("four_1", Some("raw"), None),
+        ("", None, None),
+        ("a b", None, None),
+        ("bt_*", None, None),
+        (&long, None, None),
+    ] {
+        assert_eq!(found(id, dialect).as_deref(), wanted, "{id}");
+    }
+    let paths = ["bt_support", "bt_1", "butler_1", "platform", "raw"]
+        .map(|id| settings.bot(id, None).unwrap().path.sample(id));
+    assert_eq!(
+        paths,
+        [
+            "/api/bots/webhook/custom/bt_support",
+            "/api/bots/webhook/custom/bt_1",
+            "/butler/butler_1/in",
+            "/v2/platform/chat",
+            "/raw/hello"
+        ]
+    );
 }
 
 /// The document as an editor's schema checker sees it.

@@ -1,31 +1,36 @@
 //! `[upstreams.NAME]`: what its values mean.
 
+mod fields;
+mod trust;
+
+use super::kinds::shown;
 use super::reading::Reading;
-use super::{Upstream, UpstreamTimeouts, shape, url, values};
-use http::header::{self, HeaderName, HeaderValue};
+use super::values::Wrong;
+use super::{Upstream, UpstreamTimeouts, money, shape, url, values};
+use crate::money::Price;
+use crate::placeholder::Names;
+use crate::secret::Secret;
+use crate::upstream::{self, CODECS, Codec};
+use http::header::{HeaderName, HeaderValue};
 use std::time::Duration;
 
+/// The kind that hands on bytes as they are; every other one is a codec's.
+pub(crate) const PASSTHROUGH: &str = "passthrough";
 /// Sockets to one upstream unless its table says otherwise.
 const SOCKETS: usize = 1024;
+/// The most tokens of an answer unless the table says otherwise.
+const MAX_TOKENS: u32 = 4096;
+/// How often a call is repeated unless the table says otherwise.
+const RETRIES: u32 = 1;
 
-/// Headers that belong to one connection or frame a message: they are ours to write.
-const OURS: [HeaderName; 10] = [
-    header::CONNECTION,
-    header::CONTENT_LENGTH,
-    header::EXPECT,
-    header::HOST,
-    header::PROXY_AUTHORIZATION,
-    header::TE,
-    header::TRAILER,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-    HeaderName::from_static("keep-alive"),
-];
-
-/// An upstream and the headers that it wants, as written.
+/// An upstream that could be read.
 pub(crate) struct Read {
     pub(crate) upstream: Upstream,
-    headers: Vec<(HeaderName, String)>,
+}
+
+/// The names of all kinds.
+pub(crate) fn kinds() -> impl Iterator<Item = &'static str> {
+    std::iter::once(PASSTHROUGH).chain(CODECS.iter().map(|codec| codec.name()))
 }
 
 /// Reads the table at `path`; nothing when its URL is missing or wrong, which is noted.
@@ -36,84 +41,190 @@ pub(crate) fn upstream(
 ) -> Option<Read> {
     let path = format!("upstreams.{name}");
     let url_path = format!("{path}.url");
-    if written.url.as_deref().is_some_and(url::has_user) {
+    if written.url.as_deref().is_some_and(url::may_hold_secret) {
         reading.blot(&url_path);
     }
-    let headers = headers(reading, &path, written);
+    let kind = kinds().find(|kind| Some(*kind) == written.kind.as_deref());
+    let codec = kind.and_then(upstream::find);
+    if let Some(kind) = kind {
+        suits(reading, &path, written, kind, codec);
+    }
+    let fields = fields::fields(reading, &path, written, kind, codec);
     let timeouts = timeouts(reading, &path, written.timeout.as_ref());
-    let backend = reading.value(&url_path, written.url.as_deref(), url::backend)?;
-    // The one kind there is; a second one is told apart here.
-    let shape::Kind::Passthrough = written.kind.as_ref()?;
+    let key = key(reading, &path, written.key.as_deref());
+    let price = written
+        .price
+        .as_ref()
+        .and_then(|price| self::price(reading, &path, price));
+    let ca = trust::ca(reading, &path, written.ca.as_deref());
+    let backend = reading.value(&url_path, written.url.as_deref(), |text| {
+        url::backend(text, codec.is_some())
+    })?;
+    trust::check(reading, &path, written, &backend);
+    let version = written.version.as_deref();
+    let versions = codec.map_or(&[] as &[_], Codec::versions);
+    let version = versions
+        .iter()
+        .copied()
+        .find(|known| Some(*known) == version);
     Some(Read {
         upstream: Upstream {
             name: name.to_owned(),
+            kind: kind?,
+            tls: backend.tls,
+            ca,
+            endpoint: codec.map_or_else(String::new, |codec| backend.endpoint(codec)),
             authority: backend.authority,
             host: backend.host,
             port: backend.port,
             prefix: backend.prefix,
+            key,
+            model: written.model.clone(),
+            max_tokens: written.max_tokens.unwrap_or(MAX_TOKENS),
+            system: written.system.clone(),
+            version,
+            price,
+            retries: written.retries.unwrap_or(RETRIES),
+            fields,
             timeouts,
             max_connections: written
                 .max_connections
                 .map_or(SOCKETS, |count| count as usize),
         },
-        headers,
     })
 }
 
-fn headers(
+/// Notes every key that this kind has no use for, and those that it lacks.
+fn suits(
     reading: &mut Reading<'_>,
     path: &str,
     written: &shape::Upstream,
-) -> Vec<(HeaderName, String)> {
-    let mut headers: Vec<(HeaderName, String)> = Vec::new();
-    for (name, value) in written.headers.iter().flatten() {
-        let path = format!("{path}.headers.{name}");
-        let Some(name) = reading.value(&path, Some(name), values::header_name) else {
-            continue;
-        };
-        if OURS.contains(&name) {
-            let message = format!("the header `{name}` belongs to the connection");
+    kind: &str,
+    codec: Option<&dyn Codec>,
+) {
+    let Some(codec) = codec else {
+        let meant = [
+            ("key", written.key.is_some()),
+            ("model", written.model.is_some()),
+            ("max_tokens", written.max_tokens.is_some()),
+            ("system", written.system.is_some()),
+            ("version", written.version.is_some()),
+            ("price", written.price.is_some()),
+            ("retries", written.retries.is_some()),
+        ];
+        for (key, _) in meant.into_iter().filter(|(_, meant)| *meant) {
             reading.error(
-                &path,
-                message,
-                "leave it out: it is written for every request anew",
+                &format!("{path}.{key}"),
+                format!(
+                    "`{}.{key}` has no meaning where bytes are handed on as they are",
+                    shown(path)
+                ),
+                match key {
+                    "key" => {
+                        "write it as a header: headers = { Authorization = \"Bearer ${env:KEY}\" }"
+                    }
+                    _ => "leave it out, or name another kind",
+                },
             );
-        } else if headers.iter().any(|(other, _)| *other == name) {
-            reading.error(
-                &path,
-                format!("the header `{name}` is there twice"),
-                "leave one of them out",
-            );
-        } else if ["{user}", "{conversation}", "{channel}"]
-            .iter()
-            .any(|unknown| value.contains(unknown))
-        {
-            reading.error(
-                &path,
-                "a placeholder that leads nowhere",
-                "the only one known here is {bot}",
-            );
-        } else if HeaderValue::from_str(value).is_err() {
-            let fix = "write visible ASCII characters on one line";
-            reading.error(
-                &path,
-                format!("the value of the header `{name}` would break a request"),
-                fix,
-            );
-        } else {
-            headers.push((name, value.clone()));
         }
+        return;
+    };
+    let model = written.model.as_deref().map(str::trim);
+    match (model, codec.needs_model()) {
+        (Some(""), true) => reading.error(
+            &format!("{path}.model"),
+            format!("`{}.model` is empty", shown(path)),
+            "write the model's name: model = \"gpt-4o\"",
+        ),
+        (None, true) if !reading.has(&format!("{path}.model")) => reading.error_at_key(
+            path,
+            format!("`{}` has no `model`", shown(path)),
+            "add the line: model = \"gpt-4o\", or the name of another one",
+        ),
+        (Some(_), false) => reading.error(
+            &format!("{path}.model"),
+            format!(
+                "`{}.model`: an upstream of kind {kind} is told no model",
+                shown(path)
+            ),
+            "leave it out",
+        ),
+        _ => {}
     }
-    headers
+    if written.max_tokens.is_some() && !codec.needs_model() {
+        reading.error(
+            &format!("{path}.max_tokens"),
+            format!(
+                "`{}.max_tokens`: an upstream of kind {kind} is told no bound",
+                shown(path)
+            ),
+            "leave it out",
+        );
+    }
+    let at = format!("{path}.version");
+    reading.value(&at, written.version.as_deref(), |version| {
+        let versions = codec.versions();
+        match versions.contains(&version) {
+            true => Ok(()),
+            false if versions.is_empty() => Err(Wrong::new(
+                format!("an upstream of kind {kind} has no versions"),
+                "leave it out",
+            )),
+            false => Err(Wrong::new(
+                "a version that is not known here",
+                super::example::known_or_nearest(version, versions, |version| {
+                    format!("{version:?}")
+                }),
+            )),
+        }
+    });
+}
+
+fn key(reading: &mut Reading<'_>, path: &str, written: Option<&str>) -> Option<Secret> {
+    let path = format!("{path}.key");
+    reading.value(&path, written, |text| {
+        let text = text.trim();
+        if text.is_empty() {
+            return Err(Wrong::new("it is empty", "set it, or leave the key out"));
+        }
+        if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(Wrong::new(
+                "no header can carry it",
+                "use printable ASCII without blanks",
+            ));
+        }
+        Ok(Secret::new(text))
+    })
+}
+
+fn price(reading: &mut Reading<'_>, path: &str, written: &shape::Price) -> Option<Price> {
+    let mut one = |key: &str, cents: Option<f64>| {
+        let path = format!("{path}.price.{key}");
+        let cents = cents?;
+        reading.value(&path, Some(""), |_| money::price(cents))
+    };
+    let (input, output) = (one("input", written.input), one("output", written.output));
+    Some(Price {
+        input: input?,
+        output: output?,
+    })
 }
 
 impl Read {
-    /// The headers of a bot's requests. A bot's id holds nothing that a header could not.
+    /// The headers of a raw bot's requests. A bot's id holds nothing that a header could not.
     pub(crate) fn headers_for(&self, bot: &str) -> Vec<(HeaderName, HeaderValue)> {
-        let filled_in = self.headers.iter().filter_map(|(name, value)| {
-            let mut value = HeaderValue::try_from(value.replace("{bot}", bot)).ok()?;
+        let names = Names {
+            bot,
+            user: None,
+            conversation: None,
+            channel: None,
+        };
+        let filled_in = self.upstream.fields.iter().filter_map(|field| {
+            let mut text = Vec::new();
+            field.value.write(&names, &mut text).ok()?;
+            let mut value = HeaderValue::from_bytes(&text).ok()?;
             value.set_sensitive(true);
-            Some((name.clone(), value))
+            Some((field.name.clone(), value))
         });
         filled_in.collect()
     }

@@ -2,32 +2,58 @@
 
 use super::reading::Reading;
 use super::values::{self, Wrong};
+use crate::upstream::Codec;
 use http::Uri;
 use http::uri::Scheme;
 
 /// A backend's address, taken apart.
 pub(crate) struct Backend {
+    pub(crate) tls: bool,
     pub(crate) authority: String,
     pub(crate) host: String,
     pub(crate) port: u16,
+    /// The path without a slash at its end.
     pub(crate) prefix: String,
+    /// That slash.
+    slash: bool,
+    query: Option<String>,
 }
 
-/// `http://host:port/path`: no user, query or fragment.
-pub(crate) fn backend(text: &str) -> Result<Backend, Wrong> {
-    let fix = "write it like \"http://127.0.0.1:5000\" or \"http://backend:8080/base\"";
-    let uri = absolute(text, fix)?;
-    if uri.scheme() != Some(&Scheme::HTTP) {
-        return Err(Wrong::new(
-            "only http:// can be spoken to a backend",
-            "write a plain http:// URL: of a backend beside this server, or of a TLS proxy in front of a remote one",
-        ));
+impl Backend {
+    /// Where a codec's requests go: its own end of the path, and the URL's query. A path that the codec leaves as it is keeps
+    /// its slash, too.
+    pub(crate) fn endpoint(&self, codec: &dyn Codec) -> String {
+        let mut endpoint = codec.endpoint(&self.prefix);
+        if self.slash && endpoint == self.prefix {
+            endpoint.push('/');
+        }
+        if let Some(query) = &self.query {
+            endpoint.push('?');
+            endpoint.push_str(query);
+        }
+        endpoint
     }
-    if uri.query().is_some() {
-        return Err(Wrong::new(
-            "a backend's URL has no query",
-            "leave out the question mark and what follows",
-        ));
+}
+
+/// `http://host:port/path`, or `https`: no user or fragment, and a query only where the whole path is the URL's to say.
+pub(crate) fn backend(text: &str, with_query: bool) -> Result<Backend, Wrong> {
+    let fix = "write it like \"http://127.0.0.1:5000\" or \"https://backend.example/base\"";
+    let uri = absolute(text, fix)?;
+    let tls = uri.scheme() == Some(&Scheme::HTTPS);
+    match uri.query() {
+        Some(_) if !with_query => {
+            return Err(Wrong::new(
+                "a backend's URL has no query",
+                "leave out the question mark and what follows",
+            ));
+        }
+        Some(query) if !query.bytes().all(|byte| byte.is_ascii_graphic()) => {
+            return Err(Wrong::new(
+                "a query with characters that no request line can carry",
+                "percent-encode them",
+            ));
+        }
+        _ => {}
     }
     let host = uri.host().unwrap_or_default();
     let prefix = uri.path().trim_end_matches('/');
@@ -37,8 +63,11 @@ pub(crate) fn backend(text: &str) -> Result<Backend, Wrong> {
     Ok(Backend {
         authority: uri.authority().map(ToString::to_string).unwrap_or_default(),
         host: host.trim_matches(['[', ']']).to_owned(),
-        port: uri.port_u16().unwrap_or(80),
+        port: uri.port_u16().unwrap_or(if tls { 443 } else { 80 }),
+        tls,
         prefix: prefix.to_owned(),
+        slash: uri.path().len() > prefix.len() && !prefix.is_empty(),
+        query: uri.query().map(str::to_owned),
     })
 }
 
@@ -65,6 +94,11 @@ pub(crate) fn public(
             Some(base.to_owned())
         }
     }
+}
+
+/// True where a backend's URL may hold a password or a key.
+pub(crate) fn may_hold_secret(text: &str) -> bool {
+    has_user(text) || text.contains('?')
 }
 
 /// True where a URL may hold a password.
@@ -128,8 +162,11 @@ mod tests {
             ),
             ("http://backend", "backend", "backend", 80, ""),
             ("http://[::1]:81/base/", "[::1]:81", "::1", 81, "/base"),
+            ("https://a", "a", "a", 443, ""),
+            ("https://a:80/v1", "a:80", "a", 80, "/v1"),
         ] {
-            let read = backend(text).ok().unwrap();
+            let read = backend(text, false).ok().unwrap();
+            assert_eq!(read.tls, text.starts_with("https"));
             assert_eq!(
                 (
                     read.authority.as_str(),
@@ -144,7 +181,6 @@ mod tests {
             "",
             "backend:80",
             "/path",
-            "https://a",
             "ftp://a",
             "http://",
             "http://a:",
@@ -159,7 +195,7 @@ mod tests {
             "http://a b",
             "http://é",
         ] {
-            assert!(backend(text).is_err(), "{text}");
+            assert!(backend(text, false).is_err(), "{text}");
         }
     }
 }

@@ -131,10 +131,11 @@ pub fn rate(text: &str) -> Result<Rate, Wrong> {
     })
 }
 
-/// `bot`, `peer`, `dialect`, `header:NAME`, `json:/pointer`.
+/// `bot`, `user`, `peer`, `dialect`, `header:NAME`, `json:/pointer`.
 pub fn limit_key(text: &str) -> Result<Key, Wrong> {
     match text {
         "bot" => Ok(Key::Bot),
+        "user" => Ok(Key::User),
         "peer" => Ok(Key::Peer),
         "dialect" => Ok(Key::Dialect),
         _ => match text.split_once(':') {
@@ -144,7 +145,7 @@ pub fn limit_key(text: &str) -> Result<Key, Wrong> {
             }
             _ => Err(Wrong::new(
                 "not a limit's key",
-                "write \"bot\", \"peer\", \"dialect\", \"header:NAME\" or \"json:/pointer\"",
+                "write \"bot\", \"user\", \"peer\", \"dialect\", \"header:NAME\" or \"json:/pointer\"",
             )),
         },
     }
@@ -301,6 +302,7 @@ mod tests {
     fn limit_keys() {
         for text in [
             "bot",
+            "user",
             "peer",
             "dialect",
             "header:X-Team",
@@ -311,7 +313,7 @@ mod tests {
         }
         for text in [
             "",
-            "user",
+            "users",
             "header:",
             "header:X Y",
             "json:",

@@ -35,8 +35,10 @@ impl JsonSchema for Verify {
                 "type": "array", "minItems": 1, "maxItems": 8, "writeOnly": true, "examples": [["${env:BOT_SECRET}"]],
                 "items": { "anyOf": [
                     secret,
-                    { "type": "object", "additionalProperties": false, "required": ["value"], "properties": {
+                    { "type": "object", "additionalProperties": false, "properties": {
                         "value": { "type": "string", "description": "The secret.", "examples": ["${env:OLD_SECRET}"] },
+                        "derive": { "type": "string", "examples": ["${env:MASTER}"],
+                            "description": "A master secret of at least 32 bytes: each bot's own is derived from it by the bot's id." },
                         "not_after": { "type": "string", "description": "The last moment at which it counts, as in RFC 3339.",
                             "examples": ["2026-12-24T00:00:00Z"] },
                     } },
@@ -59,17 +61,22 @@ impl JsonSchema for Verify {
     }
 }
 
-/// Reads the table at `path`; nothing when it is wrong, which is noted.
+/// Reads the table at `path` of the bot at `bot`: the scheme, and the name of the preset that it came from. `own` is the preset
+/// where the table names nothing but secrets. Nothing when it is wrong, which is noted.
 pub(crate) fn verify(
     reading: &mut Reading<'_>,
     bot: &str,
     path: &str,
     mut table: Map<String, Value>,
     url: Option<&PublicUrl>,
-) -> Option<Scheme> {
+    own: Option<&str>,
+) -> Option<(Scheme, Option<String>)> {
     let secrets = secrets(reading, path, table.remove("secrets"));
     let verify_token = table.remove("verify_token").and_then(text).map(into_secret);
-    let name = table.remove("preset").and_then(text);
+    let mut name = table.remove("preset").and_then(text);
+    if name.is_none() && table.is_empty() && reading.is_sound(path) {
+        name = own.map(str::to_owned);
+    }
     if name.is_some() && table.contains_key("extends") {
         let fix = "keep `preset`: the other keys change it".to_owned();
         let message = "`preset` and `extends` both name where to start from".to_owned();
@@ -82,6 +89,7 @@ pub(crate) fn verify(
         );
     }
     let mut scheme = own_scheme(reading, path, table)?;
+    let preset_name = name.clone().or_else(|| scheme.extends.clone());
     if let Some(name) = &name {
         scheme = scheme.over(preset(name)?);
     } else if scheme.extends.is_none() && scheme.algorithm.is_none() && reading.is_sound(path) {
@@ -97,7 +105,7 @@ pub(crate) fn verify(
         );
     }
     if name.as_deref() == Some("none") {
-        let message = format!("`bots.{bot}` asks for no proof: anyone who knows its URL can send");
+        let message = format!("`{bot}` asks for no proof: anyone who knows its URL can send");
         reading.warning(
             path,
             message,
@@ -109,11 +117,11 @@ pub(crate) fn verify(
         return None;
     }
     match scheme.compile(&secrets, verify_token.as_ref(), url) {
-        Ok(scheme) => Some(scheme),
+        Ok(scheme) => Some((scheme, preset_name)),
         Err(faults) => {
             for fault in faults {
                 let at = match fault.key.as_str() {
-                    "public_url" => format!("bots.{bot}.public_url"),
+                    "public_url" => format!("{bot}.public_url"),
                     key => format!("{path}.{key}"),
                 };
                 let message = format!("`{}` {}", shown(&at), fault.message);
@@ -164,13 +172,25 @@ fn secrets(reading: &mut Reading<'_>, path: &str, written: Option<Value>) -> Vec
     let mut secrets = Vec::with_capacity(written.len());
     for (index, secret) in written.into_iter().enumerate() {
         let path = format!("{path}.secrets[{index}]");
-        let (value, not_after) = match secret {
+        let (value, master, not_after) = match secret {
             Value::Object(mut table) => (
                 table.remove("value").and_then(text),
+                table.remove("derive").and_then(text),
                 table.remove("not_after").and_then(text),
             ),
-            secret => (text(secret), None),
+            secret => (text(secret), None, None),
         };
+        let (has_value, derive) = (
+            reading.has(&format!("{path}.value")) || value.is_some(),
+            reading.has(&format!("{path}.derive")),
+        );
+        if derive == has_value {
+            reading.error(
+                &path,
+                format!("`{}` needs one of `value` and `derive`", shown(&path)),
+                "write { value = \"${env:SECRET}\" }, or { derive = \"${env:MASTER}\" } for a secret of its own for each id",
+            );
+        }
         let not_after = reading.value(&format!("{path}.not_after"), not_after.as_deref(), |text| {
             text.parse::<jiff::Timestamp>().map_err(|_| {
                 values::Wrong::new(
@@ -179,7 +199,7 @@ fn secrets(reading: &mut Reading<'_>, path: &str, written: Option<Value>) -> Vec
                 )
             })
         });
-        let Some(value) = value.map(into_secret) else {
+        let Some(value) = value.or(master).map(into_secret) else {
             continue;
         };
         if value.is_empty() {
@@ -189,7 +209,11 @@ fn secrets(reading: &mut Reading<'_>, path: &str, written: Option<Value>) -> Vec
                 "set it, or take it out of the list",
             );
         }
-        secrets.push(DatedSecret { value, not_after });
+        secrets.push(DatedSecret {
+            value,
+            derive,
+            not_after,
+        });
     }
     secrets
 }

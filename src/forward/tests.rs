@@ -1,11 +1,17 @@
 //! The head that goes up, byte for byte.
 
 use super::{Identity, drop_named, write_head};
-use crate::bot::{Bot, tests::bot};
+use crate::bot::{Forward, tests::forward};
 use http::{HeaderName, HeaderValue, Request};
 
 /// What goes up for this method, target and these fields, in their order, with a body of `length` bytes.
-fn head(bot: &Bot, trusted: bool, request: &str, fields: &[(&str, &str)], length: u64) -> String {
+fn head(
+    way: &Forward,
+    trusted: bool,
+    request: &str,
+    fields: &[(&str, &str)],
+    length: u64,
+) -> String {
     let (method, target) = request.split_once(' ').unwrap();
     let mut built = Request::builder().method(method).uri(target);
     for (name, value) in fields {
@@ -20,13 +26,13 @@ fn head(bot: &Bot, trusted: bool, request: &str, fields: &[(&str, &str)], length
         id: &HeaderValue::from_static("id-1"),
     };
     let mut out = Vec::new();
-    write_head(bot, &parts, &headers, &identity, length, &mut out);
+    write_head(way, &parts, &headers, &identity, length, &mut out);
     String::from_utf8(out).unwrap()
 }
 
 /// Only the fields that go up because the caller sent them.
 fn passed(trusted: bool, fields: &[(&str, &str)]) -> Vec<String> {
-    let whole = head(&bot("b"), trusted, "GET /", fields, 0);
+    let whole = head(&forward(), trusted, "GET /", fields, 0);
     let lines = whole.split("\r\n").skip(1).filter(|line| !line.is_empty());
     let own = [
         "host: backend:80",
@@ -51,12 +57,12 @@ fn a_head_is_rebuilt_to_the_byte() {
         ("Accept", "b"),
     ];
     assert_eq!(
-        head(&bot("b"), false, "POST /a?b", &fields, 3),
+        head(&forward(), false, "POST /a?b", &fields, 3),
         "POST /a?b HTTP/1.1\r\nhost: backend:80\r\ncontent-type: application/json\r\naccept: a\r\naccept: b\r\n\
          content-length: 3\r\nx-forwarded-for: 203.0.113.7\r\nx-forwarded-proto: http\r\n\
          x-forwarded-host: bots.example\r\nx-request-id: id-1\r\n\r\n"
     );
-    let mut own = bot("b");
+    let mut own = forward();
     let name = HeaderName::from_static("authorization");
     own.headers = vec![(name, HeaderValue::from_static("ours"))];
     assert_eq!(
@@ -75,7 +81,7 @@ fn a_head_is_rebuilt_to_the_byte() {
 #[test]
 fn a_body_has_one_length_and_no_body_none() {
     let length = |fields: &[(&str, &str)], length| {
-        let whole = head(&bot("b"), false, "POST /", fields, length);
+        let whole = head(&forward(), false, "POST /", fields, length);
         assert!(!whole.contains("transfer-encoding"));
         let found = whole
             .split("\r\n")
@@ -149,10 +155,10 @@ fn only_a_trusted_proxy_says_who_called() {
 #[test]
 fn a_target_is_prefixed_and_stripped_but_never_rewritten() {
     let target = |prefix: &str, strip: Option<&str>, uri: &str| {
-        let mut bot = bot("b");
-        bot.prefix = prefix.to_owned();
-        bot.strip = strip.map(str::to_owned);
-        let whole = head(&bot, false, &format!("GET {uri}"), &[], 0);
+        let mut way = forward();
+        way.prefix = prefix.to_owned();
+        way.strip = strip.map(str::to_owned);
+        let whole = head(&way, false, &format!("GET {uri}"), &[], 0);
         whole.split(' ').nth(1).unwrap().to_owned()
     };
     let cases = [

@@ -2,76 +2,91 @@
 
 use super::{Fault, Framing};
 use memchr::memchr_iter;
+use std::ops::Range;
 
 /// The largest head, request line included, in bytes (431 past it).
 pub const HEAD_MAX: usize = 32 * 1024;
 /// The most header fields (431 past it); hyper keeps this many on its stack.
 pub const FIELDS_MAX: usize = 100;
 
+/// A head as far as it has come: what its whole lines said, so that one that comes byte by byte is not read anew for each.
+/// Places are counted from its first byte.
+#[derive(Debug, Default)]
+pub(super) struct Reader {
+    /// Where the line begins that is not whole yet.
+    line: usize,
+    /// How far that line is known to be clean.
+    looked: usize,
+    request: Option<Request>,
+    fields: Fields,
+}
+
 /// The framing fields of a head, gathered line by line.
-#[derive(Default)]
-struct Fields<'a> {
+#[derive(Debug, Default)]
+struct Fields {
     count: usize,
     length: Option<u64>,
     chunked: bool,
-    host: Option<&'a [u8]>,
+    host: Option<Range<usize>>,
 }
 
-/// The head at the start of `bytes`: its length and framing, or `None` while it is not whole.
-pub(super) fn read(bytes: &[u8]) -> Result<Option<(usize, Framing)>, Fault> {
-    // One empty line before the request line is forgiven (RFC 9112 §2.2).
-    let skipped = if bytes.starts_with(b"\r\n") { 2 } else { 0 };
-    let mut line_start = skipped;
-    let mut request = None;
-    let mut fields = Fields::default();
-    // Not a byte further, however much is at hand: the verdict must not hang on how the stream was cut.
-    let near = &bytes[..bytes.len().min(HEAD_MAX + 1)];
-    for feed in memchr_iter(b'\n', near) {
-        if feed < skipped {
-            continue;
+impl Reader {
+    /// The head at the start of `bytes`: its length and framing, or `None` while it is not whole. Then it wants the same bytes
+    /// again, with more behind them.
+    pub(super) fn read(&mut self, bytes: &[u8]) -> Result<Option<(usize, Framing)>, Fault> {
+        // One empty line before the request line is forgiven (RFC 9112 §2.2).
+        if self.line == 0 && bytes.starts_with(b"\r\n") {
+            (self.line, self.looked) = (2, 2);
         }
-        let line = &near[line_start..feed];
-        line_start = feed + 1;
-        look(line, request.as_ref().map(|_| &fields))?;
-        let line = line.strip_suffix(b"\r").ok_or(Fault::ControlCharacter)?;
-        match &request {
-            None => request = Some(Request::read(line)?),
-            Some(request) if line.is_empty() => {
-                return Ok(Some((line_start, decide(request, &fields)?)));
+        // Not a byte further, however much is at hand: the verdict must not hang on how the stream was cut.
+        let near = &bytes[..bytes.len().min(HEAD_MAX + 1)];
+        let start = self.looked.min(near.len());
+        for feed in memchr_iter(b'\n', &near[start..]).map(|at| start + at) {
+            self.look(near, feed)?;
+            let line = &near[self.line..feed];
+            let line = line.strip_suffix(b"\r").ok_or(Fault::ControlCharacter)?;
+            (self.line, self.looked) = (feed + 1, feed + 1);
+            match &self.request {
+                None => self.request = Some(Request::read(line, near)?),
+                Some(request) if line.is_empty() => {
+                    return Ok(Some((self.line, decide(request, &self.fields, near)?)));
+                }
+                Some(_) => self.fields.take(line, near)?,
             }
-            Some(_) => fields.take(line)?,
         }
-    }
-    let partial = near.get(line_start..near.len().min(HEAD_MAX));
-    look(
-        partial.unwrap_or_default(),
-        request.as_ref().map(|_| &fields),
-    )?;
-    if bytes.len() > HEAD_MAX {
-        return Err(Fault::HeadTooLarge);
-    }
-    Ok(None)
-}
-
-/// What is wrong with a line as far as it has come, whatever still follows. `before` are the fields above it, if it is one.
-fn look(line: &[u8], before: Option<&Fields<'_>>) -> Result<(), Fault> {
-    // A carriage return at the end may still get its line feed.
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
-    if let (Some(fields), Some(first)) = (before, line.first()) {
-        if fields.count == FIELDS_MAX {
+        self.look(near, near.len().min(HEAD_MAX))?;
+        if bytes.len() > HEAD_MAX {
             return Err(Fault::HeadTooLarge);
         }
-        if matches!(first, b' ' | b'\t') {
-            return Err(Fault::Fold);
-        }
+        Ok(None)
     }
-    clean(line)
+
+    /// What is wrong with the line as far as it has come, to `end`, whatever still follows.
+    fn look(&mut self, near: &[u8], end: usize) -> Result<(), Fault> {
+        let line = near.get(self.line..end).unwrap_or_default();
+        // A carriage return at the end may still get its line feed.
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if let (Some(_), Some(first)) = (&self.request, line.first()) {
+            if self.fields.count == FIELDS_MAX {
+                return Err(Fault::HeadTooLarge);
+            }
+            if matches!(first, b' ' | b'\t') {
+                return Err(Fault::Fold);
+            }
+        }
+        let known = self.looked - self.line;
+        clean(line.get(known..).unwrap_or_default())?;
+        self.looked = self.line + line.len().max(known);
+        Ok(())
+    }
 }
 
-fn decide(request: &Request<'_>, fields: &Fields<'_>) -> Result<Framing, Fault> {
-    match (fields.host, request.authority) {
+fn decide(request: &Request, fields: &Fields, near: &[u8]) -> Result<Framing, Fault> {
+    match (&fields.host, &request.authority) {
         (None, _) if !request.old => return Err(Fault::Host),
-        (Some(host), Some(authority)) if !host.eq_ignore_ascii_case(authority) => {
+        (Some(host), Some(authority))
+            if !near[host.clone()].eq_ignore_ascii_case(&near[authority.clone()]) =>
+        {
             return Err(Fault::Host);
         }
         _ => {}
@@ -83,6 +98,12 @@ fn decide(request: &Request<'_>, fields: &Fields<'_>) -> Result<Framing, Fault> 
         (Some(length), false) => Ok(Framing::Length(length)),
         (None, false) => Ok(Framing::None),
     }
+}
+
+/// Where `part` stands in the bytes that it is a slice of.
+fn place(part: &[u8], near: &[u8]) -> Range<usize> {
+    let start = part.as_ptr().addr() - near.as_ptr().addr();
+    start..start + part.len()
 }
 
 /// No control character but the tab: a bare CR, NUL and their like end here.
@@ -97,15 +118,17 @@ fn clean(line: &[u8]) -> Result<(), Fault> {
     }
 }
 
-struct Request<'a> {
+#[derive(Debug)]
+struct Request {
     /// HTTP/1.0.
     old: bool,
     /// The authority of a target in absolute form.
-    authority: Option<&'a [u8]>,
+    authority: Option<Range<usize>>,
 }
 
-impl<'a> Request<'a> {
-    fn read(line: &'a [u8]) -> Result<Self, Fault> {
+impl Request {
+    /// The request line, a slice of `near`.
+    fn read(line: &[u8], near: &[u8]) -> Result<Self, Fault> {
         let space = memchr::memchr(b' ', line).ok_or(Fault::RequestLine)?;
         let last = memchr::memrchr(b' ', line)
             .filter(|&last| last > space + 1)
@@ -139,7 +162,7 @@ impl<'a> Request<'a> {
                 .unwrap_or(rest.len());
             Some(&rest[..end])
                 .filter(|authority| is_host(authority))
-                .map(Some)
+                .map(|authority| Some(place(authority, near)))
                 .ok_or(Fault::Host)?
         };
         Ok(Self { old, authority })
@@ -158,8 +181,9 @@ fn strip_scheme(target: &[u8]) -> Option<&[u8]> {
     target[colon..].strip_prefix(b"://").filter(|_| known)
 }
 
-impl<'a> Fields<'a> {
-    fn take(&mut self, line: &'a [u8]) -> Result<(), Fault> {
+impl Fields {
+    /// A field line, a slice of `near`.
+    fn take(&mut self, line: &[u8], near: &[u8]) -> Result<(), Fault> {
         self.count += 1;
         let colon = memchr::memchr(b':', line).ok_or(Fault::FieldName)?;
         let (name, value) = (&line[..colon], &line[colon + 1..]);
@@ -172,7 +196,7 @@ impl<'a> Fields<'a> {
                 if self.host.is_some() || !is_host(value) {
                     return Err(Fault::Host);
                 }
-                self.host = Some(value);
+                self.host = Some(place(value, near));
             }
             14 if name.eq_ignore_ascii_case(b"content-length") => {
                 let length = number(trim(value))

@@ -294,3 +294,21 @@ fn the_bounds_of_a_head_hold_to_the_byte() {
         }
     }
 }
+
+#[test]
+fn what_is_known_of_a_head_is_not_read_again() {
+    let (known, rest) = ("GET / HTTP/1.1\r\nHost: x\r\nA: bcd", "e\r\n\r\n");
+    let mut gate = Gate::default();
+    let wait = Passed {
+        bytes: 0,
+        fault: None,
+    };
+    assert_eq!(gate.pass(known.as_bytes()), wait);
+    // Only the name of the line that is not whole is still of interest.
+    let blotted = format!("{}A: \0\0\0{rest}", "\0".repeat(known.len() - 6));
+    let whole = Passed {
+        bytes: blotted.len(),
+        fault: None,
+    };
+    assert_eq!(gate.pass(blotted.as_bytes()), whole);
+}

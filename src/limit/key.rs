@@ -26,7 +26,7 @@ enum Kind {
 /// The identity of `rule`: the scope (the bot, or for [`Key::Dialect`] the dialect), the kind of key, rate and burst, hashed.
 pub fn prefix(rule: &Rule, bot: &str, dialect: &str) -> Prefix {
     let (scope, parameter) = match &rule.key {
-        Key::Bot | Key::Peer => (bot, ""),
+        Key::Bot | Key::Peer | Key::User => (bot, ""),
         Key::Dialect => (dialect, ""),
         Key::Header(name) => (bot, name.as_str()),
         Key::Json(pointer) => (bot, pointer.as_str()),
@@ -72,10 +72,10 @@ fn start(prefix: &Prefix, kind: Kind, key: &mut Vec<u8>) {
 }
 
 /// Appends the value that the head of a request gives for `key`: nothing for bot and dialect (one bucket for all), nor for a
-/// header that is absent (those without share one). A `json:` value is not in the head: nothing either.
+/// header that is absent (those without share one). What `json:` and `user` mean is not in the head: nothing either.
 pub fn head_value(key: &Key, peer: IpAddr, headers: &HeaderMap, out: &mut Vec<u8>) {
     match key {
-        Key::Bot | Key::Dialect | Key::Json(_) => {}
+        Key::Bot | Key::Dialect | Key::Json(_) | Key::User => {}
         Key::Peer => match peer.to_canonical() {
             IpAddr::V4(address) => out.extend_from_slice(&address.octets()),
             IpAddr::V6(address) => out.extend_from_slice(&address.octets()[..8]),
@@ -117,6 +117,7 @@ mod tests {
             (rule(60, 61, Key::Bot), "a", "raw"),
             (rule(60, 60, Key::Peer), "a", "raw"),
             (rule(60, 60, Key::Dialect), "a", "raw"),
+            (rule(60, 60, Key::User), "a", "raw"),
             (
                 rule(60, 60, Key::Header(HeaderName::from_static("x-a"))),
                 "a",

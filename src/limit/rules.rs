@@ -108,6 +108,7 @@ mod tests {
             rule(1, Key::Json("/a".to_owned())),
             rule(2, Key::Bot),
             rule(2, Key::Bot),
+            rule(4, Key::User),
             rule(3, Key::Peer),
         ];
         let set = RuleSet::new(&rules, "b", "raw").unwrap();
@@ -123,9 +124,9 @@ mod tests {
                 .iter()
                 .map(|rule| rule.key.word())
                 .collect::<Vec<_>>(),
-            ["json"]
+            ["json", "user"]
         );
-        assert_eq!(set.all().len(), 3);
+        assert_eq!(set.all().len(), 4);
         let standing = Standing {
             rule: set.body()[0].index,
             remaining: 0,

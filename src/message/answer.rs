@@ -19,6 +19,29 @@ pub struct Answer<'a> {
     pub usage: Usage,
 }
 
+impl Answer<'_> {
+    /// The same, borrowing from nothing.
+    pub fn into_owned(self) -> Answer<'static> {
+        let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        let calls = self.tool_calls.into_iter().map(|call| ToolCall {
+            name: owned(call.name),
+            ..call
+        });
+        let attachments = self.attachments.into_iter().map(|file| Attachment {
+            url: owned(file.url),
+            filename: file.filename.map(owned),
+            mime_type: file.mime_type.map(owned),
+        });
+        Answer {
+            text: owned(self.text),
+            tool_calls: calls.collect(),
+            attachments: attachments.collect(),
+            metadata: self.metadata,
+            usage: self.usage,
+        }
+    }
+}
+
 /// Tokens, all of them: what was read from or written to a cache counts as input.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {

@@ -1,7 +1,7 @@
 //! What a caller said, whichever dialect it came in.
 
+use super::few::Few;
 use crate::json::Json;
-use smallvec::SmallVec;
 use std::borrow::Cow;
 
 /// One message of a caller. Its last turn is what is to be answered.
@@ -20,7 +20,7 @@ pub struct Event<'b> {
     /// When it was written: RFC 3339 text as the caller sent it.
     pub timestamp: Option<Cow<'b, str>>,
     /// The turns that the caller sent, oldest first: one, or a whole history where the platform keeps it. Never empty.
-    pub turns: SmallVec<[Turn<'b>; 1]>,
+    pub turns: Few<Turn<'b>>,
     /// The caller's metadata: a JSON object.
     pub metadata: Option<Json>,
     /// The request itself, where it came in the shape that `custom` upstreams are asked in.
@@ -75,7 +75,7 @@ pub struct Turn<'b> {
     /// Who speaks.
     pub role: Role,
     /// What is said, in order. Empty only where there are calls.
-    pub parts: SmallVec<[Part<'b>; 1]>,
+    pub parts: Few<Part<'b>>,
     /// The tools that the assistant called.
     pub calls: Vec<Call<'b>>,
     /// Which call a tool's turn answers.
@@ -87,7 +87,7 @@ impl<'b> Turn<'b> {
     pub fn text(role: Role, text: impl Into<Cow<'b, str>>) -> Self {
         Self {
             role,
-            parts: SmallVec::from_buf([Part::Text(text.into())]),
+            parts: Few::One(Part::Text(text.into())),
             calls: Vec::new(),
             call_id: None,
         }

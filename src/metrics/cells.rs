@@ -161,6 +161,12 @@ pub struct BotCells {
     codes: [Cell; CODES.len()],
     classes: [Cell; CLASSES.len()],
     secrets: [Cell; SECRETS],
+    /// Tokens of requests that an AI answered.
+    pub(super) tokens_in: Cell,
+    /// Tokens of its answers.
+    pub(super) tokens_out: Cell,
+    /// What they cost, in millionths of a cent.
+    pub(super) micro_cents: Cell,
 }
 
 impl Default for BotCells {
@@ -169,6 +175,9 @@ impl Default for BotCells {
             codes: [const { Cell(AtomicU64::new(0)) }; CODES.len()],
             classes: [const { Cell(AtomicU64::new(0)) }; CLASSES.len()],
             secrets: [const { Cell(AtomicU64::new(0)) }; SECRETS],
+            tokens_in: Cell::default(),
+            tokens_out: Cell::default(),
+            micro_cents: Cell::default(),
         }
     }
 }
@@ -195,6 +204,13 @@ impl BotCells {
         }
     }
 
+    /// Counts what an AI's answer cost: tokens of the request, of the answer, millionths of a cent.
+    pub fn spent(&self, input: u64, output: u64, micro_cents: u64) {
+        self.tokens_in.add(input);
+        self.tokens_out.add(output);
+        self.micro_cents.add(micro_cents);
+    }
+
     pub(super) fn forget_secrets(&self) {
         self.secrets.iter().for_each(|cell| cell.set(0));
     }
@@ -219,6 +235,10 @@ pub struct UpstreamCells {
     pub opened: Cell,
     /// Requests sent over a connection that was there already.
     pub reused: Cell,
+    /// Calls repeated because nothing of them was done or the AI asked for it.
+    pub retried: Cell,
+    /// Calls that failed and were put to it again or to another.
+    pub passed_over: Cell,
     words: Words,
     pub(super) errors: Box<[Cell]>,
 }
@@ -229,6 +249,8 @@ impl UpstreamCells {
             connections: Cell::default(),
             opened: Cell::default(),
             reused: Cell::default(),
+            retried: Cell::default(),
+            passed_over: Cell::default(),
             words,
             errors: words.iter().map(|_| Cell::default()).collect(),
         }

@@ -2,7 +2,7 @@
 
 use super::cells::{CLASSES, CODES, Cell};
 use super::family::Family;
-use super::{BotCells, Metrics, UpstreamCells, WorkerCells, lock};
+use super::{BotCells, Metrics, WorkerCells, lock};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::encoding::text::encode;
@@ -16,7 +16,7 @@ use std::sync::atomic::Ordering::Relaxed;
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// What the stores say at the moment of a look; the page's owner asks them.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Readings {
     /// Bytes of request bodies held now.
     pub buffer_bytes: u64,
@@ -38,6 +38,8 @@ pub struct Readings {
     pub duplicates: [(&'static str, u64); 5],
     /// Access log lines lost because the log could not keep up.
     pub access_log_dropped: u64,
+    /// Of each upstream: its name, whether its breaker is open (1) or probes (2), how often it has opened.
+    pub breakers: Vec<(Box<str>, u64, u64)>,
 }
 
 pub(super) fn render(metrics: &Arc<Metrics>, readings: Readings) -> String {
@@ -53,9 +55,9 @@ pub(super) fn render(metrics: &Arc<Metrics>, readings: Readings) -> String {
 }
 
 #[derive(Debug)]
-struct Scrape {
-    metrics: Arc<Metrics>,
-    readings: Readings,
+pub(super) struct Scrape {
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) readings: Readings,
 }
 
 /// Names without `_total` and `_info`: the encoder appends them by type.
@@ -151,6 +153,30 @@ impl Scrape {
                 .collect::<Vec<_>>(),
         )?;
 
+        for (name, help, cell) in [
+            (
+                "botgate_tokens_in",
+                "Tokens of requests that an AI answered",
+                (|cells| &cells.tokens_in) as fn(&BotCells) -> &Cell,
+            ),
+            ("botgate_tokens_out", "Tokens of an AI's answers", |cells| {
+                &cells.tokens_out
+            }),
+            (
+                "botgate_cost_microcents",
+                "What answers cost, in millionths of a US cent",
+                |cells| &cells.micro_cents,
+            ),
+        ] {
+            let mut family = Family::new(out, name, help, MetricType::Counter)?;
+            for (bot, cells) in bots.iter() {
+                let sum = total(cells, cell);
+                if sum > 0 {
+                    family.counter(&[("bot", bot)], sum)?;
+                }
+            }
+        }
+
         let help = "Unix time at which a secret, by its place in the list, last verified a request; absent: not since the start";
         let mut used = Family::new(
             out,
@@ -168,60 +194,6 @@ impl Scrape {
             }
             for (place, at) in last.into_iter().enumerate().filter(|(_, at)| *at > 0) {
                 used.gauge(&[("bot", bot), ("secret", &place.to_string())], at)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn upstreams(&self, out: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        use MetricType::{Counter, Gauge};
-        let upstreams = lock(&self.metrics.upstreams);
-        let mut open = Family::new(
-            out,
-            "botgate_upstream_connections",
-            "Connections to an upstream open now",
-            Gauge,
-        )?;
-        for (name, cells) in upstreams.iter() {
-            open.gauge(
-                &[("upstream", name)],
-                total(cells, |cells: &UpstreamCells| &cells.connections),
-            )?;
-        }
-        let mut opened = Family::new(
-            out,
-            "botgate_upstream_opened",
-            "Connections made to an upstream",
-            Counter,
-        )?;
-        for (name, cells) in upstreams.iter() {
-            opened.counter(
-                &[("upstream", name)],
-                total(cells, |cells: &UpstreamCells| &cells.opened),
-            )?;
-        }
-        let mut reused = Family::new(
-            out,
-            "botgate_upstream_reused",
-            "Requests sent over an idle connection",
-            Counter,
-        )?;
-        for (name, cells) in upstreams.iter() {
-            reused.counter(
-                &[("upstream", name)],
-                total(cells, |cells: &UpstreamCells| &cells.reused),
-            )?;
-        }
-        let mut errors = Family::new(
-            out,
-            "botgate_upstream_errors",
-            "Exchanges that failed, by what went wrong",
-            Counter,
-        )?;
-        for (name, cells) in upstreams.iter() {
-            for (place, word) in self.metrics.errors.iter().enumerate() {
-                let count = total(cells, |cells: &UpstreamCells| &cells.errors[place]);
-                errors.counter(&[("upstream", name), ("word", word)], count)?;
             }
         }
         Ok(())
@@ -315,7 +287,7 @@ impl Scrape {
     }
 }
 
-fn total<'a, T: 'a>(workers: &'a [Arc<T>], cell: impl Fn(&'a T) -> &'a Cell) -> u64 {
+pub(super) fn total<'a, T: 'a>(workers: &'a [Arc<T>], cell: impl Fn(&'a T) -> &'a Cell) -> u64 {
     workers.iter().map(|cells| cell(cells).get()).sum()
 }
 
@@ -352,16 +324,21 @@ mod tests {
         let readings = Readings {
             buffer_bytes: 7,
             access_log_dropped: 9,
+            breakers: vec![("u".into(), 1, 3)],
             duplicates: [("fresh", 4), ("", 0), ("", 0), ("", 0), ("", 0)],
             ..Readings::default()
         };
         let page = metrics
-            .page(readings)
+            .page(readings.clone())
             .replace(env!("CARGO_PKG_VERSION"), "VERSION");
         assert_eq!(page, include_str!("../../tests/fixtures/metrics.txt"));
 
         metrics.forget_secrets("b");
-        assert!(!metrics.page(readings).contains("last_used_seconds{"));
+        assert!(
+            !metrics
+                .page(readings.clone())
+                .contains("last_used_seconds{")
+        );
         metrics.keep_only(|_| false, |_| true);
         let page = metrics.page(readings);
         assert!(!page.contains("bot=\"b\"") && page.contains("upstream=\"u\""));

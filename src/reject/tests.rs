@@ -3,14 +3,17 @@
 use super::{REASONS, Reject, error_body, fault_face};
 use crate::client::{Cause, Deadline, Sent, UpstreamError};
 use crate::gate::Fault;
+use crate::message::{self, Outcome, Refusal};
 use crate::signature::Failure;
+use crate::{dialect, upstream};
 use std::collections::BTreeSet;
 use std::io;
+use std::time::Duration;
 
 /// Status, code and reason of each.
 fn rejects() -> Vec<(Reject, u16, &'static str, &'static str)> {
     use Reject::*;
-    let upstream = |cause| {
+    let exchange = |cause| {
         Upstream(UpstreamError {
             cause,
             sent: Sent::Unsent,
@@ -23,38 +26,99 @@ fn rejects() -> Vec<(Reject, u16, &'static str, &'static str)> {
         (DotSegments, 400, "invalid_request", "dot_segments"),
         (Expectation, 417, "invalid_request", "expectation"),
         (NotFound, 404, "not_found", "not_found"),
+        (Method, 405, "method_not_allowed", "method"),
+        (ContentType, 415, "unsupported_media_type", "content_type"),
+        (Origin, 403, "forbidden", "origin"),
+        (Address, 403, "forbidden", "address"),
+        (UnknownBot, 401, "unauthorized", "unknown_bot"),
+        (
+            Malformed(dialect::Malformed("Missing text".into())),
+            400,
+            "invalid_request",
+            "malformed",
+        ),
+        (Crowded, 429, "rate_limit", "conversation_full"),
+        (TurnTimeout, 504, "upstream_timeout", "conversation_timeout"),
+        (Budget, 402, "budget_exceeded", "budget"),
+        (
+            Unsupported(upstream::Unsupported("No sound".to_owned())),
+            400,
+            "invalid_request",
+            "unsupported",
+        ),
+        (
+            Unavailable(Duration::ZERO),
+            503,
+            "upstream_unavailable",
+            "breaker_open",
+        ),
         (Forbidden, 403, "forbidden", "forbidden"),
         (Limited, 429, "rate_limit", "limit"),
         (TooLarge, 413, "too_large", "too_large"),
         (BodyTimeout, 408, "timeout", "body_timeout"),
         (BufferFull, 503, "overloaded", "buffer_full"),
         (InTheMaking, 409, "conflict", "duplicate"),
-        (upstream(Cause::Busy), 503, "overloaded", "upstream_queue"),
+        (exchange(Cause::Busy), 503, "overloaded", "upstream_queue"),
         (
-            upstream(Cause::Connect(broken())),
+            exchange(Cause::Connect(broken())),
             502,
             "upstream_unreachable",
             "upstream_unreachable",
         ),
         (
-            upstream(Cause::Broken(broken())),
+            exchange(Cause::Broken(broken())),
             502,
             "upstream_error",
             "upstream_error",
         ),
         (
-            upstream(Cause::Gone),
+            exchange(Cause::Gone),
             502,
             "upstream_error",
             "upstream_error",
         ),
         (
-            upstream(Cause::Senseless("secret detail")),
+            exchange(Cause::Senseless("secret detail")),
             502,
             "upstream_error",
             "upstream_error",
         ),
     ];
+    for (outcome, status, code, reason) in [
+        (Outcome::Limited, 429, "rate_limit", "ai_limited"),
+        (
+            Outcome::Exhausted,
+            503,
+            "upstream_unavailable",
+            "ai_exhausted",
+        ),
+        (Outcome::Overloaded, 503, "overloaded", "ai_overloaded"),
+        (Outcome::KeyRefused, 502, "upstream_error", "ai_key_refused"),
+        (Outcome::TooLarge, 413, "too_large", "ai_rejected"),
+        (Outcome::TooSlow, 504, "upstream_timeout", "ai_slow"),
+        (Outcome::Rejected, 502, "upstream_error", "ai_rejected"),
+        (Outcome::Failed, 502, "upstream_error", "ai_failed"),
+    ] {
+        let refusal = Refusal {
+            outcome,
+            retry_after: None,
+            again: false,
+        };
+        all.push((Refused(refusal), status, code, reason));
+    }
+    for (fault, reason) in [
+        (
+            message::Fault::Senseless("secret detail"),
+            "answer_senseless",
+        ),
+        (message::Fault::Cut, "answer_cut"),
+        (message::Fault::Refused, "answer_refused"),
+        (message::Fault::Filtered, "answer_filtered"),
+        (message::Fault::Empty, "answer_empty"),
+        (message::Fault::BrokeOff, "answer_broken"),
+    ] {
+        all.push((Answer(fault), 502, "upstream_error", reason));
+    }
     for failure in Failure::ALL {
         all.push((Unverified(failure), 401, "unauthorized", "signature"));
     }
@@ -64,7 +128,7 @@ fn rejects() -> Vec<(Reject, u16, &'static str, &'static str)> {
         Deadline::Idle,
         Deadline::Total,
     ] {
-        let reject = upstream(Cause::Deadline(deadline));
+        let reject = exchange(Cause::Deadline(deadline));
         all.push((reject, 504, "upstream_timeout", "upstream_timeout"));
     }
     all
@@ -135,7 +199,10 @@ fn every_refusal_keeps_its_face() {
             (status, code, reason),
             "{reject:?}"
         );
-        let waits = matches!(status, 409 | 503).then_some(1);
+        let waits = match reason {
+            "buffer_full" | "duplicate" | "upstream_queue" | "conversation_full" => Some(1),
+            _ => None,
+        };
         assert_eq!(face.retry_after, waits, "{reject:?}");
     }
     for (fault, status, code, reason, word) in FAULTS {

@@ -1,6 +1,7 @@
 //! One request's verification: what the head says, then the frames as they arrive, then the verdict.
 
 use super::candidates::{Tags, one_pair};
+use super::derive::Live;
 use super::failure::Failure;
 use super::field::{FieldPath, read_all};
 use super::form;
@@ -18,6 +19,8 @@ use subtle::ConstantTimeEq as _;
 /// A request that is being verified by one scheme. Filled in place, because a hash in the making is large to move.
 pub(super) struct Part<'v> {
     scheme: &'v Scheme,
+    /// Whose secret it must be, where each id has its own.
+    bot: &'v str,
     now: Unix,
     /// The index of the secret where the head decided.
     decided: Option<usize>,
@@ -28,9 +31,10 @@ pub(super) struct Part<'v> {
 }
 
 impl<'v> Part<'v> {
-    pub(super) fn new(scheme: &'v Scheme, now: Unix) -> Self {
+    pub(super) fn new(scheme: &'v Scheme, bot: &'v str, now: Unix) -> Self {
         Self {
             scheme,
+            bot,
             now,
             decided: None,
             tags: Tags::new(),
@@ -40,7 +44,9 @@ impl<'v> Part<'v> {
 
     /// Checks all that the head can tell.
     pub(super) fn begin(&mut self, head: &Head<'_>) -> Result<(), Failure> {
-        let Self { scheme, now, .. } = *self;
+        let Self {
+            scheme, bot, now, ..
+        } = *self;
         if scheme.unproven() {
             self.decided = Some(0);
             return Ok(());
@@ -56,7 +62,7 @@ impl<'v> Part<'v> {
         if let Place::Header { name, layout } = &scheme.place {
             let value = only_text(head.headers, name, Failure::MalformedSignature)?;
             if scheme.decided_by_head() {
-                self.decided = Some(token(scheme, layout.value(value)?, now)?);
+                self.decided = Some(token(scheme, bot, layout.value(value)?, now)?);
                 return Ok(());
             }
             let (least, most) = scheme.algorithm.signature_length();
@@ -78,7 +84,7 @@ impl<'v> Part<'v> {
                 ..scheme.facts(head)
             };
             for (index, key) in scheme.live_keys(now) {
-                if let Material::Mac(key) = &key.material {
+                if let Material::Mac(key) = &*key.of(bot) {
                     let mut mac = hmac::Context::with_key(key);
                     scheme.write(&scheme.template.before, &facts, &mut |bytes: &[u8]| {
                         mac.update(bytes)
@@ -182,14 +188,12 @@ impl<'v> Part<'v> {
             ..scheme.facts(head)
         };
         let mut found = Found::default();
+        let keys = scheme.live_keys(self.now);
+        let keys: SmallVec<[(usize, Live<'_>); 2]> =
+            keys.map(|(index, key)| (index, key.of(self.bot))).collect();
         for base in &scheme.bases {
-            try_all(
-                scheme,
-                &Facts { base, ..facts },
-                self.now,
-                &self.tags,
-                &mut found,
-            )?;
+            let facts = Facts { base, ..facts };
+            try_all(scheme, &facts, &keys, &self.tags, &mut found)?;
         }
         found.verdict()
     }
@@ -214,11 +218,11 @@ impl Found {
 }
 
 /// Which secret this token is.
-fn token(scheme: &Scheme, offered: &str, now: Unix) -> Result<usize, Failure> {
+fn token(scheme: &Scheme, bot: &str, offered: &str, now: Unix) -> Result<usize, Failure> {
     let offered = digest::digest(&digest::SHA256, offered.as_bytes());
     let mut found = Found::default();
     for (index, key) in scheme.live_keys(now) {
-        if bool::from(key.is_token(&offered)) {
+        if bool::from(key.of(bot).is_token(&offered)) {
             found.0 = found.0.or(Some(index));
         }
     }
@@ -229,7 +233,7 @@ fn token(scheme: &Scheme, offered: &str, now: Unix) -> Result<usize, Failure> {
 fn try_all(
     scheme: &Scheme,
     facts: &Facts<'_>,
-    now: Unix,
+    keys: &[(usize, Live<'_>)],
     tags: &Tags,
     found: &mut Found,
 ) -> Result<(), Failure> {
@@ -238,17 +242,17 @@ fn try_all(
     if scheme.asymmetric() {
         scheme.write_all(facts, &mut |bytes: &[u8]| message.extend_from_slice(bytes))?;
     }
-    for (index, key) in scheme.live_keys(now) {
-        match &key.material {
+    for (index, key) in keys {
+        match &**key {
             Material::Mac(key) => {
                 let mut mac = hmac::Context::with_key(key);
                 scheme.write_all(facts, &mut |bytes: &[u8]| mac.update(bytes))?;
-                found.compare(index, mac.sign().as_ref(), tags);
+                found.compare(*index, mac.sign().as_ref(), tags);
             }
             Material::Public(key) => {
                 for tag in tags {
                     if key.verify(&message, tag.as_bytes()).is_ok() {
-                        found.0 = found.0.or(Some(index));
+                        found.0 = found.0.or(Some(*index));
                     }
                 }
             }

@@ -28,6 +28,7 @@ fn every_fault_is_found_at_once_and_shows_no_secret() {
             .iter()
             .map(|text| DatedSecret {
                 value: Secret::new(text),
+                derive: false,
                 not_after: None,
             })
             .collect();

@@ -81,7 +81,12 @@ pub(super) fn hub(query: &str, token: Option<&Secret>) -> Option<Result<Handshak
 
 /// What the body of a verified request asks, if it asks. Never called before verification: Zoom's answer is an HMAC under the
 /// same secret, so answering anyone would sign for anyone.
-pub(super) fn signed(scheme: &Scheme, frames: &[Bytes], secret: usize) -> Option<Handshake> {
+pub(super) fn signed(
+    scheme: &Scheme,
+    frames: &[Bytes],
+    secret: usize,
+    bot: &str,
+) -> Option<Handshake> {
     let kind = scheme
         .handshake
         .filter(|kind| *kind != HandshakeKind::MetaHubChallenge)?;
@@ -103,7 +108,8 @@ pub(super) fn signed(scheme: &Scheme, frames: &[Bytes], secret: usize) -> Option
             Handshake::text(body["challenge"].as_str()?)
         }
         HandshakeKind::ZoomUrlValidation if body["event"] == "endpoint.url_validation" => {
-            zoom(scheme, body["payload"]["plainToken"].as_str()?, secret)
+            let key = scheme.keys.get(secret)?.of(bot);
+            zoom(&key, body["payload"]["plainToken"].as_str()?)
         }
         HandshakeKind::DiscordPing => discord(&body),
         _ => None,
@@ -111,8 +117,8 @@ pub(super) fn signed(scheme: &Scheme, frames: &[Bytes], secret: usize) -> Option
 }
 
 /// `encryptedToken` is the hex HMAC-SHA256 of the token (<https://developers.zoom.us/docs/api/webhooks/#validate-your-webhook-endpoint>).
-fn zoom(scheme: &Scheme, plain: &str, secret: usize) -> Option<Handshake> {
-    let Material::Mac(key) = &scheme.keys.get(secret)?.material else {
+fn zoom(key: &Material, plain: &str) -> Option<Handshake> {
+    let Material::Mac(key) = key else {
         return None;
     };
     if plain.len() > LONGEST_ECHO {
@@ -146,6 +152,7 @@ mod tests {
     fn scheme(name: &str, secret: &str) -> Scheme {
         let secret = DatedSecret {
             value: Secret::new(secret),
+            derive: false,
             not_after: None,
         };
         preset(name)
@@ -160,7 +167,7 @@ mod tests {
             Bytes::copy_from_slice(a.as_bytes()),
             Bytes::copy_from_slice(b.as_bytes()),
         ];
-        signed(scheme, &frames, 0).map(|answer| {
+        signed(scheme, &frames, 0, "").map(|answer| {
             (
                 answer.status,
                 String::from_utf8(answer.body.to_vec()).unwrap(),

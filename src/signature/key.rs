@@ -1,5 +1,6 @@
 //! What secrets become: keys, each with the moment after which it counts no more.
 
+use super::derive::{Live, Master};
 use super::instant::Unix;
 use super::table::{Algorithm, SecretTable};
 use super::written::{base64, key_bytes};
@@ -20,13 +21,21 @@ const P256_SPKI: [u8; 26] = [
 pub struct DatedSecret {
     /// The secret as written.
     pub value: Secret,
+    /// Whether each bot's own secret is derived from it by the bot's id.
+    pub derive: bool,
     /// The last moment at which it counts.
     pub not_after: Option<jiff::Timestamp>,
 }
 
 pub(super) struct Key {
-    pub(super) material: Material,
+    source: Source,
     not_after: Option<Unix>,
+}
+
+/// Where a key's material comes from.
+enum Source {
+    Kept(Material),
+    Derived(Master),
 }
 
 pub(super) enum Material {
@@ -42,6 +51,13 @@ impl Key {
         table: &SecretTable,
         secret: &DatedSecret,
     ) -> Result<Self, (&'static str, &'static str)> {
+        let not_after = secret
+            .not_after
+            .map(|moment| Unix::from_millis(moment.as_millisecond()));
+        if secret.derive {
+            let source = Source::Derived(Master::new(algorithm, table, &secret.value)?);
+            return Ok(Self { source, not_after });
+        }
         let text = secret.value.expose();
         let prefix = table.prefix.as_deref().unwrap_or_default().as_bytes();
         let text = text.strip_prefix(prefix).unwrap_or(text);
@@ -54,12 +70,10 @@ impl Key {
             return Err(("is empty", "set it, or remove it from the list"));
         }
         let material = match algorithm {
-            Algorithm::HmacSha1 => {
-                Material::Mac(hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &bytes))
-            }
-            Algorithm::HmacSha256 => Material::Mac(hmac::Key::new(hmac::HMAC_SHA256, &bytes)),
-            Algorithm::HmacSha384 => Material::Mac(hmac::Key::new(hmac::HMAC_SHA384, &bytes)),
-            Algorithm::HmacSha512 => Material::Mac(hmac::Key::new(hmac::HMAC_SHA512, &bytes)),
+            Algorithm::HmacSha1
+            | Algorithm::HmacSha256
+            | Algorithm::HmacSha384
+            | Algorithm::HmacSha512 => mac(algorithm, &bytes).ok_or(("is no key", "set it"))?,
             Algorithm::Ed25519 if bytes.len() == 32 => Material::Public(
                 signature::UnparsedPublicKey::new(&signature::ED25519, bytes),
             ),
@@ -106,29 +120,59 @@ impl Key {
                 }
             }
         };
-        let not_after = secret
-            .not_after
-            .map(|moment| Unix::from_millis(moment.as_millisecond()));
-        Ok(Self {
-            material,
-            not_after,
-        })
+        let source = Source::Kept(material);
+        Ok(Self { source, not_after })
+    }
+
+    /// What this key checks and signs with in the name of the bot with this id.
+    pub(super) fn of(&self, id: &str) -> Live<'_> {
+        match &self.source {
+            Source::Kept(material) => Live::Kept(material),
+            Source::Derived(master) => Live::Made(master.material(id)),
+        }
+    }
+
+    /// The secret of this id as its sender is given it; `None` where it is not derived.
+    pub(super) fn derived(&self, id: &str) -> Option<Secret> {
+        match &self.source {
+            Source::Kept(_) => None,
+            Source::Derived(master) => Some(master.secret(id)),
+        }
+    }
+
+    /// Whether each id has a secret of its own.
+    pub(super) fn is_derived(&self) -> bool {
+        matches!(self.source, Source::Derived(_))
     }
 
     pub(super) fn counts(&self, now: Unix) -> bool {
         self.not_after.is_none_or(|last| now <= last)
     }
+}
 
+impl Material {
     /// Whether this is the token, in a time that says nothing of either: hashes are compared, so not even a length shows.
     pub(super) fn is_token(&self, offered: &digest::Digest) -> Choice {
-        match &self.material {
-            Material::Token { hash, .. } => hash.as_ref().ct_eq(offered.as_ref()),
-            Material::Mac(_) | Material::Public(_) => Choice::from(0),
+        match self {
+            Self::Token { hash, .. } => hash.as_ref().ct_eq(offered.as_ref()),
+            Self::Mac(_) | Self::Public(_) => Choice::from(0),
         }
     }
 }
 
-fn token(text: Secret) -> Material {
+/// The key of an HMAC; `None` for every other algorithm.
+pub(super) fn mac(algorithm: Algorithm, bytes: &[u8]) -> Option<Material> {
+    let kind = match algorithm {
+        Algorithm::HmacSha1 => hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
+        Algorithm::HmacSha256 => hmac::HMAC_SHA256,
+        Algorithm::HmacSha384 => hmac::HMAC_SHA384,
+        Algorithm::HmacSha512 => hmac::HMAC_SHA512,
+        _ => return None,
+    };
+    Some(Material::Mac(hmac::Key::new(kind, bytes)))
+}
+
+pub(super) fn token(text: Secret) -> Material {
     let hash = digest::digest(&digest::SHA256, text.expose());
     Material::Token { text, hash }
 }

@@ -149,6 +149,16 @@ impl Scheme {
         self.keys.len()
     }
 
+    /// Whether each id has secrets of its own, all of them derived: what a template needs.
+    pub fn derived(&self) -> bool {
+        !self.keys.is_empty() && self.keys.iter().all(Key::is_derived)
+    }
+
+    /// The secret that is derived for this id, as its sender is given it: the newest one. For `sign` alone.
+    pub fn derived_secret(&self, id: &str) -> Option<Secret> {
+        self.keys.first()?.derived(id)
+    }
+
     /// The keys that still count, with their indexes.
     pub(super) fn live_keys(&self, now: Unix) -> impl Iterator<Item = (usize, &Key)> {
         self.keys

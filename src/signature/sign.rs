@@ -55,8 +55,8 @@ pub enum CannotSign {
 }
 
 impl Scheme {
-    /// Signs with the first secret.
-    pub fn sign(&self, request: &Outgoing<'_>, now: Unix) -> Result<Signed, CannotSign> {
+    /// Signs with the first secret, in the name of this bot where each id has its own.
+    pub fn sign(&self, request: &Outgoing<'_>, now: Unix, bot: &str) -> Result<Signed, CannotSign> {
         let mut signed = Signed::default();
         if let Some(require) = &self.require {
             signed.headers.push((
@@ -70,7 +70,8 @@ impl Scheme {
                 format!("msg_{}", uuid::Uuid::new_v4().simple()),
             ));
         }
-        let key = match self.keys.first().map(|key| &key.material) {
+        let key = self.keys.first().map(|key| key.of(bot));
+        let key = match key.as_deref() {
             None => return Ok(signed),
             Some(Material::Public(_)) => return Err(CannotSign::Asymmetric),
             Some(Material::Token { text, .. }) => {

@@ -56,7 +56,7 @@ impl Request {
     ) -> Result<(Proof, Vec<Bytes>), Failure> {
         let (a, b) = self.body.split_at(cut.min(self.body.len()));
         let frames = vec![Bytes::copy_from_slice(a), Bytes::copy_from_slice(b)];
-        let mut check = verifier.begin(&self.head(), now)?;
+        let mut check = verifier.begin(&self.head(), now, "bot")?;
         frames.iter().for_each(|frame| check.update(frame));
         Ok((check.finish(&self.head(), &frames)?, frames))
     }
@@ -116,6 +116,7 @@ impl Vector {
 fn dated(text: &str) -> DatedSecret {
     DatedSecret {
         value: Secret::new(text),
+        derive: false,
         not_after: None,
     }
 }
@@ -171,7 +172,7 @@ fn every_handshake_is_answered_right() {
         let answer = match verifier.greeting(&request.head()) {
             Some(greeting) => greeting.map_err(|Forbidden| 403),
             None => match request.judge(&verifier, now, 3) {
-                Ok((proof, frames)) => Ok(verifier.handshake(&frames, &proof).unwrap()),
+                Ok((proof, frames)) => Ok(verifier.handshake(&frames, &proof, "bot").unwrap()),
                 Err(_) => Err(401),
             },
         };
@@ -223,7 +224,7 @@ fn one_bit_turned_is_refused_by_every_scheme_that_signs() {
                 content_type: Some(kind),
                 body: body.as_bytes(),
             };
-            let Ok(signed) = signer.sign(&outgoing, now) else {
+            let Ok(signed) = signer.sign(&outgoing, now, "bot") else {
                 assert!(
                     matches!(name, "linear" | "mailgun") && kind.ends_with("urlencoded"),
                     "{name}"
@@ -318,6 +319,7 @@ fn a_secret_past_its_date_counts_no_more() {
     let secrets = [
         DatedSecret {
             value: Secret::new("old"),
+            derive: false,
             not_after: Some(day),
         },
         dated("new"),
@@ -333,7 +335,7 @@ fn a_secret_past_its_date_counts_no_more() {
             headers,
         };
         verifier
-            .begin(&head, now)?
+            .begin(&head, now, "bot")?
             .finish(&head, &[])
             .map(|proof| proof.secret())
     };

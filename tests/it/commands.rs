@@ -200,6 +200,54 @@ fn sign_says_why_it_cannot() {
 }
 
 #[test]
+fn sign_derives_the_secret_of_an_id_and_init_starts_every_dialect() {
+    let dir = tempfile::tempdir().unwrap();
+    let master = "0123456789abcdef0123456789abcdef";
+    let text = format!(
+        "[upstreams.ai]\nkind = \"custom\"\nurl = \"http://127.0.0.1:5000\"\n\
+         [bots.\"bt_*\"]\ndialect = \"aerostack\"\nupstream = \"ai\"\nverify = {{ secrets = [{{ derive = \"{master}\" }}] }}\n"
+    );
+    fs::write(dir.path().join("botgate.toml"), text).unwrap();
+    let ran = run::run(dir.path(), &["sign", "bt_a", "-d", "{}"]);
+    // Both made with openssl: the id's secret under the master, the body's signature under the id's secret.
+    let secret = "fd11f91bc2a81d26e79e9eaeb659b4fa29a61406d2f5457c3080f99390b02716";
+    let signature = "63b3a3e57edb3d7c1a3d98af1f7e903baa5c9ae621bf420101aa6a8c0425591b";
+    assert!(
+        ran.stdout
+            .starts_with(&format!("# the secret of bt_a: {secret}\ncurl "))
+            && ran.stdout.contains("/api/bots/webhook/custom/bt_a'")
+            && ran.stdout.contains(&format!("sha256={signature}")),
+        "{}{}",
+        ran.stdout,
+        ran.stderr
+    );
+    let ran = run::run(dir.path(), &["sign", "other"]);
+    assert!(
+        ran.code == Some(1) && ran.stderr.contains("bt_*"),
+        "{}",
+        ran.stderr
+    );
+
+    for dialect in botgate::dialect::DIALECTS {
+        let dir = tempfile::tempdir().unwrap();
+        let init = run::run(dir.path(), &["init", "--dialect", dialect.name]);
+        let checked = run::run(dir.path(), &["check"]);
+        assert_eq!(
+            (init.code, checked.code),
+            (Some(0), Some(0)),
+            "{}",
+            dialect.name
+        );
+    }
+    let ran = run::run(dir.path(), &["init", "--dialect", "slack"]);
+    assert!(
+        ran.code == Some(2) && ran.stderr.contains("aerostack"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
 fn demo_once_shows_a_401_and_a_429_and_ends_well() {
     let dir = tempfile::tempdir().unwrap();
     let ran = run::run(dir.path(), &["demo", "--once"]);

@@ -8,6 +8,7 @@ pub(crate) mod bytes;
 pub(crate) mod caller;
 pub(crate) mod clock;
 pub(crate) mod gate;
+pub(crate) mod peer;
 pub(crate) mod run;
 pub(crate) mod turn;
 

@@ -8,6 +8,7 @@
 
 mod admin;
 mod buffer;
+mod codecs;
 mod commands;
 mod config;
 mod deadlines;
@@ -17,9 +18,11 @@ mod forward;
 mod harness;
 mod http;
 mod limit;
+mod peers;
 mod refusals;
 mod reload;
 mod stream;
 mod tidy;
+mod tls_out;
 mod upstream;
 mod verify;

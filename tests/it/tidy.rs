@@ -20,8 +20,9 @@ const FLOORS: [&[&str]; 6] = [
         "json",
         "message",
         "money",
+        "placeholder",
     ],
-    &["access_log", "client", "store"],
+    &["access_log", "client"],
     &[
         "limit",
         "duplicates",
@@ -29,9 +30,11 @@ const FLOORS: [&[&str]; 6] = [
         "upstream",
         "conversation",
         "budget",
+        "balance",
     ],
     &[
-        "reject", "head", "receive", "charge", "reply", "forward", "trace", "bot", "worker", "line",
+        "reject", "head", "receive", "charge", "reply", "forward", "trace", "bot", "worker",
+        "line", "converse", "talk", "speech", "origin",
     ],
     &["edge", "admin"],
     &["config", "app", "cli", "main", "lib"],

@@ -2,6 +2,7 @@
 
 use super::{Frames, Outgoing};
 use crate::buffer::Budget;
+use crate::client::Sent;
 use bytes::Bytes;
 use http::HeaderMap;
 use std::io::{self, IoSlice};
@@ -15,6 +16,8 @@ struct Socket {
     piece: usize,
     limit: usize,
     ready: bool,
+    /// So many calls to flush it do not get all out.
+    holds: usize,
 }
 
 impl Socket {
@@ -24,6 +27,7 @@ impl Socket {
             piece,
             limit,
             ready: false,
+            holds: 0,
         }
     }
 }
@@ -56,8 +60,14 @@ impl AsyncWrite for Socket {
         Poll::Ready(Ok(self.got.len() - before))
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.holds {
+            0 => Poll::Ready(Ok(())),
+            _ => {
+                self.holds -= 1;
+                Poll::Pending
+            }
+        }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -87,7 +97,7 @@ fn write(request: &mut Outgoing, socket: &mut Socket) -> io::Result<()> {
         let polled = request.poll_write(socket, cx);
         assert_eq!(request.written(), socket.got.len() as u64);
         if let Poll::Ready(result) = polled {
-            assert_eq!(result.is_ok(), request.is_written());
+            assert_eq!(result.is_ok(), request.is_out());
             return result;
         }
     }
@@ -161,4 +171,30 @@ fn the_budget_is_held_until_the_last_byte_is_out() {
         write(&mut request, &mut rest).unwrap();
         assert_eq!(budget.held(), 0, "while the response is still awaited");
     }
+}
+
+#[test]
+fn what_a_doubtful_socket_was_shown_counts_as_seen_and_nothing_follows_it() {
+    let mut request = request(&[10]).0;
+    write(&mut request, &mut Socket::new(1, 0)).unwrap_err();
+    assert_eq!(request.sent(), Sent::Unsent);
+    request.doubt();
+    assert_eq!(request.sent(), Sent::Partial);
+    let mut fresh = Socket::new(1, usize::MAX);
+    write(&mut request, &mut fresh).unwrap_err();
+    assert!(fresh.got.is_empty());
+}
+
+#[test]
+fn a_request_is_out_only_when_its_socket_holds_nothing_back() {
+    let mut request = request(&[10]).0;
+    let mut socket = Socket::new(usize::MAX, usize::MAX);
+    socket.holds = 2;
+    let cx = &mut Context::from_waker(Waker::noop());
+    for _ in 0..2 {
+        assert!(request.poll_write(&mut socket, cx).is_pending());
+        assert_eq!((request.is_out(), request.sent()), (false, Sent::Sent));
+    }
+    assert!(request.poll_write(&mut socket, cx).is_ready());
+    assert!(request.is_out());
 }

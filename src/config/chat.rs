@@ -1,0 +1,132 @@
+//! What a bot has because its messages are understood: conversations, a budget, its way of answering.
+
+use super::bot::Around;
+use super::kinds::shown;
+use super::reading::Reading;
+use super::shape::{self, Per};
+use super::values::{self, Wrong};
+use super::{Budget, Conversation, money};
+use crate::dialect::Dialect;
+use crate::money::Period;
+use std::time::Duration;
+
+/// How long a conversation is kept unless the file says otherwise.
+const TTL: Duration = Duration::from_secs(86_400);
+/// How many past messages go along unless the file says otherwise.
+const WINDOW: usize = 20;
+
+/// Whether and how the bot's conversations are kept.
+pub(crate) fn conversation(
+    reading: &mut Reading<'_>,
+    at: &str,
+    written: Option<&shape::Conversation>,
+    dialect: &Dialect,
+) -> Option<Conversation> {
+    let path = format!("{at}.conversation");
+    let keeps = dialect.chat.is_some_and(|chat| chat.keeps_history());
+    match written {
+        Some(shape::Conversation::Off(_)) => None,
+        Some(shape::Conversation::Kept(_)) if !keeps => {
+            let why = match dialect.chat {
+                None => "are handed on as they are",
+                Some(_) => "bring their whole history along",
+            };
+            reading.error(
+                &path,
+                format!(
+                    "`{}`: {} messages {why}, so nothing is kept here",
+                    shown(&path),
+                    dialect.name
+                ),
+                "leave it out",
+            );
+            None
+        }
+        Some(shape::Conversation::Kept(kept)) => {
+            let ttl = reading.value(
+                &format!("{path}.ttl"),
+                kept.ttl.as_deref(),
+                values::duration,
+            );
+            Some(Conversation {
+                ttl: ttl.unwrap_or(TTL),
+                window: kept.window.map_or(WINDOW, |window| window as usize),
+            })
+        }
+        None => keeps.then_some(Conversation {
+            ttl: TTL,
+            window: WINDOW,
+        }),
+    }
+}
+
+/// What the bot may spend; every upstream that it may ask must have a price.
+pub(crate) fn budget(
+    reading: &mut Reading<'_>,
+    at: &str,
+    written: Option<&shape::Budget>,
+    upstreams: &[usize],
+    around: &Around<'_>,
+) -> Option<Budget> {
+    let written = written?;
+    let path = format!("{at}.budget");
+    let unpriced = upstreams.iter().find_map(|index| {
+        let upstream = &around.upstreams.get(*index)?.as_ref()?.upstream;
+        upstream.price.is_none().then_some(&upstream.name)
+    });
+    if let Some(name) = unpriced
+        && !reading.has(&format!("upstreams.{name}.price"))
+    {
+        let name = shown(name);
+        reading.error(
+            &path,
+            format!("`{}`: what the upstream `{name}` costs is not known, so nothing would ever be spent", shown(&path)),
+            format!("add to [upstreams.{name}], in US cents per million tokens: price = {{ input = 250, output = 1000 }}"),
+        );
+    }
+    Some(Budget {
+        cap: reading.value(&format!("{path}.cap"), written.cap.as_deref(), money::cap)?,
+        per: match written.per? {
+            Per::Day => Period::Day,
+            Per::Month => Period::Month,
+            Per::Total => Period::Total,
+        },
+    })
+}
+
+/// Only an answer at once is there yet; a dialect that answers later must be told so.
+pub(crate) fn reply(
+    reading: &mut Reading<'_>,
+    at: &str,
+    written: Option<&shape::Reply>,
+    dialect: &Dialect,
+) {
+    let path = format!("{at}.reply.mode");
+    let Some(written) = written else {
+        if dialect.chat.is_some_and(|chat| chat.answers_later())
+            && !reading.has(&format!("{at}.reply"))
+        {
+            reading.error_at_key(
+                at,
+                format!(
+                    "`{}`: {} answers by a callback unless told otherwise, and this version has none",
+                    shown(at),
+                    dialect.name
+                ),
+                "add the line: reply = { mode = \"sync\" }",
+            );
+        }
+        return;
+    };
+    reading.value(&path, written.mode.as_deref(), |mode| match mode {
+        "sync" => Ok(()),
+        "callback" | "auto" => Err(Wrong::new(
+            "needs a callback, which this version does not have",
+            "write mode = \"sync\"",
+        )),
+        _ => Err(Wrong::new(
+            "not a way of answering",
+            "write mode = \"sync\"",
+        )),
+    });
+}

@@ -1,0 +1,94 @@
+//! `headers` of an upstream: names that are its own to set, values with places for ids.
+
+use super::super::kinds::shown;
+use super::super::reading::Reading;
+use super::super::{shape, values};
+use super::PASSTHROUGH;
+use crate::placeholder::{Field, Filled, Place};
+use crate::upstream::Codec;
+use http::header::{self, HeaderName};
+
+/// Headers that belong to one connection or frame a message: they are ours to write.
+const OURS: [HeaderName; 10] = [
+    header::CONNECTION,
+    header::CONTENT_LENGTH,
+    header::EXPECT,
+    header::HOST,
+    header::PROXY_AUTHORIZATION,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    HeaderName::from_static("keep-alive"),
+];
+
+/// Reads the table `headers` of the upstream at `path`.
+pub(super) fn fields(
+    reading: &mut Reading<'_>,
+    path: &str,
+    written: &shape::Upstream,
+    kind: Option<&str>,
+    codec: Option<&dyn Codec>,
+) -> Vec<Field> {
+    let version = written.version.as_deref();
+    let mut fields: Vec<Field> = Vec::new();
+    for (name, value) in written.headers.iter().flatten() {
+        let path = format!("{path}.headers.{name}");
+        let Some(name) = reading.value(&path, Some(name), values::header_name) else {
+            continue;
+        };
+        let by_codec = codec.is_some_and(|codec| {
+            let own = codec.headers(version);
+            name == header::CONTENT_TYPE || own.iter().any(|(own, _)| *own == name)
+        });
+        let by_key =
+            written.key.is_some() && codec.is_some_and(|codec| codec.auth(version).0 == name);
+        let value = Filled::parse(value);
+        let (message, fix) = if OURS.contains(&name) {
+            (
+                format!("the header `{name}` belongs to the connection"),
+                "leave it out: it is written for every request anew",
+            )
+        } else if by_codec {
+            (
+                format!("the header `{name}` is the kind's own to write"),
+                "leave it out: it is written for every request",
+            )
+        } else if by_key {
+            (
+                format!("the header `{name}` carries the `key`"),
+                "leave one of them out",
+            )
+        } else if fields.iter().any(|field| field.name == name) {
+            (
+                format!("the header `{name}` is there twice"),
+                "leave one of them out",
+            )
+        } else {
+            match value {
+                None => (
+                    format!("the value of the header `{name}` would break a request"),
+                    "write visible ASCII characters on one line",
+                ),
+                Some(value)
+                    if kind == Some(PASSTHROUGH)
+                        && value.places().any(|place| place != Place::Bot) =>
+                {
+                    (
+                        format!(
+                            "`{}`: a placeholder that leads nowhere, since the messages are not read",
+                            shown(&path)
+                        ),
+                        "the only one known here is {bot}",
+                    )
+                }
+                Some(value) => {
+                    fields.push(Field { name, value });
+                    continue;
+                }
+            }
+        };
+        reading.error(&path, message, fix);
+    }
+    fields
+}

@@ -1,0 +1,52 @@
+//! Pieces of a reply that several dialects have in common.
+
+use crate::json::Json;
+use crate::message::{Answer, ToolCall};
+use serde::{Serialize, Serializer};
+use std::borrow::Cow;
+
+/// What an answer says in a dialect without a place for attachments: their URLs follow the text, one a line.
+pub(super) fn spoken<'a>(answer: &'a Answer<'_>) -> Cow<'a, str> {
+    if answer.attachments.is_empty() {
+        return Cow::Borrowed(&answer.text);
+    }
+    let text = std::iter::once(&answer.text);
+    let urls = answer.attachments.iter().map(|attachment| &attachment.url);
+    let lines: Vec<&str> = text
+        .chain(urls)
+        .map(|line| line.as_ref())
+        .filter(|line| !line.is_empty())
+        .collect();
+    Cow::Owned(lines.join("\n"))
+}
+
+/// Tool calls as seed 000 shows them, every key always there.
+///
+/// What the backend does not say: `result` is null, `latencyMs` is 0, and a call counts as a success where a result came.
+pub(super) struct Calls<'a>(pub(super) &'a [ToolCall<'a>]);
+
+impl Serialize for Calls<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Shape<'a> {
+            tool_name: &'a str,
+            arguments: &'a Json,
+            result: Option<&'a Json>,
+            latency_ms: u64,
+            success: bool,
+        }
+        serializer.collect_seq(self.0.iter().map(|call| Shape {
+            tool_name: &call.name,
+            arguments: &call.arguments,
+            result: call.result.as_ref(),
+            latency_ms: call.latency_ms.unwrap_or(0),
+            success: call.success.unwrap_or(call.result.is_some()),
+        }))
+    }
+}
+
+/// Appends a value as JSON. Nothing that a reply is made of can fail to be written.
+pub(super) fn write(value: &impl Serialize, out: &mut Vec<u8>) {
+    let _ = serde_json::to_writer(out, value);
+}

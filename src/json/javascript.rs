@@ -1,0 +1,169 @@
+//! JSON as JavaScript's `JSON.stringify` writes what its `JSON.parse` has read (ECMA-262 §25.5), so that a receiver that does
+//! both gets the same bytes.
+
+use super::Value;
+use simd_json::prelude::*;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+/// Appends the value.
+pub fn write(value: &Value<'_, '_>, out: &mut Vec<u8>) {
+    if let Some(object) = value.as_object() {
+        let mut before = b'{';
+        for (key, value) in members(object.iter()) {
+            out.push(before);
+            text(key, out);
+            out.push(b':');
+            write(&value, out);
+            before = b',';
+        }
+        close(before, b"{}", out);
+    } else if let Some(array) = value.as_array() {
+        let mut before = b'[';
+        for value in &array {
+            out.push(before);
+            write(&value, out);
+            before = b',';
+        }
+        close(before, b"[]", out);
+    } else if let Some(string) = value.as_str() {
+        text(string, out);
+    } else if let Some(whole) = value.as_u64() {
+        number(whole as f64, out);
+    } else if let Some(whole) = value.as_i64() {
+        number(whole as f64, out);
+    } else if let Some(float) = value.as_f64() {
+        number(float, out);
+    } else {
+        let word: &[u8] = match value.as_bool() {
+            Some(true) => b"true",
+            Some(false) => b"false",
+            None => b"null",
+        };
+        out.extend_from_slice(word);
+    }
+}
+
+fn close(before: u8, brackets: &[u8; 2], out: &mut Vec<u8>) {
+    if before == brackets[0] {
+        out.push(before);
+    }
+    out.push(brackets[1]);
+}
+
+/// Keys that are array indices come first, in ascending order, then all others as they stood (§10.1.11.1). Of a repeated key the
+/// last value stands at the first place.
+fn members<'w, 't>(
+    written: impl Iterator<Item = (&'t str, Value<'w, 't>)>,
+) -> Vec<(&'t str, Value<'w, 't>)> {
+    let mut members: Vec<(&str, Value<'_, '_>)> = Vec::new();
+    let mut places = HashMap::new();
+    for (key, value) in written {
+        match places.entry(key) {
+            Entry::Vacant(place) => {
+                place.insert(members.len());
+                members.push((key, value));
+            }
+            Entry::Occupied(place) => members[*place.get()].1 = value,
+        }
+    }
+    members.sort_by_key(|(key, _)| index(key).unwrap_or(u32::MAX));
+    members
+}
+
+/// An array index: 0 to 2³² − 2, written without a zero in front.
+fn index(key: &str) -> Option<u32> {
+    let plain = key.len() <= 10 && (key == "0" || !key.starts_with('0'));
+    let digits = plain && key.bytes().all(|byte| byte.is_ascii_digit());
+    let index = digits.then(|| key.parse().ok()).flatten();
+    index.filter(|&index| index != u32::MAX)
+}
+
+/// A string. Both escape the same characters in the same way.
+fn text(text: &str, out: &mut Vec<u8>) {
+    let _ = serde_json::to_writer(out, text);
+}
+
+/// A number as `Number::toString` writes it (§6.1.6.1.20).
+fn number(value: f64, out: &mut Vec<u8>) {
+    if value == 0.0 {
+        return out.push(b'0');
+    }
+    if !value.is_finite() {
+        return out.extend_from_slice(b"null");
+    }
+    // The same digits are the shortest that are read back as this value, and of two as near the even ones; only the point is
+    // placed otherwise. Rust's own formatting differs in the second.
+    let written = serde_json::to_string(&value.abs()).unwrap_or_default();
+    let (mantissa, exponent) = written.split_once('e').unwrap_or((&written, "0"));
+    let (whole, part) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let all = [whole, part].concat();
+    let digits = all.trim_start_matches('0').trim_end_matches('0').as_bytes();
+    let before = all.len() - all.trim_start_matches('0').len();
+    let exponent = exponent.parse().unwrap_or(0) + whole.len() as i32 - before as i32 - 1;
+    let count = digits.len() as i32;
+    let zeros = |count: i32| (0..count).map(|_| b'0');
+    if value < 0.0 {
+        out.push(b'-');
+    }
+    // The point stands behind so many digits.
+    match exponent + 1 {
+        point @ 1..=21 if count <= point => {
+            out.extend_from_slice(digits);
+            out.extend(zeros(point - count));
+        }
+        point @ 1..=21 => {
+            let (whole, part) = digits.split_at(point as usize);
+            out.extend_from_slice(whole);
+            out.push(b'.');
+            out.extend_from_slice(part);
+        }
+        point @ -5..=0 => {
+            out.extend_from_slice(b"0.");
+            out.extend(zeros(-point));
+            out.extend_from_slice(digits);
+        }
+        _ => {
+            out.extend_from_slice(&digits[..1]);
+            if count > 1 {
+                out.push(b'.');
+                out.extend_from_slice(&digits[1..]);
+            }
+            out.extend_from_slice(if exponent < 0 { b"e" } else { b"e+" });
+            out.extend_from_slice(exponent.to_string().as_bytes());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::read;
+    use super::write;
+
+    /// Lines in pairs: a text, and what `JSON.stringify(JSON.parse(text))` gave in Node 20.
+    const PAIRS: &str = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/fixtures/json/javascript.txt"
+    );
+
+    fn written(text: &str) -> String {
+        let mut out = Vec::new();
+        read(&mut text.as_bytes().to_vec(), |value| {
+            write(&value, &mut out);
+        })
+        .unwrap_or_else(|_| panic!("{text}"));
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn what_node_wrote_is_written() {
+        let pairs = std::env::var("BOTGATE_JAVASCRIPT").unwrap_or_else(|_| PAIRS.to_owned());
+        let text = std::fs::read_to_string(pairs).unwrap();
+        let lines: Vec<_> = text.lines().collect();
+        assert!(lines.len() >= 1000);
+        for pair in lines.chunks_exact(2) {
+            assert_eq!(written(pair[0]), pair[1], "{}", pair[0]);
+            assert_eq!(written(pair[1]), pair[1]);
+        }
+    }
+}
