@@ -16,8 +16,12 @@ pub type Json = Box<RawValue>;
 #[error("not valid JSON")]
 pub struct NotJson;
 
+/// The longest text whose buffers are kept for the next: they take up to 30 times as much.
+const KEPT: usize = 64 * 1024;
+
 thread_local! {
-    static ROOM: RefCell<(Buffers, Tape<'static>)> = RefCell::new((Buffers::default(), Tape(Vec::new())));
+    /// What parsing needs beside the text; not there while it is in use. New buffers allocate, so there are none unless it must be.
+    static ROOM: RefCell<Option<(Buffers, Tape<'static>)>> = const { RefCell::new(None) };
 }
 
 /// Parses `text` in place and shows its root to `see`. Strings borrow from `text`; everything else lives as long as the call.
@@ -25,19 +29,19 @@ thread_local! {
 /// A key that stands twice in an object is found at its first place by [`Value`]'s `get`; who cares iterates.
 pub fn read<'t, T>(text: &'t mut [u8], see: impl FnOnce(Value<'_, 't>) -> T) -> Result<T, NotJson> {
     // Taken out, not borrowed, so that `see` may read another text.
-    let (mut buffers, tape) = ROOM.with_borrow_mut(|room| {
-        (
-            std::mem::take(&mut room.0),
-            std::mem::replace(&mut room.1, Tape(Vec::new())),
-        )
-    });
+    let (mut buffers, tape) = ROOM
+        .take()
+        .unwrap_or_else(|| (Buffers::default(), Tape(Vec::new())));
     let mut tape = tape.reset();
+    let length = text.len();
     let parsed = simd_json::fill_tape(text, &mut buffers, &mut tape);
     let seen = match parsed {
         Ok(()) => Ok(see(tape.as_value())),
         Err(_) => Err(NotJson),
     };
-    ROOM.with_borrow_mut(|room| *room = (buffers, tape.reset()));
+    if length <= KEPT {
+        ROOM.set(Some((buffers, tape.reset())));
+    }
     seen
 }
 
