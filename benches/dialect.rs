@@ -86,7 +86,7 @@ fn bench(criterion: &mut Criterion) {
     }
     group.finish();
     for (name, count, bytes) in counted {
-        println!("dialect/{name}: {count} allocations, {bytes} bytes a message and its answer");
+        eprintln!("dialect/{name}: {count} allocations, {bytes} bytes a message and its answer");
     }
 }
 
