@@ -1,6 +1,7 @@
 //! What a dialect costs: each one's own sample read, an answer written, and the id found in a body that nothing is known of.
 #![expect(
     clippy::unwrap_used,
+    clippy::print_stderr,
     reason = "a bench that would measure the wrong thing must stop"
 )]
 
