@@ -20,13 +20,14 @@ pub struct NotJson;
 
 /// As deep as a text may nest: the deepest that serde_json, and with it every later reader here, reads too.
 const DEEPEST: usize = 127;
-/// Room for a tape of more values than this is not kept.
+/// The longest text whose buffers are kept for the next: they take up to 30 times as much.
 const KEPT: usize = 64 * 1024;
 
-/// Where a text is parsed: made once a thread, and grown to what is common.
+/// Where a text is parsed.
 type Room = (Buffers, Tape<'static>);
 
 thread_local! {
+    /// Not there while it is in use. New buffers allocate, so there are none unless it must be.
     static ROOM: RefCell<Option<Room>> = const { RefCell::new(None) };
 }
 
@@ -39,11 +40,12 @@ pub fn read<'t, T>(text: &'t mut [u8], see: impl FnOnce(Value<'_, 't>) -> T) -> 
         .take()
         .unwrap_or_else(|| (Buffers::with_max_depth(0, DEEPEST), Tape(Vec::new())));
     let mut tape = tape.reset();
+    let length = text.len();
     let seen = match simd_json::fill_tape(text, &mut buffers, &mut tape) {
         Ok(()) => Ok(see(tape.as_value())),
         Err(_) => Err(NotJson),
     };
-    if tape.0.capacity() <= KEPT {
+    if length <= KEPT {
         ROOM.set(Some((buffers, tape.reset())));
     }
     seen
