@@ -147,9 +147,9 @@ fn an_ai_that_dies_under_load_costs_no_request_and_is_probed_until_it_is_back() 
         let mut waiting = Vec::new();
         while probed().is_none() {
             assert!(std::time::Instant::now() < end, "never probed");
-            // Whoever probes waits, so each has a thread of its own.
-            let botgate = &botgate;
-            waiting.push(scope.spawn(move || ai::said(&call(botgate, "user-1"))));
+            // Whoever probes waits, so each has a thread of its own; and a conversation of its own, or it would wait for the probe.
+            let (botgate, user) = (&botgate, format!("prober-{}", waiting.len()));
+            waiting.push(scope.spawn(move || ai::said(&call(botgate, &user))));
         }
         let mut others = botgate.caller();
         for nth in 0..200 {
