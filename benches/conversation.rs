@@ -1,6 +1,10 @@
 //! What a message costs a worker: to enter its conversation, to read what was said, to append; and with it the whole process.
 
-#![expect(clippy::unwrap_used, reason = "a bench has nobody to tell")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a bench has nobody to tell but the terminal"
+)]
 
 use botgate::budget::{Budgets, Period};
 use botgate::conversation::{Conversations, Enter, Held, Key, Policy};
@@ -55,7 +59,7 @@ fn whole(all: &Arc<Conversations>, keys: &[Key], window: u32, rate: u32) {
             let due = start + Duration::from_secs(1) * number / rate;
             let pause = due.saturating_duration_since(Instant::now());
             idle += pause;
-            std::thread::sleep(pause);
+            std::thread::park_timeout(pause);
         }
         let held = enter(all, *key, window);
         held.history().for_each(|turn| drop(black_box(turn)));
