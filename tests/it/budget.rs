@@ -1,6 +1,6 @@
 //! A bot's cap: never passed however many call at once, given back for what failed, kept across a restart.
 
-use crate::harness::{Backend, Botgate, Gate, ai, caller::Reply, clock, turn};
+use crate::harness::{Backend, Botgate, Gate, ai, caller::Reply, clock::Wall, turn};
 use std::{path::Path, sync::mpsc, thread};
 
 /// How many calls the cap allows.
@@ -121,23 +121,31 @@ fn a_thousand_calls_at_once_never_spend_more_than_the_cap() {
 fn a_cap_per_day_begins_anew_at_midnight_utc() {
     // The last second of a day, and the first of the next.
     const LAST: i64 = 1_795_046_399;
+    const DAY: i64 = 86_400;
     let ai =
         Backend::start(|_, connection| ai::reply(connection, &ai::answer("openai", "hi", 5, 10)));
     let state = tempfile::tempdir().unwrap();
     let text = config(&ai, state.path(), "0.10 USD").replace("per = \"total\"", "per = \"day\"");
-    for (now, statuses) in [
-        (LAST - 60, [200, 402]),
-        (LAST, [402, 402]),
-        (LAST + 1, [200, 402]),
+    let wall = Wall::at(LAST - 60);
+    let start = || Botgate::start_with(&text, |_, command| wall.pin(command));
+    let mut botgate = start();
+    // In one life, and from one to the next.
+    for (now, restart, statuses) in [
+        (LAST - 60, false, [200, 402]),
+        (LAST, false, [402, 402]),
+        (LAST, true, [402, 402]),
+        (LAST + 1, false, [200, 402]),
+        (LAST + DAY, true, [402, 402]),
+        (LAST + DAY + 1, true, [200, 402]),
     ] {
-        let botgate = Botgate::start_with(&text, |dir, command| {
-            command
-                .env("LD_PRELOAD", clock::shim(dir))
-                .env("PINNED_NOW", now.to_string());
-        });
+        wall.set(now);
+        if restart {
+            drop(botgate);
+            botgate = start();
+        }
         for status in statuses {
             let reply = botgate.caller().call(&ai::message("rich", "one", "hello"));
-            assert_eq!(reply.status, status, "at {now}");
+            assert_eq!(reply.status, status, "at {now}, restart: {restart}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What a bot remembers: every turn once and in order, however many speak at once, and across a restart.
 
-use crate::harness::{Backend, Botgate, Gate, ai, caller::Reply, clock};
+use crate::harness::{Backend, Botgate, Gate, ai, caller::Reply, clock::Wall};
 use std::{path::Path, sync::atomic::AtomicUsize, sync::atomic::Ordering, sync::mpsc, thread};
 
 /// A configuration with `aerostack` bots that anyone may call, in front of one `custom` AI.
@@ -222,22 +222,28 @@ fn a_conversation_ends_its_ttl_after_its_last_message() {
         state.path(),
         &[("memo", "conversation = { ttl = \"1h\" }")],
     );
-    let at = |now: i64| {
-        Botgate::start_with(&text, |dir, command| {
-            command
-                .env("LD_PRELOAD", clock::shim(dir))
-                .env("PINNED_NOW", now.to_string());
-        })
-    };
-    let mut ids = Vec::new();
-    // Each message is at the last moment that the one before it allows, the last one past it.
-    for (after, kept) in [(0, 0), (3599, 2), (2 * 3599, 4), (2 * 3599 + 3600, 0)] {
-        let botgate = at(BEGIN + after);
-        ai::said(&call(&botgate, "memo", "one", "hello"));
-        assert_eq!(history(&ai).len(), kept, "{after} s after the first");
-        ids.push(ai::asked(&ai.last())["conversation_id"].clone());
+    let wall = Wall::at(BEGIN);
+    let start = || Botgate::start_with(&text, |_, command| wall.pin(command));
+    let mut botgate = start();
+    // In one life, and from one to the next.
+    for restart in [false, true] {
+        let mut ids = Vec::new();
+        let user = format!("restart {restart}");
+        wall.set(BEGIN);
+        // Each message is at the last moment that the one before it allows, the last one past it.
+        for (after, kept) in [(0, 0), (3599, 2), (2 * 3599, 4), (2 * 3599 + 3600, 0)] {
+            wall.set(BEGIN + after);
+            if restart {
+                drop(botgate);
+                botgate = start();
+            }
+            ai::said(&call(&botgate, "memo", &user, "hello"));
+            let about = format!("{after} s after the first, restart: {restart}");
+            assert_eq!(history(&ai).len(), kept, "{about}");
+            ids.push(ai::asked(&ai.last())["conversation_id"].clone());
+        }
+        assert_eq!(ids[0], ids[1]);
+        assert_eq!(ids[0], ids[2]);
+        assert_ne!(ids[0], ids[3], "a new conversation");
     }
-    assert_eq!(ids[0], ids[1]);
-    assert_eq!(ids[0], ids[2]);
-    assert_ne!(ids[0], ids[3], "a new conversation");
 }
