@@ -277,10 +277,17 @@ fn an_answer_streams_and_says_when_it_breaks() {
             "{kind}: {reply:?}"
         );
 
-        for said in ["a long story", "break off"] {
+        for (said, whole) in [
+            ("a long story", "Once upon a time"),
+            ("break off", "This answer breaks off in the middle of it."),
+        ] {
             let reply = call(said);
             assert_eq!(reply.status, 200, "{kind}: {said}: {reply:?}");
             let events = self::events(&reply);
+            let begun = deltas(&events);
+            let begins = !begun.is_empty() && whole.starts_with(&begun);
+            assert!(begins, "{kind}: {said}: {begun:?}");
+            assert_eq!(begun == whole, said == "a long story", "{kind}: {said}");
             let (name, error) = events.last().unwrap();
             assert_eq!(
                 (name.as_str(), &error["code"]),
