@@ -18,6 +18,7 @@ mod forward;
 mod harness;
 mod http;
 mod limit;
+mod pages;
 mod peers;
 mod refusals;
 mod reload;
