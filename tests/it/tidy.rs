@@ -22,7 +22,7 @@ const FLOORS: [&[&str]; 6] = [
         "money",
         "placeholder",
     ],
-    &["access_log", "client"],
+    &["access_log", "client", "store"],
     &[
         "limit",
         "duplicates",
