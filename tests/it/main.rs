@@ -6,6 +6,7 @@
     reason = "what fails here fails a test, with its place"
 )]
 
+mod acknowledge;
 mod admin;
 mod buffer;
 mod codecs;
