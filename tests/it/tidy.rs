@@ -1,6 +1,7 @@
 //! The house keeps its order: imports go down only, files begin with their question and stay short, what is shown works.
 
 mod complete;
+mod links;
 pub(crate) mod papers;
 mod source;
 
