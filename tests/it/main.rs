@@ -6,6 +6,7 @@
     reason = "what fails here fails a test, with its place"
 )]
 
+mod acknowledge;
 mod admin;
 mod buffer;
 mod codecs;
@@ -18,6 +19,7 @@ mod forward;
 mod harness;
 mod http;
 mod limit;
+mod pages;
 mod peers;
 mod refusals;
 mod reload;

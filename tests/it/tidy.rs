@@ -1,7 +1,8 @@
 //! The house keeps its order: imports go down only, files begin with their question and stay short, what is shown works.
 
 mod complete;
-mod papers;
+mod links;
+pub(crate) mod papers;
 mod source;
 
 use source::{Source, sources};
