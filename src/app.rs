@@ -131,6 +131,14 @@ impl App {
         })
     }
 
+    /// The address of the first public listener.
+    pub fn http(&self) -> Option<SocketAddr> {
+        let mut listening = self.listening.iter();
+        listening
+            .find(|(name, _)| *name == "http")
+            .map(|(_, at)| *at)
+    }
+
     /// Puts new settings in force, as far as a running process can; what it cannot is said in a warning.
     pub async fn reload(&mut self, settings: Settings) -> Result<(), String> {
         let registry = Arc::new(registry(&settings)?);

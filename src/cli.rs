@@ -8,6 +8,7 @@ mod log;
 mod output;
 mod run;
 mod schema;
+mod scratch;
 mod sign;
 
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};

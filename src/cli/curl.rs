@@ -12,8 +12,6 @@ use std::time::{Duration, Instant};
 
 /// An answer is read this far, in bytes.
 const ANSWER_MAX: usize = 1024 * 1024;
-/// One exchange takes no longer than this.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A request as a sender writes it.
 #[derive(Clone, Debug)]
@@ -124,8 +122,8 @@ impl Request {
         line
     }
 
-    /// Sends it, over a connection of its own.
-    pub(super) async fn send(&self, to: SocketAddr) -> Result<Answer, String> {
+    /// Sends it, over a connection of its own, and waits no longer than `patience` for the whole answer.
+    pub(super) async fn send(&self, to: SocketAddr, patience: Duration) -> Result<Answer, String> {
         let exchange = async {
             let start = Instant::now();
             let stream = tokio::net::TcpStream::connect(to)
@@ -163,7 +161,7 @@ impl Request {
                 took: start.elapsed(),
             })
         };
-        tokio::time::timeout(PATIENCE, exchange)
+        tokio::time::timeout(patience, exchange)
             .await
             .unwrap_or_else(|_| Err("no answer in time".to_owned()))
     }

@@ -12,6 +12,7 @@ mod codecs;
 mod commands;
 mod config;
 mod deadlines;
+mod demo;
 mod drain;
 mod duplicates;
 mod forward;
