@@ -80,6 +80,7 @@ fn worker(port: u16) -> Rc<Worker> {
         conversations: Conversations::new(),
         budgets: Budgets::new(),
         breakers: Mutex::default(),
+        witness: None,
         log: Mutex::new(None),
         metrics: Metrics::new(1, &REASONS, &client::WORDS),
     });

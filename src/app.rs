@@ -15,6 +15,7 @@ use crate::edge::{self, Acceptor, Handle, Order};
 use crate::limit::Limiter;
 use crate::metrics::Metrics;
 use crate::reject::REASONS;
+use crate::witness::Witness;
 use crate::worker::Shared;
 use crate::{client, signature};
 use std::io;
@@ -52,6 +53,15 @@ pub struct App {
 impl App {
     /// Binds every listener, starts the workers and accepts. Needs a runtime, the background plane's.
     pub async fn start(settings: Settings, log_format: Format) -> io::Result<Self> {
+        Self::start_before(None, settings, log_format).await
+    }
+
+    /// The same, before the eyes of a witness who is told of every step of every request.
+    pub async fn start_before(
+        witness: Option<Witness>,
+        settings: Settings,
+        log_format: Format,
+    ) -> io::Result<Self> {
         let count = settings.server.workers.unwrap_or_else(cores);
         let places = Arc::new(Semaphore::new(connections(&settings)));
         let registry = Arc::new(registry(&settings).map_err(io::Error::other)?);
@@ -64,6 +74,7 @@ impl App {
             conversations: Conversations::new(),
             budgets: Budgets::new(),
             breakers: Mutex::default(),
+            witness,
             log: Mutex::new(log),
             metrics: Metrics::new(count, &REASONS, &client::WORDS),
         });

@@ -84,7 +84,7 @@ async fn exchanged(exchanges: &[Exchange], at: SocketAddr) -> Result<bool, Strin
     let mut right = true;
     let mut lines = String::new();
     for exchange in exchanges {
-        let answer = exchange.request.send(at, PATIENCE).await?;
+        let answer = exchange.request.send(at, PATIENCE, None).await?;
         let fits = answer.status == exchange.status && answer.body.contains(exchange.words);
         right &= fits;
         let _ = writeln!(out, "{}", row(exchange, &answer, fits));

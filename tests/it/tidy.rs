@@ -21,6 +21,7 @@ const FLOORS: [&[&str]; 6] = [
         "message",
         "money",
         "placeholder",
+        "witness",
     ],
     &["access_log", "client"],
     &[
