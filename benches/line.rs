@@ -7,9 +7,7 @@
 #![expect(clippy::print_stdout, reason = "a bench tells its figures there")]
 
 use botgate::app;
-use botgate::budget::Budgets;
 use botgate::buffer::Budget;
-use botgate::conversation::Conversations;
 use botgate::duplicates::Ledger;
 use botgate::limit::Limiter;
 use botgate::metrics::Metrics;
@@ -24,7 +22,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
@@ -77,8 +75,7 @@ fn worker(port: u16) -> Rc<Worker> {
         budget: Budget::new(settings.server.buffer),
         limiter: Limiter::default(),
         ledger: Ledger::new(),
-        conversations: Conversations::new(),
-        budgets: Budgets::new(),
+        kept: OnceLock::new(),
         breakers: Mutex::default(),
         witness: None,
         log: Mutex::new(None),

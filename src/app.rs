@@ -6,22 +6,21 @@ pub use resolve::registry;
 
 use crate::access_log::{AccessLog, Destination, Format, Producer};
 use crate::admin;
-use crate::budget::Budgets;
 use crate::buffer::Budget;
 use crate::config::{self, Settings};
-use crate::conversation::Conversations;
 use crate::duplicates::Ledger;
 use crate::edge::{self, Acceptor, Handle, Order};
 use crate::limit::Limiter;
 use crate::metrics::Metrics;
 use crate::reject::REASONS;
+use crate::store::StoreError;
 use crate::witness::Witness;
-use crate::worker::Shared;
+use crate::worker::{Kept, Shared};
 use crate::{client, signature};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, oneshot};
@@ -33,7 +32,7 @@ const SPARE_DESCRIPTORS: u64 = 128;
 
 /// How long a reload waits for one worker to put the new configuration in force.
 const REPLACE: Duration = Duration::from_secs(5);
-/// How long a stop waits for the last lines of the access log to be written.
+/// How long a stop waits for the last records of the store, and then for the last lines of the access log.
 const FLUSH: Duration = Duration::from_secs(2);
 
 /// A running Botgate. Dropped without [`App::stop`], it ends at once.
@@ -71,13 +70,13 @@ impl App {
             budget: Budget::new(settings.server.buffer),
             limiter: Limiter::default(),
             ledger: Ledger::new(),
-            conversations: Conversations::new(),
-            budgets: Budgets::new(),
+            kept: OnceLock::new(),
             breakers: Mutex::default(),
             witness,
             log: Mutex::new(log),
             metrics: Metrics::new(count, &REASONS, &client::WORDS),
         });
+        keep(&shared, &settings).map_err(io::Error::other)?;
         let mut listening = Vec::new();
         let mut listeners = Vec::new();
         for address in &settings.server.http {
@@ -153,6 +152,7 @@ impl App {
     /// Puts new settings in force, as far as a running process can; what it cannot is said in a warning.
     pub async fn reload(&mut self, settings: Settings) -> Result<(), String> {
         let registry = Arc::new(registry(&settings)?);
+        keep(&self.shared, &settings).map_err(|error| error.to_string())?;
         for key in needs_restart(&self.settings, &settings) {
             tracing::warn!("{key} has changed: it takes effect at the next start");
         }
@@ -222,6 +222,12 @@ impl App {
             () = ended => {}
             () = now => tracing::warn!("stopped without waiting for what was in flight"),
         }
+        let kept = self.shared.kept.get();
+        if kept.is_some_and(|kept| !kept.close(FLUSH)) {
+            tracing::error!(
+                "what was said or spent last is not on disk: it did not take it in time"
+            );
+        }
         let log = self.shared.log().take();
         if let Some(log) = log {
             log.close(FLUSH);
@@ -237,6 +243,16 @@ impl App {
             tokio::task::yield_now().await;
         }
     }
+}
+
+/// Opens the store, once some bot keeps anything: one that keeps nothing needs no folder.
+fn keep(shared: &Shared, settings: &Settings) -> Result<(), StoreError> {
+    let keeps = |bot: &config::Bot| bot.conversation.is_some() || bot.budget.is_some();
+    if shared.kept.get().is_none() && settings.bots.iter().any(keeps) {
+        let kept = Kept::open(&settings.state.path)?;
+        let _ = shared.kept.set(kept);
+    }
+    Ok(())
 }
 
 fn open_log(

@@ -4,6 +4,7 @@ pub mod registry;
 
 use crate::balance::Arm;
 use crate::client::Target;
+use crate::conversation::Policy;
 use crate::dialect::{Chat, Dialect, Stream};
 use crate::limit::RuleSet;
 use crate::money::{MicroCents, Period, Price};
@@ -97,18 +98,9 @@ pub struct Talk {
     /// It answers in TwiML whatever the caller prefers.
     pub twiml: bool,
     /// What is kept of a conversation; `None`: nothing.
-    pub conversation: Option<Memory>,
+    pub conversation: Option<Policy>,
     /// What it may spend.
     pub budget: Option<Cap>,
-}
-
-/// What is kept of a conversation.
-#[derive(Clone, Copy, Debug)]
-pub struct Memory {
-    /// How long after its last message.
-    pub ttl: Duration,
-    /// How many past messages are sent along.
-    pub window: usize,
 }
 
 /// What a bot may spend in a period.

@@ -1,54 +1,75 @@
-//! What each bot has spent in its period, and what its calls under way may still spend.
+//! Budgets: what each bot has spent in its period, and what the calls in flight may still spend.
 //!
-//! A call sets aside the most that it can cost before it is made; what it did cost takes that place afterwards. So spent and set
-//! aside together never pass the cap, whatever happens at once.
+//! A call reserves the most it can cost before it is made, settles with what it did cost, and gives all of it back where it failed.
+//! What is spent and reserved together never exceeds the cap when a reservation is made; spending goes past it only by what an AI
+//! charges beyond the limit that it was given. A call that began in one period settles in that one.
+//!
+//! What was spent is in the store and survives a restart, up to what the last commit had not yet written; reservations do not. No
+//! clock is read here.
+
+mod account;
+mod period;
+
+pub use account::Exceeded;
 
 use crate::money::{MicroCents, Period};
-use dashmap::DashMap;
+use crate::store::{Space, Store, StoreError};
+use account::Account;
 use foldhash::fast::RandomState;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashMap;
+use std::hash::BuildHasher;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// How many bots' accounts are kept at most; a newcomer past it is refused.
-pub const MOST: usize = 1_000_000;
+/// The most accounts of each period in memory, save those with calls in flight.
+pub const MOST: usize = 200_000;
+/// How many accounts are looked at to find one that may go.
+const LOOK: usize = 16;
+const SHARDS: usize = 16;
 
-/// All accounts.
-#[derive(Debug, Default)]
-pub struct Budgets(DashMap<Box<str>, Arc<Account>, RandomState>);
-
-#[derive(Debug, Default)]
-struct Account(Mutex<State>);
-
-#[derive(Clone, Copy, Debug, Default)]
-struct State {
-    /// When the period began: days or months since 1970.
-    period: u64,
-    spent: MicroCents,
-    reserved: MicroCents,
+/// Why a call may not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// The budget does not cover it.
+    #[error(transparent)]
+    Exceeded(#[from] Exceeded),
+    /// What was spent before is not known.
+    #[error("what the bot has spent cannot be read: {0}")]
+    Unknown(#[from] StoreError),
 }
 
-/// The cap would be passed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the budget is spent")]
-pub struct Exceeded;
+/// The accounts of some bots, by period.
+type Shard = [HashMap<Box<str>, Arc<Account>, RandomState>; Period::ALL.len()];
 
-/// An amount set aside for one call. Dropped, it is given back.
+/// All accounts, shared by the workers.
 #[derive(Debug)]
-pub struct Reservation {
-    account: Arc<Account>,
-    period: u64,
-    amount: MicroCents,
+pub struct Budgets {
+    shards: Box<[Mutex<Shard>]>,
+    /// The most accounts of a period in one shard.
+    most: usize,
+    store: Arc<Store>,
+    hasher: RandomState,
 }
 
 impl Budgets {
-    /// Nothing is spent yet.
-    pub fn new() -> Arc<Self> {
-        Arc::default()
+    /// Those of a store.
+    pub fn new(store: Arc<Store>) -> Arc<Self> {
+        Self::bounded(store, MOST / SHARDS)
     }
 
-    /// Sets `amount` aside where the bot's cap allows, `now_ms` milliseconds after 1970.
+    fn bounded(store: Arc<Store>, most: usize) -> Arc<Self> {
+        Arc::new(Self {
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            most,
+            store,
+            hasher: RandomState::default(),
+        })
+    }
+
+    /// Reserves the most that a call may cost. `now_ms`: milliseconds since 1970.
     ///
     /// # Errors
-    /// What is spent and set aside would be more than `cap`.
+    ///
+    /// With it, what is spent and reserved would exceed the cap; or the store cannot say what was spent.
     pub fn reserve(
         &self,
         bot: &str,
@@ -56,138 +77,82 @@ impl Budgets {
         per: Period,
         amount: MicroCents,
         now_ms: u64,
-    ) -> Result<Reservation, Exceeded> {
-        let account = match self.0.get(bot) {
-            Some(account) => account.clone(),
-            None if self.0.len() >= MOST => return Err(Exceeded),
-            None => self.0.entry(bot.into()).or_default().clone(),
-        };
-        let period = number(per, now_ms);
-        account.change(|state| {
-            if period > state.period {
-                *state = State {
-                    period,
-                    ..State::default()
-                };
-            }
-            let taken = state.spent.saturating_add(state.reserved);
-            if amount > cap.saturating_sub(taken) {
-                return Err(Exceeded);
-            }
-            state.reserved += amount;
-            Ok(())
-        })?;
+    ) -> Result<Reservation, Refused> {
+        let account = self.account(bot, per)?;
+        let period = account.reserve(cap, amount, now_ms)?;
         Ok(Reservation {
             account,
+            store: Arc::clone(&self.store),
             period,
             amount,
         })
     }
 
-    /// What the bot has spent in its last period.
-    pub fn spent(&self, bot: &str) -> MicroCents {
-        let account = self.0.get(bot);
-        account.map_or(0, |account| account.change(|state| state.spent))
+    /// What a bot has spent in the period that it is now.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot say.
+    pub fn spent(&self, bot: &str, per: Period, now_ms: u64) -> Result<MicroCents, StoreError> {
+        Ok(self.account(bot, per)?.spent(now_ms))
+    }
+
+    fn account(&self, bot: &str, per: Period) -> Result<Arc<Account>, StoreError> {
+        if let Some(account) = self.shard(bot)[per as usize].get(bot) {
+            return Ok(Arc::clone(account));
+        }
+        // Not under the lock, which other bots share.
+        let group = account::group(bot, per);
+        let records = self.store.read(Space::Budgets, &group)?;
+        let mut shard = self.shard(bot);
+        let accounts = &mut shard[per as usize];
+        if accounts.len() >= self.most {
+            let idle = |account: &Arc<Account>| Arc::strong_count(account) == 1 && account.saved();
+            let looked = accounts.iter().take(LOOK);
+            let one = looked
+                .filter(|(_, account)| idle(account))
+                .map(|(bot, _)| bot.clone());
+            if let Some(bot) = one.last() {
+                accounts.remove(&bot);
+            }
+        }
+        // Another thread may have read it too; all use what the first put here.
+        let account = accounts
+            .entry(bot.into())
+            .or_insert_with(|| Arc::new(Account::read(group, per, &records)));
+        Ok(Arc::clone(account))
+    }
+
+    /// No shard is ever left half changed.
+    fn shard(&self, bot: &str) -> MutexGuard<'_, Shard> {
+        let hash = usize::try_from(self.hasher.hash_one(bot) >> 48).unwrap_or_default();
+        let shard = &self.shards[hash % self.shards.len()];
+        shard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Account {
-    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
+/// Room in a budget, held for a call. Dropped without [`Reservation::settle`], it is given back.
+#[derive(Debug)]
+#[must_use]
+pub struct Reservation {
+    account: Arc<Account>,
+    store: Arc<Store>,
+    period: u64,
+    amount: MicroCents,
 }
 
 impl Reservation {
-    /// The call has cost `actual`: more than was set aside only where the AI went past what it was told.
-    pub fn settle(mut self, actual: MicroCents) {
-        self.close(actual);
-    }
-
-    /// A period that is over takes nothing with it.
-    fn close(&mut self, actual: MicroCents) {
-        let (period, amount) = (self.period, std::mem::take(&mut self.amount));
-        self.account.change(|state| {
-            if state.period == period {
-                state.reserved -= amount;
-                state.spent = state.spent.saturating_add(actual);
-            }
-        });
+    /// The call was made and has cost this: less than was reserved, or what the AI took beyond it too.
+    pub fn settle(self, actual: MicroCents) {
+        self.account.spend(self.period, actual, &self.store);
     }
 }
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        if self.amount > 0 {
-            self.close(0);
-        }
-    }
-}
-
-/// The number of the period that a moment falls into, UTC. 1 is the least, so that it is never the empty account's.
-fn number(per: Period, now_ms: u64) -> u64 {
-    let moment = jiff::Timestamp::from_millisecond(now_ms.cast_signed()).unwrap_or_default();
-    let date = moment.to_zoned(jiff::tz::TimeZone::UTC).date();
-    match per {
-        Period::Day => 1 + now_ms / 86_400_000,
-        Period::Month => {
-            1 + date.year().unsigned_abs() as u64 * 12 + date.month().unsigned_abs() as u64
-        }
-        Period::Total => 1,
+        self.account.give_back(self.period, self.amount);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const DAY: u64 = 86_400_000;
-
-    #[test]
-    fn spent_and_set_aside_never_pass_the_cap() {
-        let all = Budgets::new();
-        let mut held = Vec::new();
-        std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..4)
-                .map(|_| {
-                    scope.spawn(|| {
-                        let reserve = |_| all.reserve("b", 100, Period::Total, 1, 0).ok();
-                        (0..100).filter_map(reserve).collect::<Vec<_>>()
-                    })
-                })
-                .collect();
-            held.extend(
-                threads
-                    .into_iter()
-                    .flat_map(|thread| thread.join().unwrap()),
-            );
-        });
-        assert_eq!(held.len(), 100);
-        held.drain(..50).for_each(|one| one.settle(1));
-        assert_eq!(all.spent("b"), 50);
-        drop(held);
-        assert_eq!(all.spent("b"), 50, "what failed is given back");
-        assert!(all.reserve("b", 100, Period::Total, 51, 0).is_err());
-        assert!(all.reserve("b", 100, Period::Total, 50, 0).is_ok());
-        assert!(all.reserve("other", 100, Period::Total, 100, 0).is_ok());
-    }
-
-    #[test]
-    fn a_period_begins_anew_and_a_late_call_settles_in_its_own() {
-        let all = Budgets::new();
-        let late = all.reserve("b", 10, Period::Day, 10, DAY - 1).unwrap();
-        assert!(all.reserve("b", 10, Period::Day, 1, DAY - 1).is_err());
-        let fresh = all.reserve("b", 10, Period::Day, 10, DAY).unwrap();
-        late.settle(10);
-        assert_eq!(all.spent("b"), 0);
-        fresh.settle(7);
-        assert_eq!(all.spent("b"), 7);
-        // 31 January and 1 February 1970.
-        let month = |now_ms| {
-            all.reserve("m", 1, Period::Month, 1, now_ms)
-                .map(|one| one.settle(1))
-        };
-        assert_eq!(month(30 * DAY), Ok(()));
-        assert_eq!(month(31 * DAY - 1), Err(Exceeded));
-        assert_eq!(month(31 * DAY), Ok(()));
-    }
-}
+mod tests;

@@ -1,257 +1,131 @@
-//! Conversations: what was said before, and whose turn it is now.
+//! Conversations: whose turn it is to be answered, and what was said before.
 //!
-//! One message of a conversation is answered at a time, whatever worker it is on; the others wait in the order in which they came. A
-//! [`Held`] conversation is released when it is dropped, and remembers a turn only when both its halves are there.
+//! One message of a conversation is answered at a time, first come first served: whoever enters either holds the conversation,
+//! waits for it, or is told that enough wait already. The holder reads the history and, once an answer is whole, appends both
+//! turns, once; dropping the hold in any other way leaves the history as it was.
 //!
-//! All of it is in memory and bounded: past the caps what lay idle longest is forgotten first.
+//! Memory holds what was used of late; all of it is in the store, and is read again when it is missed. No clock is read here: a
+//! conversation has expired when the time that is passed in says so.
 
-mod past;
+mod key;
+mod memory;
+mod record;
 mod shard;
-#[cfg(test)]
-mod tests;
+mod wait;
 
-pub use past::Past;
+pub use key::Key;
+pub use memory::{LONGEST_METADATA, MOST_PAIRS, MOST_TEXT};
+pub use shard::{IDLE_MS, MOST_WAITING, PER_SWEEP};
+pub use wait::{Enter, Held, Wait};
 
-use ring::digest::{Context, SHA256};
-use shard::Shard;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use crate::store::{Space, Store};
+use memory::Memory;
+use shard::{Entered, Shard};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{self, Poll, Waker};
 use std::time::Duration;
 
-/// How many conversations are remembered at most.
+/// The most conversations in memory, save those that are being answered.
 pub const MOST: usize = 200_000;
-/// How many bytes of text are remembered at most, over all conversations.
+/// The most bytes of conversations in memory, save those that are being answered.
 pub const MOST_BYTES: usize = 256 * 1024 * 1024;
-/// How many messages of one conversation wait for their turn at most.
-pub const MOST_WAITING: usize = 16;
-/// How many bytes of text one conversation remembers at most.
-pub const LARGEST: usize = 64 * 1024;
-/// The most conversations looked at in one [`Conversations::sweep`].
-pub const PER_SWEEP: usize = 64;
 const SHARDS: usize = 16;
 
-/// What a conversation is found by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Key([u8; 16]);
-
-impl Key {
-    /// A number that is the same for the same conversation, in every process.
-    pub fn hash(&self) -> u64 {
-        u64::from_le_bytes(self.0.first_chunk().copied().unwrap_or_default())
-    }
-}
-
-/// The key of what one user says to a bot in one channel.
-pub fn key(bot: &str, user: &str, channel: Option<&str>) -> Key {
-    hashed(&[bot, "user", user, channel.unwrap_or_default()])
-}
-
-/// The key of a conversation that the platform keeps and names itself.
-pub fn key_of(bot: &str, conversation: &str) -> Key {
-    hashed(&[bot, "conversation", conversation])
-}
-
-fn hashed(parts: &[&str]) -> Key {
-    let mut hash = Context::new(&SHA256);
-    for part in parts {
-        hash.update(&(part.len() as u64).to_le_bytes());
-        hash.update(part.as_bytes());
-    }
-    let hash = hash.finish();
-    Key(hash.as_ref().first_chunk().copied().unwrap_or_default())
-}
-
-/// What a bot's conversations remember.
-#[derive(Clone, Copy, Debug)]
+/// How long and how much a bot's conversations remember.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// How long after the last message.
+    /// How long after the last message a conversation ends.
     pub ttl: Duration,
-    /// How many messages.
-    pub window: usize,
+    /// How many past messages are sent along; of an odd number the first would be an answer, and is left out.
+    pub window: u32,
 }
 
-/// What a message finds.
-#[derive(Debug)]
-pub enum Enter {
-    /// It is its turn.
-    Ready(Held),
-    /// Others are before it.
-    Waiting(Wait),
-    /// [`MOST_WAITING`] wait already.
-    Full,
+/// Counts since the start, and what is held now, for the metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Conversations in memory now.
+    pub held: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Messages that wait for their turn now.
+    pub waiting: u64,
+    /// Messages refused because enough waited.
+    pub full: u64,
+    /// Conversations looked for in the store, found or not.
+    pub loaded: u64,
+    /// Conversations that left memory to make room.
+    pub evicted: u64,
 }
 
-/// All conversations.
+/// All conversations, shared by the workers; nothing in it waits for longer than a shard's short lock, or one reading of the store.
 #[derive(Debug)]
 pub struct Conversations {
-    shards: [Mutex<Shard>; SHARDS],
-    bytes: AtomicUsize,
+    shards: Box<[Mutex<Shard>]>,
+    store: Arc<Store>,
     next: AtomicUsize,
 }
 
 impl Conversations {
-    /// None yet.
-    pub fn new() -> Arc<Self> {
+    /// Those of a store, within [`MOST`] and [`MOST_BYTES`].
+    pub fn new(store: Arc<Store>) -> Arc<Self> {
+        Self::bounded(store, SHARDS, MOST / SHARDS, MOST_BYTES / SHARDS)
+    }
+
+    fn bounded(store: Arc<Store>, shards: usize, most: usize, bytes: usize) -> Arc<Self> {
+        let shards = (0..shards)
+            .map(|_| Mutex::new(Shard::new(most, bytes)))
+            .collect();
         Arc::new(Self {
-            shards: Default::default(),
-            bytes: AtomicUsize::new(0),
+            shards,
+            store,
             next: AtomicUsize::new(0),
         })
     }
 
-    /// A message arrives, `now_ms` milliseconds after 1970.
+    /// Comes with a message. `now_ms`: milliseconds since 1970.
     pub fn enter(self: &Arc<Self>, key: Key, policy: Policy, now_ms: u64) -> Enter {
-        let mut shard = self.shard(&key);
-        let before = shard.bytes();
-        let entered = shard.enter(key, policy, now_ms, MOST / SHARDS);
-        self.count(before, shard.bytes());
+        let entered = self.shard(&key).enter(key, now_ms);
+        let held = |place, memory| Held::new(self, key, place, memory, policy, now_ms);
         match entered {
-            shard::Enter::Ready(id, past) => Enter::Ready(Held {
-                all: self.clone(),
-                key,
-                policy,
-                id,
-                past,
-            }),
-            shard::Enter::Waiting(place) => Enter::Waiting(Wait {
-                all: self.clone(),
-                key,
-                policy,
-                place,
-                over: false,
-            }),
-            shard::Enter::Full => Enter::Full,
+            Entered::Known(place, memory) => Enter::Ready(held(place, memory)),
+            // What cannot be read is begun anew; the store counts it.
+            Entered::Unknown(place) => {
+                let records = self.store.read(Space::Conversations, key.group());
+                let memory = Memory::read(records.unwrap_or_default(), policy);
+                Enter::Ready(held(place, Box::new(memory)))
+            }
+            Entered::Waiting(place, ticket) => {
+                Enter::Waiting(Wait::new(self, key, place, ticket, policy, now_ms))
+            }
+            Entered::Full => Enter::Full,
         }
     }
 
-    /// Forgets what has expired: looks at [`PER_SWEEP`] conversations at most.
+    /// Lets some of what is idle leave memory. To be called a few times a second.
     pub fn sweep(&self, now_ms: u64) {
-        let at = self.next.fetch_add(1, Relaxed) % SHARDS;
-        if let Some(shard) = self.shards.get(at) {
-            let mut shard = lock(shard);
-            let before = shard.bytes();
-            shard.sweep(now_ms, PER_SWEEP);
-            self.count(before, shard.bytes());
-        }
+        let turn = self.next.fetch_add(1, Relaxed) % self.shards.len();
+        lock(&self.shards[turn]).sweep(now_ms, PER_SWEEP);
     }
 
-    /// How many there are, and how many bytes of text.
-    pub fn counts(&self) -> (u64, u64) {
-        let held = self
-            .shards
-            .iter()
-            .map(|shard| lock(shard).len())
-            .sum::<usize>();
-        (held as u64, self.bytes.load(Relaxed) as u64)
+    /// What has happened so far.
+    pub fn counts(&self) -> Counts {
+        let mut sum = Counts::default();
+        for shard in &self.shards {
+            lock(shard).add_to(&mut sum);
+        }
+        sum
     }
 
     fn shard(&self, key: &Key) -> MutexGuard<'_, Shard> {
-        let at = usize::from(key.0[8]) % SHARDS;
-        lock(&self.shards[at])
-    }
-
-    fn count(&self, before: usize, after: usize) {
-        if after >= before {
-            self.bytes.fetch_add(after - before, Relaxed);
-        } else {
-            self.bytes.fetch_sub(before - after, Relaxed);
-        }
+        // By the user's half, so that all of a user's conversations are in one shard.
+        lock(&self.shards[usize::from(key.group()[0]) % self.shards.len()])
     }
 }
 
-/// A conversation whose turn it is: nobody else has it until this is dropped.
-#[derive(Debug)]
-pub struct Held {
-    all: Arc<Conversations>,
-    key: Key,
-    policy: Policy,
-    id: Arc<str>,
-    past: Vec<Arc<Past>>,
+/// No shard is ever left half changed.
+fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Held {
-    /// Its id: 32 hexadecimal digits, the same for its life.
-    pub fn id(&self) -> &str {
-        &self.id
-    }
-
-    /// What was said before, oldest first; the first is a user's.
-    pub fn history(&self) -> &[Arc<Past>] {
-        &self.past
-    }
-
-    /// Remembers a turn, asked and answered, and lets the next message have its turn.
-    pub fn append(self, asked: Past, said: Past, now_ms: u64) {
-        let mut shard = self.all.shard(&self.key);
-        let before = shard.bytes();
-        shard.append(&self.key, self.policy, [asked, said], now_ms);
-        // Whatever is over the cap goes from where it is added.
-        while self.all.bytes.load(Relaxed) + shard.bytes() > MOST_BYTES + before && shard.evict() {}
-        self.all.count(before, shard.bytes());
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.all.shard(&self.key).release(&self.key);
-    }
-}
-
-/// A message that waits for its turn. Dropped, it leaves the queue.
-#[derive(Debug)]
-pub struct Wait {
-    all: Arc<Conversations>,
-    key: Key,
-    policy: Policy,
-    place: Arc<Place>,
-    over: bool,
-}
-
-impl Wait {
-    /// Ready when it is this message's turn.
-    pub fn poll(&mut self, cx: &task::Context<'_>) -> Poll<Held> {
-        let shard = self.all.shard(&self.key);
-        if !self.place.called.load(Relaxed) {
-            *lock(&self.place.waker) = Some(cx.waker().clone());
-            return Poll::Pending;
-        }
-        self.over = true;
-        let (id, past) = shard.look(&self.key, self.policy);
-        drop(shard);
-        Poll::Ready(Held {
-            all: self.all.clone(),
-            key: self.key,
-            policy: self.policy,
-            id,
-            past,
-        })
-    }
-}
-
-impl Drop for Wait {
-    fn drop(&mut self) {
-        if self.over {
-            return;
-        }
-        let mut shard = self.all.shard(&self.key);
-        if self.place.called.load(Relaxed) {
-            // Called, but gone before it came.
-            shard.release(&self.key);
-        } else {
-            shard.leave(&self.key, &self.place);
-        }
-    }
-}
-
-/// A place in the queue. Both fields are changed under the shard's lock alone.
-#[derive(Debug, Default)]
-struct Place {
-    called: AtomicBool,
-    waker: Mutex<Option<Waker>>,
-}
-
-/// Nothing that holds these locks can leave its value half changed.
-fn lock<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
-    value.lock().unwrap_or_else(PoisonError::into_inner)
-}
+#[cfg(test)]
+mod tests;

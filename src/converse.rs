@@ -1,15 +1,15 @@
 //! A message's way once it is proven: decoded, charged to its user, given its turn in the conversation, answered by an AI,
 //! remembered and encoded. The second half of [`crate::line`], for the dialects that read their messages.
 
-use crate::bot::{Found, Memory, Talk};
+use crate::bot::{Found, Talk};
 use crate::buffer::Hold;
 use crate::charge::charge_body;
 use crate::clock;
-use crate::conversation::{self, Enter, Held, Key, Past};
+use crate::conversation::{Conversations, Enter, Held, Key, Policy};
 use crate::dialect::{Format, Receipt, Stream};
 use crate::duplicates::{Guard, Stored};
 use crate::head::{format, prefers_xml};
-use crate::message::{Answer, Event, Kind, Part, Role, Turn};
+use crate::message::{Answer, Event, Kind, Role, Turn};
 use crate::money::MicroCents;
 use crate::reject::Reject;
 use crate::reply::Reply;
@@ -20,9 +20,13 @@ use crate::trace::{Trace, error_response};
 use crate::worker::{View, Worker};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use serde_json::value::RawValue;
 use std::future::poll_fn;
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
 
 /// A proven message, not yet read.
 #[derive(Debug)]
@@ -88,14 +92,18 @@ pub async fn answer(
 
     let key = key(id, &event);
     let sticky = match (&key, event.conversation.as_deref()) {
-        (_, Some(own)) => conversation::key_of(id, own).hash(),
+        (_, Some(own)) => Key::of_conversation(id, own).hash(),
         (Some(key), None) => key.hash(),
         (None, None) => trace.start,
     };
     let candidates = candidates(talk, sticky);
     let by = message.by(trace, &candidates);
-    let mut held = match (talk.conversation, key) {
-        (Some(memory), Some(key)) => Some(message.turn(key, memory, by, trace.began_ms).await?),
+    let kept = worker.shared.kept.get();
+    let mut held = match (talk.conversation, kept, key) {
+        (Some(policy), Some(kept), Some(key)) => {
+            let turn = message.turn(&kept.conversations, key, policy, by, trace.began_ms);
+            Some(turn.await?)
+        }
         _ => None,
     };
     let xml = format == Format::Form && (talk.twiml || prefers_xml(headers));
@@ -103,8 +111,7 @@ pub async fn answer(
     let spoken = if silent {
         Spoken::Whole(Answer::default(), 0)
     } else {
-        let past = held.as_ref().map(Held::history).unwrap_or_default();
-        let history: Vec<Turn<'_>> = past.iter().map(|past| past.turn()).collect();
+        let history: Vec<Turn<'_>> = held.iter().flat_map(Held::history).collect();
         let question = Question {
             worker,
             view,
@@ -146,12 +153,11 @@ pub async fn answer(
     );
     if let Some(held) = held.take()
         && !silent
+        && let Some(asked) = event.turns.last()
     {
-        let (asked, said) = (
-            asked(&event),
-            Past::text(Role::Assistant, answer.text.into_owned()),
-        );
-        held.append(asked, said, clock::unix_ms());
+        let said = Turn::text(Role::Assistant, &*answer.text);
+        let metadata = event.metadata.as_deref().map(RawValue::get);
+        held.append(asked, &said, metadata, clock::unix_ms());
     }
     if let Some(guard) = guard {
         keep(guard, &response);
@@ -172,20 +178,23 @@ impl Message<'_> {
     }
 
     /// Waits for this message's turn in its conversation.
-    async fn turn(&self, key: Key, memory: Memory, by: u64, now_ms: u64) -> Result<Held, Reject> {
-        let policy = conversation::Policy {
-            ttl: memory.ttl,
-            window: memory.window,
-        };
-        let mut wait = match self.worker.shared.conversations.enter(key, policy, now_ms) {
+    async fn turn(
+        &self,
+        conversations: &Arc<Conversations>,
+        key: Key,
+        policy: Policy,
+        by: u64,
+        now_ms: u64,
+    ) -> Result<Held, Reject> {
+        let mut wait = match conversations.enter(key, policy, now_ms) {
             Enter::Ready(held) => return Ok(held),
             Enter::Full => return Err(Reject::Crowded),
             Enter::Waiting(wait) => wait,
         };
         self.timer.set(by);
-        let held = poll_fn(|cx| match wait.poll(cx) {
-            std::task::Poll::Ready(held) => std::task::Poll::Ready(Ok(held)),
-            std::task::Poll::Pending => self.timer.poll(cx).map(|()| Err(Reject::TurnTimeout)),
+        let held = poll_fn(|cx| match Pin::new(&mut wait).poll(cx) {
+            Poll::Ready(held) => Poll::Ready(Ok(held)),
+            Poll::Pending => self.timer.poll(cx).map(|()| Err(Reject::TurnTimeout)),
         })
         .await;
         self.timer.clear();
@@ -196,20 +205,7 @@ impl Message<'_> {
 /// Which conversation a message belongs to, where it says who wrote it.
 fn key(id: &str, event: &Event<'_>) -> Option<Key> {
     let user = event.user.id.as_deref()?;
-    Some(conversation::key(id, user, event.channel.as_deref()))
-}
-
-/// What is remembered of a user's turn: its text and what can be fetched again.
-fn asked(event: &Event<'_>) -> Past {
-    let parts = event
-        .turns
-        .last()
-        .map(|turn| &*turn.parts)
-        .unwrap_or_default();
-    match parts {
-        [Part::Text(text)] => Past::text(Role::User, text.to_string()),
-        parts => Past::of(Role::User, parts),
-    }
+    Some(Key::of_user(id, user, event.channel.as_deref()))
 }
 
 fn encode(

@@ -38,6 +38,7 @@ pub mod reply;
 pub mod secret;
 pub mod signature;
 pub mod speech;
+pub mod store;
 pub mod talk;
 pub mod timers;
 pub mod trace;

@@ -5,10 +5,12 @@
 
 pub mod cells;
 mod family;
+mod kept;
 mod page;
 mod upstreams;
 
 pub use cells::{BotCells, UpstreamCells, WorkerCells};
+pub use kept::Kept;
 pub use page::{CONTENT_TYPE, Readings};
 
 use cells::Words;

@@ -54,6 +54,8 @@ pub enum Reject {
     TurnTimeout,
     /// The bot has spent what it may.
     Budget,
+    /// What the bot has spent cannot be read, so nothing more is spent.
+    State,
     /// No AI of this bot can take what the message holds.
     Unsupported(Unsupported),
     /// Every AI of this bot is left alone, for this long at least.
@@ -80,7 +82,7 @@ pub struct Face {
 }
 
 /// Every reason that a refusal, by the gate or by the line, can be counted under.
-pub const REASONS: [&str; 42] = [
+pub const REASONS: [&str; 43] = [
     "caller_gone",
     "framing",
     "head_timeout",
@@ -104,6 +106,7 @@ pub const REASONS: [&str; 42] = [
     "conversation_full",
     "conversation_timeout",
     "budget",
+    "state",
     "unsupported",
     "breaker_open",
     "ai_limited",
@@ -156,6 +159,7 @@ impl Reject {
             Self::Crowded => face(429, "rate_limit", "conversation_full", Some(1)),
             Self::TurnTimeout => face(504, "upstream_timeout", "conversation_timeout", None),
             Self::Budget => face(402, "budget_exceeded", "budget", None),
+            Self::State => face(503, "overloaded", "state", Some(1)),
             Self::Unsupported(_) => face(400, "invalid_request", "unsupported", None),
             Self::Unavailable(_) => face(503, "upstream_unavailable", "breaker_open", None),
             Self::Refused(refusal) => refusal_face(refusal.outcome),
@@ -217,6 +221,7 @@ impl Reject {
                 "The messages before this one were not answered in time".to_owned()
             }
             Self::Budget => "The bot has spent its budget".to_owned(),
+            Self::State => "The bot's budget cannot be read; try again in a moment".to_owned(),
             Self::Unsupported(unsupported) => unsupported.to_string(),
             Self::Unavailable(_) => "The AI is unavailable; try again in a moment".to_owned(),
             Self::Refused(refusal) => refusal_sentence(refusal.outcome).to_owned(),

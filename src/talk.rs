@@ -2,7 +2,7 @@
 
 use crate::balance;
 use crate::bot::{Ai, Talk};
-use crate::budget::Reservation;
+use crate::budget::{Refused, Reservation};
 use crate::client::breaker::{Breaker, Health, Pass};
 use crate::client::{self, Cause, Frames, Outgoing, Received, Sent};
 use crate::clock;
@@ -322,11 +322,17 @@ impl Attempt<'_> {
             input: bytes as u64 + attachments as u64 * ATTACHMENT_TOKENS,
             output: u64::from(self.ai.max_tokens),
         });
-        let budgets = &self.question.worker.shared.budgets;
-        budgets
+        let kept = self.question.worker.shared.kept.get();
+        let kept = kept.ok_or_else(|| Failed::for_good(Reject::State))?;
+        kept.budgets
             .reserve(self.question.bot, cap.most, cap.per, most, now_ms)
             .map(Some)
-            .map_err(|_| Failed::for_good(Reject::Budget))
+            .map_err(|refused| {
+                Failed::for_good(match refused {
+                    Refused::Exceeded(_) => Reject::Budget,
+                    Refused::Unknown(_) => Reject::State,
+                })
+            })
     }
 
     /// The request, head and body in one piece.

@@ -1,13 +1,15 @@
 //! One worker: what its requests share without a lock, and what of it a reload replaces.
 
+mod kept;
+
+pub use kept::Kept;
+
 use crate::access_log::{AccessLog, Producer};
 use crate::bot::Registry;
-use crate::budget::Budgets;
 use crate::buffer::Budget;
 use crate::client::Pool;
 use crate::client::breaker::{Breaker, Position};
 use crate::clock;
-use crate::conversation::Conversations;
 use crate::duplicates::Ledger;
 use crate::limit::{Limiter, Sweeper};
 use crate::metrics::{BotCells, Metrics, Readings, WorkerCells};
@@ -18,7 +20,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 /// How long a caller may take.
@@ -41,10 +43,8 @@ pub struct Shared {
     pub limiter: Limiter,
     /// All deliveries of late.
     pub ledger: Arc<Ledger>,
-    /// All conversations.
-    pub conversations: Arc<Conversations>,
-    /// What every bot has spent.
-    pub budgets: Arc<Budgets>,
+    /// Conversations and budgets. Set before a bot that needs them is in force, and once.
+    pub kept: OnceLock<Kept>,
     /// The access log, unless it is off. No worker touches it: each has a producer.
     pub log: Mutex<Option<AccessLog>>,
     /// All counters.
@@ -85,6 +85,7 @@ impl Shared {
                 .iter()
                 .map(|(name, breaker)| (name.clone(), position(breaker), breaker.opened()))
                 .collect(),
+            kept: self.kept.get().map(Kept::figures).unwrap_or_default(),
         }
     }
 }
@@ -199,7 +200,9 @@ impl Worker {
         }
         self.sweeper.borrow_mut().tick(&self.shared.limiter, now);
         self.shared.ledger.sweep(now);
-        self.shared.conversations.sweep(clock::unix_ms());
+        if let Some(kept) = self.shared.kept.get() {
+            kept.tick(clock::unix_ms());
+        }
         self.timers.sweep(now);
     }
 

@@ -1,12 +1,11 @@
 //! From settings to the registry: what each bot and upstream is to the line.
 
 use crate::balance::Arm;
-use crate::bot::{
-    Ai, Bot, Cap, Cors, Duplicates, Forward, Memory, Path, Registry, Talk, Upstream, Way,
-};
+use crate::bot::{Ai, Bot, Cap, Cors, Duplicates, Forward, Path, Registry, Talk, Upstream, Way};
 use crate::client::tls::Roots;
 use crate::client::{Target, Timeouts};
 use crate::config::{self, PathPattern, Settings};
+use crate::conversation::Policy;
 use crate::dialect::{self, Chat, Dialect, Names};
 use crate::limit::RuleSet;
 use crate::secret::Secret;
@@ -175,7 +174,7 @@ fn talk(settings: &Settings, bot: &config::Bot, chat: &'static dyn Chat) -> Talk
         system: bot.system.clone(),
         stream: chat.stream().filter(|_| bot.stream),
         twiml: bot.twiml,
-        conversation: bot.conversation.map(|kept| Memory {
+        conversation: bot.conversation.map(|kept| Policy {
             ttl: kept.ttl,
             window: kept.window,
         }),

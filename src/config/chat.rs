@@ -13,7 +13,7 @@ use std::time::Duration;
 /// How long a conversation is kept unless the file says otherwise.
 const TTL: Duration = Duration::from_secs(86_400);
 /// How many past messages go along unless the file says otherwise.
-const WINDOW: usize = 20;
+const WINDOW: u32 = 20;
 
 /// Whether and how the bot's conversations are kept.
 pub(crate) fn conversation(
@@ -50,7 +50,7 @@ pub(crate) fn conversation(
             );
             Some(Conversation {
                 ttl: ttl.unwrap_or(TTL),
-                window: kept.window.map_or(WINDOW, |window| window as usize),
+                window: kept.window.unwrap_or(WINDOW),
             })
         }
         None => keeps.then_some(Conversation {

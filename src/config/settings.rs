@@ -220,7 +220,7 @@ pub struct Conversation {
     /// After its last message a conversation is forgotten. Default 24 h.
     pub ttl: Duration,
     /// How many past messages go along, at most 200. Default 20.
-    pub window: usize,
+    pub window: u32,
 }
 
 /// What a bot may spend in a period.

@@ -2,7 +2,7 @@
 
 use super::cells::{CLASSES, CODES, Cell};
 use super::family::Family;
-use super::{BotCells, Metrics, WorkerCells, lock};
+use super::{BotCells, Kept, Metrics, WorkerCells, lock};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::encoding::text::encode;
@@ -40,6 +40,8 @@ pub struct Readings {
     pub access_log_dropped: u64,
     /// Of each upstream: its name, whether its breaker is open (1) or probes (2), how often it has opened.
     pub breakers: Vec<(Box<str>, u64, u64)>,
+    /// What outlives the process.
+    pub kept: Kept,
 }
 
 pub(super) fn render(metrics: &Arc<Metrics>, readings: Readings) -> String {
@@ -67,6 +69,7 @@ impl Collector for Scrape {
         self.bots(&mut out)?;
         self.upstreams(&mut out)?;
         self.stores(&mut out)?;
+        self.readings.kept.encode(&mut out)?;
         self.process(&mut out)
     }
 }

@@ -40,6 +40,7 @@ fn rejects() -> Vec<(Reject, u16, &'static str, &'static str)> {
         (Crowded, 429, "rate_limit", "conversation_full"),
         (TurnTimeout, 504, "upstream_timeout", "conversation_timeout"),
         (Budget, 402, "budget_exceeded", "budget"),
+        (State, 503, "overloaded", "state"),
         (
             Unsupported(upstream::Unsupported("No sound".to_owned())),
             400,
@@ -200,7 +201,9 @@ fn every_refusal_keeps_its_face() {
             "{reject:?}"
         );
         let waits = match reason {
-            "buffer_full" | "duplicate" | "upstream_queue" | "conversation_full" => Some(1),
+            "buffer_full" | "duplicate" | "upstream_queue" | "conversation_full" | "state" => {
+                Some(1)
+            }
             _ => None,
         };
         assert_eq!(face.retry_after, waits, "{reject:?}");

@@ -23,7 +23,7 @@ const FLOORS: [&[&str]; 6] = [
         "placeholder",
         "witness",
     ],
-    &["access_log", "client"],
+    &["access_log", "client", "store"],
     &[
         "limit",
         "duplicates",

@@ -1,0 +1,109 @@
+//! What the page says of the store and the conversations in it.
+
+use super::family::Family;
+use prometheus_client::encoding::DescriptorEncoder;
+use prometheus_client::metrics::MetricType;
+use std::fmt;
+
+/// What outlives the process, at the moment of a look: all 0 where nothing is kept.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Kept {
+    /// Conversations in memory now.
+    pub conversations: u64,
+    /// Their bytes.
+    pub conversation_bytes: u64,
+    /// Messages that wait for their turn now.
+    pub conversations_waiting: u64,
+    /// Conversations looked for in the store.
+    pub conversations_loaded: u64,
+    /// Conversations that left memory to make room.
+    pub conversations_evicted: u64,
+    /// Records that wait for the disk now.
+    pub queued: u64,
+    /// Their bytes.
+    pub queued_bytes: u64,
+    /// Records that are on disk.
+    pub committed: u64,
+    /// Commits that failed and are tried again.
+    pub failed: u64,
+    /// Records given up.
+    pub lost: u64,
+    /// Records that expired and were deleted.
+    pub expired: u64,
+    /// Reads that failed.
+    pub unread: u64,
+}
+
+impl Kept {
+    pub(super) fn encode(&self, out: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        for (name, help, value) in [
+            (
+                "botgate_conversations_held",
+                "Conversations in memory now",
+                self.conversations,
+            ),
+            (
+                "botgate_conversations_bytes",
+                "Bytes of conversations in memory now",
+                self.conversation_bytes,
+            ),
+            (
+                "botgate_conversations_waiting",
+                "Messages that wait for their turn in a conversation now",
+                self.conversations_waiting,
+            ),
+            (
+                "botgate_store_queued",
+                "Records that wait for the disk now",
+                self.queued,
+            ),
+            (
+                "botgate_store_queued_bytes",
+                "Bytes that wait for the disk now",
+                self.queued_bytes,
+            ),
+        ] {
+            Family::new(out, name, help, MetricType::Gauge)?.gauge(&[], value)?;
+        }
+        for (name, help, value) in [
+            (
+                "botgate_conversations_loaded",
+                "Conversations looked for in the store",
+                self.conversations_loaded,
+            ),
+            (
+                "botgate_conversations_evicted",
+                "Conversations that left memory to make room",
+                self.conversations_evicted,
+            ),
+            (
+                "botgate_store_committed",
+                "Records written to disk",
+                self.committed,
+            ),
+            (
+                "botgate_store_failed",
+                "Commits that failed and are tried again",
+                self.failed,
+            ),
+            (
+                "botgate_store_lost",
+                "Records given up: the disk did not take them",
+                self.lost,
+            ),
+            (
+                "botgate_store_expired",
+                "Records that expired and were deleted",
+                self.expired,
+            ),
+            (
+                "botgate_store_unread",
+                "Reads of the store that failed",
+                self.unread,
+            ),
+        ] {
+            Family::new(out, name, help, MetricType::Counter)?.counter(&[], value)?;
+        }
+        Ok(())
+    }
+}

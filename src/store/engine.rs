@@ -1,0 +1,173 @@
+//! The database itself, fjall: the only file that knows which one it is.
+//!
+//! After an I/O error fjall takes no more writes until it is opened again, and within a commit it waits without end for a flush
+//! that such an error has ended. So a commit is begun only where it need not wait ([`Engine::commit`]).
+
+use super::queue::Batch;
+use super::{Group, STAMP, Slotted, Space, StoreError};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode};
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// What the records are written in; another word is another format.
+pub(super) const FORMAT: &str = "botgate-1";
+
+/// Blocks of the database that are kept in memory.
+const CACHE: u64 = 16 * 1024 * 1024;
+/// What gathers in memory before it becomes a table on disk, each space for itself; up to four such wait.
+const MEMTABLE: u64 = 8 * 1024 * 1024;
+/// The database's log, which is cut when its tables are written. The least that fjall allows.
+const JOURNAL: u64 = 64 * 1024 * 1024;
+/// What a disk must take before the database is opened again.
+const ROOM: usize = 1024 * 1024;
+/// Files of the database that stay open.
+const FILES: usize = 64;
+/// With so many memtables or tables behind, fjall is not asked to take more; it would wait at 4 and 20.
+const BEHIND: (usize, usize) = (3, 16);
+/// How long it may stay behind before that counts as a failure.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(super) struct Engine {
+    database: Database,
+    conversations: Keyspace,
+    budgets: Keyspace,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Engine")
+    }
+}
+
+/// What a group's record is found by.
+fn key(group: &Group, slot: u32) -> [u8; 36] {
+    let mut key = [0; 36];
+    key[..32].copy_from_slice(group);
+    key[32..].copy_from_slice(&slot.to_be_bytes());
+    key
+}
+
+impl Engine {
+    /// Whether the disk would let the database be opened again: one that has failed can still be read, so it is not given up
+    /// before.
+    pub(super) fn room(folder: &Path) -> io::Result<()> {
+        let path = folder.join("room");
+        let mut file = File::create(&path)?;
+        let written = file
+            .set_len(JOURNAL)
+            .and_then(|()| file.write_all(&[1; ROOM]))
+            .and_then(|()| file.sync_data());
+        std::fs::remove_file(&path)?;
+        written
+    }
+
+    pub(super) fn open(folder: &Path) -> Result<Self, StoreError> {
+        let failed = |source| match source {
+            fjall::Error::Locked => StoreError::InUse {
+                path: folder.to_owned(),
+            },
+            source => StoreError::Engine {
+                path: folder.to_owned(),
+                source,
+            },
+        };
+        let database = Database::builder(folder)
+            .cache_size(CACHE)
+            .max_journaling_size(JOURNAL)
+            .max_cached_files(Some(FILES))
+            .worker_threads(1)
+            .open()
+            .map_err(failed)?;
+        let space = |name| {
+            database
+                .keyspace(name, || {
+                    KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE)
+                })
+                .map_err(failed)
+        };
+        let about = space("about")?;
+        match about.get("format").map_err(failed)? {
+            None => about.insert("format", FORMAT).map_err(failed)?,
+            Some(found) if *found == *FORMAT.as_bytes() => {}
+            Some(found) => {
+                let found = String::from_utf8_lossy(found.get(..32).unwrap_or(&found)).into_owned();
+                return Err(StoreError::Format {
+                    path: folder.to_owned(),
+                    found,
+                });
+            }
+        }
+        Ok(Self {
+            conversations: space("conversations")?,
+            budgets: space("budgets")?,
+            database,
+        })
+    }
+
+    pub(super) fn space(&self, space: Space) -> &Keyspace {
+        match space {
+            Space::Conversations => &self.conversations,
+            Space::Budgets => &self.budgets,
+        }
+    }
+
+    pub(super) fn read(&self, space: Space, group: &Group) -> fjall::Result<Vec<Slotted>> {
+        let keyspace = self.space(space);
+        // A filter answers this for nearly every group that is not there.
+        let Some(first) = keyspace.get(key(group, 0))? else {
+            return Ok(Vec::new());
+        };
+        let mut found = vec![(0, Arc::from(&*first))];
+        for guard in keyspace.range(key(group, 1)..=key(group, u32::MAX)) {
+            let (key, record) = guard.into_inner()?;
+            let slot = key.get(32..).and_then(|slot| slot.try_into().ok());
+            found.push((slot.map_or(0, u32::from_be_bytes), Arc::from(&*record)));
+        }
+        found.retain(|(_, record): &Slotted| record.len() >= STAMP);
+        Ok(found)
+    }
+
+    /// Writes a batch, whole or not at all, and waits until the disk has it.
+    pub(super) fn commit(&self, batch: &Batch) -> fjall::Result<()> {
+        self.wait()?;
+        let mut writes = self
+            .database
+            .batch()
+            .durability(Some(PersistMode::SyncData));
+        for ((space, group), change) in &batch.groups {
+            let keyspace = self.space(*space);
+            if change.wipe {
+                for guard in keyspace.prefix(group) {
+                    writes.remove(keyspace, guard.key()?);
+                }
+            }
+            for (slot, record) in &change.slots {
+                writes.insert(keyspace, key(group, *slot), &**record);
+            }
+        }
+        writes.commit()
+    }
+
+    /// An empty batch that a crash may lose, for what would only be done again.
+    pub(super) fn careless(&self) -> OwnedWriteBatch {
+        self.database.batch()
+    }
+
+    /// Waits until a commit need not.
+    fn wait(&self) -> fjall::Result<()> {
+        let start = Instant::now();
+        let behind = |keyspace: &Keyspace| {
+            keyspace.sealed_memtable_count() >= BEHIND.0 || keyspace.l0_table_count() >= BEHIND.1
+        };
+        while behind(&self.conversations) || behind(&self.budgets) {
+            if start.elapsed() > PATIENCE {
+                return Err(fjall::Error::Poisoned);
+            }
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,64 @@
+//! What outlives the process: the store, and on it the conversations and what was spent.
+
+use crate::budget::Budgets;
+use crate::conversation::Conversations;
+use crate::metrics::Kept as Figures;
+use crate::store::{Store, StoreError};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The store and what is kept in it. There only where some bot keeps anything.
+#[derive(Debug)]
+pub struct Kept {
+    /// All conversations.
+    pub conversations: Arc<Conversations>,
+    /// What every bot has spent.
+    pub budgets: Arc<Budgets>,
+    store: Arc<Store>,
+}
+
+impl Kept {
+    /// Opens or makes the store in a folder.
+    ///
+    /// # Errors
+    /// The folder cannot be used, another process has it, or it holds what cannot be read.
+    pub fn open(folder: &Path) -> Result<Self, StoreError> {
+        let store = Store::open(folder)?;
+        Ok(Self {
+            conversations: Conversations::new(store.clone()),
+            budgets: Budgets::new(store.clone()),
+            store,
+        })
+    }
+
+    /// Bounded work that comes due with time. `now_ms`: milliseconds since 1970.
+    pub(super) fn tick(&self, now_ms: u64) {
+        self.conversations.sweep(now_ms);
+        self.store.tick(now_ms);
+    }
+
+    /// Writes what waits. True if all of it is on disk in time.
+    pub fn close(&self, deadline: Duration) -> bool {
+        self.store.close(deadline)
+    }
+
+    /// What there is of it now.
+    pub(super) fn figures(&self) -> Figures {
+        let (conversations, store) = (self.conversations.counts(), self.store.counts());
+        Figures {
+            conversations: conversations.held,
+            conversation_bytes: conversations.bytes,
+            conversations_waiting: conversations.waiting,
+            conversations_loaded: conversations.loaded,
+            conversations_evicted: conversations.evicted,
+            queued: store.queued,
+            queued_bytes: store.queued_bytes,
+            committed: store.committed,
+            failed: store.failed,
+            lost: store.lost,
+            expired: store.expired,
+            unread: store.unread,
+        }
+    }
+}
