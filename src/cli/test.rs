@@ -92,7 +92,7 @@ impl Trial<'_> {
         steps.own(&format!("is sent {}", request.outline()));
         let sending = request.send(at, patience, Some(&caller));
         let answer = watched(sending, &mut seen, steps).await;
-        app.stop(std::future::ready(())).await;
+        app.stop(std::future::pending()).await;
         let answer = answer.inspect_err(|_| steps.explain(&upstreams))?;
         steps.answered(&answer, SHOWN);
         let broken = self.bot.stream && answer.body.lines().any(|line| line == "event: error");

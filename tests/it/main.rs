@@ -25,5 +25,6 @@ mod reload;
 mod stream;
 mod tidy;
 mod tls_out;
+mod trial;
 mod upstream;
 mod verify;
