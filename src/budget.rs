@@ -1,6 +1,7 @@
 //! Budgets: what each bot has spent in its period, and what the calls in flight may still spend.
 //!
-//! A call reserves the most it can cost before it is made, settles with what it did cost, and gives all of it back where it failed.
+//! A call reserves the most it can cost before it is made, settles with what it did cost, and gives all of it back where it failed. Where the
+//! caller left before that was known, all that was reserved counts as spent: leaving early is no way past the cap.
 //! What is spent and reserved together never exceeds the cap when a reservation is made; spending goes past it only by what an AI
 //! charges beyond the limit that it was given. A call that began in one period settles in that one.
 //!
@@ -85,6 +86,7 @@ impl Budgets {
             store: Arc::clone(&self.store),
             period,
             amount,
+            on_its_way: false,
         })
     }
 
@@ -131,7 +133,8 @@ impl Budgets {
     }
 }
 
-/// Room in a budget, held for a call. Dropped without [`Reservation::settle`], it is given back.
+/// Room in a budget, held for a call. Dropped before the call is on its way, it is given back; dropped while nobody knows yet what
+/// the call costs, because its caller has left, all of it is spent.
 #[derive(Debug)]
 #[must_use]
 pub struct Reservation {
@@ -139,17 +142,32 @@ pub struct Reservation {
     store: Arc<Store>,
     period: u64,
     amount: MicroCents,
+    on_its_way: bool,
 }
 
 impl Reservation {
+    /// From here on the AI may charge.
+    pub fn on_its_way(&mut self) {
+        self.on_its_way = true;
+    }
+
     /// The call was made and has cost this: less than was reserved, or what the AI took beyond it too.
-    pub fn settle(self, actual: MicroCents) {
+    pub fn settle(mut self, actual: MicroCents) {
+        self.on_its_way = false;
         self.account.spend(self.period, actual, &self.store);
+    }
+
+    /// The call has failed and costs nothing.
+    pub fn give_back(mut self) {
+        self.on_its_way = false;
     }
 }
 
 impl Drop for Reservation {
     fn drop(&mut self) {
+        if self.on_its_way {
+            self.account.spend(self.period, self.amount, &self.store);
+        }
         self.account.give_back(self.period, self.amount);
     }
 }

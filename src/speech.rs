@@ -71,10 +71,7 @@ impl Speech {
         })
         .await;
         match speech.fate.take() {
-            Some(Err(reject)) if speech.text.is_empty() => {
-                speech.settle();
-                Err(reject)
-            }
+            Some(Err(reject)) if speech.text.is_empty() => Err(reject),
             fate => {
                 speech.fate = fate;
                 Ok(speech)
@@ -168,19 +165,13 @@ impl Speech {
         self.price.map_or(0, |price| price.of(usage))
     }
 
-    /// Pays for what has come, or as far as that is known, what it must have cost at least.
+    /// Pays for what has come, as far as the AI has said. Of a caller that leaves before the end nobody knows, and the
+    /// reservation stays spent.
     fn settle(&mut self) {
         let cost = self.cost(self.deltas.usage());
         if let Some(reservation) = self.reservation.take() {
             reservation.settle(cost);
         }
-    }
-}
-
-impl Drop for Speech {
-    /// A caller that leaves pays for what it has heard.
-    fn drop(&mut self) {
-        self.settle();
     }
 }
 

@@ -59,6 +59,25 @@ fn a_call_reserves_settles_or_gives_back() {
 }
 
 #[test]
+fn a_call_whose_caller_leaves_is_spent_and_one_that_fails_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let budgets = open(&folder);
+    let reserve = || {
+        let mut call = budgets.reserve("bot", 100, Period::Day, 30, 0).unwrap();
+        call.on_its_way();
+        call
+    };
+    reserve().give_back();
+    assert_eq!(spent(&budgets, 0), 0);
+    drop(reserve());
+    assert_eq!(spent(&budgets, 0), 30);
+    reserve().settle(5);
+    assert_eq!(spent(&budgets, 0), 35);
+    let left = budgets.reserve("bot", 100, Period::Day, 65, 0);
+    assert!(left.is_ok(), "nothing stays reserved");
+}
+
+#[test]
 fn a_call_settles_in_the_period_it_was_reserved_in() {
     let folder = tempfile::tempdir().unwrap();
     let budgets = open(&folder);
