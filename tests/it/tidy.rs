@@ -22,6 +22,7 @@ const FLOORS: [&[&str]; 6] = [
         "message",
         "money",
         "placeholder",
+        "witness",
     ],
     &["access_log", "client", "store"],
     &[

@@ -90,8 +90,8 @@ fn every_command_of_the_readme_runs() {
             .take_while(|word| ![">", "|", "&"].contains(word))
             .map(|word| if word == "BOT" { bot.as_str() } else { word })
             .collect();
-        // What keeps serving is only asked whether it knows its arguments.
-        if ["run", "demo"].contains(&arguments[0]) && !arguments.contains(&"--once") {
+        // What keeps serving, or needs a backend, is only asked whether it knows its arguments.
+        if ["run", "demo", "test"].contains(&arguments[0]) && !arguments.contains(&"--once") {
             arguments.push("--help");
         }
         let ran = run::run(dir.path(), &arguments);
