@@ -13,7 +13,7 @@ use botgate::limit::Limiter;
 use botgate::metrics::Metrics;
 use botgate::reject::REASONS;
 use botgate::signature::{Outgoing, Unix, Verifier};
-use botgate::worker::{Shared, Worker};
+use botgate::worker::{Kept, Shared, Worker};
 use botgate::{client, clock, config, edge};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use http::Method;
@@ -22,13 +22,15 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 
 /// How many requests the memory is counted over.
 const COUNTED: u64 = 1_000;
+/// How many users write in turn.
+const USERS: u64 = 500;
 
 /// How long the message at the start of `bytes` is, once its head is there.
 fn length(bytes: &[u8]) -> Option<usize> {
@@ -38,45 +40,57 @@ fn length(bytes: &[u8]) -> Option<usize> {
     Some(head + digits.fold(0, |n, d| n * 10 + usize::from(d - b'0')))
 }
 
-/// A backend that answers every request alike, a thread per connection; its port.
-fn backend() -> u16 {
+/// A backend that gives every request this response, a thread per connection; its port.
+fn backend(response: String) -> u16 {
+    let response: Arc<str> = response.into();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
         for stream in listener.incoming() {
-            std::thread::spawn(|| answer(stream.unwrap()));
+            let response = response.clone();
+            std::thread::spawn(move || answer(stream.unwrap(), response.as_bytes()));
         }
     });
     port
 }
 
-fn answer(mut stream: TcpStream) {
-    const OK: &[u8] =
-        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 15\r\n\r\n{\"reply\":\"yes\"}";
+fn ok(body: &str) -> String {
+    format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+fn answer(mut stream: TcpStream, response: &[u8]) {
     stream.set_nodelay(true).unwrap();
     let (mut held, mut piece) = (Vec::new(), vec![0; 64 * 1024]);
     while let Ok(n @ 1..) = stream.read(&mut piece) {
         held.extend_from_slice(&piece[..n]);
         while let Some(whole) = length(&held).filter(|whole| held.len() >= *whole) {
             held.drain(..whole);
-            if stream.write_all(OK).is_err() {
+            if stream.write_all(response).is_err() {
                 return;
             }
         }
     }
 }
 
-/// A worker on this thread's runtime, serving `line.toml`.
-fn worker(port: u16) -> Rc<Worker> {
-    let text = include_str!("line.toml").replace("PORT", &port.to_string());
+/// A worker on this thread's runtime, serving `line.toml`, what it keeps in `folder`.
+fn worker(folder: &Path) -> Rc<Worker> {
+    let answer = include_str!("line.json");
+    let ports = [backend(ok("{\"reply\":\"yes\"}")), backend(ok(answer))];
+    let text = include_str!("line.toml")
+        .replace("PORT", &ports[0].to_string())
+        .replace("AI/", &format!("{}/", ports[1]));
     let (settings, _) = config::parse(&text, Path::new("line.toml"), &|_| None)
         .unwrap_or_else(|report| panic!("{}", report.human(false)));
     let shared = Arc::new(Shared {
         budget: Budget::new(settings.server.buffer),
         limiter: Limiter::default(),
         ledger: Ledger::new(),
-        kept: OnceLock::new(),
+        kept: Kept::open(folder).unwrap().into(),
         breakers: Mutex::default(),
+        witness: None,
         log: Mutex::new(None),
         metrics: Metrics::new(1, &REASONS, &client::WORDS),
     });
@@ -97,10 +111,10 @@ fn request(path: &str, proof: &str, body: &[u8]) -> Vec<u8> {
     request
 }
 
-fn signed(verifier: &Verifier, body: &[u8]) -> Vec<u8> {
+fn signed(verifier: &Verifier, path: &str, body: &[u8]) -> Vec<u8> {
     let outgoing = Outgoing {
         method: &Method::POST,
-        path: "/signed",
+        path,
         query: None,
         content_type: None,
         body,
@@ -108,7 +122,20 @@ fn signed(verifier: &Verifier, body: &[u8]) -> Vec<u8> {
     let now = Unix::from_millis(clock::unix_ms().cast_signed());
     let signed = verifier.schemes()[0].sign(&outgoing, now, "bot").unwrap();
     let (name, value) = &signed.headers[0];
-    request("/signed", &format!("{name}: {value}"), body)
+    request(path, &format!("{name}: {value}"), body)
+}
+
+/// A message of each user.
+fn said(verifier: &Verifier, bot: &str) -> Vec<Vec<u8>> {
+    let path = format!("/api/bots/webhook/custom/{bot}");
+    let body = |user| {
+        format!(
+            r#"{{"text":"What is the status of order #12345?","user_id":"user_{user}","channel_id":"channel_main"}}"#
+        )
+    };
+    (0..USERS)
+        .map(|user| signed(verifier, &path, body(user).as_bytes()))
+        .collect()
 }
 
 /// A caller with one connection.
@@ -135,12 +162,12 @@ fn exchanges(
     runtime: &LocalRuntime,
     caller: &mut Caller,
     count: u64,
-    request: &[u8],
+    requests: &[Vec<u8>],
     status: &[u8],
 ) -> Duration {
     let start = Instant::now();
     runtime.block_on(async {
-        for _ in 0..count {
+        for request in requests.iter().cycle().take(count as usize) {
             caller.exchange(request, status).await;
         }
     });
@@ -152,18 +179,45 @@ fn bench(criterion: &mut Criterion) {
         .enable_all()
         .build_local(LocalOptions::default())
         .unwrap();
-    let worker = worker(backend());
+    let folder = tempfile::tempdir().unwrap();
+    let worker = worker(folder.path());
     let bots = worker.view();
     let verifier = &bots.registry.bots()[0].verifier;
     let (small, large) = ([b'x'; 256], [b'x'; 16 * 1024]);
     let token = "Authorization: Bearer a-token-that-only-this-bench-knows";
     let forged = format!("X-Webhook-Signature: sha256={}", "0".repeat(64));
     let cases = [
-        ("200, 256 B", signed(verifier, &small), b"200"),
-        ("200, 16 KiB", signed(verifier, &large), b"200"),
-        ("401, 256 B", request("/signed", &forged, &small), b"401"),
-        ("429, 256 B", request("/limited", token, &small), b"429"),
-        ("404, 256 B", request("/nowhere", token, &small), b"404"),
+        (
+            "200, 256 B",
+            vec![signed(verifier, "/signed", &small)],
+            b"200",
+        ),
+        (
+            "200, 16 KiB",
+            vec![signed(verifier, "/signed", &large)],
+            b"200",
+        ),
+        (
+            "401, 256 B",
+            vec![request("/signed", &forged, &small)],
+            b"401",
+        ),
+        (
+            "429, 256 B",
+            vec![request("/limited", token, &small)],
+            b"429",
+        ),
+        (
+            "404, 256 B",
+            vec![request("/nowhere", token, &small)],
+            b"404",
+        ),
+        ("aerostack to openai", said(verifier, "bt_fresh"), b"200"),
+        (
+            "aerostack to openai, window of 20",
+            said(verifier, "bt_window"),
+            b"200",
+        ),
     ];
 
     let (near, far) = tokio::io::duplex(64 * 1024);
@@ -174,20 +228,24 @@ fn bench(criterion: &mut Criterion) {
         room: vec![0; 64 * 1024],
     };
     // The only token of the limited bot.
-    let first = request("/limited", token, &small);
+    let first = [request("/limited", token, &small)];
     exchanges(&runtime, &mut caller, 1, &first, b"200");
+    // Every conversation is as long as its window.
+    for (_, requests, status) in &cases[5..] {
+        exchanges(&runtime, &mut caller, 10 * USERS, requests, *status);
+    }
 
     let mut group = criterion.benchmark_group("line");
-    for (name, request, status) in &cases {
+    for (name, requests, status) in &cases {
         group.throughput(Throughput::Elements(1));
         group.bench_function(*name, |bencher| {
-            bencher.iter_custom(|count| exchanges(&runtime, &mut caller, count, request, *status));
+            bencher.iter_custom(|count| exchanges(&runtime, &mut caller, count, requests, *status));
         });
     }
     group.finish();
-    for (name, request, status) in &cases {
+    for (name, requests, status) in &cases {
         let info = allocation_counter::measure(|| {
-            exchanges(&runtime, &mut caller, COUNTED, request, *status);
+            exchanges(&runtime, &mut caller, COUNTED, requests, *status);
         });
         println!(
             "line/{name}: {:.1} allocations, {:.0} bytes a request",

@@ -14,6 +14,7 @@ use crate::limit::Limiter;
 use crate::metrics::Metrics;
 use crate::reject::REASONS;
 use crate::store::StoreError;
+use crate::witness::Witness;
 use crate::worker::{Kept, Shared};
 use crate::{client, signature};
 use std::io;
@@ -51,6 +52,15 @@ pub struct App {
 impl App {
     /// Binds every listener, starts the workers and accepts. Needs a runtime, the background plane's.
     pub async fn start(settings: Settings, log_format: Format) -> io::Result<Self> {
+        Self::start_before(None, settings, log_format).await
+    }
+
+    /// The same, before the eyes of a witness who is told of every step of every request.
+    pub async fn start_before(
+        witness: Option<Witness>,
+        settings: Settings,
+        log_format: Format,
+    ) -> io::Result<Self> {
         let count = settings.server.workers.unwrap_or_else(cores);
         let places = Arc::new(Semaphore::new(connections(&settings)));
         let registry = Arc::new(registry(&settings).map_err(io::Error::other)?);
@@ -62,6 +72,7 @@ impl App {
             ledger: Ledger::new(),
             kept: OnceLock::new(),
             breakers: Mutex::default(),
+            witness,
             log: Mutex::new(log),
             metrics: Metrics::new(count, &REASONS, &client::WORDS),
         });
@@ -128,6 +139,14 @@ impl App {
             settings,
             listening,
         })
+    }
+
+    /// The address of the first public listener.
+    pub fn http(&self) -> Option<SocketAddr> {
+        let mut listening = self.listening.iter();
+        listening
+            .find(|(name, _)| *name == "http")
+            .map(|(_, at)| *at)
     }
 
     /// Puts new settings in force, as far as a running process can; what it cannot is said in a warning.

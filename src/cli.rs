@@ -9,6 +9,7 @@ mod output;
 mod run;
 mod schema;
 mod sign;
+mod test;
 
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
@@ -58,6 +59,8 @@ enum Command {
     Init(init::Arguments),
     /// Print a curl line that a bot accepts.
     Sign(sign::Arguments),
+    /// Send a bot's test message through its real upstream, and show each step with its time.
+    Test(test::Arguments),
     /// Print the JSON Schema of the configuration, for editors.
     Schema,
     /// Print a shell's completions.
@@ -110,6 +113,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Check(configuration) => check::check(&configuration.path(), format),
         Command::Init(arguments) => init::init(&arguments),
         Command::Sign(arguments) => sign::sign(arguments, format),
+        Command::Test(arguments) => test::test(arguments, format),
         Command::Schema => schema::schema(),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -21,6 +21,7 @@ mod whole;
 
 use crate::clock;
 use crate::timers::Timer;
+use crate::witness::Step;
 pub use body::{Incoming, Received};
 pub use failure::{Again, Cause, Deadline, Sent, UpstreamError, WORDS};
 use http::Response;
@@ -123,6 +124,7 @@ pub async fn send(
             cause,
             sent: Sent::Unsent,
         })?;
+        pool.seen(|| Step::Asked(request.length()));
         schedule.arm(timer, schedule.timeouts.first_byte);
         let mut broken = None;
         let exchanged = poll_fn(|cx| {
@@ -137,7 +139,10 @@ pub async fn send(
         timer.clear();
         let sent = request.sent();
         match exchanged {
-            Ok(head) => return Ok(Incoming::receive(head, up, pool, timer, schedule, request)),
+            Ok(head) => {
+                pool.seen(|| Step::Began(head.response.status().as_u16()));
+                return Ok(Incoming::receive(head, up, pool, timer, schedule, request));
+            }
             Err(Cause::Broken(_) | Cause::Gone) if sent == Sent::Unsent && up.reused => {}
             Err(cause) => return Err(UpstreamError { cause, sent }),
         }

@@ -99,15 +99,16 @@ pub async fn answer(
     let candidates = candidates(talk, sticky);
     let by = message.by(trace, &candidates);
     let kept = worker.shared.kept.get();
+    // What is only acknowledged waits for nobody's answer.
+    let silent = talk.upstreams.is_empty() || event.kind != Kind::Message;
     let mut held = match (talk.conversation, kept, key) {
-        (Some(policy), Some(kept), Some(key)) => {
+        (Some(policy), Some(kept), Some(key)) if !silent => {
             let turn = message.turn(&kept.conversations, key, policy, by, trace.began_ms);
             Some(turn.await?)
         }
         _ => None,
     };
     let xml = format == Format::Form && (talk.twiml || prefers_xml(headers));
-    let silent = talk.upstreams.is_empty() || event.kind != Kind::Message;
     let spoken = if silent {
         Spoken::Whole(Answer::default(), 0)
     } else {
@@ -152,7 +153,6 @@ pub async fn answer(
         xml,
     );
     if let Some(held) = held.take()
-        && !silent
         && let Some(asked) = event.turns.last()
     {
         let said = Turn::text(Role::Assistant, &*answer.text);

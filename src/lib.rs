@@ -43,4 +43,5 @@ pub mod talk;
 pub mod timers;
 pub mod trace;
 pub mod upstream;
+pub mod witness;
 pub mod worker;

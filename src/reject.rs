@@ -6,6 +6,7 @@ use crate::gate::Fault;
 use crate::message::{self, Outcome, Refusal};
 use crate::signature::Failure;
 use crate::upstream::Unsupported;
+use crate::witness::Step;
 use std::time::Duration;
 
 /// Why a request was not forwarded, or its forwarding failed.
@@ -174,6 +175,17 @@ impl Reject {
                 }
             },
         }
+    }
+
+    /// The same for a witness, with all that the operator may know.
+    pub fn step(&self) -> Step {
+        let (word, why) = match self {
+            Self::Upstream(error) => (error.cause.word(), error.to_string()),
+            Self::Unverified(failure) => ("signature", failure.word().to_owned()),
+            Self::Answer(fault) => (answer_reason(*fault), fault.to_string()),
+            other => (other.face().reason, other.sentence()),
+        };
+        Step::Failed { word, why }
     }
 
     /// The sentence for the caller: what went wrong and, for the upstream's part, how far the request had come.

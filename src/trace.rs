@@ -14,6 +14,7 @@ use crate::origin;
 use crate::reject::{Face, Reject};
 use crate::reply::Reply;
 use crate::signature::Proof;
+use crate::witness::Step;
 use crate::worker::{View, Worker};
 use bytes::Bytes;
 use http::request::Parts;
@@ -162,6 +163,7 @@ impl Trace {
 
     /// An AI could not answer, and another one or the same again is asked.
     pub fn attempt_failed(&mut self, reject: &Reject) {
+        self.tell(|| reject.step());
         if let Reject::Upstream(error) = reject {
             self.failed(error);
         }
@@ -244,11 +246,30 @@ impl Trace {
     /// The response began but did not come to its end.
     pub fn broke_off(&mut self, reason: &'static str) {
         self.record.reason = reason;
+        self.tell(|| Step::Failed {
+            word: reason,
+            why: "the answer broke off after it had begun".to_owned(),
+        });
+    }
+
+    /// What an AI responded.
+    pub fn said(&self, body: &[u8]) {
+        self.tell(|| Step::said(body));
+    }
+
+    /// Tells the witness of a step, where there is one.
+    fn tell(&self, step: impl FnOnce() -> Step) {
+        match (&self.pool, &self.worker.shared.witness) {
+            (Some(pool), _) => pool.seen(step),
+            (None, Some(witness)) => witness.tell(step()),
+            (None, None) => {}
+        }
     }
 
     fn note(&mut self, reject: &Reject, face: Face) {
         self.record.reason = face.reason;
         self.worker.cells.refused(face.reason);
+        self.tell(|| reject.step());
         match reject {
             Reject::Unverified(failure) => self.record.signature = failure.word(),
             Reject::Framing(fault) => self.record.reason = fault.word(),

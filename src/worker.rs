@@ -14,6 +14,7 @@ use crate::duplicates::Ledger;
 use crate::limit::{Limiter, Sweeper};
 use crate::metrics::{BotCells, Metrics, Readings, WorkerCells};
 use crate::timers::Timers;
+use crate::witness::Witness;
 use http::HeaderValue;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -50,6 +51,8 @@ pub struct Shared {
     pub metrics: Arc<Metrics>,
     /// How the upstreams have been of late, by name.
     pub breakers: Mutex<BTreeMap<Box<str>, Arc<Breaker>>>,
+    /// Who is told of every step; a server has none.
+    pub witness: Option<Witness>,
 }
 
 impl Shared {
@@ -298,6 +301,7 @@ impl View {
                     upstream.target.clone(),
                     workers,
                     shared.metrics.upstream(cells, &upstream.name),
+                    shared.witness.as_ref().map(|it| it.of(&upstream.name)),
                 )
             })
         });

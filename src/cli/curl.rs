@@ -1,6 +1,7 @@
 //! A request that is signed, shown as a curl line, and sent.
 
 use crate::signature::{CannotSign, Outgoing, Unix, Verifier};
+use crate::witness::{Step, Witness};
 use bytes::Bytes;
 use http::{Method, Uri, header};
 use http_body_util::{BodyExt, Full, Limited};
@@ -12,8 +13,9 @@ use std::time::{Duration, Instant};
 
 /// An answer is read this far, in bytes.
 const ANSWER_MAX: usize = 1024 * 1024;
-/// One exchange takes no longer than this.
-const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The `Content-Type` of an answer that streams.
+const STREAM: &str = "text/event-stream";
 
 /// A request as a sender writes it.
 #[derive(Clone, Debug)]
@@ -30,6 +32,8 @@ pub(super) struct Request {
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: u16,
+    /// Its `Content-Type`.
+    pub(super) kind: String,
     pub(super) body: String,
     pub(super) took: Duration,
 }
@@ -102,6 +106,22 @@ impl Request {
         Ok(self)
     }
 
+    /// What is sent, in one line that tells no secret: method, path, length, and which fields prove it.
+    pub(super) fn outline(&self) -> String {
+        let (path, length) = (self.url.path(), self.body.len());
+        let proofs: Vec<_> = self
+            .headers
+            .iter()
+            .skip(1)
+            .map(|(name, _)| &**name)
+            .collect();
+        let proofs = match proofs.as_slice() {
+            [] => String::new(),
+            names => format!(", with {}", names.join(", ")),
+        };
+        format!("{} {path}, {length} bytes{proofs}", self.method)
+    }
+
     /// The line that repeats it, quoted for a POSIX shell.
     pub(super) fn curl(&self) -> String {
         let mut line = format!(
@@ -124,8 +144,14 @@ impl Request {
         line
     }
 
-    /// Sends it, over a connection of its own.
-    pub(super) async fn send(&self, to: SocketAddr) -> Result<Answer, String> {
+    /// Sends it, over a connection of its own, and waits no longer than `patience` for the whole answer. The witness is told of
+    /// the first piece of a stream.
+    pub(super) async fn send(
+        &self,
+        to: SocketAddr,
+        patience: Duration,
+        witness: Option<&Witness>,
+    ) -> Result<Answer, String> {
         let exchange = async {
             let start = Instant::now();
             let stream = tokio::net::TcpStream::connect(to)
@@ -150,20 +176,30 @@ impl Request {
                 .send_request(request)
                 .await
                 .map_err(|error| error.to_string())?;
-            let status = response.status().as_u16();
-            let body = Limited::new(response.into_body(), ANSWER_MAX)
-                .collect()
-                .await
-                .map_err(|error| error.to_string())?;
+            let (head, body) = response.into_parts();
+            let (status, kind) = (head.status.as_u16(), head.headers.get(header::CONTENT_TYPE));
+            let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+            let mut witness = witness.filter(|_| kind.starts_with(STREAM));
+            let mut body = Limited::new(body, ANSWER_MAX);
+            let mut bytes = Vec::new();
+            while let Some(frame) = body.frame().await {
+                let frame = frame.map_err(|error| {
+                    format!("the answer began with the status {status} and broke off: {error}")
+                })?;
+                if let Some(witness) = witness.take() {
+                    witness.tell(Step::Heard(status));
+                }
+                bytes.extend_from_slice(frame.data_ref().map_or(b"", |data| data));
+            }
             connection.abort();
-            let body = String::from_utf8_lossy(&body.to_bytes()).into_owned();
             Ok(Answer {
                 status,
-                body,
+                kind: kind.to_owned(),
+                body: String::from_utf8_lossy(&bytes).into_owned(),
                 took: start.elapsed(),
             })
         };
-        tokio::time::timeout(PATIENCE, exchange)
+        tokio::time::timeout(patience, exchange)
             .await
             .unwrap_or_else(|_| Err("no answer in time".to_owned()))
     }

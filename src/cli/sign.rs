@@ -2,7 +2,7 @@
 
 use super::curl::Request;
 use super::{Configuration, LogFormat, output};
-use crate::config::{self, Settings};
+use crate::config::{self, Bot, Settings};
 use crate::signature::{Unix, Verifier};
 use crate::{clock, dialect};
 use std::path::Path;
@@ -53,13 +53,7 @@ fn line(
     body: Option<&str>,
     url: Option<&str>,
 ) -> Result<String, String> {
-    let bot = settings.bot(id, dialect).ok_or_else(|| {
-        let known = settings.bots.iter();
-        let known = known.map(|bot| format!("{}{}", bot.id, if bot.template { "*" } else { "" }));
-        let known: Vec<_> = known.collect();
-        format!("there is no bot \"{id}\"; there is: {}", known.join(", "))
-    })?;
-    let dialect = dialect::find(bot.dialect).ok_or("the bot's dialect is unknown")?;
+    let bot = find(settings, id, dialect)?;
     let url = match url {
         Some(url) => url.to_owned(),
         None => {
@@ -67,38 +61,48 @@ fn line(
             format!("http://{listener}{}", bot.path.sample(id))
         }
     };
-    let body_text = body;
-    let body = match body {
-        None => dialect
-            .sample
-            .body_for(id, bot.name.as_deref())
-            .into_bytes(),
-        Some(text) => match text.strip_prefix('@') {
-            None => text.as_bytes().to_vec(),
-            Some(path) => {
-                read(Path::new(path)).map_err(|error| format!("cannot read {path}: {error}"))?
-            }
-        },
-    };
-    let request = Request::new(
-        dialect.sample.method,
-        &url,
-        dialect.sample.content_type,
-        body,
-    )?;
-    let request = request.with_file(body_text.and_then(|text| text.strip_prefix('@')));
-    let line = request
-        .signed(
-            &bot.verifier,
-            Unix::from_millis(clock::unix_ms().cast_signed()),
-            id,
-        )
-        .map_err(|error| error.to_string())?
-        .curl();
+    let line = signed(bot, id, body, &url)?.curl();
     Ok(match secret(&bot.verifier, id) {
         Some(secret) => format!("# the secret of {id}: {secret}\n{line}"),
         None => line,
     })
+}
+
+/// The bot that goes by this id, or the template that stands for it.
+pub(super) fn find<'s>(
+    settings: &'s Settings,
+    id: &str,
+    dialect: Option<&str>,
+) -> Result<&'s Bot, String> {
+    settings.bot(id, dialect).ok_or_else(|| {
+        let known = settings.bots.iter();
+        let known = known.map(|bot| format!("{}{}", bot.id, if bot.template { "*" } else { "" }));
+        let known: Vec<_> = known.collect();
+        format!("there is no bot \"{id}\"; there is: {}", known.join(", "))
+    })
+}
+
+/// A request to this bot under this id, signed: with this body, or @FILE, or its dialect's test message.
+pub(super) fn signed(
+    bot: &Bot,
+    id: &str,
+    body: Option<&str>,
+    url: &str,
+) -> Result<Request, String> {
+    let dialect = dialect::find(bot.dialect).ok_or("the bot's dialect is unknown")?;
+    let sample = &dialect.sample;
+    let file = body.and_then(|text| text.strip_prefix('@'));
+    let body = match (body, file) {
+        (None, _) => sample.body_for(id, bot.name.as_deref()).into_bytes(),
+        (Some(text), None) => text.as_bytes().to_vec(),
+        (Some(_), Some(path)) => {
+            read(Path::new(path)).map_err(|error| format!("cannot read {path}: {error}"))?
+        }
+    };
+    let request = Request::new(sample.method, url, sample.content_type, body)?.with_file(file);
+    let now = Unix::from_millis(clock::unix_ms().cast_signed());
+    let signed = request.signed(&bot.verifier, now, id);
+    signed.map_err(|error| error.to_string())
 }
 
 /// What a caller in the name of this id is given as its secret, where that is derived and so written nowhere.

@@ -7,6 +7,7 @@ use super::response::Head;
 use super::{Cause, Deadline, Schedule, Sent, UpstreamError};
 use crate::clock;
 use crate::timers::Timer;
+use crate::witness;
 use bytes::Bytes;
 use http::Response;
 use hyper::body::SizeHint;
@@ -69,6 +70,7 @@ impl Incoming {
             if reusable && request.is_out() && length == rest.len() as u64 {
                 pool.put_back(up);
             }
+            pool.seen(|| witness::Step::Ended);
             rest.truncate(usize::try_from(length).unwrap_or(usize::MAX));
             return response.map(|()| Received::Whole(rest));
         }
@@ -184,6 +186,7 @@ impl Incoming {
     /// The response is complete: the connection goes back to the pool, unless something stands behind the response.
     fn end(&mut self) {
         self.ended = true;
+        self.pool.seen(|| witness::Step::Ended);
         self.timer.clear();
         let Some(up) = self.up.take() else { return };
         if self.reusable && self.request.is_none() && self.ready.is_empty() {

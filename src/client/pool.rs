@@ -11,15 +11,18 @@ use super::{Schedule, Target};
 use crate::clock;
 use crate::metrics::UpstreamCells;
 use crate::timers::Timer;
+use crate::witness::{Step, Witness};
+use smallvec::SmallVec;
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::ReadBuf;
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, lookup_host};
 
 /// How long a connection may lie idle: below the 5 s after which Node closes, so that reuse does not race its FIN.
 const IDLE: Duration = Duration::from_secs(4);
@@ -36,17 +39,25 @@ pub struct Pool {
     seats: Rc<Seats>,
     /// When a failed handshake may be told again, in nanoseconds of [`clock::now`].
     tell: Cell<u64>,
+    witness: Option<Witness>,
 }
 
 impl Pool {
-    /// An empty pool, for one of `workers` workers: each may have its share of the target's connections.
-    pub fn new(target: Target, workers: usize, cells: Arc<UpstreamCells>) -> Rc<Self> {
+    /// An empty pool, for one of `workers` workers: each may have its share of the target's connections. `witness` is told of
+    /// every exchange.
+    pub fn new(
+        target: Target,
+        workers: usize,
+        cells: Arc<UpstreamCells>,
+        witness: Option<Witness>,
+    ) -> Rc<Self> {
         let cap = target.max_connections.div_ceil(workers.max(1)).max(1);
         Rc::new(Self {
             target,
             idle: RefCell::default(),
             seats: Seats::new(cap, cells),
             tell: Cell::new(0),
+            witness,
         })
     }
 
@@ -58,6 +69,13 @@ impl Pool {
     /// What it counts.
     pub fn cells(&self) -> &UpstreamCells {
         self.seats.cells()
+    }
+
+    /// Tells the witness of a step, where there is one.
+    pub fn seen(&self, step: impl FnOnce() -> Step) {
+        if let Some(witness) = &self.witness {
+            witness.tell(step());
+        }
     }
 
     /// Closes what has lain idle too long.
@@ -131,7 +149,7 @@ impl Pool {
     }
 
     async fn connect(&self, seat: Seat, timer: &Timer, schedule: &Schedule) -> Result<Up, Cause> {
-        let mut dial = pin!(dial(&self.target));
+        let mut dial = pin!(self.dial());
         let stream = poll_fn(|cx| match dial.as_mut().poll(cx) {
             Poll::Ready(result) => Poll::Ready(result),
             Poll::Pending => timer
@@ -152,6 +170,23 @@ impl Pool {
 }
 
 impl Pool {
+    async fn dial(&self) -> Result<Stream, Cause> {
+        let target = &self.target;
+        let found = lookup_host((target.host.as_str(), target.port)).await;
+        let addresses: SmallVec<[SocketAddr; 4]> = found.map_err(Cause::Connect)?.collect();
+        self.seen(|| Step::Found(addresses.to_vec()));
+        let dialled = TcpStream::connect(addresses.as_slice()).await;
+        let socket = dialled.map_err(Cause::Connect)?;
+        socket.set_nodelay(true).map_err(Cause::Connect)?;
+        self.seen(|| Step::Connected(socket.peer_addr().ok()));
+        let Some(tls) = &target.tls else {
+            return Ok(Stream::Plain(socket));
+        };
+        let stream = tls.shake(socket).await?;
+        self.seen(|| Step::Secured);
+        Ok(Stream::Tls(Box::new(stream)))
+    }
+
     /// Says what is wrong with the upstream's certificate, or whatever the handshake failed at.
     fn tell(&self, cause: &Cause) {
         let now = clock::coarse();
@@ -163,16 +198,6 @@ impl Pool {
             tracing::warn!(host, port, "no TLS with an upstream: {refusal}");
         }
     }
-}
-
-async fn dial(target: &Target) -> Result<Stream, Cause> {
-    let dialled = TcpStream::connect((target.host.as_str(), target.port)).await;
-    let socket = dialled.map_err(Cause::Connect)?;
-    socket.set_nodelay(true).map_err(Cause::Connect)?;
-    Ok(match &target.tls {
-        None => Stream::Plain(socket),
-        Some(tls) => Stream::Tls(Box::new(tls.shake(socket).await?)),
-    })
 }
 
 impl Drop for Pool {

@@ -108,6 +108,11 @@ impl Outgoing {
         request
     }
 
+    /// Its length, head and body, in bytes.
+    pub(super) fn length(&self) -> u64 {
+        self.total
+    }
+
     /// How many bytes of it the socket took.
     pub(super) fn written(&self) -> u64 {
         self.written

@@ -38,7 +38,7 @@ impl House {
         let cells = metrics.upstream(&metrics.workers()[0], "back");
         Self {
             listener,
-            pool: Pool::new(target, 1, cells),
+            pool: Pool::new(target, 1, cells, None),
             timers: Rc::default(),
         }
     }

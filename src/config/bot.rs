@@ -85,7 +85,9 @@ pub(crate) fn bot(
     let cors_at = format!("{at}.cors");
     let cors = cors::cors(reading, &cors_at, written.cors.as_deref(), proven);
     let dialect = dialect?;
-    let conversation = chat::conversation(reading, &at, written.conversation.as_ref(), dialect);
+    let asks = reading.has(&format!("{at}.upstream"));
+    let kept = written.conversation.as_ref();
+    let conversation = chat::conversation(reading, &at, kept, dialect, asks);
     let budget = chat::budget(reading, &at, written.budget.as_ref(), &arms.all(), around);
     chat::reply(reading, &at, written.reply.as_ref(), dialect);
     let raw = dialect.chat.is_none();

@@ -15,20 +15,23 @@ const TTL: Duration = Duration::from_secs(86_400);
 /// How many past messages go along unless the file says otherwise.
 const WINDOW: u32 = 20;
 
-/// Whether and how the bot's conversations are kept.
+/// Whether and how the bot's conversations are kept. A bot that asks no AI has none.
 pub(crate) fn conversation(
     reading: &mut Reading<'_>,
     at: &str,
     written: Option<&shape::Conversation>,
     dialect: &Dialect,
+    asks: bool,
 ) -> Option<Conversation> {
     let path = format!("{at}.conversation");
-    let keeps = dialect.chat.is_some_and(|chat| chat.keeps_history());
+    let acknowledges = dialect.chat.is_some_and(|chat| chat.acknowledges()) && !asks;
+    let keeps = dialect.chat.is_some_and(|chat| chat.keeps_history()) && !acknowledges;
     match written {
         Some(shape::Conversation::Off(_)) => None,
         Some(shape::Conversation::Kept(_)) if !keeps => {
             let why = match dialect.chat {
                 None => "are handed on as they are",
+                Some(_) if acknowledges => "are only acknowledged without an upstream",
                 Some(_) => "bring their whole history along",
             };
             reading.error(

@@ -1,5 +1,7 @@
 //! Every refusal, pinned: what a caller, a log and a counter see of it is a promise.
 
+mod pages;
+
 use super::{REASONS, Reject, error_body, fault_face};
 use crate::client::{Cause, Deadline, Sent, UpstreamError};
 use crate::gate::Fault;

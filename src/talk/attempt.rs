@@ -72,7 +72,7 @@ impl Attempt<'_> {
         let judged = if response.status() == StatusCode::OK {
             self.hear(response, &mut reservation, trace).await
         } else {
-            Err(self.refused(response, trace.began_ms).await)
+            Err(self.refused(response, trace).await)
         };
         // Whoever settles or goes on with it has taken it.
         give_back(reservation);
@@ -114,6 +114,7 @@ impl Attempt<'_> {
         client::whole(body, ANSWER_MAX, &mut text)
             .await
             .map_err(|error| Failed::next(Reject::Upstream(error)))?;
+        trace.said(&text);
         let decoded = self.ai.codec.decode(&mut text);
         // What is no answer may have cost as much as one.
         let usage = match &decoded {
@@ -132,17 +133,17 @@ impl Attempt<'_> {
     }
 
     /// Reads any other response.
-    async fn refused(&self, response: Response<Received>, now_ms: u64) -> Failed {
+    async fn refused(&self, response: Response<Received>, trace: &Trace) -> Failed {
         let (head, body) = response.into_parts();
         let mut text = self.question.worker.room();
         // An error's body only says more of what the status says.
         if client::whole(body, ERROR_MAX, &mut text).await.is_err() {
             text.clear();
         }
-        let refusal = self
-            .ai
-            .codec
-            .refusal(head.status.as_u16(), &head.headers, &mut text, now_ms);
+        trace.said(&text);
+        let (status, now_ms) = (head.status.as_u16(), trace.began_ms);
+        let codec = self.ai.codec;
+        let refusal = codec.refusal(status, &head.headers, &mut text, now_ms);
         let again = refusal.retry_after.filter(|_| refusal.again);
         Failed {
             reject: Reject::Refused(refusal),

@@ -248,21 +248,6 @@ fn sign_derives_the_secret_of_an_id_and_init_starts_every_dialect() {
 }
 
 #[test]
-fn demo_once_shows_a_401_and_a_429_and_ends_well() {
-    let dir = tempfile::tempdir().unwrap();
-    let ran = run::run(dir.path(), &["demo", "--once"]);
-    assert_eq!(ran.code, Some(0), "{}\n{}", ran.stdout, ran.stderr);
-    for word in ["200", "401", "429", "curl "] {
-        assert!(ran.stdout.contains(word), "no {word}:\n{}", ran.stdout);
-    }
-    assert_eq!(
-        fs::read_dir(dir.path()).unwrap().count(),
-        0,
-        "the demo leaves files behind"
-    );
-}
-
-#[test]
 fn the_schema_is_json_and_names_the_tables() {
     let dir = tempfile::tempdir().unwrap();
     let ran = run::run(dir.path(), &["schema"]);

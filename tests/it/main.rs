@@ -6,6 +6,7 @@
     reason = "what fails here fails a test, with its place"
 )]
 
+mod acknowledge;
 mod admin;
 mod aimock;
 mod budget;
@@ -15,6 +16,7 @@ mod commands;
 mod config;
 mod conversation;
 mod deadlines;
+mod demo;
 mod drain;
 mod duplicates;
 mod faces;
@@ -22,6 +24,7 @@ mod forward;
 mod harness;
 mod http;
 mod limit;
+mod pages;
 mod peers;
 mod refusals;
 mod reload;
@@ -30,5 +33,6 @@ mod stream;
 mod talk;
 mod tidy;
 mod tls_out;
+mod trial;
 mod upstream;
 mod verify;

@@ -1,7 +1,8 @@
 //! The house keeps its order: imports go down only, files begin with their question and stay short, what is shown works.
 
 mod complete;
-mod papers;
+mod links;
+pub(crate) mod papers;
 mod source;
 
 use source::{Source, sources};
@@ -21,6 +22,7 @@ const FLOORS: [&[&str]; 6] = [
         "message",
         "money",
         "placeholder",
+        "witness",
     ],
     &["access_log", "client", "store"],
     &[

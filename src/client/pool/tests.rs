@@ -42,7 +42,7 @@ impl House {
         let metrics = Metrics::new(1, &[], &WORDS);
         let cells = metrics.upstream(&metrics.workers()[0], "back");
         Self {
-            pool: Pool::new(target, 1, cells),
+            pool: Pool::new(target, 1, cells, None),
             timers: Rc::default(),
             listener,
             timeouts,

@@ -19,21 +19,19 @@ const ELSEWHERE: [(&str, &str); 9] = [
     ),
 ];
 
-pub(super) fn paper(name: &str) -> String {
+pub(crate) fn paper(name: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name))
         .unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// All code blocks in a language, in order.
-fn blocks(text: &str, language: &str) -> Vec<String> {
+/// All code blocks with their languages, in order.
+pub(crate) fn fenced(text: &str) -> Vec<(String, String)> {
     let mut blocks = Vec::new();
-    let mut open: Option<(bool, String)> = None;
+    let mut open: Option<(String, String)> = None;
     for line in text.lines() {
         match (line.trim_start().strip_prefix("```"), &mut open) {
-            (Some(begin), None) => open = Some((begin.trim() == language, String::new())),
-            (Some(_), Some(_)) => {
-                blocks.extend(open.take().filter(|(ours, _)| *ours).map(|(_, text)| text));
-            }
+            (Some(begin), None) => open = Some((begin.trim().to_owned(), String::new())),
+            (Some(_), Some(_)) => blocks.extend(open.take()),
             (None, Some((_, block))) => {
                 block.push_str(line);
                 block.push('\n');
@@ -43,6 +41,22 @@ fn blocks(text: &str, language: &str) -> Vec<String> {
     }
     blocks
 }
+
+/// All code blocks in a language, in order.
+fn blocks(text: &str, language: &str) -> Vec<String> {
+    let blocks = fenced(text).into_iter();
+    let blocks = blocks.filter(|(begin, _)| begin == language);
+    blocks.map(|(_, block)| block).collect()
+}
+
+/// The pages of the dialects that read their messages, each named after its dialect.
+pub(crate) const PAGES: [&str; 5] = [
+    "aerostack",
+    "aibutler",
+    "fourthchat",
+    "chatbot-platform",
+    "botpass",
+];
 
 #[test]
 fn every_command_of_the_readme_runs() {
@@ -76,8 +90,8 @@ fn every_command_of_the_readme_runs() {
             .take_while(|word| ![">", "|", "&"].contains(word))
             .map(|word| if word == "BOT" { bot.as_str() } else { word })
             .collect();
-        // What keeps serving is only asked whether it knows its arguments.
-        if ["run", "demo"].contains(&arguments[0]) && !arguments.contains(&"--once") {
+        // What keeps serving, or needs a backend, is only asked whether it knows its arguments.
+        if ["run", "demo", "test"].contains(&arguments[0]) && !arguments.contains(&"--once") {
             arguments.push("--help");
         }
         let ran = run::run(dir.path(), &arguments);
@@ -144,12 +158,14 @@ fn every_configuration_in_the_papers_loads() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("botgate.toml");
     let mut found = 0;
-    for name in [
+    let papers = [
         "README.md",
         "docs/configuration.md",
         "docs/raw.md",
         "docs/operations.md",
-    ] {
+    ];
+    let pages = PAGES.map(|dialect| format!("docs/{dialect}.md"));
+    for name in papers.into_iter().chain(pages.iter().map(String::as_str)) {
         for (number, block) in blocks(&paper(name), "toml").iter().enumerate() {
             fs::write(&file, block).unwrap();
             check(&file, &format!("{name}, configuration {}", number + 1));

@@ -1,0 +1,129 @@
+//! The backend that `botgate demo` brings along. It speaks to Botgate as OpenAI, Anthropic and a backend of one's own do, and says
+//! back what it was told.
+
+use bytes::Bytes;
+use http::{Request, Response, header};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use std::convert::Infallible;
+use tokio::net::TcpListener;
+
+/// It reads this much of a body, in bytes.
+const BODY_MAX: usize = 1024 * 1024;
+
+/// What every answer to a message begins with.
+pub(super) const BEGINNING: &str = "You said:";
+/// The answer to what is no message of a format it knows.
+pub(super) const ECHO: &str = r#"{"reply":"Hello back""#;
+
+/// Serves until it is dropped.
+pub(super) async fn serve(listener: TcpListener) {
+    while let Ok((stream, _)) = listener.accept().await {
+        let answering = service_fn(|request| async { Ok::<_, Infallible>(respond(request).await) });
+        tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), answering));
+    }
+}
+
+async fn respond(request: Request<Incoming>) -> Response<Full<Bytes>> {
+    let (head, body) = request.into_parts();
+    let body = Limited::new(body, BODY_MAX).collect().await;
+    let body = body.map(|body| body.to_bytes()).unwrap_or_default();
+    let asked = || serde_json::from_slice(&body).unwrap_or(Value::Null);
+    let (kind, text) = match head.uri.path() {
+        "/chat" => ("application/json", custom(&asked()).to_string()),
+        "/v1/chat/completions" => ("application/json", openai(&asked()).to_string()),
+        "/v1/messages" => anthropic(&asked()),
+        _ => {
+            let echo = format!(r#"{ECHO},"bytes":{}}}"#, body.len());
+            ("application/json", echo)
+        }
+    };
+    let mut response = Response::new(Full::from(text));
+    let kind = header::HeaderValue::from_static(kind);
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
+}
+
+/// What it says to a request, whose messages look alike in all three formats: the last thing that it was told, once more.
+fn said(asked: &Value) -> String {
+    let messages = asked["messages"].as_array();
+    let last = messages.and_then(|messages| messages.last());
+    let content = last.map_or(&Value::Null, |message| &message["content"]);
+    let parts = content.as_array().into_iter().flatten();
+    let parts = parts.filter_map(|part| part["text"].as_str());
+    let told: String = content.as_str().into_iter().chain(parts).collect();
+    format!("{BEGINNING} {told}")
+}
+
+/// Tokens, as if each word was one.
+fn tokens(text: &str) -> usize {
+    text.split_whitespace().count()
+}
+
+fn custom(asked: &Value) -> Value {
+    json!({"content": said(asked)})
+}
+
+fn openai(asked: &Value) -> Value {
+    let text = said(asked);
+    let (input, output) = (tokens(&asked.to_string()), tokens(&text));
+    json!({
+        "id": "chatcmpl-demo",
+        "object": "chat.completion",
+        "created": 1_795_252_620,
+        "model": asked["model"],
+        "choices": [{
+            "index": 0,
+            "message": {"role": "assistant", "content": text, "refusal": null},
+            "finish_reason": "stop",
+        }],
+        "usage": {"prompt_tokens": input, "completion_tokens": output, "total_tokens": input + output},
+    })
+}
+
+/// A message of Anthropic's, whole or as the events of a stream.
+fn anthropic(asked: &Value) -> (&'static str, String) {
+    let text = said(asked);
+    let (input, output) = (tokens(&asked.to_string()), tokens(&text));
+    let message = |content: Value, stop: Value, output: usize| {
+        json!({
+            "id": "msg_demo",
+            "type": "message",
+            "role": "assistant",
+            "model": asked["model"],
+            "content": content,
+            "stop_reason": stop,
+            "stop_sequence": null,
+            "usage": {"input_tokens": input, "output_tokens": output},
+        })
+    };
+    if asked["stream"] != true {
+        let content = json!([{"type": "text", "text": text}]);
+        let message = message(content, json!("end_turn"), output);
+        return ("application/json", message.to_string());
+    }
+    let begun = message(json!([]), Value::Null, 0);
+    let mut events = vec![
+        json!({"type": "message_start", "message": begun}),
+        json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}),
+    ];
+    for piece in [BEGINNING, text.strip_prefix(BEGINNING).unwrap_or_default()] {
+        let delta = json!({"type": "text_delta", "text": piece});
+        events.push(json!({"type": "content_block_delta", "index": 0, "delta": delta}));
+    }
+    let stop = json!({"stop_reason": "end_turn", "stop_sequence": null});
+    events.extend([
+        json!({"type": "content_block_stop", "index": 0}),
+        json!({"type": "message_delta", "delta": stop, "usage": {"output_tokens": output}}),
+        json!({"type": "message_stop"}),
+    ]);
+    let event = |event: &Value| {
+        let name = event["type"].as_str().unwrap_or_default();
+        format!("event: {name}\ndata: {event}\n\n")
+    };
+    ("text/event-stream", events.iter().map(event).collect())
+}

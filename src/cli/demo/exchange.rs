@@ -1,0 +1,150 @@
+//! What `botgate demo` shows: a bot for each dialect, what is sent to it and what is expected back.
+
+use super::backend;
+use crate::cli::curl::Request;
+use crate::clock;
+use crate::config::Bot;
+use crate::dialect::{self, DIALECTS, Dialect};
+use crate::signature::Unix;
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+
+/// The dialect that has a second bot, to show the limit.
+const LIMITED: &str = "raw";
+
+/// One request, and what must come of it.
+pub(super) struct Exchange {
+    pub(super) dialect: &'static str,
+    /// What answers.
+    pub(super) kind: &'static str,
+    pub(super) title: &'static str,
+    pub(super) request: Request,
+    pub(super) status: u16,
+    /// What the answer's body has in it.
+    pub(super) words: &'static str,
+    /// Whether its curl line is worth printing.
+    pub(super) shown: bool,
+}
+
+/// Who answers a dialect's messages: all kinds of upstream have their turn.
+fn upstream(dialect: &Dialect) -> &'static str {
+    match dialect.name {
+        "aerostack" => "openai",
+        "aibutler" | "chatbot-platform" => "anthropic",
+        _ if dialect.chat.is_some() => "custom",
+        _ => "passthrough",
+    }
+}
+
+/// One bot per dialect, in the order of the table, and one more with a limit that is soon reached.
+pub(super) fn configuration(backend: SocketAddr) -> String {
+    let mut text = format!(
+        r#"
+[server]
+http = ["127.0.0.1:0"]
+access_log = "off"
+drain = "2s"
+
+[upstreams.passthrough]
+kind = "passthrough"
+url = "http://{backend}"
+
+[upstreams.custom]
+kind = "custom"
+url = "http://{backend}/chat"
+
+[upstreams.openai]
+kind = "openai"
+url = "http://{backend}/v1"
+key = "demo"
+model = "demo"
+
+[upstreams.anthropic]
+kind = "anthropic"
+url = "http://{backend}/v1"
+key = "demo"
+model = "demo"
+"#
+    );
+    for dialect in DIALECTS {
+        bot(dialect, "", &mut text);
+        if dialect.name == LIMITED {
+            bot(dialect, "_limited", &mut text);
+            text.push_str("limit = { rate = \"1/h\", burst = 1 }\n");
+        }
+    }
+    text
+}
+
+fn bot(dialect: &Dialect, suffix: &str, text: &mut String) {
+    let (name, upstream) = (dialect.name, upstream(dialect));
+    let preset = dialect.preset.unwrap_or("hmac");
+    // Writing to a String does not fail.
+    let _ = write!(
+        text,
+        "\n[bots.demo_{name}{suffix}]\ndialect = \"{name}\"\nupstream = \"{upstream}\"\n\
+         verify = {{ preset = \"{preset}\", secrets = [\"${{env:DEMO}}\"] }}\n"
+    );
+    if dialect.path.is_none() {
+        let _ = writeln!(text, "path = \"/demo/{name}{suffix}\"");
+    }
+    let Some(chat) = dialect.chat else { return };
+    if chat.answers_later() {
+        text.push_str("reply = { mode = \"sync\" }\n");
+    }
+    if chat.stream().is_some() {
+        text.push_str("stream = true\n");
+    }
+    if chat.keeps_history() {
+        text.push_str("conversation = {}\n");
+    }
+}
+
+/// What is sent to each of them: its dialect's own message, signed and with a broken signature, or over the limit.
+pub(super) fn all(bots: &[Bot], at: SocketAddr) -> Result<Vec<Exchange>, String> {
+    let bots = bots.iter();
+    let each = bots.map(|bot| exchanges(bot, at));
+    let each = each.collect::<Result<Vec<_>, _>>()?;
+    Ok(each.into_iter().flatten().collect())
+}
+
+fn exchanges(bot: &Bot, at: SocketAddr) -> Result<Vec<Exchange>, String> {
+    let dialect = dialect::find(bot.dialect).ok_or("no such dialect")?;
+    let url = format!("http://{at}{}", bot.path.sample(&bot.id));
+    let sample = &dialect.sample;
+    let body = sample.body_for(&bot.id, None).into_bytes();
+    let now = Unix::from_millis(clock::unix_ms().cast_signed());
+    let signed = Request::new(sample.method, &url, sample.content_type, body)?
+        .signed(&bot.verifier, now, &bot.id)
+        .map_err(|error| error.to_string())?;
+    let words = match dialect.chat {
+        None => backend::ECHO,
+        Some(chat) if chat.acknowledges() => "Webhook processed",
+        Some(_) => backend::BEGINNING,
+    };
+    let exchange = |title, request: &Request, status, words, shown| Exchange {
+        dialect: dialect.name,
+        kind: upstream(dialect),
+        title,
+        request: request.clone(),
+        status,
+        words,
+        shown,
+    };
+    if bot.id.ends_with("_limited") {
+        return Ok(vec![
+            exchange("limited to 1/h", &signed, 200, words, false),
+            exchange("once more", &signed, 429, "limit", true),
+        ]);
+    }
+    let mut broken = signed.clone();
+    if let Some((_, value)) = broken.headers.last_mut() {
+        let other = if value.ends_with('0') { "1" } else { "0" };
+        value.replace_range(value.len() - 1.., other);
+    }
+    let shown = dialect.name == LIMITED;
+    Ok(vec![
+        exchange("signed", &signed, 200, words, true),
+        exchange("broken signature", &broken, 401, "The request could", shown),
+    ])
+}

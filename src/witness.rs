@@ -1,0 +1,92 @@
+//! Who looks on while a message is answered: `botgate test` shows the steps. A server has no witness, and a step then costs a comparison.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::sync::mpsc;
+
+/// How many steps wait to be looked at.
+const STEPS: usize = 256;
+/// How much is kept of what an upstream said, in bytes.
+const SAID_MAX: usize = 1024;
+
+/// One end: what happens is told to it. It never waits; what is not looked at in time is lost.
+#[derive(Clone, Debug)]
+pub struct Witness {
+    upstream: Arc<str>,
+    steps: mpsc::Sender<Seen>,
+}
+
+/// A step that was seen.
+#[derive(Debug)]
+pub struct Seen {
+    /// When.
+    pub at: Instant,
+    /// The upstream that it concerns, by name; empty where it concerns none.
+    pub upstream: Arc<str>,
+    /// What happened.
+    pub step: Step,
+}
+
+/// What happens on a message's way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The upstream's name was looked up, or was an address already.
+    Found(Vec<SocketAddr>),
+    /// A socket is connected.
+    Connected(Option<SocketAddr>),
+    /// The TLS handshake is done, the certificate believed.
+    Secured,
+    /// A request of so many bytes begins to go out.
+    Asked(u64),
+    /// The head of the response is there, with this status.
+    Began(u16),
+    /// The response is whole.
+    Ended,
+    /// What an AI responded, or the front of it. It may hold what the user wrote: for the terminal of who asked, and for no log.
+    Said(String),
+    /// The caller has the first piece of an answer that streams, and its status.
+    Heard(u16),
+    /// The exchange, or the request as a whole, came to nothing.
+    Failed {
+        /// The word for it in logs and metrics.
+        word: &'static str,
+        /// Why, for the operator.
+        why: String,
+    },
+}
+
+impl Step {
+    /// What an AI responded, as far as it is kept.
+    pub fn said(body: &[u8]) -> Self {
+        let front = body.get(..SAID_MAX).unwrap_or(body);
+        Self::Said(String::from_utf8_lossy(front).into_owned())
+    }
+}
+
+impl Witness {
+    /// A witness, and where its steps can be looked at.
+    pub fn new() -> (Self, mpsc::Receiver<Seen>) {
+        let (steps, seen) = mpsc::channel(STEPS);
+        let upstream = Arc::from("");
+        (Self { upstream, steps }, seen)
+    }
+
+    /// The same, for what concerns this upstream.
+    pub fn of(&self, upstream: &str) -> Self {
+        Self {
+            upstream: upstream.into(),
+            steps: self.steps.clone(),
+        }
+    }
+
+    /// Tells of a step.
+    pub fn tell(&self, step: Step) {
+        let seen = Seen {
+            at: Instant::now(),
+            upstream: self.upstream.clone(),
+            step,
+        };
+        drop(self.steps.try_send(seen));
+    }
+}
