@@ -24,6 +24,7 @@ pub mod forward;
 pub mod gate;
 pub mod head;
 pub mod hop;
+pub mod journal;
 pub mod json;
 pub mod limit;
 pub mod line;

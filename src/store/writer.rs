@@ -61,10 +61,7 @@ fn chore(shared: &Shared, now_ms: u64) {
     let Some(chore) = shared.chore.get().filter(|_| now_ms > 0) else {
         return;
     };
-    let Some((changes, done)) = View::new(shared)
-        .ok()
-        .and_then(|view| chore(&view, now_ms))
-    else {
+    let Some((changes, done)) = View::new(shared).ok().and_then(|view| chore(&view, now_ms)) else {
         return;
     };
     let pushed = shared.queue().push(Pending { changes, done });
@@ -110,10 +107,7 @@ fn persist(shared: &Shared, work: Work) {
     let committed = commit(shared, &batch, &rows);
     if committed.is_ok() {
         shared.queue().flying = None;
-        shared
-            .totals
-            .durable
-            .fetch_add(done.len() as u64, Relaxed);
+        shared.totals.durable.fetch_add(done.len() as u64, Relaxed);
     }
     let Err(error) = committed else {
         done.into_iter().for_each(|done| done(Ok(())));
@@ -157,10 +151,7 @@ fn recover(shared: &Shared, batch: &Batch, undo: &Rows) {
             return;
         }
         if closing {
-            shared
-                .totals
-                .lost
-                .fetch_add(batch.records as u64, Relaxed);
+            shared.totals.lost.fetch_add(batch.records as u64, Relaxed);
             return;
         }
     }
