@@ -307,7 +307,7 @@ fn size(what: &'static str, length: usize, most: usize) -> Result<u32, JournalEr
     fits.ok_or(JournalError::TooLarge { what, length, most })
 }
 
-fn head(job: &Job<'_>, now_ms: u64) -> Result<Head, JournalError> {
+pub(super) fn head(job: &Job<'_>, now_ms: u64) -> Result<Head, JournalError> {
     for (what, name) in [
         ("bot's name", job.bot),
         ("dialect's name", job.dialect),

@@ -140,10 +140,11 @@ fn recover(shared: &Shared, batch: &Batch, undo: &Rows) {
             .wait_timeout_while(shared.queue(), pause, |queue| !queue.closing);
         let closing = waited.unwrap_or_else(PoisonError::into_inner).0.closing;
         pause = (pause * 2).min(BACKOFF[1]);
-        let written = reopen(shared)
-            .map_err(|error| error.to_string())
-            .and_then(|()| commit(shared, batch, undo));
-        if written.is_ok() {
+        let opened = reopen(shared);
+        if opened.is_err() {
+            shared.totals.failed.fetch_add(1, Relaxed);
+        }
+        if opened.is_ok() && commit(shared, batch, undo).is_ok() {
             let mut queue = shared.queue();
             queue.flying = None;
             queue.failing = false;

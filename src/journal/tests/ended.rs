@@ -58,7 +58,6 @@ fn what_has_ended_goes_when_its_time_is_over() {
     until(|| jobs(&journal) == [0, 1, 0, 1]);
     // One that was taken up again has not ended.
     done(journal.retry(dead, NOW + 4_999)).unwrap();
-    journal.store.tick(NOW + 10_000);
     let last = ended_and_gone(&journal);
     assert_eq!(journal.show(last).unwrap(), None);
     assert_eq!(jobs(&journal), [0, 2, 0, 0]);
@@ -80,6 +79,7 @@ fn ended_and_gone(journal: &Journal) -> Id {
     };
     done(journal.accept(std::slice::from_ref(&held), NOW)).unwrap();
     done(journal.dead(held.id, "gone", NOW)).unwrap();
+    journal.store.tick(NOW + 10_000);
     until(|| {
         let [_, _, delivered, dead] = jobs(journal);
         delivered + dead == 0

@@ -69,7 +69,8 @@ fn write_a_folder_of_this_format() {
 fn a_folder_of_this_format_is_read() {
     let folder = tempfile::tempdir().unwrap();
     copy(Path::new(FIXTURE), folder.path());
-    let journal = open(&folder);
+    let store = Store::open(folder.path()).unwrap();
+    let journal = Journal::open(store, BOUNDS, NOW + 2).unwrap();
     assert_eq!(jobs(&journal), [1, 1, 1, 1]);
     let ids = IDS.map(|id| id.parse::<Id>().unwrap());
     for (id, expected) in ids.into_iter().zip(State::ALL) {
@@ -85,10 +86,10 @@ fn a_folder_of_this_format_is_read() {
             assert_eq!(shown.attempts, [attempt(NOW + 1, Some(503))]);
         }
     }
-    take_one(&journal, Stage::Answer, ids[0], NOW);
+    take_one(&journal, Stage::Answer, ids[0], NOW + 2);
     assert_eq!(journal.next_ms(Stage::Deliver), Some(NOW + 30_000));
-    done(journal.retry(ids[3], NOW)).unwrap();
-    take_one(&journal, Stage::Deliver, ids[3], NOW);
+    done(journal.retry(ids[3], NOW + 2)).unwrap();
+    take_one(&journal, Stage::Deliver, ids[3], NOW + 2);
 }
 
 /// Opens a store with one row in place of a job's head.
