@@ -29,7 +29,6 @@ mod peers;
 mod refusals;
 mod reload;
 mod routing;
-mod stream;
 mod talk;
 mod tidy;
 mod tls_out;
