@@ -14,7 +14,7 @@ pub enum Deadline {
     Idle,
     /// [`super::Timeouts::total`].
     Total,
-    /// What was left of the total when the exchange began, because others had come before it: no fault of this upstream's.
+    /// What was left of the total when the exchange began, because others had taken a good part of it: no fault of this upstream's.
     Left,
 }
 
