@@ -126,6 +126,13 @@ pub async fn send(
 ) -> Result<Response<Received>, UpstreamError> {
     let schedule = Schedule::new(pool.target.timeouts, by);
     loop {
+        // Nobody would wait for the answer, but the upstream would work on it.
+        if clock::coarse() >= schedule.total {
+            return Err(UpstreamError {
+                cause: Cause::Deadline(schedule.last),
+                sent: Sent::Unsent,
+            });
+        }
         let checked_out = pool.checkout(timer, &schedule).await;
         let mut up = checked_out.map_err(|cause| UpstreamError {
             cause,

@@ -190,6 +190,35 @@ async fn the_time_that_is_left_caps_the_total_and_blames_nobody() {
 }
 
 #[tokio::test]
+async fn nothing_is_sent_once_the_time_is_over() {
+    let house = House::new(timeouts(3600 * SECOND)).await;
+    let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhe";
+    let (mut socket, called) = tokio::join!(house.begin(answer), house.call(None, 2));
+    assert_eq!(called.unwrap(), b"he");
+    let mut first = vec![0; 99];
+    let _ = socket.read(&mut first).await.unwrap();
+    // The connection lies idle, so that nothing but the clock is in the way.
+    let over = Some(clock::now() - clock::nanos(SECOND));
+    let time = async {
+        loop {
+            house.timers.sweep(clock::now());
+            tokio::task::yield_now().await;
+        }
+    };
+    let error = tokio::select! {
+        called = house.call(over, 2) => called.unwrap_err(),
+        () = time => unreachable!("time goes on"),
+    };
+    assert!(
+        matches!(error.cause, Cause::Deadline(Deadline::Left)),
+        "{error}"
+    );
+    assert_eq!(error.sent, Sent::Unsent);
+    drop(house);
+    assert_eq!(socket.read(&mut first).await.unwrap(), 0);
+}
+
+#[tokio::test]
 async fn a_body_that_another_task_waits_for_in_the_end_still_has_its_deadline() {
     let house = House::new(Timeouts {
         idle: SECOND,
