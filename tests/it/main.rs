@@ -19,6 +19,7 @@ mod duplicates;
 mod forward;
 mod harness;
 mod http;
+mod late;
 mod limit;
 mod pages;
 mod peers;
