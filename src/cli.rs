@@ -8,7 +8,6 @@ mod log;
 mod output;
 mod run;
 mod schema;
-mod scratch;
 mod sign;
 mod test;
 

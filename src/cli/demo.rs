@@ -4,7 +4,6 @@ mod backend;
 mod exchange;
 
 use super::curl::Answer;
-use super::scratch::Scratch;
 use super::{LogFormat, log, output, run};
 use crate::app::App;
 use crate::config;
@@ -42,10 +41,11 @@ async fn show(once: bool, format: LogFormat) -> Result<bool, String> {
         .map_err(|error| error.to_string())?;
     let text = exchange::configuration(backend.local_addr().map_err(|error| error.to_string())?);
     let secret = uuid::Uuid::new_v4().simple().to_string();
-    let scratch = Scratch::new().map_err(|error| error.to_string())?;
+    // Gone when this function ends.
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let (mut settings, _) = config::parse(&text, Path::new("demo.toml"), &|_| Some(secret.clone()))
         .map_err(|report| report.human(false))?;
-    settings.state.path = scratch.path().join("data");
+    settings.state.path = folder.path().join("data");
     tokio::spawn(backend::serve(backend));
     let bots = settings.bots.clone();
     let app = App::start(settings, format.of_log())

@@ -4,13 +4,13 @@ mod advice;
 mod steps;
 
 use super::curl::Answer;
-use super::scratch::Scratch;
 use super::sign::{find, signed};
 use super::{Configuration, LogFormat, output, run};
 use crate::app::App;
 use crate::config::{self, AccessLog, Bot, Settings};
 use crate::witness::{Seen, Witness};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use steps::Steps;
@@ -76,8 +76,8 @@ struct Trial<'a> {
 
 impl Trial<'_> {
     async fn run(&self, mut settings: Settings, steps: &mut Steps) -> Result<(), String> {
-        let scratch = Scratch::new().map_err(|error| error.to_string())?;
-        alone(&mut settings, &scratch);
+        let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+        alone(&mut settings, folder.path());
         let patience = self.patience(&settings);
         let upstreams = settings.upstreams.clone();
         let (witness, mut seen) = Witness::new();
@@ -115,14 +115,14 @@ impl Trial<'_> {
 }
 
 /// Makes of the settings a Botgate that nobody else reaches, and that gets in no other one's way.
-fn alone(settings: &mut Settings, scratch: &Scratch) {
+fn alone(settings: &mut Settings, folder: &Path) {
     let server = &mut settings.server;
     server.http = vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))];
     server.workers = Some(1);
     server.access_log = AccessLog::Off;
     server.drain = Duration::ZERO;
     settings.admin = None;
-    settings.state.path = scratch.path().join("data");
+    settings.state.path = folder.join("data");
     for bot in &mut settings.bots {
         bot.allow_from.clear();
     }

@@ -8,14 +8,18 @@
 
 mod acknowledge;
 mod admin;
+mod aimock;
+mod budget;
 mod buffer;
 mod codecs;
 mod commands;
 mod config;
+mod conversation;
 mod deadlines;
 mod demo;
 mod drain;
 mod duplicates;
+mod faces;
 mod forward;
 mod harness;
 mod http;
@@ -25,7 +29,9 @@ mod pages;
 mod peers;
 mod refusals;
 mod reload;
+mod routing;
 mod stream;
+mod talk;
 mod tidy;
 mod tls_out;
 mod trial;
