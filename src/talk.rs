@@ -120,6 +120,9 @@ pub async fn ask(
                 closed_for = closed_for.min(breaker.wait(now));
                 break;
             };
+            if let Some(before) = &last {
+                trace.passed_over(before);
+            }
             let attempt = Attempt {
                 question,
                 ai,

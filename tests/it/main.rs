@@ -23,6 +23,7 @@ mod faces;
 mod forward;
 mod harness;
 mod http;
+mod late;
 mod limit;
 mod pages;
 mod peers;
