@@ -8,6 +8,7 @@
 
 mod acknowledge;
 mod admin;
+mod alone;
 mod buffer;
 mod codecs;
 mod commands;
