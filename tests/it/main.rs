@@ -17,6 +17,7 @@ mod deadlines;
 mod demo;
 mod drain;
 mod duplicates;
+mod fields;
 mod forward;
 mod harness;
 mod http;
