@@ -118,12 +118,17 @@ fn a_second_signal_ends_at_once() {
 #[test]
 fn a_request_whose_body_is_on_its_way_is_served_to_its_end() {
     let (backend, _step) = streaming();
-    let mut botgate = Botgate::start(&config(backend.addr(), "drain = \"20s\"", "", OPEN));
+    let text = config(backend.addr(), "drain = \"20s\"", "", OPEN).replace("= 2", "= 1");
+    let mut botgate = Botgate::start(&text);
+    let mut idle = botgate.caller();
+    assert_eq!(idle.call(&post("", b"hello")).status, 200);
     let mut caller = botgate.caller();
     caller.send(b"POST /hook HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhe");
     botgate.metric_until("botgate_in_flight", |requests| requests >= 1.0);
     botgate.signal(Signal::TERM);
     refuses(&botgate);
+    // The listeners close first, the workers learn of it next.
+    assert!(idle.closed(), "the one worker is draining now");
     let reply = caller.call(b"llo");
     assert_eq!(
         (reply.status, reply.header("connection")),

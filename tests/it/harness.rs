@@ -2,6 +2,7 @@
 //!
 //! Nothing here sleeps: everything waits for a condition under a deadline and fails with what it saw instead.
 
+pub(crate) mod ai;
 pub(crate) mod backend;
 pub(crate) mod botgate;
 pub(crate) mod bytes;

@@ -2,7 +2,7 @@
 
 mod vector;
 
-use crate::harness::{Backend, Botgate, HMAC, caller::Reply, clock, config, get, post, sign};
+use crate::harness::{Backend, Botgate, HMAC, caller::Reply, clock::Wall, config, get, post, sign};
 use std::collections::{BTreeMap, BTreeSet};
 use vector::{Handshake, Vector};
 
@@ -30,11 +30,8 @@ fn bot(id: &str, scheme: &str, secrets: &[String], token: Option<&str>, url: &st
 /// Starts a Botgate whose wall clock stands at `now`.
 fn start(now: i64, backend: &Backend, bots: &str) -> Botgate {
     let text = config(backend.addr(), "", "", &format!("{HMAC}\n{TEN}\n{bots}"));
-    Botgate::start_with(&text, |dir, command| {
-        command
-            .env("LD_PRELOAD", clock::shim(dir))
-            .env("PINNED_NOW", now.to_string());
-    })
+    let wall = Wall::at(now);
+    Botgate::start_with(&text, |_, command| wall.pin(command))
 }
 
 /// Sends one request of the given parts on a connection of its own.

@@ -19,6 +19,8 @@ mock.addFixture({
   match: { userMessage: "break off" },
   response: { content: "This answer breaks off in the middle of it." },
   chunkSize: 5,
+  // Time for each piece to leave before the next, or the break would swallow them all.
+  latency: 20,
   truncateAfterChunks: 4,
 });
 

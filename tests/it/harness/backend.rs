@@ -1,6 +1,6 @@
 //! A scripted backend: raw HTTP/1.1 on loopback, a thread per connection; it keeps what it saw byte for byte.
 
-use super::Gate;
+use super::{Gate, PATIENCE};
 use std::{
     io::{BufRead, BufReader, ErrorKind, Read, Write},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
@@ -133,7 +133,28 @@ impl Backend {
     pub(crate) fn start(
         script: impl Fn(&Seen, &mut Connection<'_>) -> After + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::serve(TcpListener::bind("127.0.0.1:0").unwrap(), script)
+    }
+
+    /// Runs `script` where another backend was until it was dropped.
+    pub(crate) fn start_again(
+        addr: SocketAddr,
+        script: impl Fn(&Seen, &mut Connection<'_>) -> After + Send + Sync + 'static,
+    ) -> Self {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            match TcpListener::bind(addr) {
+                Ok(listener) => return Self::serve(listener, script),
+                Err(error) => assert!(Instant::now() < end, "{addr}: {error}"),
+            }
+            thread::yield_now();
+        }
+    }
+
+    fn serve(
+        listener: TcpListener,
+        script: impl Fn(&Seen, &mut Connection<'_>) -> After + Send + Sync + 'static,
+    ) -> Self {
         let addr = listener.local_addr().unwrap();
         let witnessed = Gate::new(Witnessed::default());
         let shared = witnessed.clone();
