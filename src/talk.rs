@@ -35,7 +35,7 @@ pub struct Question<'a> {
     pub bot: &'a str,
     /// What the caller said.
     pub event: &'a Event<'a>,
-    /// The kept conversation's id.
+    /// The conversation's own id; `None` where its platform has the say.
     pub conversation: Option<&'a str>,
     /// What was said in it before.
     pub history: &'a [Turn<'a>],

@@ -271,7 +271,10 @@ fn judge(reject: Reject) -> Failed {
 fn health(reject: &Reject) -> Health {
     let ill = match reject {
         Reject::Upstream(error) => return Health::of_error(error),
-        Reject::Answer(fault) => matches!(fault, Fault::Senseless(_) | Fault::BrokeOff),
+        Reject::Answer(fault) => matches!(
+            fault,
+            Fault::Senseless(_) | Fault::BrokeOff | Fault::Overloaded
+        ),
         Reject::Refused(refusal) => matches!(
             refusal.outcome,
             Outcome::Overloaded | Outcome::TooSlow | Outcome::Failed

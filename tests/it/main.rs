@@ -9,6 +9,7 @@
 mod acknowledge;
 mod admin;
 mod aimock;
+mod alone;
 mod budget;
 mod buffer;
 mod codecs;
@@ -20,6 +21,7 @@ mod demo;
 mod drain;
 mod duplicates;
 mod faces;
+mod fields;
 mod forward;
 mod harness;
 mod http;
