@@ -1,5 +1,6 @@
 //! The wiring: settings in, a running Botgate out. The only file that sees all the parts.
 
+mod listed;
 mod resolve;
 
 pub use resolve::registry;
@@ -10,13 +11,14 @@ use crate::buffer::Budget;
 use crate::config::{self, Settings};
 use crate::duplicates::Ledger;
 use crate::edge::{self, Acceptor, Handle, Order};
+use crate::journal::JournalError;
 use crate::limit::Limiter;
 use crate::metrics::Metrics;
 use crate::reject::REASONS;
-use crate::store::StoreError;
 use crate::witness::Witness;
 use crate::worker::{Kept, Shared};
 use crate::{client, signature};
+use listed::listed;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -41,6 +43,7 @@ pub struct App {
     shared: Arc<Shared>,
     workers: Arc<Vec<Handle>>,
     ready: Arc<AtomicBool>,
+    desk: Option<admin::Desk>,
     acceptors: Vec<AbortHandle>,
     /// Ends with the app.
     _tasks: JoinSet<()>,
@@ -119,21 +122,24 @@ impl App {
             tasks.spawn(acceptor.run(listener))
         });
         let acceptors = acceptors.collect();
-        if let Some((main, probes)) = admin {
+        let desk = admin.map(|(main, probes)| {
             let token = settings
                 .admin
                 .as_ref()
                 .and_then(|admin| admin.token.clone());
-            let desk = admin::Desk::new(shared.clone(), ready.clone(), token);
+            let bots = listed(&settings);
+            let desk = admin::Desk::new(shared.clone(), ready.clone(), token, bots);
             if let Some(probes) = probes {
                 tasks.spawn(desk.clone().serve(probes, admin::Scope::Probes));
             }
-            tasks.spawn(desk.serve(main, admin::Scope::All));
-        }
+            tasks.spawn(desk.clone().serve(main, admin::Scope::All));
+            desk
+        });
         Ok(Self {
             shared,
             workers,
             ready,
+            desk,
             acceptors,
             _tasks: tasks,
             settings,
@@ -191,6 +197,9 @@ impl App {
             if !matches!(timeout(REPLACE, replaced).await, Ok(Some(()))) {
                 tracing::error!("a worker did not take the new configuration");
             }
+        }
+        if let Some(desk) = &self.desk {
+            desk.list(listed(&settings));
         }
         self.settings = settings;
         Ok(())
@@ -254,7 +263,7 @@ impl App {
 }
 
 /// Opens the store, once some bot keeps anything: one that keeps nothing needs no folder.
-fn keep(shared: &Shared, settings: &Settings) -> Result<(), StoreError> {
+fn keep(shared: &Shared, settings: &Settings) -> Result<(), JournalError> {
     let keeps = |bot: &config::Bot| bot.conversation.is_some() || bot.budget.is_some();
     if shared.kept.get().is_none() && settings.bots.iter().any(keeps) {
         let kept = Kept::open(&settings.state.path)?;

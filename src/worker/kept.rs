@@ -1,9 +1,11 @@
 //! What outlives the process: the store, and on it the conversations and what was spent.
 
 use crate::budget::Budgets;
+use crate::clock;
 use crate::conversation::Conversations;
+use crate::journal::{BOUNDS, Journal, JournalError};
 use crate::metrics::Kept as Figures;
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +17,8 @@ pub struct Kept {
     pub conversations: Arc<Conversations>,
     /// What every bot has spent.
     pub budgets: Arc<Budgets>,
+    /// Answers that come later.
+    pub journal: Arc<Journal>,
     store: Arc<Store>,
 }
 
@@ -23,11 +27,13 @@ impl Kept {
     ///
     /// # Errors
     /// The folder cannot be used, another process has it, or it holds what cannot be read.
-    pub fn open(folder: &Path) -> Result<Self, StoreError> {
+    pub fn open(folder: &Path) -> Result<Self, JournalError> {
         let store = Store::open(folder)?;
+        let journal = Journal::open(store.clone(), BOUNDS, clock::unix_ms())?;
         Ok(Self {
             conversations: Conversations::new(store.clone()),
             budgets: Budgets::new(store.clone()),
+            journal: Arc::new(journal),
             store,
         })
     }
