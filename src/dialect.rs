@@ -92,6 +92,11 @@ pub trait Chat: Sync + std::fmt::Debug {
         false
     }
 
+    /// Whether the answer goes to a callback once the bot has one, unless it says otherwise.
+    fn prefers_callback(&self) -> bool {
+        self.answers_later()
+    }
+
     /// Whether the reply only acknowledges the message, so that an upstream is not needed.
     fn acknowledges(&self) -> bool {
         false

@@ -36,6 +36,10 @@ impl Chat for AiButler {
         true
     }
 
+    fn prefers_callback(&self) -> bool {
+        true
+    }
+
     fn content_type(&self, receipt: &Receipt<'_>) -> &'static str {
         match receipt.xml {
             true => "text/xml",

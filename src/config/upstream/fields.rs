@@ -9,7 +9,7 @@ use crate::upstream::Codec;
 use http::header::{self, HeaderName};
 
 /// Headers that belong to one connection or frame a message: they are ours to write.
-const OURS: [HeaderName; 10] = [
+pub(crate) const OURS: [HeaderName; 10] = [
     header::CONNECTION,
     header::CONTENT_LENGTH,
     header::EXPECT,
