@@ -2,7 +2,7 @@
 
 mod resolve;
 
-pub use resolve::registry;
+pub use resolve::{receivers, registry};
 
 use crate::access_log::{AccessLog, Destination, Format, Producer};
 use crate::admin;

@@ -17,6 +17,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 pub mod tls;
+mod told;
 mod whole;
 
 use crate::clock;
@@ -34,6 +35,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tls::Tls;
+pub use told::retry_after;
 pub use whole::whole;
 
 /// Where an upstream is, resolved from its settings.

@@ -10,6 +10,7 @@ pub mod balance;
 pub mod bot;
 pub mod budget;
 pub mod buffer;
+pub mod callback;
 pub mod charge;
 pub mod cli;
 pub mod client;

@@ -2,9 +2,10 @@
 
 use crate::balance::Arm;
 use crate::bot::{Ai, Bot, Cap, Cors, Duplicates, Forward, Path, Registry, Talk, Upstream, Way};
+use crate::callback::{Receiver, Schedule};
 use crate::client::tls::Roots;
 use crate::client::{Target, Timeouts};
-use crate::config::{self, PathPattern, Settings};
+use crate::config::{self, Auth, PathPattern, Settings};
 use crate::conversation::Policy;
 use crate::dialect::{self, Chat, Dialect, Names};
 use crate::limit::RuleSet;
@@ -13,8 +14,12 @@ use crate::upstream::{self, Codec};
 use crate::worker;
 use http::{HeaderValue, header};
 use ring::digest::{SHA256, digest};
+use std::borrow::Cow;
 use std::fmt::Display;
+use zeroize::Zeroizing;
 
+/// Sockets to one receiver: what is in flight to it at once.
+const RECEIVER_SOCKETS: usize = 64;
 /// The place of the id in a template's path.
 const PLACE: &str = "{bot}";
 
@@ -103,6 +108,88 @@ fn ai(upstream: &config::Upstream, codec: &'static dyn Codec) -> Ai {
         price: upstream.price,
         retries: upstream.retries,
     }
+}
+
+/// Where the answers and events of these settings go: the bots' callbacks, then the subscribers, in the order of the file. The
+/// error names the one that cannot be.
+pub fn receivers(settings: &Settings) -> Result<Vec<Receiver>, String> {
+    let mut roots = Roots::default();
+    let bots = settings.bots.iter().filter_map(|bot| {
+        let star = if bot.template { "*" } else { "" };
+        let name = format!("bots.{}{star}.callback", bot.id);
+        bot.callback.as_ref().map(|callback| (name, callback))
+    });
+    let subscribers = settings.subscribers.iter().enumerate();
+    let subscribers = subscribers
+        .map(|(index, subscriber)| (format!("subscribers[{index}]"), &subscriber.callback));
+    bots.chain(subscribers)
+        .map(|(name, callback)| receiver(&name, callback, &mut roots))
+        .collect()
+}
+
+fn receiver(
+    name: &str,
+    callback: &config::Callback,
+    roots: &mut Roots,
+) -> Result<Receiver, String> {
+    let tls = callback.tls.then(|| {
+        let ca = callback.ca.as_deref().map(str::as_bytes);
+        roots.connector(ca, &callback.host)
+    });
+    let tls = tls
+        .transpose()
+        .map_err(|error| format!("{name}: {error}"))?;
+    let mut head = Zeroizing::new(format!(
+        "POST {} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json",
+        text(&callback.path),
+        callback.authority,
+    ));
+    let own = |name: &str| {
+        callback
+            .headers
+            .iter()
+            .any(|(own, _)| own.eq_ignore_ascii_case(name))
+    };
+    if !own("user-agent") {
+        head.push_str(concat!(
+            "\r\nuser-agent: botgate/",
+            env!("CARGO_PKG_VERSION")
+        ));
+    }
+    for (name, value) in &callback.headers {
+        head.push_str(&format!("\r\n{name}: {}", text(value)));
+    }
+    if let Auth::Own(value) = &callback.auth {
+        head.push_str(&format!("\r\nauthorization: {}", text(value)));
+    }
+    Ok(Receiver {
+        name: name.into(),
+        target: Target {
+            host: callback.host.clone(),
+            port: callback.port,
+            tls,
+            max_connections: RECEIVER_SOCKETS,
+            timeouts: Timeouts {
+                connect: callback.timeout,
+                first_byte: callback.timeout,
+                idle: callback.timeout,
+                total: callback.timeout,
+            },
+        },
+        allow: callback.allow.clone(),
+        schedule: Schedule::new(callback.retries.clone()),
+        head: Secret::new(&head),
+        shared: match &callback.auth {
+            Auth::Shared(shared) => Some(shared.clone()),
+            Auth::None | Auth::Own(_) => None,
+        },
+        sign: callback.sign.clone(),
+    })
+}
+
+/// A secret that is known to be text.
+fn text(secret: &Secret) -> Cow<'_, str> {
+    String::from_utf8_lossy(secret.expose())
 }
 
 fn resolve(settings: &Settings, bot: &config::Bot) -> Result<(Path, Bot), String> {

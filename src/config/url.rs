@@ -20,6 +20,18 @@ pub(crate) struct Backend {
 }
 
 impl Backend {
+    /// The URL's path and query as they are written.
+    pub(crate) fn whole_path(&self) -> String {
+        let slash = if self.slash || self.prefix.is_empty() {
+            "/"
+        } else {
+            ""
+        };
+        let query = self.query.as_deref();
+        let query = query.map_or_else(String::new, |query| format!("?{query}"));
+        format!("{}{slash}{query}", self.prefix)
+    }
+
     /// Where a codec's requests go: its own end of the path, and the URL's query. A path that the codec leaves as it is keeps
     /// its slash, too.
     pub(crate) fn endpoint(&self, codec: &dyn Codec) -> String {
@@ -196,6 +208,20 @@ mod tests {
             "http://é",
         ] {
             assert!(backend(text, false).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_path_is_kept_as_it_is_written() {
+        for (text, path) in [
+            ("http://a", "/"),
+            ("http://a/", "/"),
+            ("http://a?q=1", "/?q=1"),
+            ("http://a/b", "/b"),
+            ("http://a/b/", "/b/"),
+            ("http://a/b/?q=%20&r=/", "/b/?q=%20&r=/"),
+        ] {
+            assert_eq!(backend(text, true).ok().unwrap().whole_path(), path);
         }
     }
 }

@@ -12,6 +12,7 @@ mod aimock;
 mod alone;
 mod budget;
 mod buffer;
+mod callback;
 mod codecs;
 mod commands;
 mod config;

@@ -33,6 +33,7 @@ const FLOORS: [&[&str]; 6] = [
         "conversation",
         "budget",
         "balance",
+        "callback",
     ],
     &[
         "reject", "head", "receive", "charge", "reply", "forward", "trace", "bot", "worker",
