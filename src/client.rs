@@ -20,6 +20,7 @@ pub mod tls;
 mod whole;
 
 use crate::clock;
+use crate::guard::Guard;
 use crate::timers::Timer;
 use crate::witness::Step;
 pub use body::{Incoming, Received};
@@ -45,6 +46,8 @@ pub struct Target {
     pub port: u16,
     /// How to speak TLS to it; `None`: it is plain.
     pub tls: Option<Tls>,
+    /// What its addresses must pass before they are dialled; `None`: its host is the operator's own choice.
+    pub guard: Option<Guard>,
     /// Sockets to it over all workers.
     pub max_connections: usize,
     /// The four deadlines.

@@ -5,8 +5,7 @@ mod special;
 mod tests;
 
 use ipnet::{IpNet, Ipv4Net};
-pub use special::Special;
-use special::special;
+use special::{Special, special};
 use std::net::IpAddr;
 
 /// So many addresses at most stand in the line that a refusal proposes.
@@ -66,6 +65,15 @@ impl Guard {
             }
         }
         refused.map_or(Ok(()), Err)
+    }
+}
+
+#[cfg(test)]
+impl Refused {
+    /// What a guard says of a host on this machine.
+    pub(crate) fn example() -> Self {
+        let here = std::net::Ipv4Addr::LOCALHOST.into();
+        Guard::default().check("secret detail", [here]).unwrap_err()
     }
 }
 

@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Why an address is not for the public.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Special {
+pub(super) struct Special {
     /// What the range is for.
     name: &'static str,
     /// The document that says so.
