@@ -21,6 +21,7 @@ mod told;
 mod whole;
 
 use crate::clock;
+use crate::guard::Guard;
 use crate::timers::Timer;
 use crate::witness::Step;
 pub use body::{Incoming, Received};
@@ -47,6 +48,8 @@ pub struct Target {
     pub port: u16,
     /// How to speak TLS to it; `None`: it is plain.
     pub tls: Option<Tls>,
+    /// What its addresses must pass before they are dialled; `None`: its host is the operator's own choice.
+    pub guard: Option<Guard>,
     /// Sockets to it over all workers.
     pub max_connections: usize,
     /// The four deadlines.

@@ -23,6 +23,7 @@ pub mod duplicates;
 pub mod edge;
 pub mod forward;
 pub mod gate;
+pub mod guard;
 pub mod head;
 pub mod hop;
 pub mod json;

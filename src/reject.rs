@@ -168,7 +168,7 @@ impl Reject {
             Self::Upstream(error) => match error.cause {
                 Cause::Deadline(_) => face(504, "upstream_timeout", "upstream_timeout", None),
                 Cause::Busy => face(503, "overloaded", "upstream_queue", Some(1)),
-                Cause::Connect(_) | Cause::Tls(_) => {
+                Cause::Connect(_) | Cause::Refused(_) | Cause::Tls(_) => {
                     face(502, "upstream_unreachable", "upstream_unreachable", None)
                 }
                 Cause::Broken(_) | Cause::Gone | Cause::Senseless(_) => {
@@ -234,6 +234,7 @@ impl Reject {
                     }
                     Cause::Busy => "The upstream has no free connection".to_owned(),
                     Cause::Connect(_) => "The upstream cannot be reached".to_owned(),
+                    Cause::Refused(_) => "The upstream's address is not public".to_owned(),
                     Cause::Tls(_) => {
                         "The upstream cannot be trusted or does not speak TLS".to_owned()
                     }

@@ -64,6 +64,7 @@ fn upstream(upstream: &config::Upstream, roots: &mut Roots) -> Result<Upstream, 
             host: upstream.host.clone(),
             port: upstream.port,
             tls,
+            guard: None,
             max_connections: upstream.max_connections,
             timeouts: Timeouts {
                 connect: upstream.timeouts.connect,

@@ -5,6 +5,7 @@ mod pages;
 use super::{REASONS, Reject, error_body, fault_face};
 use crate::client::{Cause, Deadline, Sent, UpstreamError};
 use crate::gate::Fault;
+use crate::guard;
 use crate::message::{self, Outcome, Refusal};
 use crate::signature::Failure;
 use crate::{dialect, upstream};
@@ -64,6 +65,12 @@ fn rejects() -> Vec<(Reject, u16, &'static str, &'static str)> {
         (exchange(Cause::Busy), 503, "overloaded", "upstream_queue"),
         (
             exchange(Cause::Connect(broken())),
+            502,
+            "upstream_unreachable",
+            "upstream_unreachable",
+        ),
+        (
+            exchange(Cause::Refused(Box::new(guard::Refused::example()))),
             502,
             "upstream_unreachable",
             "upstream_unreachable",

@@ -24,7 +24,7 @@ const FLOORS: [&[&str]; 6] = [
         "placeholder",
         "witness",
     ],
-    &["access_log", "client", "store"],
+    &["access_log", "client", "guard", "store"],
     &[
         "limit",
         "duplicates",
