@@ -4,17 +4,25 @@
 //! records has expired. Writing never waits: the record goes into a bounded queue, the latest of a slot alone, and is on disk some
 //! [`GATHER`] later. Until then reading finds it in the queue, so whoever writes a group reads what it wrote. What the disk does
 //! not take is kept and tried again.
+//!
+//! Rows are for what must not be lost: whoever changes them is told when the disk has them ([`Store::commit`]), and what waits for
+//! that waits for nothing but the fsync before. What the disk does not take is given up at once, and its writer told so.
 
+mod durable;
 mod engine;
 mod queue;
 mod sweep;
+mod view;
 mod writer;
 
+pub use durable::{Changes, Done, ENOUGH_BYTES, MOST_CHANGES, MOST_DURABLE, RowKey, Table};
 pub use queue::{MOST_BYTES, MOST_RECORDS};
 pub use sweep::PER_SWEEP;
+pub use view::{Range, View};
 pub use writer::{ENOUGH, GATHER};
 
 use arc_swap::ArcSwapOption;
+use durable::Pending;
 use engine::Engine;
 use queue::Queue;
 use std::io;
@@ -22,7 +30,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 /// What groups of one sort are kept apart by.
@@ -93,11 +101,31 @@ pub enum StoreError {
 #[error("the store takes no more")]
 pub struct Full;
 
+/// Changes that were not written, and will not be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unwritten {
+    /// Too much waits for the disk.
+    #[error("too much waits for the disk")]
+    Full,
+    /// The disk did not take it, or did not take what came before.
+    #[error("the disk cannot be written")]
+    Disk,
+    /// The store is closing.
+    #[error("the store is closing")]
+    Closing,
+}
+
+/// What the store's thread asks between two commits, with the time in milliseconds since 1970: what else is to be written. It is
+/// asked a few times a second at least, and again at once while it answers.
+pub type Chore = Box<dyn Fn(&View<'_>, u64) -> Option<(Changes, Done)> + Send + Sync>;
+
 /// Counts since the start, and what waits now, for the metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Records that are on disk.
     pub committed: u64,
+    /// Changes that somebody waited for and that are on disk.
+    pub durable: u64,
     /// Attempts to commit that failed; what they held is tried again.
     pub failed: u64,
     /// Records given up: too many waited, or the disk failed until the end.
@@ -115,13 +143,13 @@ pub struct Counts {
 #[derive(Debug, Default)]
 struct Totals {
     committed: AtomicU64,
+    durable: AtomicU64,
     failed: AtomicU64,
     lost: AtomicU64,
     expired: AtomicU64,
     unread: AtomicU64,
 }
 
-#[derive(Debug)]
 struct Shared {
     folder: PathBuf,
     queue: Mutex<Queue>,
@@ -131,6 +159,13 @@ struct Shared {
     totals: Totals,
     /// The wall clock as the workers last told; 0: not yet, and nothing expires.
     now_ms: AtomicU64,
+    chore: OnceLock<Chore>,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Shared").field(&self.folder).finish()
+    }
 }
 
 impl Shared {
@@ -172,6 +207,7 @@ impl Store {
             engine: ArcSwapOption::from_pointee(engine),
             totals: Totals::default(),
             now_ms: AtomicU64::new(0),
+            chore: OnceLock::new(),
         });
         let ended = writer::start(Arc::clone(&shared)).map_err(StoreError::Thread)?;
         Ok(Arc::new(Self {
@@ -248,6 +284,39 @@ impl Store {
         Ok(records)
     }
 
+    /// Changes rows, all of them or none, and tells `done` when that is on disk or has failed. A failure is final: the rows are as
+    /// they were, save that a crash within some milliseconds of it may leave them changed.
+    ///
+    /// # Errors
+    ///
+    /// Too much waits for the disk, the disk fails, or the store is closing. Then `done` is told nothing.
+    pub fn commit(&self, changes: Changes, done: Done) -> Result<(), Unwritten> {
+        let pushed = self.shared.queue().push(Pending { changes, done });
+        if pushed.map_err(|(_, refused)| refused)? {
+            self.shared.wake.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Rows as they are on disk now.
+    ///
+    /// # Errors
+    ///
+    /// The database is not open just now.
+    pub fn view(&self) -> Result<View<'_>, StoreError> {
+        View::new(&self.shared)
+    }
+
+    /// The folder that the store lies in.
+    pub fn folder(&self) -> &Path {
+        &self.shared.folder
+    }
+
+    /// Has the store's thread ask this from now on. The first to come stays.
+    pub fn ask(&self, chore: Chore) {
+        let _ = self.shared.chore.set(chore);
+    }
+
     /// Tells the store the time: milliseconds since 1970. What has expired is deleted a little at a time, by its own thread.
     pub fn tick(&self, now_ms: u64) {
         self.shared.now_ms.store(now_ms, Relaxed);
@@ -259,6 +328,7 @@ impl Store {
         let (queued, queued_bytes) = self.shared.queue().size();
         Counts {
             committed: totals.committed.load(Relaxed),
+            durable: totals.durable.load(Relaxed),
             failed: totals.failed.load(Relaxed),
             lost: totals.lost.load(Relaxed),
             expired: totals.expired.load(Relaxed),

@@ -3,6 +3,7 @@
 //! After an I/O error fjall takes no more writes until it is opened again, and within a commit it waits without end for a flush
 //! that such an error has ended. So a commit is begun only where it need not wait ([`Engine::commit`]).
 
+use super::durable::{Rows, Table};
 use super::queue::Batch;
 use super::{Group, STAMP, Slotted, Space, StoreError};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode};
@@ -34,6 +35,9 @@ pub(super) struct Engine {
     database: Database,
     conversations: Keyspace,
     budgets: Keyspace,
+    jobs: Keyspace,
+    parts: Keyspace,
+    ended: Keyspace,
 }
 
 impl std::fmt::Debug for Engine {
@@ -103,6 +107,9 @@ impl Engine {
         Ok(Self {
             conversations: space("conversations")?,
             budgets: space("budgets")?,
+            jobs: space("jobs")?,
+            parts: space("parts")?,
+            ended: space("ended")?,
             database,
         })
     }
@@ -111,6 +118,14 @@ impl Engine {
         match space {
             Space::Conversations => &self.conversations,
             Space::Budgets => &self.budgets,
+        }
+    }
+
+    pub(super) fn table(&self, table: Table) -> &Keyspace {
+        match table {
+            Table::Jobs => &self.jobs,
+            Table::Parts => &self.parts,
+            Table::Ended => &self.ended,
         }
     }
 
@@ -130,8 +145,20 @@ impl Engine {
         Ok(found)
     }
 
-    /// Writes a batch, whole or not at all, and waits until the disk has it.
-    pub(super) fn commit(&self, batch: &Batch) -> fjall::Result<()> {
+    /// What rows hold now that were to become something else: writing it undoes that.
+    pub(super) fn undo(&self, rows: &Rows) -> fjall::Result<Rows> {
+        let before = rows.keys().map(|(table, key)| {
+            let before = self.table(*table).get(key)?;
+            Ok((
+                (*table, key.clone()),
+                before.map(|value| Arc::from(&*value)),
+            ))
+        });
+        before.collect()
+    }
+
+    /// Writes a batch and rows, whole or not at all, and waits until the disk has them.
+    pub(super) fn commit(&self, batch: &Batch, rows: &Rows) -> fjall::Result<()> {
         self.wait()?;
         let mut writes = self
             .database
@@ -148,6 +175,13 @@ impl Engine {
                 writes.insert(keyspace, key(group, *slot), &**record);
             }
         }
+        for ((table, key), value) in rows {
+            let keyspace = self.table(*table);
+            match value {
+                Some(value) => writes.insert(keyspace, &**key, &**value),
+                None => writes.remove(keyspace, &**key),
+            }
+        }
         writes.commit()
     }
 
@@ -162,7 +196,14 @@ impl Engine {
         let behind = |keyspace: &Keyspace| {
             keyspace.sealed_memtable_count() >= BEHIND.0 || keyspace.l0_table_count() >= BEHIND.1
         };
-        while behind(&self.conversations) || behind(&self.budgets) {
+        let all = [
+            &self.conversations,
+            &self.budgets,
+            &self.jobs,
+            &self.parts,
+            &self.ended,
+        ];
+        while all.into_iter().any(behind) {
             if start.elapsed() > PATIENCE {
                 return Err(fjall::Error::Poisoned);
             }

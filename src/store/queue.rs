@@ -1,6 +1,7 @@
 //! What waits for the disk: the latest record of each slot, found by its group.
 
-use super::{Full, Group, Slotted, Space};
+use super::durable::{Pending, Waiting};
+use super::{Full, Group, Slotted, Space, Unwritten};
 use foldhash::fast::RandomState;
 use smallvec::SmallVec;
 use std::collections::HashMap;
@@ -34,6 +35,10 @@ pub(super) struct Batch {
 pub(super) struct Queue {
     pub(super) gathering: Batch,
     pub(super) flying: Option<Arc<Batch>>,
+    /// What somebody waits for.
+    pub(super) waiting: Waiting,
+    /// The disk did not take the last commit, and nothing is promised until it does.
+    pub(super) failing: bool,
     pub(super) closing: bool,
 }
 
@@ -73,6 +78,19 @@ impl Queue {
         Ok(self.due())
     }
 
+    /// Takes what is to be durable, or gives it back. True if the writer is to be woken.
+    pub(super) fn push(&mut self, pending: Pending) -> Result<bool, (Pending, Unwritten)> {
+        if self.closing {
+            return Err((pending, Unwritten::Closing));
+        }
+        if self.failing {
+            return Err((pending, Unwritten::Disk));
+        }
+        self.waiting
+            .push(pending)
+            .map_err(|pending| (pending, Unwritten::Full))
+    }
+
     fn room(&self, bytes: usize) -> Result<(), Full> {
         let batch = &self.gathering;
         let full = batch.records >= MOST_RECORDS || batch.bytes.saturating_add(bytes) > MOST_BYTES;
@@ -109,9 +127,10 @@ impl Queue {
     pub(super) fn size(&self) -> (u64, u64) {
         let flying = self.flying.as_deref();
         let (records, bytes) = flying.map_or((0, 0), |batch| (batch.records, batch.bytes));
+        let waiting = self.waiting.size();
         let all = (
-            records + self.gathering.records,
-            bytes + self.gathering.bytes,
+            records + self.gathering.records + waiting.0,
+            bytes + self.gathering.bytes + waiting.1,
         );
         (all.0 as u64, all.1 as u64)
     }

@@ -1,9 +1,10 @@
 //! The store's thread: commits whatever has gathered, sweeps in between, and opens the database again after a failure.
 
+use super::durable::{Pending, Rows, merge};
 use super::engine::Engine;
 use super::queue::Batch;
 use super::sweep::Sweep;
-use super::{Shared, StoreError};
+use super::{Shared, StoreError, Unwritten, View};
 use std::io;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, channel};
@@ -39,9 +40,9 @@ pub(super) fn start(shared: Arc<Shared>) -> io::Result<Receiver<()>> {
 fn run(shared: &Shared) {
     let mut sweep = Sweep::default();
     loop {
-        let (batch, closing) = next(shared);
-        if let Some(batch) = batch {
-            persist(shared, &batch);
+        let (work, closing) = next(shared);
+        if let Some(work) = work {
+            persist(shared, work);
         } else if closing {
             return;
         }
@@ -51,78 +52,134 @@ fn run(shared: &Shared) {
             let deleted = sweep.step(&engine, now_ms).unwrap_or(0);
             shared.totals.expired.fetch_add(deleted, Relaxed);
         }
+        chore(shared, now_ms);
     }
 }
 
+/// Asks once what else is to be written; it goes along with the next commit.
+fn chore(shared: &Shared, now_ms: u64) {
+    let Some(chore) = shared.chore.get().filter(|_| now_ms > 0) else {
+        return;
+    };
+    let Some((changes, done)) = View::new(shared)
+        .ok()
+        .and_then(|view| chore(&view, now_ms))
+    else {
+        return;
+    };
+    let pushed = shared.queue().push(Pending { changes, done });
+    if let Err((pending, refused)) = pushed {
+        (pending.done)(Err(refused));
+    }
+}
+
+/// What one commit writes.
+struct Work {
+    batch: Arc<Batch>,
+    pending: Vec<Pending>,
+}
+
 /// What is to be written now, and whether the store is closing. Nothing: it is time to sweep, or to end.
-fn next(shared: &Shared) -> (Option<Arc<Batch>>, bool) {
+fn next(shared: &Shared) -> (Option<Work>, bool) {
     let queue = shared
         .wake
         .wait_timeout_while(shared.queue(), IDLE, |queue| {
-            queue.gathering.records == 0 && !queue.closing
+            queue.gathering.records == 0 && queue.waiting.is_empty() && !queue.closing
         });
     let queue = queue.unwrap_or_else(PoisonError::into_inner).0;
-    if queue.gathering.records == 0 {
+    if queue.gathering.records == 0 && queue.waiting.is_empty() {
         return (None, queue.closing);
     }
+    // Whoever waits for the disk does not wait for others: those who come meanwhile share the next commit.
     let queue = shared.wake.wait_timeout_while(queue, GATHER, |queue| {
-        queue.gathering.records < ENOUGH && !queue.closing
+        queue.gathering.records < ENOUGH && queue.waiting.is_empty() && !queue.closing
     });
     let mut queue = queue.unwrap_or_else(PoisonError::into_inner).0;
     let batch = Arc::new(std::mem::take(&mut queue.gathering));
     queue.flying = Some(Arc::clone(&batch));
-    (Some(batch), queue.closing)
+    let pending = queue.waiting.take();
+    (Some(Work { batch, pending }), queue.closing)
 }
 
-/// Writes a batch, however often that fails, until the store is closing.
-fn persist(shared: &Shared, batch: &Batch) {
+/// Writes what has gathered. Whoever waits is told at once what became of it; the rest is written however often that fails, until
+/// the store is closing.
+fn persist(shared: &Shared, work: Work) {
+    let Work { batch, pending } = work;
+    let (rows, done) = merge(pending);
+    let engine = shared.engine.load_full();
+    let committed = commit(shared, &batch, &rows);
+    if committed.is_ok() {
+        shared.queue().flying = None;
+        shared
+            .totals
+            .durable
+            .fetch_add(done.len() as u64, Relaxed);
+    }
+    let Err(error) = committed else {
+        done.into_iter().for_each(|done| done(Ok(())));
+        return;
+    };
+    let folder = shared.folder.display();
+    tracing::error!(error, %folder, "the store cannot be written; what waits is kept and tried again, and what was to be durable is refused");
+    // What is told to have failed may have reached the disk nevertheless.
+    let undo = engine.and_then(|engine| engine.undo(&rows).ok());
+    let mut refused = done;
+    {
+        let mut queue = shared.queue();
+        queue.failing = true;
+        while !queue.waiting.is_empty() {
+            refused.extend(queue.waiting.take().into_iter().map(|pending| pending.done));
+        }
+    }
+    refused
+        .into_iter()
+        .for_each(|done| done(Err(Unwritten::Disk)));
+    recover(shared, &batch, &undo.unwrap_or_default());
+}
+
+/// Tries until the disk takes what waits.
+fn recover(shared: &Shared, batch: &Batch, undo: &Rows) {
     let mut pause = BACKOFF[0];
     loop {
-        let committed = match shared.engine.load_full() {
-            Some(engine) => engine.commit(batch).map_err(|error| error.to_string()),
-            None => Err(StoreError::Closed.to_string()),
-        };
-        let Err(error) = committed else {
-            shared
-                .totals
-                .committed
-                .fetch_add(batch.records as u64, Relaxed);
-            shared.queue().flying = None;
-            if pause > BACKOFF[0] {
-                tracing::info!("the store can be written again");
-            }
-            return;
-        };
-        shared.totals.failed.fetch_add(1, Relaxed);
-        let folder = shared.folder.display();
-        if pause == BACKOFF[0] {
-            tracing::error!(error, %folder, "the store cannot be written; what waits is kept and tried again");
-        }
         let waited = shared
             .wake
             .wait_timeout_while(shared.queue(), pause, |queue| !queue.closing);
         let closing = waited.unwrap_or_else(PoisonError::into_inner).0.closing;
         pause = (pause * 2).min(BACKOFF[1]);
-        let reopened = reopen(shared);
+        let written = reopen(shared)
+            .map_err(|error| error.to_string())
+            .and_then(|()| commit(shared, batch, undo));
+        if written.is_ok() {
+            let mut queue = shared.queue();
+            queue.flying = None;
+            queue.failing = false;
+            tracing::info!("the store can be written again");
+            return;
+        }
         if closing {
-            let last = reopened.is_ok()
-                && shared
-                    .engine
-                    .load_full()
-                    .is_some_and(|engine| engine.commit(batch).is_ok());
-            let totals = &shared.totals;
-            let outcome = if last {
-                &totals.committed
-            } else {
-                &totals.lost
-            };
-            outcome.fetch_add(batch.records as u64, Relaxed);
-            if last {
-                shared.queue().flying = None;
-            }
+            shared
+                .totals
+                .lost
+                .fetch_add(batch.records as u64, Relaxed);
             return;
         }
     }
+}
+
+/// One attempt, counted.
+fn commit(shared: &Shared, batch: &Batch, rows: &Rows) -> Result<(), String> {
+    let committed = match shared.engine.load_full() {
+        Some(engine) => engine
+            .commit(batch, rows)
+            .map_err(|error| error.to_string()),
+        None => Err(StoreError::Closed.to_string()),
+    };
+    let totals = &shared.totals;
+    match committed {
+        Ok(()) => totals.committed.fetch_add(batch.records as u64, Relaxed),
+        Err(_) => totals.failed.fetch_add(1, Relaxed),
+    };
+    committed
 }
 
 /// Opens the database again. Whoever reads meanwhile is told that it is not open.

@@ -1,0 +1,76 @@
+//! Reading rows: what the disk has, never what is still on its way there.
+
+use super::durable::Table;
+use super::engine::Engine;
+use super::{Shared, StoreError};
+use std::ops::{Bound, ControlFlow};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// The rows as they are. While it is held after a failure the database cannot be opened again, so it is held briefly.
+#[derive(Debug)]
+pub struct View<'a> {
+    shared: &'a Shared,
+    engine: Arc<Engine>,
+}
+
+/// From which key to which.
+pub type Range<'a> = (Bound<&'a [u8]>, Bound<&'a [u8]>);
+
+impl<'a> View<'a> {
+    pub(super) fn new(shared: &'a Shared) -> Result<Self, StoreError> {
+        let engine = shared.engine.load_full();
+        let engine = engine.ok_or(StoreError::Closed).inspect_err(|_| {
+            shared.totals.unread.fetch_add(1, Relaxed);
+        })?;
+        Ok(Self { shared, engine })
+    }
+
+    /// A row, if it is there.
+    ///
+    /// # Errors
+    ///
+    /// The database does not read.
+    pub fn get(&self, table: Table, key: &[u8]) -> Result<Option<Arc<[u8]>>, StoreError> {
+        let found = self.engine.table(table).get(key);
+        let found = found.map_err(|source| self.unread(source))?;
+        Ok(found.map(|value| Arc::from(&*value)))
+    }
+
+    /// Shows each row of a range in the order of the keys, or against it, until told to stop.
+    ///
+    /// # Errors
+    ///
+    /// The database does not read.
+    pub fn walk(
+        &self,
+        table: Table,
+        range: Range<'_>,
+        backwards: bool,
+        mut visit: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        let mut rows = self.engine.table(table).range::<&[u8], _>(range);
+        loop {
+            let next = if backwards {
+                rows.next_back()
+            } else {
+                rows.next()
+            };
+            let Some(guard) = next else {
+                return Ok(());
+            };
+            let (key, value) = guard.into_inner().map_err(|source| self.unread(source))?;
+            if visit(&key, &value).is_break() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn unread(&self, source: fjall::Error) -> StoreError {
+        self.shared.totals.unread.fetch_add(1, Relaxed);
+        StoreError::Engine {
+            path: self.shared.folder.clone(),
+            source,
+        }
+    }
+}
