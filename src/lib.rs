@@ -26,6 +26,7 @@ pub mod gate;
 pub mod guard;
 pub mod head;
 pub mod hop;
+pub mod journal;
 pub mod json;
 pub mod limit;
 pub mod line;

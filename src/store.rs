@@ -284,18 +284,15 @@ impl Store {
         Ok(records)
     }
 
-    /// Changes rows, all of them or none, and tells `done` when that is on disk or has failed. A failure is final: the rows are as
-    /// they were, save that a crash within some milliseconds of it may leave them changed.
-    ///
-    /// # Errors
-    ///
-    /// Too much waits for the disk, the disk fails, or the store is closing. Then `done` is told nothing.
-    pub fn commit(&self, changes: Changes, done: Done) -> Result<(), Unwritten> {
+    /// Changes rows, all of them or none, and tells `done` once that is on disk or has failed; where the store takes nothing, before
+    /// this returns. A failure is final: the rows are as they were, save that a crash soon after it may leave them changed.
+    pub fn commit(&self, changes: Changes, done: Done) {
         let pushed = self.shared.queue().push(Pending { changes, done });
-        if pushed.map_err(|(_, refused)| refused)? {
-            self.shared.wake.notify_one();
+        match pushed {
+            Ok(true) => self.shared.wake.notify_one(),
+            Ok(false) => {}
+            Err((pending, refused)) => (pending.done)(Err(refused)),
         }
-        Ok(())
     }
 
     /// Rows as they are on disk now.

@@ -2,8 +2,7 @@
 
 use super::Unwritten;
 use smallvec::SmallVec;
-use std::collections::HashMap;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 /// The most changes that wait to be durable.
@@ -27,8 +26,11 @@ pub enum Table {
 /// What a row is found by.
 pub type RowKey = SmallVec<[u8; 32]>;
 
-/// What is to stand in each row; none: nothing.
-pub(super) type Rows = HashMap<(Table, RowKey), Option<Arc<[u8]>>, foldhash::fast::RandomState>;
+/// What is to stand in a row; none: nothing.
+type Value = Option<Arc<[u8]>>;
+
+/// What is to stand in each row.
+pub(super) type Rows = HashMap<(Table, RowKey), Value, foldhash::fast::RandomState>;
 
 /// Who is told what became of a change. It runs on the store's thread, so it is short and never waits.
 pub type Done = Box<dyn FnOnce(Result<(), Unwritten>) + Send>;
@@ -36,7 +38,7 @@ pub type Done = Box<dyn FnOnce(Result<(), Unwritten>) + Send>;
 /// Rows that are written together or not at all.
 #[derive(Debug, Default)]
 pub struct Changes {
-    rows: Vec<(Table, RowKey, Option<Arc<[u8]>>)>,
+    rows: Vec<((Table, RowKey), Value)>,
     bytes: usize,
 }
 
@@ -44,13 +46,13 @@ impl Changes {
     /// Writes a row in place of what was there.
     pub fn put(&mut self, table: Table, key: &[u8], value: Arc<[u8]>) {
         self.bytes += key.len() + value.len();
-        self.rows.push((table, key.into(), Some(value)));
+        self.rows.push(((table, key.into()), Some(value)));
     }
 
     /// Deletes a row, if it is there.
     pub fn remove(&mut self, table: Table, key: &[u8]) {
         self.bytes += key.len();
-        self.rows.push((table, key.into(), None));
+        self.rows.push(((table, key.into()), None));
     }
 
     /// Nothing is to change.
@@ -123,9 +125,7 @@ impl Waiting {
 pub(super) fn merge(pending: Vec<Pending>) -> (Rows, Vec<Done>) {
     let mut rows = Rows::default();
     let done = pending.into_iter().map(|Pending { changes, done }| {
-        for (table, key, value) in changes.rows {
-            rows.insert((table, key), value);
-        }
+        rows.extend(changes.rows);
         done
     });
     let done = done.collect();

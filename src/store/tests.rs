@@ -1,5 +1,7 @@
 //! What is written is read, whatever happens in between.
 
+mod durable;
+
 use super::*;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};

@@ -61,10 +61,7 @@ fn chore(shared: &Shared, now_ms: u64) {
     let Some(chore) = shared.chore.get().filter(|_| now_ms > 0) else {
         return;
     };
-    let Some((changes, done)) = View::new(shared)
-        .ok()
-        .and_then(|view| chore(&view, now_ms))
-    else {
+    let Some((changes, done)) = View::new(shared).ok().and_then(|view| chore(&view, now_ms)) else {
         return;
     };
     let pushed = shared.queue().push(Pending { changes, done });
@@ -110,10 +107,7 @@ fn persist(shared: &Shared, work: Work) {
     let committed = commit(shared, &batch, &rows);
     if committed.is_ok() {
         shared.queue().flying = None;
-        shared
-            .totals
-            .durable
-            .fetch_add(done.len() as u64, Relaxed);
+        shared.totals.durable.fetch_add(done.len() as u64, Relaxed);
     }
     let Err(error) = committed else {
         done.into_iter().for_each(|done| done(Ok(())));
@@ -146,10 +140,11 @@ fn recover(shared: &Shared, batch: &Batch, undo: &Rows) {
             .wait_timeout_while(shared.queue(), pause, |queue| !queue.closing);
         let closing = waited.unwrap_or_else(PoisonError::into_inner).0.closing;
         pause = (pause * 2).min(BACKOFF[1]);
-        let written = reopen(shared)
-            .map_err(|error| error.to_string())
-            .and_then(|()| commit(shared, batch, undo));
-        if written.is_ok() {
+        let opened = reopen(shared);
+        if opened.is_err() {
+            shared.totals.failed.fetch_add(1, Relaxed);
+        }
+        if opened.is_ok() && commit(shared, batch, undo).is_ok() {
             let mut queue = shared.queue();
             queue.flying = None;
             queue.failing = false;
@@ -157,10 +152,7 @@ fn recover(shared: &Shared, batch: &Batch, undo: &Rows) {
             return;
         }
         if closing {
-            shared
-                .totals
-                .lost
-                .fetch_add(batch.records as u64, Relaxed);
+            shared.totals.lost.fetch_add(batch.records as u64, Relaxed);
             return;
         }
     }

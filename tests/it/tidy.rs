@@ -34,6 +34,7 @@ const FLOORS: [&[&str]; 6] = [
         "budget",
         "balance",
         "callback",
+        "journal",
     ],
     &[
         "reject", "head", "receive", "charge", "reply", "forward", "trace", "bot", "worker",

@@ -1,0 +1,247 @@
+//! What memory holds of the journal: an entry for each job that has not ended, and the order in which they come due.
+
+use super::queue::{Asleep, Queue};
+use super::{Head, Id, Stage, State};
+use foldhash::fast::RandomState;
+use slab::Slab;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+/// A clock that goes back by no more than this many milliseconds only makes jobs late by as much.
+const JITTER_MS: u64 = 1_000;
+
+/// How many jobs, and what they take on disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// How many.
+    pub jobs: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+impl Tally {
+    pub(super) fn add(&mut self, bytes: u32) {
+        self.jobs += 1;
+        self.bytes += u64::from(bytes);
+    }
+
+    pub(super) fn sub(&mut self, bytes: u32) {
+        self.jobs = self.jobs.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(u64::from(bytes));
+    }
+}
+
+/// Where an entry is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In its receiver's queue.
+    Queued,
+    /// Somebody works on it.
+    Taken,
+    /// A step of it is on its way to the disk.
+    Busy,
+}
+
+/// A job that has not ended, as memory knows it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry {
+    pub(super) next_ms: u64,
+    /// How far ahead it was put off: where the clock jumps back it waits so long again, and no longer.
+    pub(super) pause_ms: u32,
+    pub(super) size: u32,
+    pub(super) receiver: u32,
+    pub(super) stage: Stage,
+    pub(super) place: Place,
+}
+
+impl Entry {
+    pub(super) fn new(head: &Head, receiver: u32, place: Place) -> Self {
+        Self {
+            next_ms: head.next_ms,
+            pause_ms: head.pause_ms(),
+            size: head.size(),
+            receiver,
+            stage: head.stage,
+            place,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Receiver {
+    name: Arc<str>,
+    jobs: u32,
+    queues: [Queue; 2],
+}
+
+/// All of it.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    pub(super) jobs: HashMap<Id, Entry, RandomState>,
+    /// Jobs that have ended and are being deleted or taken up again.
+    pub(super) closed: HashSet<Id, RandomState>,
+    receivers: Slab<Receiver>,
+    names: HashMap<Arc<str>, u32, RandomState>,
+    asleep: [Asleep; 2],
+    tallies: [Tally; 4],
+    latest_ms: u64,
+}
+
+impl Index {
+    pub(super) fn tally(&mut self, state: State) -> &mut Tally {
+        &mut self.tallies[state as usize]
+    }
+
+    pub(super) fn tallies(&self) -> [(State, Tally); 4] {
+        State::ALL.map(|state| (state, self.tallies[state as usize]))
+    }
+
+    /// How many receivers are known.
+    #[cfg(test)]
+    pub(super) fn receivers(&self) -> usize {
+        self.receivers.len()
+    }
+
+    /// All jobs that have not ended.
+    pub(super) fn unfinished(&self) -> Tally {
+        let [accepted, answered, ..] = self.tallies;
+        Tally {
+            jobs: accepted.jobs + answered.jobs,
+            bytes: accepted.bytes + answered.bytes,
+        }
+    }
+
+    /// Takes a job in; it is in no queue yet.
+    pub(super) fn insert(&mut self, id: Id, head: &Head, place: Place) {
+        let receiver = match self.names.get(head.receiver.as_str()) {
+            Some(receiver) => *receiver,
+            None => {
+                let name: Arc<str> = Arc::from(head.receiver.as_str());
+                let receiver = self.receivers.insert(Receiver {
+                    name: Arc::clone(&name),
+                    jobs: 0,
+                    queues: Default::default(),
+                });
+                let receiver = u32::try_from(receiver).unwrap_or(u32::MAX);
+                self.names.insert(name, receiver);
+                receiver
+            }
+        };
+        if let Some(known) = self.receivers.get_mut(receiver as usize) {
+            known.jobs += 1;
+        }
+        let entry = Entry::new(head, receiver, place);
+        self.tally(head.state()).add(entry.size);
+        self.jobs.insert(id, entry);
+    }
+
+    /// Forgets a job that is in no queue.
+    pub(super) fn remove(&mut self, id: Id) -> Option<Entry> {
+        let entry = self.jobs.remove(&id)?;
+        self.tally(state(entry.stage)).sub(entry.size);
+        if let Some(receiver) = self.receivers.get_mut(entry.receiver as usize) {
+            receiver.jobs = receiver.jobs.saturating_sub(1);
+        }
+        self.forget(entry.receiver);
+        Some(entry)
+    }
+
+    /// Forgets a receiver that has nothing and that nobody watches.
+    fn forget(&mut self, receiver: u32) {
+        let idle =
+            |known: &Receiver| known.jobs == 0 && !known.queues.iter().any(|queue| queue.awake);
+        if self.receivers.get(receiver as usize).is_some_and(idle) {
+            let known = self.receivers.remove(receiver as usize);
+            self.names.remove(&known.name);
+        }
+    }
+
+    /// Changes what is known of a job that is in no queue.
+    pub(super) fn update(&mut self, id: Id, head: &Head, place: Place) {
+        if let Some(entry) = self.jobs.get_mut(&id) {
+            let before = *entry;
+            *entry = Entry::new(head, before.receiver, place);
+            let size = entry.size;
+            self.tally(state(before.stage)).sub(before.size);
+            self.tally(head.state()).add(size);
+        }
+    }
+
+    /// Puts a job in its queue. True if somebody who waits for that stage is to be woken.
+    pub(super) fn enqueue(&mut self, id: Id) -> bool {
+        let Some(entry) = self.jobs.get_mut(&id) else {
+            return false;
+        };
+        entry.place = Place::Queued;
+        let (stage, number) = (entry.stage as usize, entry.receiver);
+        let Some(receiver) = self.receivers.get_mut(number as usize) else {
+            return false;
+        };
+        self.asleep[stage].push(&mut receiver.queues[stage], number, entry.next_ms, id)
+    }
+
+    /// The next receiver with something due, which is awake from then on.
+    pub(super) fn wake(&mut self, stage: Stage, now_ms: u64) -> Option<(u32, Arc<str>)> {
+        self.look_at_the_clock(now_ms);
+        let number = self.asleep[stage as usize].pop(now_ms)?;
+        let receiver = self.receivers.get_mut(number as usize)?;
+        receiver.queues[stage as usize].awake = true;
+        Some((number, Arc::clone(&receiver.name)))
+    }
+
+    /// A receiver's next job that is due; without one it goes back to sleep.
+    pub(super) fn take(&mut self, stage: Stage, number: u32, now_ms: u64) -> Option<(Id, Entry)> {
+        self.look_at_the_clock(now_ms);
+        let receiver = self.receivers.get_mut(number as usize)?;
+        let queue = &mut receiver.queues[stage as usize];
+        if !queue.awake {
+            return None;
+        }
+        let Some(id) = queue.pop(now_ms) else {
+            self.asleep[stage as usize].rest(queue, number);
+            self.forget(number);
+            return None;
+        };
+        let entry = self.jobs.get_mut(&id)?;
+        entry.place = Place::Taken;
+        Some((id, *entry))
+    }
+
+    /// When the next receiver that sleeps has something due.
+    pub(super) fn next_ms(&self, stage: Stage) -> Option<u64> {
+        self.asleep[stage as usize].first()
+    }
+
+    /// Where the clock has jumped back, nothing waits longer than it was put off.
+    fn look_at_the_clock(&mut self, now_ms: u64) {
+        if now_ms.saturating_add(JITTER_MS) >= self.latest_ms {
+            self.latest_ms = self.latest_ms.max(now_ms);
+            return;
+        }
+        self.latest_ms = now_ms;
+        for stage in [Stage::Answer, Stage::Deliver] {
+            self.asleep[stage as usize] = Asleep::default();
+        }
+        let mut queued = Vec::new();
+        for (_, receiver) in &mut self.receivers {
+            for queue in &mut receiver.queues {
+                queued.extend(queue.clear());
+            }
+        }
+        for id in queued {
+            if let Some(entry) = self.jobs.get_mut(&id) {
+                let latest = now_ms.saturating_add(u64::from(entry.pause_ms));
+                entry.next_ms = entry.next_ms.min(latest);
+                self.enqueue(id);
+            }
+        }
+    }
+}
+
+/// Where a job of this stage stands.
+fn state(stage: Stage) -> State {
+    match stage {
+        Stage::Answer => State::Accepted,
+        Stage::Deliver => State::Answered,
+    }
+}

@@ -1,0 +1,153 @@
+//! In which order jobs come due, and who is told.
+
+use super::*;
+
+fn names(taken: &[(String, Id)]) -> Vec<&str> {
+    taken.iter().map(|(name, _)| name.as_str()).collect()
+}
+
+#[test]
+fn jobs_of_a_receiver_come_in_order_and_receivers_do_not_hide_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = open(&folder);
+    let stage = Stage::Deliver;
+    let slow: Vec<_> = (0..50)
+        .map(|_| accept(&journal, "slow", stage, NOW))
+        .collect();
+    let fast = accept(&journal, "fast", stage, NOW + 1);
+    let receiver = journal.wake(stage, NOW + 1).unwrap();
+    assert_eq!(&*receiver.name, "slow");
+    let mut taken = Vec::new();
+    for _ in 0..10 {
+        taken.push(journal.take(stage, &receiver, NOW + 1).unwrap().id);
+    }
+    // It holds its own jobs alone; awake, it is not told again.
+    let other = journal.wake(stage, NOW + 1).unwrap();
+    assert_eq!(journal.take(stage, &other, NOW + 1).unwrap().id, fast);
+    assert_eq!(journal.take(stage, &other, NOW + 1), None);
+    accept(&journal, "slow", stage, NOW + 1);
+    assert_eq!(journal.wake(stage, NOW + 1), None);
+    while let Some(next) = journal.take(stage, &receiver, NOW + 1) {
+        taken.push(next.id);
+    }
+    assert_eq!(taken[..50], slow);
+    assert_eq!(taken.len(), 51);
+    journal.release(taken[0], 5, NOW + 1).unwrap();
+    journal.release(taken[1], 4, NOW + 1).unwrap();
+    assert_eq!(journal.next_ms(stage), Some(NOW + 5));
+    assert_eq!(take_all(&journal, stage, NOW + 4), []);
+    let ids: Vec<_> = take_all(&journal, stage, NOW + 6);
+    assert_eq!(
+        ids.iter().map(|(_, id)| *id).collect::<Vec<_>>(),
+        [taken[1], taken[0]]
+    );
+    // Both stages have queues of their own.
+    accept(&journal, "slow", Stage::Answer, NOW);
+    assert_eq!(take_all(&journal, stage, NOW + 6), []);
+    assert_eq!(names(&take_all(&journal, Stage::Answer, NOW)), ["slow"]);
+}
+
+#[test]
+fn whoever_holds_a_job_from_the_start_works_on_it_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = open(&folder);
+    let held = Job {
+        held: true,
+        ..job("crm", Stage::Answer)
+    };
+    done(journal.accept(std::slice::from_ref(&held), NOW)).unwrap();
+    assert_eq!(take_all(&journal, Stage::Answer, NOW), []);
+    done(journal.answered(held.id, Arc::from(&b"done"[..]), NOW)).unwrap();
+    take_one(&journal, Stage::Deliver, held.id, NOW);
+    drop(journal);
+    // A crash lets go of it.
+    take_one(&open(&folder), Stage::Deliver, held.id, NOW);
+}
+
+#[test]
+fn a_receiver_with_nothing_left_is_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = open(&folder);
+    for number in 0..20 {
+        let id = accept(&journal, &format!("receiver {number}"), Stage::Deliver, NOW);
+        take_one(&journal, Stage::Deliver, id, NOW);
+        done(journal.dead(id, "", NOW)).unwrap();
+    }
+    assert_eq!(journal.memory.index().receivers(), 0);
+}
+
+#[tokio::test]
+async fn a_worker_that_sleeps_is_woken_by_what_comes_before_its_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = open(&folder);
+    let stage = Stage::Deliver;
+    let changed = journal.changed(stage);
+    journal
+        .accept(&[job("a", stage)], NOW + 10)
+        .unwrap()
+        .await
+        .unwrap();
+    tokio::time::timeout(LONG, changed).await.unwrap();
+    // Later than what is there: nobody need know.
+    journal
+        .accept(&[job("b", stage)], NOW + 20)
+        .unwrap()
+        .await
+        .unwrap();
+    let changed = journal.changed(stage);
+    tokio::pin!(changed);
+    assert!(futures_util::FutureExt::now_or_never(changed.as_mut()).is_none());
+    journal
+        .accept(&[job("c", stage)], NOW)
+        .unwrap()
+        .await
+        .unwrap();
+    tokio::time::timeout(LONG, changed).await.unwrap();
+    assert_eq!(journal.next_ms(stage), Some(NOW));
+}
+
+#[test]
+fn a_clock_that_jumps_makes_nothing_wait_longer_than_it_was_put_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = open(&folder);
+    let stage = Stage::Deliver;
+    let [first, second] = ["a", "b"].map(|name| accept(&journal, name, stage, NOW));
+    assert_eq!(take_all(&journal, stage, NOW).len(), 2);
+    for (id, pause) in [(first, 600_000), (second, 30_000)] {
+        let again = Then::Again(NOW + pause);
+        done(journal.attempted(id, &attempt(NOW, None), again, NOW)).unwrap();
+    }
+    // A day back.
+    let back = NOW - 86_400_000;
+    assert_eq!(take_all(&journal, stage, back), []);
+    let third = accept(&journal, "c", stage, back);
+    assert_eq!(journal.next_ms(stage), Some(back));
+    take_one(&journal, stage, third, back);
+    assert_eq!(journal.next_ms(stage), Some(back + 30_000));
+    take_one(&journal, stage, second, back + 30_000);
+    assert_eq!(journal.next_ms(stage), Some(back + 600_000));
+    // By so little that nothing need be looked at.
+    assert_eq!(take_all(&journal, stage, back + 29_500), []);
+    // A day forward: all is due.
+    take_one(&journal, stage, first, NOW);
+    drop(journal);
+    // The same across a restart.
+    let store = Store::open(folder.path()).unwrap();
+    let journal = Journal::open(store, BOUNDS, back).unwrap();
+    take_one(&journal, stage, third, back);
+    take_one(&journal, stage, second, back + 30_000);
+    take_one(&journal, stage, first, back + 600_000);
+}
+
+#[test]
+fn ids_are_ordered_even_where_the_clock_goes_back() {
+    let mut ids: Vec<_> = (0..1_000)
+        .map(|number| Id::new(NOW + number / 100))
+        .collect();
+    ids.extend((0..1_000).map(|number| Id::new(NOW - number)));
+    assert!(ids.is_sorted());
+    ids.dedup();
+    assert_eq!(ids.len(), 2_000);
+    assert_eq!(ids[0].to_string().parse::<Id>().unwrap(), ids[0]);
+    "not an id".parse::<Id>().unwrap_err();
+}
