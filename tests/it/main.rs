@@ -11,6 +11,7 @@ mod admin;
 mod aimock;
 mod budget;
 mod buffer;
+mod callback;
 mod codecs;
 mod commands;
 mod config;
