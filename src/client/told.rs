@@ -46,7 +46,7 @@ mod tests {
             ("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT", Some(0)),
             (
                 "retry-after",
-                "Fri, 31 Dec 9999 23:59:59 GMT",
+                "Tue, 31 Dec 2999 23:59:59 GMT",
                 Some(86_400_000),
             ),
             ("retry-after", "999999999999999999999", Some(86_400_000)),

@@ -42,7 +42,6 @@ fn written(receiver: &Receiver, bot: &str, now: Unix, body: &Bytes) -> String {
     String::from_utf8(out).unwrap()
 }
 
-/// The vector of `standardwebhooks` 1.1.0 for id, time and body as here.
 #[test]
 fn a_request_is_written_to_the_byte() {
     let butler = |callback: &str, secret: &str, name: &str| {
@@ -153,6 +152,41 @@ fn an_attempt_has_its_own_time_and_the_deliverys_id() {
         line.map(str::to_owned).unwrap()
     };
     assert_ne!(signature(&first), signature(&second));
+}
+
+/// Two vectors that the `standardwebhooks` package 1.1.0 gave; the second has the new secret and the old one.
+#[test]
+fn standard_webhooks_are_signed_as_their_own_library_signs_them() {
+    let cases = [
+        (
+            format!("secret = \"{NEW}\""),
+            ("msg_relay_0001", 1_740_830_400),
+            r#"{"type":"message.created","timestamp":"2025-03-01T12:00:00Z","data":{"bot":"b_1","text":"hello"}}"#,
+            "v1,qKOxGjxNTsIvm64NVNak752IZszIzf0FYJzzvEFKElY=",
+        ),
+        (
+            "secrets = [\"whsec_rjVDCW3anwE3el/IIlRCIxjCpZgW4bsuosipw0hBKqdLgDu3eC21O/jeHMOttAHm9jzCRieYtd1Lxi10ZYsImQ==\", \"nZ/UTeDT+HFsnwgXTKWgAydqU7lAkFoScS69xnxxFpE=\"]".to_owned(),
+            ("msg_relay_0003", 1_740_830_520),
+            r#"{"type":"reply.ready","timestamp":"2025-03-01T12:02:00Z","data":{}}"#,
+            "v1,9C+Vua9cx1TjWOmIiJwJ6fLdMu1cqh6JiKUCbrkHGCw= v1,5cRMsGm0vEdm23hLaQW9UPJLfbJ4HXgxiTOFRHwkfJU=",
+        ),
+    ];
+    for (secrets, (id, seconds), body, signature) in cases {
+        let callback = format!("sign = {{ scheme = \"standard-webhooks\", {secrets} }}");
+        let attempt = Attempt {
+            bot: "b0",
+            id,
+            now: Unix::from_seconds(seconds),
+            body: &Bytes::from_static(body.as_bytes()),
+        };
+        let mut out = Vec::new();
+        resolved(&[&callback], "")[0]
+            .write(&attempt, &mut out)
+            .unwrap();
+        let text = String::from_utf8(out).unwrap();
+        let signed = format!("\r\nwebhook-signature: {signature}\r\n");
+        assert!(text.contains(&signed), "{text}");
+    }
 }
 
 /// Requests of every dialect with hostile texts, by every way of signing: one JSON value a line.
