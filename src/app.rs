@@ -1,5 +1,6 @@
 //! The wiring: settings in, a running Botgate out. The only file that sees all the parts.
 
+mod keep;
 mod resolve;
 
 pub use resolve::{receivers, registry};
@@ -8,15 +9,16 @@ use crate::access_log::{AccessLog, Destination, Format, Producer};
 use crate::admin;
 use crate::buffer::Budget;
 use crate::config::{self, Settings};
+use crate::courier;
 use crate::duplicates::Ledger;
 use crate::edge::{self, Acceptor, Handle, Order};
 use crate::limit::Limiter;
 use crate::metrics::Metrics;
 use crate::reject::REASONS;
-use crate::store::StoreError;
 use crate::witness::Witness;
-use crate::worker::{Kept, Shared};
+use crate::worker::Shared;
 use crate::{client, signature};
+use keep::{courier, keep, sharers};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -40,6 +42,7 @@ const FLUSH: Duration = Duration::from_secs(2);
 pub struct App {
     shared: Arc<Shared>,
     workers: Arc<Vec<Handle>>,
+    courier: Option<courier::Handle>,
     ready: Arc<AtomicBool>,
     acceptors: Vec<AbortHandle>,
     /// Ends with the app.
@@ -74,9 +77,10 @@ impl App {
             breakers: Mutex::default(),
             witness,
             log: Mutex::new(log),
-            metrics: Metrics::new(count, &REASONS, &client::WORDS),
+            metrics: Metrics::new(sharers(&settings, count), &REASONS, &client::WORDS),
         });
         keep(&shared, &settings).map_err(io::Error::other)?;
+        let sharers = sharers(&settings, count);
         let mut listening = Vec::new();
         let mut listeners = Vec::new();
         for address in &settings.server.http {
@@ -101,13 +105,14 @@ impl App {
             .map(|number| {
                 edge::start(
                     number,
-                    count,
+                    sharers,
                     shared.clone(),
                     registry.clone(),
                     producers.next(),
                 )
             })
             .collect::<io::Result<Vec<_>>>()?;
+        let courier = courier(&shared, &registry, &settings, count)?;
         let workers = Arc::new(workers);
         let ready = Arc::new(AtomicBool::new(true));
         let mut tasks = JoinSet::new();
@@ -133,6 +138,7 @@ impl App {
         Ok(Self {
             shared,
             workers,
+            courier,
             ready,
             acceptors,
             _tasks: tasks,
@@ -160,10 +166,10 @@ impl App {
         self.shared.metrics.keep_only(
             |label| registry.bots().iter().any(|bot| bot.label() == label),
             |name| {
-                settings
-                    .upstreams
-                    .iter()
-                    .any(|upstream| upstream.name == name)
+                let mut upstreams = settings.upstreams.iter();
+                let mut receivers = registry.receivers.iter();
+                upstreams.any(|upstream| upstream.name == name)
+                    || receivers.any(|receiver| &*receiver.name == name)
             },
         );
         self.shared.keep_breakers(|name| {
@@ -192,6 +198,23 @@ impl App {
                 tracing::error!("a worker did not take the new configuration");
             }
         }
+        match &self.courier {
+            None => {
+                let started = courier(&self.shared, &registry, &settings, self.workers.len());
+                self.courier = started.map_err(|error| error.to_string())?;
+            }
+            Some(courier) => {
+                let (done, in_force) = oneshot::channel();
+                let order = courier::Order::Replace(registry.clone(), done);
+                let replaced = async {
+                    courier.orders.send(order).await.ok()?;
+                    in_force.await.ok()
+                };
+                if !matches!(timeout(REPLACE, replaced).await, Ok(Some(()))) {
+                    tracing::error!("the courier did not take the new configuration");
+                }
+            }
+        }
         self.settings = settings;
         Ok(())
     }
@@ -217,12 +240,14 @@ impl App {
         for worker in self.workers.iter() {
             let _ = worker.orders.send(Order::Drain(by)).await;
         }
+        if let Some(courier) = &self.courier {
+            let _ = courier.orders.send(courier::Order::Drain(by)).await;
+        }
         let ended = async {
-            while !self
-                .workers
-                .iter()
-                .all(|worker| worker.thread.is_finished())
-            {
+            let courier = self.courier.iter().map(|courier| &courier.thread);
+            let workers = self.workers.iter().map(|worker| &worker.thread);
+            let threads: Vec<_> = workers.chain(courier).collect();
+            while !threads.iter().all(|thread| thread.is_finished()) {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
@@ -251,16 +276,6 @@ impl App {
             tokio::task::yield_now().await;
         }
     }
-}
-
-/// Opens the store, once some bot keeps anything: one that keeps nothing needs no folder.
-fn keep(shared: &Shared, settings: &Settings) -> Result<(), StoreError> {
-    let keeps = |bot: &config::Bot| bot.conversation.is_some() || bot.budget.is_some();
-    if shared.kept.get().is_none() && settings.bots.iter().any(keeps) {
-        let kept = Kept::open(&settings.state.path)?;
-        let _ = shared.kept.set(kept);
-    }
-    Ok(())
 }
 
 fn open_log(

@@ -13,9 +13,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::HeaderMap;
-use ipnet::IpNet;
 use std::sync::Arc;
 use zeroize::Zeroizing;
+
+/// Sockets to one receiver: the most deliveries that are in flight to it.
+pub const SOCKETS: usize = 64;
 
 /// Where answers or events go, resolved from its settings.
 #[derive(Clone, Debug)]
@@ -24,8 +26,6 @@ pub struct Receiver {
     pub name: Arc<str>,
     /// Where it is; one budget holds for the whole of an attempt.
     pub target: Target,
-    /// Networks that it may be in though they are not public.
-    pub allow: Vec<IpNet>,
     /// When it is tried again.
     pub schedule: Schedule,
     /// The request's head up to what differs from attempt to attempt: it may hold tokens.

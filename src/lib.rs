@@ -18,6 +18,7 @@ pub mod clock;
 pub mod config;
 pub mod conversation;
 pub mod converse;
+pub mod courier;
 pub mod dialect;
 pub mod duplicates;
 pub mod edge;

@@ -1,13 +1,16 @@
 //! From settings to the registry: what each bot and upstream is to the line.
 
 use crate::balance::Arm;
-use crate::bot::{Ai, Bot, Cap, Cors, Duplicates, Forward, Path, Registry, Talk, Upstream, Way};
-use crate::callback::{Receiver, Schedule};
+use crate::bot::{
+    Ai, Bot, Cap, Cors, Duplicates, Forward, Later, Path, Registry, Talk, Upstream, Way,
+};
+use crate::callback::{self, Receiver, Schedule};
 use crate::client::tls::Roots;
 use crate::client::{Target, Timeouts};
-use crate::config::{self, Auth, PathPattern, Settings};
+use crate::config::{self, Auth, Mode, PathPattern, Settings};
 use crate::conversation::Policy;
 use crate::dialect::{self, Chat, Dialect, Names};
+use crate::guard::Guard;
 use crate::limit::RuleSet;
 use crate::secret::Secret;
 use crate::upstream::{self, Codec};
@@ -18,8 +21,6 @@ use std::borrow::Cow;
 use std::fmt::Display;
 use zeroize::Zeroizing;
 
-/// Sockets to one receiver: what is in flight to it at once.
-const RECEIVER_SOCKETS: usize = 64;
 /// The place of the id in a template's path.
 const PLACE: &str = "{bot}";
 
@@ -42,13 +43,15 @@ pub fn registry(settings: &Settings) -> Result<Registry, String> {
         body: server.timeouts.body,
         idle: server.timeouts.idle,
     };
-    Ok(Registry::new(
+    let mut registry = Registry::new(
         bots,
         upstreams,
         server.max_body,
         timeouts,
         server.trusted_proxies.clone(),
-    ))
+    );
+    registry.receivers = receivers(settings)?;
+    Ok(registry)
 }
 
 fn upstream(upstream: &config::Upstream, roots: &mut Roots) -> Result<Upstream, String> {
@@ -116,9 +119,8 @@ fn ai(upstream: &config::Upstream, codec: &'static dyn Codec) -> Ai {
 pub fn receivers(settings: &Settings) -> Result<Vec<Receiver>, String> {
     let mut roots = Roots::default();
     let bots = settings.bots.iter().filter_map(|bot| {
-        let star = if bot.template { "*" } else { "" };
-        let name = format!("bots.{}{star}.callback", bot.id);
-        bot.callback.as_ref().map(|callback| (name, callback))
+        let callback = bot.callback.as_ref();
+        callback.map(|callback| (callback_of(bot), callback))
     });
     let subscribers = settings.subscribers.iter().enumerate();
     let subscribers = subscribers
@@ -126,6 +128,12 @@ pub fn receivers(settings: &Settings) -> Result<Vec<Receiver>, String> {
     bots.chain(subscribers)
         .map(|(name, callback)| receiver(&name, callback, &mut roots))
         .collect()
+}
+
+/// The name of a bot's callback.
+fn callback_of(bot: &config::Bot) -> String {
+    let star = if bot.template { "*" } else { "" };
+    format!("bots.{}{star}.callback", bot.id)
 }
 
 fn receiver(
@@ -169,7 +177,8 @@ fn receiver(
             host: callback.host.clone(),
             port: callback.port,
             tls,
-            max_connections: RECEIVER_SOCKETS,
+            guard: Some(Guard::new(callback.allow.clone())),
+            max_connections: callback::SOCKETS,
             timeouts: Timeouts {
                 connect: callback.timeout,
                 first_byte: callback.timeout,
@@ -177,7 +186,6 @@ fn receiver(
                 total: callback.timeout,
             },
         },
-        allow: callback.allow.clone(),
         schedule: Schedule::new(callback.retries.clone()),
         head: Secret::new(&head),
         shared: match &callback.auth {
@@ -273,7 +281,23 @@ fn talk(settings: &Settings, bot: &config::Bot, chat: &'static dyn Chat) -> Talk
             most: budget.cap,
             per: budget.per,
         }),
+        later: later(bot),
     }
+}
+
+/// How a bot answers later, unless it never does.
+fn later(bot: &config::Bot) -> Option<Later> {
+    let within = match bot.reply.mode {
+        Mode::Sync => return None,
+        Mode::Callback => None,
+        Mode::Auto(within) => Some(within),
+    };
+    Some(Later {
+        within,
+        answer_within: bot.reply.answer_within,
+        failure_text: bot.reply.failure_text.clone(),
+        receiver: callback_of(bot).into(),
+    })
 }
 
 /// The same for the same name, in every process.

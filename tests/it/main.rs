@@ -27,6 +27,7 @@ mod forward;
 mod harness;
 mod http;
 mod late;
+mod later;
 mod limit;
 mod pages;
 mod peers;

@@ -40,7 +40,7 @@ const FLOORS: [&[&str]; 6] = [
         "reject", "head", "receive", "charge", "reply", "forward", "trace", "bot", "worker",
         "line", "converse", "talk", "speech", "origin",
     ],
-    &["edge", "admin"],
+    &["edge", "courier", "admin"],
     &["config", "app", "cli", "main", "lib"],
 ];
 
