@@ -1,6 +1,7 @@
 //! What is there only where something is kept or leaves later: the store, and the courier.
 
 use crate::bot::Registry;
+use crate::callback;
 use crate::config::{self, Mode, Settings};
 use crate::courier;
 use crate::journal::JournalError;
@@ -23,6 +24,14 @@ pub(super) fn keep(shared: &Shared, settings: &Settings) -> Result<(), JournalEr
 fn answers_later(settings: &Settings) -> bool {
     let later = |bot: &config::Bot| bot.reply.mode != Mode::Sync;
     !settings.subscribers.is_empty() || settings.bots.iter().any(later)
+}
+
+/// How many sockets to receivers there may be.
+pub(super) fn sockets(settings: &Settings) -> usize {
+    let bots = settings.bots.iter();
+    let bots = bots.filter(|bot| bot.callback.is_some()).count();
+    let receivers = bots + settings.subscribers.len();
+    (receivers * callback::SOCKETS).min(courier::DELIVERIES)
 }
 
 /// Who shares the upstreams' connections: the workers, and the courier where there is one from the start.

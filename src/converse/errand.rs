@@ -207,6 +207,7 @@ impl Errand {
             if let Some(answer) = text.and_then(|text| self.instead(text)) {
                 return insist(|| journal.answered(id, answer.clone(), now_ms)).await;
             }
+            tracing::warn!(%id, bot = &*self.bot, reason, "a message is given up");
             Then::Dead(&reason)
         };
         let attempt = Attempt {

@@ -1,7 +1,7 @@
 //! One attempt to deliver an answer: sent under one deadline, judged by its status, written down with what follows.
 
-use super::Courier;
 use super::lane::Lane;
+use super::{Courier, give_up};
 use crate::callback::{self, Next, Outcome, Receiver};
 use crate::client::breaker::{Breaker, Health, Pass};
 use crate::client::{self, Pool, Received, UpstreamError, retry_after};
@@ -32,17 +32,17 @@ struct Answered {
 
 impl Courier {
     /// Tries to deliver a job that was taken.
-    pub(super) async fn deliver(
+    pub(super) async fn try_to_deliver(
         &self,
         id: Id,
         lane: &Lane,
-        pass: Pass<Rc<Breaker>>,
+        pass: Option<Pass<Rc<Breaker>>>,
     ) -> Result<(), JournalError> {
         let journal = &self.journal;
         let shown = journal.show(id)?.ok_or(JournalError::Unknown(id))?;
         let Some((receiver, pool)) = &lane.way else {
             let gone = "its receiver is not in the configuration any more";
-            return journal.dead(id, gone, clock::unix_ms())?.await;
+            return give_up(journal, id, gone).await;
         };
         let attempts = shown.attempts.iter();
         let made = 1 + attempts.filter(|it| it.stage == Stage::Deliver).count();
@@ -67,7 +67,9 @@ impl Courier {
             Err(Failed::Upstream(error)) => (Outcome::Failed, Health::of_error(error)),
             Err(Failed::Unsigned(_)) => (Outcome::Failed, Health::Unknown),
         };
-        pass.tell(health, clock::now());
+        if let Some(pass) = pass {
+            pass.tell(health, clock::now());
+        }
         let now_ms = clock::unix_ms();
         let next = receiver
             .schedule
@@ -82,6 +84,7 @@ impl Courier {
                     Err(failed) => format!("{why}; the last one: {failed}"),
                     Ok(answered) => format!("{why}; the last status: {}", answered.status.as_u16()),
                 };
+                tracing::warn!(%id, receiver = &*receiver.name, reason, "a message is given up");
                 (Then::Dead(&reason), counts.map(|it| &it.dead))
             }
         };

@@ -2,6 +2,7 @@
 
 mod auto;
 mod crash;
+mod disk;
 mod fail;
 mod way;
 

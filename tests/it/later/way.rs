@@ -109,3 +109,26 @@ fn a_stop_leaves_on_disk_what_it_does_not_wait_for() {
     assert_eq!(sent(second)["message"]["id"], *id);
     assert_eq!(ai.count(), 1, "its answer was on disk");
 }
+
+#[test]
+fn a_repeated_message_gets_the_first_202_again() {
+    let (ai, receiver) = (ai::echo(), Backend::ok());
+    let state = tempfile::tempdir().unwrap();
+    let bot = Bot {
+        more: "duplicates = { by = \"json:/metadata/key\", window = \"10m\" }",
+        ..Bot::of("bot", &receiver)
+    };
+    let botgate = Botgate::start(&config(&ai, state.path(), &[bot]));
+    let body = serde_json::json!({
+        "connectionId": "bot", "message": "hi", "userId": "one", "metadata": {"key": "k1"},
+    });
+    let head = "Authorization: Bearer key\r\n";
+    let request = ai::post("/api/webhooks/incoming", head, &body);
+    let [first, second] = [0; 2].map(|_| botgate.caller().call(&request));
+    assert_eq!((first.status, second.status), (202, 202));
+    assert_eq!(first.body, second.body);
+    jobs_until(&botgate, "delivered", 1.0);
+    assert_eq!(ai.count(), 1);
+    let body = sent(&receiver.last());
+    assert_eq!(body["metadata"]["key"], "k1");
+}
