@@ -1,23 +1,25 @@
 //! The wiring: settings in, a running Botgate out. The only file that sees all the parts.
 
+mod keep;
 mod listed;
 mod resolve;
 
-pub use resolve::registry;
+pub use resolve::{receivers, registry};
 
 use crate::access_log::{AccessLog, Destination, Format, Producer};
 use crate::admin;
 use crate::buffer::Budget;
 use crate::config::{self, Settings};
+use crate::courier;
 use crate::duplicates::Ledger;
 use crate::edge::{self, Acceptor, Handle, Order};
-use crate::journal::JournalError;
 use crate::limit::Limiter;
 use crate::metrics::Metrics;
 use crate::reject::REASONS;
 use crate::witness::Witness;
-use crate::worker::{Kept, Shared};
+use crate::worker::Shared;
 use crate::{client, signature};
+use keep::{courier, keep, sharers};
 use listed::listed;
 use std::io;
 use std::net::SocketAddr;
@@ -42,6 +44,7 @@ const FLUSH: Duration = Duration::from_secs(2);
 pub struct App {
     shared: Arc<Shared>,
     workers: Arc<Vec<Handle>>,
+    courier: Option<courier::Handle>,
     ready: Arc<AtomicBool>,
     desk: Option<admin::Desk>,
     acceptors: Vec<AbortHandle>,
@@ -77,9 +80,10 @@ impl App {
             breakers: Mutex::default(),
             witness,
             log: Mutex::new(log),
-            metrics: Metrics::new(count, &REASONS, &client::WORDS),
+            metrics: Metrics::new(sharers(&settings, count), &REASONS, &client::WORDS),
         });
         keep(&shared, &settings).map_err(io::Error::other)?;
+        let sharers = sharers(&settings, count);
         let mut listening = Vec::new();
         let mut listeners = Vec::new();
         for address in &settings.server.http {
@@ -104,13 +108,14 @@ impl App {
             .map(|number| {
                 edge::start(
                     number,
-                    count,
+                    sharers,
                     shared.clone(),
                     registry.clone(),
                     producers.next(),
                 )
             })
             .collect::<io::Result<Vec<_>>>()?;
+        let courier = courier(&shared, &registry, &settings, count)?;
         let workers = Arc::new(workers);
         let ready = Arc::new(AtomicBool::new(true));
         let mut tasks = JoinSet::new();
@@ -138,6 +143,7 @@ impl App {
         Ok(Self {
             shared,
             workers,
+            courier,
             ready,
             desk,
             acceptors,
@@ -166,10 +172,10 @@ impl App {
         self.shared.metrics.keep_only(
             |label| registry.bots().iter().any(|bot| bot.label() == label),
             |name| {
-                settings
-                    .upstreams
-                    .iter()
-                    .any(|upstream| upstream.name == name)
+                let mut upstreams = settings.upstreams.iter();
+                let mut receivers = registry.receivers.iter();
+                upstreams.any(|upstream| upstream.name == name)
+                    || receivers.any(|receiver| &*receiver.name == name)
             },
         );
         self.shared.keep_breakers(|name| {
@@ -196,6 +202,23 @@ impl App {
             };
             if !matches!(timeout(REPLACE, replaced).await, Ok(Some(()))) {
                 tracing::error!("a worker did not take the new configuration");
+            }
+        }
+        match &self.courier {
+            None => {
+                let started = courier(&self.shared, &registry, &settings, self.workers.len());
+                self.courier = started.map_err(|error| error.to_string())?;
+            }
+            Some(courier) => {
+                let (done, in_force) = oneshot::channel();
+                let order = courier::Order::Replace(registry.clone(), done);
+                let replaced = async {
+                    courier.orders.send(order).await.ok()?;
+                    in_force.await.ok()
+                };
+                if !matches!(timeout(REPLACE, replaced).await, Ok(Some(()))) {
+                    tracing::error!("the courier did not take the new configuration");
+                }
             }
         }
         if let Some(desk) = &self.desk {
@@ -226,12 +249,14 @@ impl App {
         for worker in self.workers.iter() {
             let _ = worker.orders.send(Order::Drain(by)).await;
         }
+        if let Some(courier) = &self.courier {
+            let _ = courier.orders.send(courier::Order::Drain(by)).await;
+        }
         let ended = async {
-            while !self
-                .workers
-                .iter()
-                .all(|worker| worker.thread.is_finished())
-            {
+            let courier = self.courier.iter().map(|courier| &courier.thread);
+            let workers = self.workers.iter().map(|worker| &worker.thread);
+            let threads: Vec<_> = workers.chain(courier).collect();
+            while !threads.iter().all(|thread| thread.is_finished()) {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
@@ -260,16 +285,6 @@ impl App {
             tokio::task::yield_now().await;
         }
     }
-}
-
-/// Opens the store, once some bot keeps anything: one that keeps nothing needs no folder.
-fn keep(shared: &Shared, settings: &Settings) -> Result<(), JournalError> {
-    let keeps = |bot: &config::Bot| bot.conversation.is_some() || bot.budget.is_some();
-    if shared.kept.get().is_none() && settings.bots.iter().any(keeps) {
-        let kept = Kept::open(&settings.state.path)?;
-        let _ = shared.kept.set(kept);
-    }
-    Ok(())
 }
 
 fn open_log(
@@ -349,6 +364,7 @@ fn connections(settings: &Settings) -> usize {
         .iter()
         .map(|upstream| upstream.max_connections)
         .sum();
+    let upstreams = upstreams + keep::sockets(settings);
     let left = usize::try_from(limit.saturating_sub(SPARE_DESCRIPTORS)).unwrap_or(usize::MAX);
     let room = left.saturating_sub(upstreams).max(left / 4).max(1);
     let wanted = settings.server.max_connections.unwrap_or(room.min(20_000));

@@ -101,6 +101,21 @@ pub struct Talk {
     pub conversation: Option<Policy>,
     /// What it may spend.
     pub budget: Option<Cap>,
+    /// How its answers come later; `None`: every answer is the response.
+    pub later: Option<Later>,
+}
+
+/// How a bot answers when its caller does not wait.
+#[derive(Clone, Debug)]
+pub struct Later {
+    /// For how long the caller waits first; `None`: not at all.
+    pub within: Option<Duration>,
+    /// For how long an AI that fails is asked again.
+    pub answer_within: Duration,
+    /// What is said when there is no answer by then; `None`: nothing.
+    pub failure_text: Option<String>,
+    /// Who gets the answer: the name of one of [`Registry::receivers`].
+    pub receiver: Arc<str>,
 }
 
 /// What a bot may spend in a period.

@@ -17,9 +17,11 @@ mod stream;
 #[cfg(test)]
 mod tests;
 pub mod tls;
+mod told;
 mod whole;
 
 use crate::clock;
+use crate::guard::Guard;
 use crate::timers::Timer;
 use crate::witness::Step;
 pub use body::{Incoming, Received};
@@ -34,6 +36,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tls::Tls;
+pub use told::retry_after;
 pub use whole::whole;
 
 /// Where an upstream is, resolved from its settings.
@@ -45,6 +48,8 @@ pub struct Target {
     pub port: u16,
     /// How to speak TLS to it; `None`: it is plain.
     pub tls: Option<Tls>,
+    /// What its addresses must pass before they are dialled; `None`: its host is the operator's own choice.
+    pub guard: Option<Guard>,
     /// Sockets to it over all workers.
     pub max_connections: usize,
     /// The four deadlines.

@@ -3,6 +3,7 @@
 mod arms;
 mod blot;
 mod bot;
+mod callback;
 mod chat;
 mod cors;
 mod duplicates;
@@ -14,15 +15,18 @@ mod money;
 mod path;
 mod patience;
 mod reading;
+mod reply;
 pub mod report;
 mod schema;
 mod server;
 mod settings;
 mod shape;
 mod structure;
+mod subscriber;
 mod syntax;
 #[cfg(test)]
 mod tests;
+mod trust;
 mod upstream;
 mod url;
 pub mod values;
@@ -31,8 +35,8 @@ mod verify;
 pub use report::Report;
 pub use schema::schema;
 pub use settings::{
-    AccessLog, Admin, Bot, Budget, Conversation, Cors, Duplicates, PathPattern, Server, Settings,
-    State, Timeouts, Upstream, UpstreamTimeouts,
+    AccessLog, Admin, Auth, Bot, Budget, Callback, Conversation, Cors, Duplicates, Mode,
+    PathPattern, Reply, Server, Settings, State, Subscriber, Timeouts, Upstream, UpstreamTimeouts,
 };
 use std::io::Read as _;
 use std::path::Path;
@@ -158,6 +162,8 @@ fn settings(reading: &mut reading::Reading<'_>, file: shape::File) -> Option<Set
         .collect();
     path::check_paths(reading, &bots);
     arms::unused(reading, &names, &bots);
+    let subscribers = file.subscribers.unwrap_or_default();
+    let subscribers = subscriber::subscribers(reading, &subscribers, &bots);
     Some(Settings {
         server,
         admin: match admin {
@@ -172,5 +178,6 @@ fn settings(reading: &mut reading::Reading<'_>, file: shape::File) -> Option<Set
             .map(|read| read.upstream)
             .collect(),
         bots,
+        subscribers,
     })
 }

@@ -16,7 +16,7 @@ mod wait;
 
 pub use forget::{Forgotten, MOST_FORGOTTEN, Remembered};
 pub use key::Key;
-pub use memory::{LONGEST_METADATA, MOST_PAIRS, MOST_TEXT};
+pub use memory::{Id, LONGEST_METADATA, MOST_PAIRS, MOST_TEXT};
 pub use shard::{IDLE_MS, MOST_WAITING, PER_SWEEP};
 pub use wait::{Enter, Held, Wait};
 
@@ -94,12 +94,25 @@ impl Conversations {
             Entered::Unknown(place) => {
                 let records = self.store.read(Space::Conversations, key.group());
                 let memory = Memory::read(records.unwrap_or_default(), policy);
+                self.shard(&key).named(place, memory.raw_id());
                 Enter::Ready(held(place, Box::new(memory)))
             }
             Entered::Waiting(place, ticket) => {
                 Enter::Waiting(Wait::new(self, key, place, ticket, policy, now_ms))
             }
             Entered::Full => Enter::Full,
+        }
+    }
+
+    /// The id of the conversation that a message belongs to, whoever holds it now: what is told before the message has its turn. Whoever
+    /// answers it later brings the id along ([`Held::adopt`]), since a conversation in which nothing was said is in memory alone.
+    ///
+    /// `None`: another worker is reading it just now; to be asked again.
+    pub fn name(self: &Arc<Self>, key: Key, policy: Policy, now_ms: u64) -> Option<Id> {
+        match self.enter(key, policy, now_ms) {
+            Enter::Ready(mut held) => Some(held.name(now_ms)),
+            // Neither takes a place in the queue.
+            Enter::Waiting(_) | Enter::Full => self.shard(&key).id(&key),
         }
     }
 

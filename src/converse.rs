@@ -1,11 +1,20 @@
 //! A message's way once it is proven: decoded, charged to its user, given its turn in the conversation, answered by an AI,
 //! remembered and encoded. The second half of [`crate::line`], for the dialects that read their messages.
 
+mod envelope;
+mod errand;
+mod later;
+mod turn;
+
+pub use envelope::{Envelope, VERSION};
+pub(crate) use errand::insist;
+pub use errand::{AGAIN, AGAIN_MOST, Errand};
+
 use crate::bot::{Found, Talk};
 use crate::buffer::Hold;
 use crate::charge::charge_body;
 use crate::clock;
-use crate::conversation::{Conversations, Enter, Held, Key, Policy};
+use crate::conversation::Held;
 use crate::dialect::{Format, Receipt, Stream};
 use crate::duplicates::{Guard, Stored};
 use crate::head::{format, prefers_xml};
@@ -21,12 +30,9 @@ use crate::worker::{View, Worker};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use serde_json::value::RawValue;
-use std::future::poll_fn;
 use std::net::IpAddr;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::task::Poll;
+use turn::{by, key, sticky, turn};
 
 /// A proven message, not yet read.
 #[derive(Debug)]
@@ -88,22 +94,37 @@ pub async fn answer(
         &frames,
         user,
     )?;
+    // What is only acknowledged waits for nobody's answer.
+    let silent = talk.upstreams.is_empty() || event.kind != Kind::Message;
+    if let Some(later) = talk.later.as_ref().filter(|_| !silent) {
+        let xml = format == Format::Form && (talk.twiml || prefers_xml(headers));
+        let said = later::Said {
+            later,
+            event: &event,
+            format,
+            body: frames.concat(),
+            xml,
+        };
+        drop(frames);
+        return Box::pin(later::answer(&message, said, trace, hold, guard)).await;
+    }
     drop(frames);
 
     let key = key(id, &event);
-    let sticky = match (&key, event.conversation.as_deref()) {
-        (_, Some(own)) => Key::of_conversation(id, own).hash(),
-        (Some(key), None) => key.hash(),
-        (None, None) => trace.start,
-    };
-    let candidates = candidates(talk, sticky);
-    let by = message.by(trace, &candidates);
+    let candidates = candidates(talk, sticky(id, &event, &key, trace.start));
+    let by = by(view, &candidates, trace.start);
     let kept = worker.shared.kept.get();
-    // What is only acknowledged waits for nobody's answer.
-    let silent = talk.upstreams.is_empty() || event.kind != Kind::Message;
     let mut held = match (talk.conversation, kept, key) {
         (Some(policy), Some(kept), Some(key)) if !silent => {
-            let turn = message.turn(&kept.conversations, key, policy, by, trace.began_ms);
+            let conversations = &kept.conversations;
+            let turn = turn(
+                message.timer,
+                conversations,
+                key,
+                policy,
+                by,
+                trace.began_ms,
+            );
             Some(turn.await?)
         }
         _ => None,
@@ -164,49 +185,6 @@ pub async fn answer(
         keep(guard, &response);
     }
     Ok(response)
-}
-
-impl Message<'_> {
-    /// When the answer must be there.
-    fn by(&self, trace: &Trace, candidates: &[usize]) -> u64 {
-        let upstreams = &self.view.registry.upstreams;
-        let first = candidates.first().and_then(|index| upstreams.get(*index));
-        first.map_or(u64::MAX, |upstream| {
-            trace
-                .start
-                .saturating_add(clock::nanos(upstream.target.timeouts.total))
-        })
-    }
-
-    /// Waits for this message's turn in its conversation.
-    async fn turn(
-        &self,
-        conversations: &Arc<Conversations>,
-        key: Key,
-        policy: Policy,
-        by: u64,
-        now_ms: u64,
-    ) -> Result<Held, Reject> {
-        let mut wait = match conversations.enter(key, policy, now_ms) {
-            Enter::Ready(held) => return Ok(held),
-            Enter::Full => return Err(Reject::Crowded),
-            Enter::Waiting(wait) => wait,
-        };
-        self.timer.set(by);
-        let held = poll_fn(|cx| match Pin::new(&mut wait).poll(cx) {
-            Poll::Ready(held) => Poll::Ready(Ok(held)),
-            Poll::Pending => self.timer.poll(cx).map(|()| Err(Reject::TurnTimeout)),
-        })
-        .await;
-        self.timer.clear();
-        held
-    }
-}
-
-/// Which conversation a message belongs to, where it says who wrote it.
-fn key(id: &str, event: &Event<'_>) -> Option<Key> {
-    let user = event.user.id.as_deref()?;
-    Some(Key::of_user(id, user, event.channel.as_deref()))
 }
 
 fn encode(

@@ -7,10 +7,12 @@ mod botpass;
 mod chatbot_platform;
 mod field;
 mod fourthchat;
+mod later;
 mod pieces;
 mod raw;
 
 pub use body_id::body_id;
+pub use botpass::event;
 
 use crate::message::{Answer, Event};
 use std::borrow::Cow;
@@ -90,6 +92,11 @@ pub trait Chat: Sync + std::fmt::Debug {
         false
     }
 
+    /// Whether the answer goes to a callback once the bot has one, unless it says otherwise.
+    fn prefers_callback(&self) -> bool {
+        self.answers_later()
+    }
+
     /// Whether the reply only acknowledges the message, so that an upstream is not needed.
     fn acknowledges(&self) -> bool {
         false
@@ -113,6 +120,19 @@ pub trait Chat: Sync + std::fmt::Debug {
 
     /// Appends the reply's body.
     fn encode(&self, answer: &Answer<'_>, receipt: &Receipt<'_>, out: &mut Vec<u8>);
+
+    /// Appends the body of the 202 that says that the answer comes later. Its content type is the reply's.
+    fn accept(&self, receipt: &Receipt<'_>, out: &mut Vec<u8>) {
+        later::accept(receipt, out);
+    }
+
+    /// Appends the JSON that takes the answer to the callback, as `JSON.stringify` writes it: receivers check the signature over
+    /// what they have parsed and written again. By default the reply, and beside it what it answers.
+    fn deliver(&self, answer: &Answer<'_>, receipt: &Receipt<'_>, out: &mut Vec<u8>) {
+        let mut reply = Vec::new();
+        self.encode(answer, receipt, &mut reply);
+        later::deliver(reply, receipt, out);
+    }
 
     /// Appends the body of an error: all but BotPass say `{"error":"<sentence>","code":"<word>"}`.
     fn refuse(&self, _status: u16, sentence: &str, code: &str, out: &mut Vec<u8>) {
@@ -141,7 +161,7 @@ pub struct Receipt<'a> {
     pub event: &'a Event<'a>,
     /// The conversation's own id, the same for its life: 32 hexadecimal digits. A dialect puts its own prefix before it.
     pub conversation: &'a str,
-    /// The id of this answer: hexadecimal digits.
+    /// The id of this answer: hexadecimal digits, the same in the 202 and in the callback that follows it.
     pub message_id: &'a str,
     /// Milliseconds since 1970, UTC.
     pub now_ms: u64,

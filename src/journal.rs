@@ -213,6 +213,16 @@ impl Journal {
         self.memory.index().tallies()
     }
 
+    /// All jobs that have not ended.
+    pub fn unfinished(&self) -> Tally {
+        self.memory.index().unfinished()
+    }
+
+    /// When the oldest job that has not ended was accepted. Looks at all of them: for who asks a few times a minute.
+    pub fn oldest_ms(&self) -> Option<u64> {
+        self.memory.index().jobs.keys().min().map(Id::made_ms)
+    }
+
     /// The next receiver that has something due at a stage. From then on it is the caller's: [`Journal::take`] gives its jobs, until
     /// none is due. What becomes due meanwhile is not told.
     pub fn wake(&self, stage: Stage, now_ms: u64) -> Option<Receiver> {

@@ -54,6 +54,12 @@ impl Metrics {
         &self.workers
     }
 
+    /// The cells of whoever works beside the workers: the last of them, or some that no page shows.
+    pub fn spare(&self, workers: usize) -> Arc<WorkerCells> {
+        let spare = self.workers.get(workers).cloned();
+        spare.unwrap_or_else(|| Arc::new(WorkerCells::new(workers, self.reasons)))
+    }
+
     /// What `worker` counts for this bot.
     pub fn bot(&self, worker: &WorkerCells, id: &str) -> Arc<BotCells> {
         pick(

@@ -56,6 +56,8 @@ pub enum Reject {
     Budget,
     /// What the bot has spent cannot be read, so nothing more is spent.
     State,
+    /// The message could not be put on disk, and is not accepted.
+    Unkept,
     /// No AI of this bot can take what the message holds.
     Unsupported(Unsupported),
     /// Every AI of this bot is left alone, for this long at least.
@@ -82,7 +84,7 @@ pub struct Face {
 }
 
 /// Every reason that a refusal, by the gate or by the line, can be counted under.
-pub const REASONS: [&str; 43] = [
+pub const REASONS: [&str; 44] = [
     "caller_gone",
     "framing",
     "head_timeout",
@@ -107,6 +109,7 @@ pub const REASONS: [&str; 43] = [
     "conversation_timeout",
     "budget",
     "state",
+    "journal",
     "unsupported",
     "breaker_open",
     "ai_limited",
@@ -160,6 +163,7 @@ impl Reject {
             Self::TurnTimeout => face(504, "upstream_timeout", "conversation_timeout", None),
             Self::Budget => face(402, "budget_exceeded", "budget", None),
             Self::State => face(503, "overloaded", "state", Some(1)),
+            Self::Unkept => face(503, "overloaded", "journal", Some(1)),
             Self::Unsupported(_) => face(400, "invalid_request", "unsupported", None),
             Self::Unavailable(_) => face(503, "upstream_unavailable", "breaker_open", None),
             Self::Refused(refusal) => refusal_face(refusal.outcome),
@@ -168,7 +172,7 @@ impl Reject {
             Self::Upstream(error) => match error.cause {
                 Cause::Deadline(_) => face(504, "upstream_timeout", "upstream_timeout", None),
                 Cause::Busy => face(503, "overloaded", "upstream_queue", Some(1)),
-                Cause::Connect(_) | Cause::Tls(_) => {
+                Cause::Connect(_) | Cause::Refused(_) | Cause::Tls(_) => {
                     face(502, "upstream_unreachable", "upstream_unreachable", None)
                 }
                 Cause::Broken(_) | Cause::Gone | Cause::Senseless(_) => {
@@ -223,6 +227,7 @@ impl Reject {
             }
             Self::Budget => "The bot has spent its budget".to_owned(),
             Self::State => "The bot's budget cannot be read; try again in a moment".to_owned(),
+            Self::Unkept => "The message could not be stored; try again in a moment".to_owned(),
             Self::Unsupported(unsupported) => unsupported.to_string(),
             Self::Unavailable(_) => "The AI is unavailable; try again in a moment".to_owned(),
             Self::Refused(refusal) => refusal_sentence(refusal.outcome).to_owned(),
@@ -234,6 +239,7 @@ impl Reject {
                     }
                     Cause::Busy => "The upstream has no free connection".to_owned(),
                     Cause::Connect(_) => "The upstream cannot be reached".to_owned(),
+                    Cause::Refused(_) => "The upstream's address is not public".to_owned(),
                     Cause::Tls(_) => {
                         "The upstream cannot be trusted or does not speak TLS".to_owned()
                     }

@@ -45,6 +45,8 @@ pub struct Trace {
     chat: Option<&'static dyn Chat>,
     origin: Option<HeaderValue>,
     record: Record,
+    /// Its request is counted and logged elsewhere.
+    quiet: bool,
 }
 
 impl Trace {
@@ -67,17 +69,29 @@ impl Trace {
         Self::open(worker, peer, worker.request_id())
     }
 
+    /// The trace of an exchange whose request is over, or has a trace of its own: what it costs is counted, the exchange itself is not.
+    pub fn errand(worker: &Rc<Worker>, view: &Rc<View>, bot: usize) -> Box<Self> {
+        let id = worker.request_id();
+        let mut trace = Self::new(worker, id, Record::default());
+        trace.bot = Some((view.clone(), bot));
+        trace.quiet = true;
+        Box::new(trace)
+    }
+
     fn open(worker: &Rc<Worker>, peer: IpAddr, id: HeaderValue) -> Box<Self> {
         worker.cells.in_flight.up();
-        let start = clock::now();
         let record = Record {
             id: Text::new(id.as_bytes()),
             peer: Some(peer),
             ..Record::default()
         };
-        Box::new(Self {
+        Box::new(Self::new(worker, id, record))
+    }
+
+    fn new(worker: &Rc<Worker>, id: HeaderValue, record: Record) -> Self {
+        Self {
             id,
-            start,
+            start: clock::now(),
             began_ms: clock::unix_ms(),
             worker: worker.clone(),
             bot: None,
@@ -86,7 +100,8 @@ impl Trace {
             chat: None,
             origin: None,
             record,
-        })
+            quiet: false,
+        }
     }
 
     /// What its path leads to: from here on errors are told in the dialect's own shape, and to a page that may read them.
@@ -299,6 +314,9 @@ impl Trace {
 
 impl Drop for Trace {
     fn drop(&mut self) {
+        if self.quiet {
+            return;
+        }
         let now = clock::now();
         if self.record.status == 0 {
             // Nobody waited for the answer: nginx's word for it.

@@ -2,7 +2,7 @@
 
 mod kept;
 
-pub use kept::Kept;
+pub use kept::{Deliveries, Kept};
 
 use crate::access_log::{AccessLog, Producer};
 use crate::bot::Registry;
@@ -142,6 +142,7 @@ pub struct Worker {
     view: RefCell<Rc<View>>,
     workers: usize,
     draining: Cell<bool>,
+    busy: Rc<Cell<usize>>,
     next_id: Cell<u64>,
 }
 
@@ -167,6 +168,7 @@ impl Worker {
             view,
             workers,
             draining: Cell::new(false),
+            busy: Rc::default(),
             next_id,
         })
     }
@@ -197,6 +199,22 @@ impl Worker {
     /// Whether [`Worker::drain`] was called.
     pub fn draining(&self) -> bool {
         self.draining.get()
+    }
+
+    /// Something that goes on when its connection has ended, and that a stop waits for.
+    pub fn busy(&self) -> Busy {
+        self.busy.set(self.busy.get() + 1);
+        Busy(self.busy.clone())
+    }
+
+    /// Whether anything goes on without a connection.
+    pub fn is_busy(&self) -> bool {
+        self.busy.get() > 0
+    }
+
+    /// Any number.
+    pub fn random(&self) -> u64 {
+        uuid::Uuid::new_v4().as_u64_pair().1
     }
 
     /// Bounded work that comes due with time: idle upstream connections, full buckets, old deliveries, deadlines.
@@ -236,6 +254,16 @@ impl Worker {
         let mut text = [0; 16];
         let _ = hex::encode_to_slice(mixed.to_be_bytes(), &mut text);
         HeaderValue::from_bytes(&text).unwrap_or(HeaderValue::from_static("0"))
+    }
+}
+
+/// Work without a connection, counted until it is dropped.
+#[derive(Debug)]
+pub struct Busy(Rc<Cell<usize>>);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
     }
 }
 

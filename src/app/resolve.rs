@@ -1,19 +1,25 @@
 //! From settings to the registry: what each bot and upstream is to the line.
 
 use crate::balance::Arm;
-use crate::bot::{Ai, Bot, Cap, Cors, Duplicates, Forward, Path, Registry, Talk, Upstream, Way};
+use crate::bot::{
+    Ai, Bot, Cap, Cors, Duplicates, Forward, Later, Path, Registry, Talk, Upstream, Way,
+};
+use crate::callback::{self, Receiver, Schedule};
 use crate::client::tls::Roots;
 use crate::client::{Target, Timeouts};
-use crate::config::{self, PathPattern, Settings};
+use crate::config::{self, Auth, Mode, PathPattern, Settings};
 use crate::conversation::Policy;
 use crate::dialect::{self, Chat, Dialect, Names};
+use crate::guard::Guard;
 use crate::limit::RuleSet;
 use crate::secret::Secret;
 use crate::upstream::{self, Codec};
 use crate::worker;
 use http::{HeaderValue, header};
 use ring::digest::{SHA256, digest};
+use std::borrow::Cow;
 use std::fmt::Display;
+use zeroize::Zeroizing;
 
 /// The place of the id in a template's path.
 const PLACE: &str = "{bot}";
@@ -37,13 +43,15 @@ pub fn registry(settings: &Settings) -> Result<Registry, String> {
         body: server.timeouts.body,
         idle: server.timeouts.idle,
     };
-    Ok(Registry::new(
+    let mut registry = Registry::new(
         bots,
         upstreams,
         server.max_body,
         timeouts,
         server.trusted_proxies.clone(),
-    ))
+    );
+    registry.receivers = receivers(settings)?;
+    Ok(registry)
 }
 
 fn upstream(upstream: &config::Upstream, roots: &mut Roots) -> Result<Upstream, String> {
@@ -59,6 +67,7 @@ fn upstream(upstream: &config::Upstream, roots: &mut Roots) -> Result<Upstream, 
             host: upstream.host.clone(),
             port: upstream.port,
             tls,
+            guard: None,
             max_connections: upstream.max_connections,
             timeouts: Timeouts {
                 connect: upstream.timeouts.connect,
@@ -103,6 +112,93 @@ fn ai(upstream: &config::Upstream, codec: &'static dyn Codec) -> Ai {
         price: upstream.price,
         retries: upstream.retries,
     }
+}
+
+/// Where the answers and events of these settings go: the bots' callbacks, then the subscribers, in the order of the file. The
+/// error names the one that cannot be.
+pub fn receivers(settings: &Settings) -> Result<Vec<Receiver>, String> {
+    let mut roots = Roots::default();
+    let bots = settings.bots.iter().filter_map(|bot| {
+        let callback = bot.callback.as_ref();
+        callback.map(|callback| (callback_of(bot), callback))
+    });
+    let subscribers = settings.subscribers.iter().enumerate();
+    let subscribers = subscribers
+        .map(|(index, subscriber)| (format!("subscribers[{index}]"), &subscriber.callback));
+    bots.chain(subscribers)
+        .map(|(name, callback)| receiver(&name, callback, &mut roots))
+        .collect()
+}
+
+/// The name of a bot's callback.
+fn callback_of(bot: &config::Bot) -> String {
+    let star = if bot.template { "*" } else { "" };
+    format!("bots.{}{star}.callback", bot.id)
+}
+
+fn receiver(
+    name: &str,
+    callback: &config::Callback,
+    roots: &mut Roots,
+) -> Result<Receiver, String> {
+    let tls = callback.tls.then(|| {
+        let ca = callback.ca.as_deref().map(str::as_bytes);
+        roots.connector(ca, &callback.host)
+    });
+    let tls = tls
+        .transpose()
+        .map_err(|error| format!("{name}: {error}"))?;
+    let mut head = Zeroizing::new(format!(
+        "POST {} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json",
+        text(&callback.path),
+        callback.authority,
+    ));
+    let own = |name: &str| {
+        callback
+            .headers
+            .iter()
+            .any(|(own, _)| own.eq_ignore_ascii_case(name))
+    };
+    if !own("user-agent") {
+        head.push_str(concat!(
+            "\r\nuser-agent: botgate/",
+            env!("CARGO_PKG_VERSION")
+        ));
+    }
+    for (name, value) in &callback.headers {
+        head.push_str(&format!("\r\n{name}: {}", text(value)));
+    }
+    if let Auth::Own(value) = &callback.auth {
+        head.push_str(&format!("\r\nauthorization: {}", text(value)));
+    }
+    Ok(Receiver {
+        name: name.into(),
+        target: Target {
+            host: callback.host.clone(),
+            port: callback.port,
+            tls,
+            guard: Some(Guard::new(callback.allow.clone())),
+            max_connections: callback::SOCKETS,
+            timeouts: Timeouts {
+                connect: callback.timeout,
+                first_byte: callback.timeout,
+                idle: callback.timeout,
+                total: callback.timeout,
+            },
+        },
+        schedule: Schedule::new(callback.retries.clone()),
+        head: Secret::new(&head),
+        shared: match &callback.auth {
+            Auth::Shared(shared) => Some(shared.clone()),
+            Auth::None | Auth::Own(_) => None,
+        },
+        sign: callback.sign.clone(),
+    })
+}
+
+/// A secret that is known to be text.
+fn text(secret: &Secret) -> Cow<'_, str> {
+    String::from_utf8_lossy(secret.expose())
 }
 
 fn resolve(settings: &Settings, bot: &config::Bot) -> Result<(Path, Bot), String> {
@@ -185,7 +281,23 @@ fn talk(settings: &Settings, bot: &config::Bot, chat: &'static dyn Chat) -> Talk
             most: budget.cap,
             per: budget.per,
         }),
+        later: later(bot),
     }
+}
+
+/// How a bot answers later, unless it never does.
+fn later(bot: &config::Bot) -> Option<Later> {
+    let within = match bot.reply.mode {
+        Mode::Sync => return None,
+        Mode::Callback => None,
+        Mode::Auto(within) => Some(within),
+    };
+    Some(Later {
+        within,
+        answer_within: bot.reply.answer_within,
+        failure_text: bot.reply.failure_text.clone(),
+        receiver: callback_of(bot).into(),
+    })
 }
 
 /// The same for the same name, in every process.

@@ -1,6 +1,7 @@
 //! The registry: which bot a request belongs to.
 
 use super::{Bot, Cors, Upstream};
+use crate::callback::Receiver;
 use crate::dialect::Dialect;
 use crate::worker::Timeouts;
 use foldhash::fast::RandomState;
@@ -32,8 +33,11 @@ pub struct Registry {
     longest: usize,
     named: Vec<Named>,
     shared: Vec<Shared>,
+    ids: HashMap<String, usize, RandomState>,
     /// The upstreams that the bots lead to.
     pub upstreams: Vec<Upstream>,
+    /// Where answers that come later go.
+    pub receivers: Vec<Receiver>,
     /// The largest body, in bytes.
     pub max_body: u64,
     /// The caller's deadlines.
@@ -148,7 +152,9 @@ impl Registry {
             longest: 0,
             named: Vec::new(),
             shared: Vec::new(),
+            ids: HashMap::default(),
             upstreams,
+            receivers: Vec::new(),
             max_body,
             timeouts,
             trusted,
@@ -161,6 +167,9 @@ impl Registry {
 
     fn add(&mut self, path: Path, bot: Bot) {
         let index = self.bots.len();
+        if !bot.template {
+            self.ids.insert(bot.id.to_string(), index);
+        }
         match path {
             Path::Exact(path) => {
                 self.exact.insert(path, Entry::Bot(index));
@@ -237,6 +246,26 @@ impl Registry {
             return self.found(*index, None);
         }
         self.found(shared.templates.find(id)?, Some(id))
+    }
+
+    /// The place of the bot with this id that speaks this dialect: one with a table of its own, else the template with the longest
+    /// front of it.
+    pub fn place(&self, id: &str, dialect: &str) -> Option<usize> {
+        let listed = self.ids.get(id).copied();
+        let template = || {
+            let bots = self.bots.iter().enumerate();
+            let templates = bots.filter(|(_, bot)| {
+                bot.template && bot.dialect.name == dialect && id.starts_with(&*bot.id)
+            });
+            templates
+                .max_by_key(|(_, bot)| bot.id.len())
+                .map(|(index, _)| index)
+        };
+        let speaks = |index: &usize| {
+            let bot = self.bots.get(*index);
+            bot.is_some_and(|bot| bot.dialect.name == dialect)
+        };
+        listed.or_else(template).filter(speaks)
     }
 
     fn door<'r, 'p>(&'r self, index: usize, named: Option<&'p str>) -> Option<Door<'r, 'p>> {

@@ -45,7 +45,7 @@ impl Health {
     /// Of one with which the exchange failed.
     pub fn of_error(error: &UpstreamError) -> Self {
         match error.cause {
-            Cause::Busy | Cause::Deadline(Deadline::Left) => Self::Unknown,
+            Cause::Busy | Cause::Refused(_) | Cause::Deadline(Deadline::Left) => Self::Unknown,
             Cause::Deadline(_)
             | Cause::Connect(_)
             | Cause::Tls(_)

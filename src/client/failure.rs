@@ -1,6 +1,7 @@
 //! How an exchange fails: why, how far it had come, what may follow, and whether the upstream is to blame.
 
 use super::tls;
+use crate::guard;
 use std::io;
 
 /// Which deadline passed.
@@ -64,6 +65,9 @@ pub enum Cause {
     /// The name could not be resolved or nobody listens there.
     #[error("cannot connect: {0}")]
     Connect(#[source] io::Error),
+    /// It leads to an address that may not be dialled, and none was.
+    #[error("{0}")]
+    Refused(#[from] Box<guard::Refused>),
     /// Somebody listens there, but the TLS handshake failed.
     #[error("{0}")]
     Tls(#[from] tls::Refusal),
@@ -85,6 +89,7 @@ impl Cause {
             Self::Deadline(deadline) => deadline.word(),
             Self::Busy => "queue",
             Self::Connect(_) => "unreachable",
+            Self::Refused(_) => "address_refused",
             Self::Tls(refusal) => refusal.word(),
             Self::Broken(_) | Self::Gone => "broken",
             Self::Senseless(_) => "senseless",
@@ -93,13 +98,14 @@ impl Cause {
 }
 
 /// Every word of [`Cause::word`].
-pub const WORDS: [&str; 12] = [
+pub const WORDS: [&str; 13] = [
     "connect",
     "first_byte",
     "idle",
     "total",
     "queue",
     "unreachable",
+    "address_refused",
     "tls_name",
     "tls_expired",
     "tls_issuer",
@@ -140,9 +146,14 @@ impl UpstreamError {
         match (self.sent, &self.cause) {
             (Sent::Partial | Sent::Sent, _)
             | (_, Cause::Deadline(Deadline::Total | Deadline::Left)) => Again::Never,
-            (_, Cause::Deadline(_) | Cause::Busy | Cause::Tls(_) | Cause::Senseless(_)) => {
-                Again::Elsewhere
-            }
+            (
+                _,
+                Cause::Deadline(_)
+                | Cause::Busy
+                | Cause::Refused(_)
+                | Cause::Tls(_)
+                | Cause::Senseless(_),
+            ) => Again::Elsewhere,
             (_, Cause::Connect(_) | Cause::Broken(_) | Cause::Gone) => Again::Anywhere,
         }
     }
@@ -160,6 +171,7 @@ mod tests {
             (Cause::Broken(io()), Again::Anywhere),
             (Cause::Gone, Again::Anywhere),
             (Cause::Busy, Again::Elsewhere),
+            (Box::new(guard::Refused::example()).into(), Again::Elsewhere),
             (Cause::Deadline(Deadline::Connect), Again::Elsewhere),
             (tls::Refusal::from(io()).into(), Again::Elsewhere),
             (Cause::Deadline(Deadline::Total), Again::Never),

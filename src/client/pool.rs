@@ -27,7 +27,11 @@ use tokio::net::{TcpStream, lookup_host};
 /// How long a connection may lie idle: below the 5 s after which Node closes, so that reuse does not race its FIN.
 const IDLE: Duration = Duration::from_secs(4);
 
-/// How often at the most a handshake that fails is told in full, per pool: the access log has a word for each request.
+/// How long a guard's word on an address holds. After that its connection takes no further request, so that the name is looked up
+/// and checked anew; the system's resolver does not tell how long its answers hold.
+const CHECKED: Duration = Duration::from_secs(60);
+
+/// How often at the most a handshake that fails, or an address that is refused, is told in full, per pool: the access log has a word for each request.
 const TELL: Duration = Duration::from_secs(60);
 
 /// The connections of one worker to one upstream.
@@ -117,6 +121,12 @@ impl Pool {
 
     /// A connection for its next request; its seat alone where it is dead.
     fn try_again(&self, mut up: Up, cx: &mut Context<'_>) -> Result<Up, Seat> {
+        if self.target.guard.is_some()
+            && clock::coarse().saturating_sub(up.dialled) > clock::nanos(CHECKED)
+        {
+            up.stream.take_leave();
+            return Err(up.seat);
+        }
         if !up.is_quiet(cx) {
             return Err(up.seat);
         }
@@ -149,6 +159,7 @@ impl Pool {
     }
 
     async fn connect(&self, seat: Seat, timer: &Timer, schedule: &Schedule) -> Result<Up, Cause> {
+        let dialled = clock::coarse();
         let mut dial = pin!(self.dial());
         let stream = poll_fn(|cx| match dial.as_mut().poll(cx) {
             Poll::Ready(result) => Poll::Ready(result),
@@ -162,6 +173,7 @@ impl Pool {
         Ok(Up {
             stream,
             early: Early::default(),
+            dialled,
             since: 0,
             reused: false,
             seat,
@@ -171,11 +183,20 @@ impl Pool {
 
 impl Pool {
     async fn dial(&self) -> Result<Stream, Cause> {
-        let target = &self.target;
-        let found = lookup_host((target.host.as_str(), target.port)).await;
+        let found = lookup_host((self.target.host.as_str(), self.target.port)).await;
         let addresses: SmallVec<[SocketAddr; 4]> = found.map_err(Cause::Connect)?.collect();
         self.seen(|| Step::Found(addresses.to_vec()));
-        let dialled = TcpStream::connect(addresses.as_slice()).await;
+        self.reach(&addresses).await
+    }
+
+    /// A connection to one of these addresses and to no other, once all of them have passed the guard.
+    async fn reach(&self, addresses: &[SocketAddr]) -> Result<Stream, Cause> {
+        let target = &self.target;
+        if let Some(guard) = &target.guard {
+            let checked = guard.check(&target.host, addresses.iter().map(SocketAddr::ip));
+            checked.map_err(Box::new)?;
+        }
+        let dialled = TcpStream::connect(addresses).await;
         let socket = dialled.map_err(Cause::Connect)?;
         socket.set_nodelay(true).map_err(Cause::Connect)?;
         self.seen(|| Step::Connected(socket.peer_addr().ok()));
@@ -187,15 +208,18 @@ impl Pool {
         Ok(Stream::Tls(Box::new(stream)))
     }
 
-    /// Says what is wrong with the upstream's certificate, or whatever the handshake failed at.
+    /// Says what is wrong with the upstream's certificate or address, or whatever the handshake failed at.
     fn tell(&self, cause: &Cause) {
+        let what = match cause {
+            Cause::Tls(_) => "no TLS with an upstream",
+            Cause::Refused(_) => "an address is not dialled",
+            _ => return,
+        };
         let now = clock::coarse();
-        if let Cause::Tls(refusal) = cause
-            && now >= self.tell.get()
-        {
+        if now >= self.tell.get() {
             self.tell.set(now.saturating_add(clock::nanos(TELL)));
             let (host, port) = (&self.target.host, self.target.port);
-            tracing::warn!(host, port, "no TLS with an upstream: {refusal}");
+            tracing::warn!(host, port, "{what}: {cause}");
         }
     }
 }
@@ -212,6 +236,9 @@ pub(super) struct Up {
     pub(super) stream: Stream,
     /// What has been read of a head that is not whole yet. Empty between requests.
     pub(super) early: Early,
+    /// When its address was looked up, in nanoseconds of [`clock::now`].
+    dialled: u64,
+    /// Since when it lies idle, on the same clock.
     since: u64,
     pub(super) reused: bool,
     seat: Seat,

@@ -31,6 +31,7 @@ impl House {
             host: "127.0.0.1".to_owned(),
             port: listener.local_addr().unwrap().port(),
             tls: None,
+            guard: None,
             max_connections: 4,
             timeouts,
         };

@@ -6,11 +6,16 @@ use super::reading::Reading;
 use super::shape::{self, OneOrMany};
 use super::upstream::Read;
 use super::verify::verify;
-use super::{Bot, PathPattern, arms, chat, cors, duplicates, limit, patience, server, url};
+use super::{
+    Bot, PathPattern, arms, callback, chat, cors, duplicates, limit, patience, reply, server, url,
+};
 use crate::dialect::{self, Dialect};
 use crate::limit::{Key, Rule};
 use crate::signature::{PublicUrl, Scheme, Verifier};
 use std::sync::Arc;
+
+/// The preset whose secret AI Butler shows on both sides.
+const BUTLER: &str = "aibutler";
 
 /// What a bot takes from the rest of the file.
 pub(crate) struct Around<'a> {
@@ -44,6 +49,7 @@ pub(crate) fn bot(
     // A raw template is refused as such; its other faults are those of any raw bot.
     let template = template && dialect.is_some_and(|dialect| dialect.chat.is_some());
     let path = path(reading, &at, id, template, &written, dialect);
+    let reply = dialect.map(|dialect| reply::reply(reading, &at, &written, dialect));
     let arms = arms::arms(reading, &at, &written, dialect, around);
     let public_url = public_url(reading, &at, template, &written, path.as_ref(), around);
     let proofs = schemes(
@@ -53,11 +59,18 @@ pub(crate) fn bot(
         public_url.as_ref(),
         dialect,
     );
+    // AI Butler shows its receiver the secret that its callers show (seed 001).
+    let butler = dialect.is_some_and(|dialect| dialect.preset == Some(BUTLER));
+    let shows = proofs.as_ref().is_none_or(|proofs| {
+        let mut presets = proofs.iter().map(|proof| proof.preset.as_deref());
+        presets.any(|preset| preset == Some(BUTLER))
+    });
     if let Some(proofs) = &proofs {
         let used: Vec<_> = arms.all();
         for proof in proofs {
             if let Some(preset) = &proof.preset {
-                patience::patience(reading, &at, preset, &used, around);
+                let mode = reply.as_ref().map(|reply| reply.mode);
+                patience::patience(reading, &at, preset, mode, &used, around);
             }
         }
         if template {
@@ -78,7 +91,16 @@ pub(crate) fn bot(
         server::network,
     );
     let limits = limits(reading, &at, &written, dialect, around);
-    let verifier = schemes.map(Verifier::new);
+    let verifier = schemes.map(Verifier::new).map(Arc::new);
+    let own = match (butler, shows) {
+        (false, _) => callback::Own::Unknown,
+        (true, false) => callback::Own::Hidden,
+        (true, true) => callback::Own::Shown(verifier.clone()),
+    };
+    let callback = written.callback.as_ref().and_then(|written| {
+        let at = format!("{at}.callback");
+        callback::callback(reading, &at, written, None, &own)
+    });
     let proven = verifier
         .as_ref()
         .is_none_or(|verifier| !verifier.unproven());
@@ -89,7 +111,6 @@ pub(crate) fn bot(
     let kept = written.conversation.as_ref();
     let conversation = chat::conversation(reading, &at, kept, dialect, asks);
     let budget = chat::budget(reading, &at, written.budget.as_ref(), &arms.all(), around);
-    chat::reply(reading, &at, written.reply.as_ref(), dialect);
     let raw = dialect.chat.is_none();
     let headers = match arms.upstreams.first() {
         Some((index, _)) if raw => around.upstreams.get(*index)?.as_ref()?.headers_for(id),
@@ -104,7 +125,7 @@ pub(crate) fn bot(
         upstreams: arms.upstreams,
         fallback: arms.fallback,
         headers,
-        verifier: Arc::new(verifier?),
+        verifier: verifier?,
         limits,
         duplicates,
         strip,
@@ -113,6 +134,8 @@ pub(crate) fn bot(
         twiml: written.twiml.unwrap_or(false),
         conversation,
         budget,
+        reply: reply?,
+        callback,
         cors,
         allow_from,
     })

@@ -4,7 +4,7 @@ use super::bot::Around;
 use super::kinds::shown;
 use super::reading::Reading;
 use super::shape::{self, Per};
-use super::values::{self, Wrong};
+use super::values;
 use super::{Budget, Conversation, money};
 use crate::dialect::Dialect;
 use crate::money::Period;
@@ -95,41 +95,4 @@ pub(crate) fn budget(
             Per::Total => Period::Total,
         },
     })
-}
-
-/// Only an answer at once is there yet; a dialect that answers later must be told so.
-pub(crate) fn reply(
-    reading: &mut Reading<'_>,
-    at: &str,
-    written: Option<&shape::Reply>,
-    dialect: &Dialect,
-) {
-    let path = format!("{at}.reply.mode");
-    let Some(written) = written else {
-        if dialect.chat.is_some_and(|chat| chat.answers_later())
-            && !reading.has(&format!("{at}.reply"))
-        {
-            reading.error_at_key(
-                at,
-                format!(
-                    "`{}`: {} answers by a callback unless told otherwise, and this version has none",
-                    shown(at),
-                    dialect.name
-                ),
-                "add the line: reply = { mode = \"sync\" }",
-            );
-        }
-        return;
-    };
-    reading.value(&path, written.mode.as_deref(), |mode| match mode {
-        "sync" => Ok(()),
-        "callback" | "auto" => Err(Wrong::new(
-            "needs a callback, which this version does not have",
-            "write mode = \"sync\"",
-        )),
-        _ => Err(Wrong::new(
-            "not a way of answering",
-            "write mode = \"sync\"",
-        )),
-    });
 }

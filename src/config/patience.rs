@@ -1,5 +1,6 @@
 //! How long callers wait for an answer, so that `check` can say where a backend is given longer.
 
+use super::Mode;
 use super::bot::Around;
 use super::kinds::shown;
 use super::reading::Reading;
@@ -18,21 +19,33 @@ const PATIENCE: [(&str, u64); 9] = [
     ("twilio-sharedkey", 15), // the same
 ];
 
-/// Warns where an upstream of this bot may take longer than the caller with this preset waits.
+/// Warns where an upstream of this bot, or the wait for its answer, may take longer than the caller with this preset waits.
 pub(crate) fn patience(
     reading: &mut Reading<'_>,
     at: &str,
     preset: &str,
+    mode: Option<Mode>,
     upstreams: &[usize],
     around: &Around<'_>,
 ) {
     let Some((_, seconds)) = PATIENCE.iter().find(|(name, _)| *name == preset) else {
         return;
     };
+    let patience = Duration::from_secs(*seconds);
+    match mode {
+        Some(Mode::Sync) | None => {}
+        Some(Mode::Auto(within)) if within > patience => {
+            return reading.warning(
+                &format!("{at}.reply"),
+                format!("an answer may take longer than the {seconds} s that a caller with preset \"{preset}\" waits"),
+                format!("write within = \"{seconds}s\" or less"),
+            );
+        }
+        Some(Mode::Auto(_) | Mode::Callback) => return,
+    }
     let slow = upstreams.iter().find_map(|index| {
         let read = around.upstreams.get(*index)?.as_ref()?;
-        (read.upstream.timeouts.total > Duration::from_secs(*seconds))
-            .then_some(&read.upstream.name)
+        (read.upstream.timeouts.total > patience).then_some(&read.upstream.name)
     });
     if let Some(name) = slow {
         reading.warning(

@@ -1,5 +1,9 @@
 //! What a configuration resolves to: the values that the rest of the program is built from.
 
+mod callback;
+
+pub use callback::{Auth, Callback, Mode, Reply, Subscriber};
+
 use crate::limit::Rule;
 use crate::money::{MicroCents, Period, Price};
 use crate::placeholder::Field;
@@ -26,6 +30,8 @@ pub struct Settings {
     /// In the order of the file. Ids are unique, templates apart from bots; paths are, too, but where an id tells bots apart:
     /// one in the body, or a template's.
     pub bots: Vec<Bot>,
+    /// Who is told of events, in the order of the file.
+    pub subscribers: Vec<Subscriber>,
 }
 
 impl Settings {
@@ -208,6 +214,10 @@ pub struct Bot {
     pub conversation: Option<Conversation>,
     /// What it may spend.
     pub budget: Option<Budget>,
+    /// How it answers.
+    pub reply: Reply,
+    /// Where its answers go that come later; always there where its mode needs it.
+    pub callback: Option<Callback>,
     /// Which pages may call from a browser; `None`: none may.
     pub cors: Option<Cors>,
     /// Networks that may call; empty: all.

@@ -2,9 +2,11 @@
 //! from these types, so a key exists here or nowhere.
 
 mod bot;
+mod callback;
 mod upstream;
 
 pub(crate) use bot::{Bot, Budget, Conversation, Duplicates, Per, Reply, Upstreams, Weighted};
+pub(crate) use callback::{Auth, AuthOwn, AuthWord, Callback, Sign, SignScheme, Subscriber};
 pub(crate) use upstream::{Deadlines, Price, Timeout, Upstream};
 
 use schemars::JsonSchema;
@@ -28,6 +30,9 @@ pub(crate) struct File {
     /// The bots, by id: letters, digits, "_" and "-", at most 128; with "*" at its end it stands for all that begin so.
     #[schemars(extend("maxProperties" = 10000))]
     pub(crate) bots: Option<BTreeMap<String, Bot>>,
+    /// Those who are told what happens to the bots.
+    #[schemars(length(max = 64))]
+    pub(crate) subscribers: Option<Vec<Subscriber>>,
 }
 
 /// The public side: listeners, bounds, deadlines.

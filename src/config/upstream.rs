@@ -1,12 +1,11 @@
 //! `[upstreams.NAME]`: what its values mean.
 
-mod fields;
-mod trust;
+pub(crate) mod fields;
 
 use super::kinds::shown;
 use super::reading::Reading;
 use super::values::Wrong;
-use super::{Upstream, UpstreamTimeouts, money, shape, url, values};
+use super::{Upstream, UpstreamTimeouts, money, shape, trust, url, values};
 use crate::money::Price;
 use crate::placeholder::Names;
 use crate::secret::Secret;
@@ -60,7 +59,13 @@ pub(crate) fn upstream(
     let backend = reading.value(&url_path, written.url.as_deref(), |text| {
         url::backend(text, codec.is_some())
     })?;
-    trust::check(reading, &path, written, &backend);
+    trust::check(
+        reading,
+        &path,
+        written.allow_http,
+        written.ca.is_some(),
+        &backend,
+    );
     let version = written.version.as_deref();
     let versions = codec.map_or(&[] as &[_], Codec::versions);
     let version = versions

@@ -20,6 +20,18 @@ pub(crate) struct Backend {
 }
 
 impl Backend {
+    /// The URL's path and query as they are written.
+    pub(crate) fn whole_path(&self) -> String {
+        let slash = if self.slash || self.prefix.is_empty() {
+            "/"
+        } else {
+            ""
+        };
+        let query = self.query.as_deref();
+        let query = query.map_or_else(String::new, |query| format!("?{query}"));
+        format!("{}{slash}{query}", self.prefix)
+    }
+
     /// Where a codec's requests go: its own end of the path, and the URL's query. A path that the codec leaves as it is keeps
     /// its slash, too.
     pub(crate) fn endpoint(&self, codec: &dyn Codec) -> String {
@@ -140,10 +152,28 @@ fn absolute(text: &str, fix: &str) -> Result<Uri, Wrong> {
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'))
     };
-    if web && port_is_right && is_ipv6.unwrap_or_else(is_name) {
-        return Ok(uri);
+    if !(web && port_is_right && is_ipv6.unwrap_or_else(is_name)) {
+        return Err(not_one());
     }
-    Err(not_one())
+    if is_ipv6.is_none() && ends_in_number(host) && host.parse::<std::net::Ipv4Addr>().is_err() {
+        return Err(Wrong::new(
+            "an IPv4 address in a form that not everybody reads alike",
+            "write it as four decimal numbers, like \"127.0.0.1\"",
+        ));
+    }
+    Ok(uri)
+}
+
+/// True where a host is an IPv4 address to browsers and to the system's resolver, in whatever form: `2130706433`, `0x7f.1`
+/// (the URL standard, "ends in a number").
+fn ends_in_number(host: &str) -> bool {
+    let host = host.strip_suffix('.').unwrap_or(host);
+    let last = host.rsplit('.').next().unwrap_or_default();
+    let hex = last.strip_prefix("0x").or_else(|| last.strip_prefix("0X"));
+    match hex {
+        Some(digits) => digits.bytes().all(|byte| byte.is_ascii_hexdigit()),
+        None => !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit()),
+    }
 }
 
 #[cfg(test)]
@@ -163,6 +193,24 @@ mod tests {
             ("http://backend", "backend", "backend", 80, ""),
             ("http://[::1]:81/base/", "[::1]:81", "::1", 81, "/base"),
             ("https://a", "a", "a", 443, ""),
+            // The forms of one address or name that are left to the resolver, and to the guard behind it.
+            ("http://a.", "a.", "a.", 80, ""),
+            ("http://1.2.3.4.a", "1.2.3.4.a", "1.2.3.4.a", 80, ""),
+            ("http://0xa.fade", "0xa.fade", "0xa.fade", 80, ""),
+            (
+                "http://[::FFFF:127.0.0.1]",
+                "[::FFFF:127.0.0.1]",
+                "::FFFF:127.0.0.1",
+                80,
+                "",
+            ),
+            (
+                "http://xn--e1afmkfd.example",
+                "xn--e1afmkfd.example",
+                "xn--e1afmkfd.example",
+                80,
+                "",
+            ),
             ("https://a:80/v1", "a:80", "a", 80, "/v1"),
         ] {
             let read = backend(text, false).ok().unwrap();
@@ -194,8 +242,42 @@ mod tests {
             "http://[x]",
             "http://a b",
             "http://é",
+            "http://127.0.0.1@10.0.0.1",
+            "http://backend\\@10.0.0.1",
+            "http://127。0。0。1",
+            "http://①②⑦.0.0.1",
+            "http://%31%32%37.0.0.1",
+            "http://[fe80::1%eth0]",
+            "http://[fe80::1%25eth0]",
+            "http://[127.0.0.1]",
+            "http://::1",
+            "http://2130706433",
+            "http://017700000001/",
+            "http://0177.0.0.1",
+            "http://127.1",
+            "http://0x7f.1",
+            "http://0X7F000001:80",
+            "http://127.0.0.0x1",
+            "http://0x",
+            "http://127.0.0.1.",
+            "http://1.2.3.4.5",
+            "http://256.1.1.1",
         ] {
             assert!(backend(text, false).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_path_is_kept_as_it_is_written() {
+        for (text, path) in [
+            ("http://a", "/"),
+            ("http://a/", "/"),
+            ("http://a?q=1", "/?q=1"),
+            ("http://a/b", "/b"),
+            ("http://a/b/", "/b/"),
+            ("http://a/b/?q=%20&r=/", "/b/?q=%20&r=/"),
+        ] {
+            assert_eq!(backend(text, true).ok().unwrap().whole_path(), path);
         }
     }
 }

@@ -36,11 +36,13 @@ struct Past {
     text: usize,
 }
 
+/// A conversation's id: 32 hexadecimal digits.
+pub type Id = [u8; 32];
+
 /// One conversation.
 #[derive(Debug)]
 pub(super) struct Memory {
-    /// 32 hexadecimal digits.
-    id: [u8; 32],
+    id: Id,
     past: VecDeque<Past>,
     /// Bytes of text in them.
     text: usize,
@@ -115,11 +117,32 @@ impl Memory {
         memory
     }
 
-    /// Begins anew if it has expired.
-    pub(super) fn renew(&mut self, now_ms: u64) {
-        if self.expires_ms != 0 && self.expires_ms <= now_ms {
+    /// Begins anew if it has expired. True: it has.
+    pub(super) fn renew(&mut self, now_ms: u64) -> bool {
+        let over = self.expires_ms != 0 && self.expires_ms <= now_ms;
+        if over {
             *self = Self::new(true);
         }
+        over
+    }
+
+    /// Keeps the id of a conversation in which nothing was said yet, since somebody has been told it.
+    pub(super) fn name(&mut self, policy: Policy, now_ms: u64) -> Id {
+        if self.expires_ms == 0 {
+            self.expires_ms = policy.expiry(now_ms);
+        }
+        self.id
+    }
+
+    /// Takes the id that somebody was told, unless the conversation has gone on under its own.
+    pub(super) fn adopt(&mut self, id: Id) {
+        if self.next == 0 {
+            self.id = id;
+        }
+    }
+
+    pub(super) fn raw_id(&self) -> Id {
+        self.id
     }
 
     pub(super) fn id(&self) -> &str {
@@ -210,7 +233,7 @@ impl Memory {
     }
 }
 
-fn hex(id: [u8; 16]) -> [u8; 32] {
+fn hex(id: [u8; 16]) -> Id {
     let mut text = [0; 32];
     let _ = ::hex::encode_to_slice(id, &mut text);
     text

@@ -1,6 +1,6 @@
 //! One part of the conversations: who holds which, who waits, and what leaves memory.
 
-use super::memory::{Memory, OVERHEAD};
+use super::memory::{Id, Memory, OVERHEAD};
 use super::{Counts, Key};
 use foldhash::fast::RandomState;
 use slab::Slab;
@@ -17,6 +17,8 @@ pub const PER_SWEEP: usize = 64;
 #[derive(Debug)]
 struct Entry {
     key: Key,
+    /// Known once it has been read.
+    id: Option<Id>,
     /// `None` while somebody holds it.
     memory: Option<Box<Memory>>,
     queue: Option<Box<Queue>>,
@@ -115,6 +117,7 @@ impl Shard {
         self.bytes += OVERHEAD;
         let place = self.entries.insert(Entry {
             key,
+            id: None,
             memory: None,
             queue: None,
             cost: OVERHEAD,
@@ -144,6 +147,19 @@ impl Shard {
             self.evict();
         }
         woken
+    }
+
+    /// The id of a conversation that is here, if it is known.
+    pub(super) fn id(&self, key: &Key) -> Option<Id> {
+        let place = self.places.get(key)?;
+        self.entries.get(*place)?.id
+    }
+
+    /// Says what id a held conversation has.
+    pub(super) fn named(&mut self, place: usize, id: Id) {
+        if let Some(entry) = self.entries.get_mut(place) {
+            entry.id = Some(id);
+        }
     }
 
     /// Calls the next in line, if nobody has been called.

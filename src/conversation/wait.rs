@@ -1,6 +1,6 @@
 //! A place in the queue of a conversation, and the hold on it.
 
-use super::memory::Memory;
+use super::memory::{Id, Memory};
 use super::{Conversations, Key, Policy};
 use crate::message::Turn;
 use crate::store::Space;
@@ -111,7 +111,9 @@ impl Held {
         policy: Policy,
         now_ms: u64,
     ) -> Self {
-        memory.renew(now_ms);
+        if memory.renew(now_ms) {
+            all.shard(&key).named(place, memory.raw_id());
+        }
         memory.used_ms = now_ms;
         Self {
             all: Arc::clone(all),
@@ -125,6 +127,22 @@ impl Held {
     /// The conversation's id: 32 hexadecimal digits, the same until it expires.
     pub fn id(&self) -> &str {
         self.memory.as_ref().map_or("", |memory| memory.id())
+    }
+
+    /// Keeps the id, and says it.
+    pub(super) fn name(&mut self, now_ms: u64) -> Id {
+        let policy = self.policy;
+        let memory = self.memory.as_mut();
+        memory.map_or([b'0'; 32], |memory| memory.name(policy, now_ms))
+    }
+
+    /// Goes on under the id that was told when the message came, unless the conversation has gone on under its own.
+    pub fn adopt(&mut self, id: Id) {
+        if let Some(memory) = &mut self.memory {
+            memory.adopt(id);
+            let id = memory.raw_id();
+            self.all.shard(&self.key).named(self.place, id);
+        }
     }
 
     /// What was said before, oldest first: questions and their answers in turn, as many as the window takes.

@@ -36,6 +36,10 @@ impl Chat for AiButler {
         true
     }
 
+    fn prefers_callback(&self) -> bool {
+        true
+    }
+
     fn content_type(&self, receipt: &Receipt<'_>) -> &'static str {
         match receipt.xml {
             true => "text/xml",
@@ -81,12 +85,53 @@ impl Chat for AiButler {
         write(
             &Shape {
                 reply,
-                session_id: &["sess-", receipt.conversation].concat(),
+                session_id: &session(receipt),
                 tool_calls: Calls(&answer.tool_calls),
             },
             out,
         );
     }
+
+    /// Twilio is told to send nothing yet.
+    fn accept(&self, receipt: &Receipt<'_>, out: &mut Vec<u8>) {
+        #[derive(Serialize)]
+        struct Shape<'a> {
+            status: &'static str,
+            session_id: &'a str,
+        }
+        if receipt.xml {
+            return twiml::write("", out);
+        }
+        write(
+            &Shape {
+                status: "accepted",
+                session_id: &session(receipt),
+            },
+            out,
+        );
+    }
+
+    fn deliver(&self, answer: &Answer<'_>, receipt: &Receipt<'_>, out: &mut Vec<u8>) {
+        #[derive(Serialize)]
+        struct Shape<'a> {
+            session_id: &'a str,
+            reply: &'a str,
+            in_reply_to: &'a str,
+        }
+        write(
+            &Shape {
+                session_id: &session(receipt),
+                reply: &spoken(answer),
+                in_reply_to: receipt.event.user.id.as_deref().unwrap_or_default(),
+            },
+            out,
+        );
+    }
+}
+
+/// The conversation's id as AI Butler writes it.
+fn session(receipt: &Receipt<'_>) -> String {
+    ["sess-", receipt.conversation].concat()
 }
 
 /// The user's turn: the text, which may be empty where there are files, then the files.

@@ -1,5 +1,7 @@
 //! `botpass`: BotPass's incoming webhook (seed 004). The bot stands in the body, as `botId`; the answer is an acknowledgement.
 
+pub mod event;
+
 use super::field::{self, Field, What};
 use super::pieces::write;
 use super::{Chat, Dialect, Format, Malformed, Names, Receipt, Sample};
@@ -77,6 +79,21 @@ impl Chat for BotPass {
 
     fn encode(&self, _: &Answer<'_>, _: &Receipt<'_>, out: &mut Vec<u8>) {
         result(true, "Webhook processed successfully", out);
+    }
+
+    /// The acknowledgement is the same whatever follows.
+    fn accept(&self, receipt: &Receipt<'_>, out: &mut Vec<u8>) {
+        self.encode(&Answer::default(), receipt, out);
+    }
+
+    /// An answer leaves as an event.
+    fn deliver(&self, answer: &Answer<'_>, receipt: &Receipt<'_>, out: &mut Vec<u8>) {
+        let envelope = event::Envelope {
+            id: receipt.message_id,
+            bot: receipt.bot,
+            now_ms: receipt.now_ms,
+        };
+        event::sent(&envelope, receipt.message_id, answer, receipt.event, out);
     }
 
     fn refuse(&self, status: u16, sentence: &str, _: &str, out: &mut Vec<u8>) {

@@ -1,9 +1,8 @@
 //! `fourthchat`: FourthChat's webhook connection (seed 002). The bot stands in the body, as `connectionId`.
 
 use super::field::{self, Field};
-use super::pieces::{spoken, write};
+use super::pieces::{object, seconds, spoken, write};
 use super::{Chat, Dialect, Format, Malformed, Names, Receipt, Sample};
-use crate::json::{self, Json, javascript};
 use crate::message::Few;
 use crate::message::{Answer, Event, Role, Turn, User};
 use serde::Serialize;
@@ -47,6 +46,29 @@ impl Chat for FourthChat {
         })
     }
 
+    fn accept(&self, receipt: &Receipt<'_>, out: &mut Vec<u8>) {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Shape<'a> {
+            status: &'static str,
+            conversation_id: &'a str,
+            message_id: &'a str,
+        }
+        write(
+            &Shape {
+                status: "accepted",
+                conversation_id: &["conv-", receipt.conversation].concat(),
+                message_id: &["msg-", receipt.message_id].concat(),
+            },
+            out,
+        );
+    }
+
+    /// The reply is what the callback would carry.
+    fn deliver(&self, answer: &Answer<'_>, receipt: &Receipt<'_>, out: &mut Vec<u8>) {
+        self.encode(answer, receipt, out);
+    }
+
     /// The seed's receiver checks the signature over `JSON.stringify` of what it parsed, so the bytes are those that this gives.
     fn encode(&self, answer: &Answer<'_>, receipt: &Receipt<'_>, out: &mut Vec<u8>) {
         #[derive(Serialize)]
@@ -82,25 +104,7 @@ impl Chat for FourthChat {
         // The metadata is written by other rules, so it takes the place of the brace.
         out.pop();
         out.extend_from_slice(br#","metadata":"#);
-        metadata(receipt.event.metadata.as_ref(), out);
+        object(receipt.event.metadata.as_ref(), out);
         out.push(b'}');
-    }
-}
-
-/// The second of a time, as the seed shows it.
-fn seconds(now_ms: u64) -> String {
-    let second = i64::try_from(now_ms / 1000).unwrap_or(i64::MAX);
-    jiff::Timestamp::from_second(second)
-        .unwrap_or(jiff::Timestamp::MAX)
-        .to_string()
-}
-
-/// The caller's metadata as JavaScript would write it, or `{}`.
-fn metadata(metadata: Option<&Json>, out: &mut Vec<u8>) {
-    let start = out.len();
-    let mut text = metadata.map_or("{}", |text| text.get()).as_bytes().to_vec();
-    if json::read(&mut text, |value| javascript::write(&value, out)).is_err() {
-        out.truncate(start);
-        out.extend_from_slice(b"{}");
     }
 }

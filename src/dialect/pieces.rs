@@ -1,6 +1,6 @@
 //! Pieces of a reply that several dialects have in common.
 
-use crate::json::Json;
+use crate::json::{self, Json, javascript};
 use crate::message::{Answer, ToolCall};
 use serde::{Serialize, Serializer};
 use std::borrow::Cow;
@@ -49,4 +49,22 @@ impl Serialize for Calls<'_> {
 /// Appends a value as JSON. Nothing that a reply is made of can fail to be written.
 pub(super) fn write(value: &impl Serialize, out: &mut Vec<u8>) {
     let _ = serde_json::to_writer(out, value);
+}
+
+/// The second of a time, in milliseconds since 1970, as the seeds show it: `2024-01-15T10:30:00Z`.
+pub(super) fn seconds(now_ms: u64) -> String {
+    let second = i64::try_from(now_ms / 1000).unwrap_or(i64::MAX);
+    jiff::Timestamp::from_second(second)
+        .unwrap_or(jiff::Timestamp::MAX)
+        .to_string()
+}
+
+/// Appends a caller's object as JavaScript would write it, or `{}`.
+pub(super) fn object(object: Option<&Json>, out: &mut Vec<u8>) {
+    let start = out.len();
+    let mut text = object.map_or("{}", |text| text.get()).as_bytes().to_vec();
+    if json::read(&mut text, |value| javascript::write(&value, out)).is_err() {
+        out.truncate(start);
+        out.extend_from_slice(b"{}");
+    }
 }

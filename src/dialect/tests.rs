@@ -1,5 +1,6 @@
 //! Golden cases of every dialect, as data, and what must hold for all of them.
 
+mod events;
 mod golden;
 mod ids;
 

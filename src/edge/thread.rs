@@ -91,7 +91,7 @@ async fn run(worker: Rc<Worker>, assigned: Arc<AtomicUsize>, mut inbox: mpsc::Re
             due = ticks.tick() => {
                 worker.cells.lag.observe(clock::nanos(due.elapsed()));
                 worker.tick(clock::now());
-                if end.is_some_and(|end| assigned.load(Relaxed) == 0 || Instant::now() >= end) {
+                if end.is_some_and(|end| is_idle(&worker, &assigned) || Instant::now() >= end) {
                     return;
                 }
             }
@@ -109,6 +109,11 @@ async fn run(worker: Rc<Worker>, assigned: Arc<AtomicUsize>, mut inbox: mpsc::Re
             },
         }
     }
+}
+
+/// Nothing is in flight: no connection, and no answer that somebody was promised.
+fn is_idle(worker: &Worker, assigned: &AtomicUsize) -> bool {
+    assigned.load(Relaxed) == 0 && !worker.is_busy()
 }
 
 fn serve(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, place: Place) {

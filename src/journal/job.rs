@@ -19,6 +19,12 @@ impl Id {
         let at = Timestamp::from_unix(&*context, now_ms / 1000, nanos);
         Self(Uuid::new_v7(at).into_bytes())
     }
+
+    /// When it was made, in milliseconds since 1970.
+    pub fn made_ms(&self) -> u64 {
+        let [a, b, c, d, e, f, ..] = self.0;
+        u64::from_be_bytes([0, 0, a, b, c, d, e, f])
+    }
 }
 
 impl fmt::Display for Id {

@@ -6,6 +6,15 @@ use simd_json::prelude::*;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
+/// Writes a whole text again. One that nests too deep to be read, which only an AI's own words inside it can make it do, stays.
+pub fn rewrite(text: &mut Vec<u8>) {
+    let mut room = text.clone();
+    let mut out = Vec::with_capacity(text.len());
+    if super::read(&mut room, |value| write(&value, &mut out)).is_ok() {
+        *text = out;
+    }
+}
+
 /// Appends the value.
 pub fn write(value: &Value<'_, '_>, out: &mut Vec<u8>) {
     if let Some(object) = value.as_object() {

@@ -32,6 +32,14 @@ pub struct Kept {
     pub expired: u64,
     /// Reads that failed.
     pub unread: u64,
+    /// Jobs of the journal, by where they stand.
+    pub jobs: [(&'static str, u64); 4],
+    /// Bytes of those that have not ended.
+    pub unfinished_bytes: u64,
+    /// How long ago the oldest of them was accepted, in milliseconds.
+    pub oldest_ms: u64,
+    /// What came of attempts to deliver.
+    pub deliveries: [(&'static str, u64); 3],
 }
 
 impl Kept {
@@ -64,6 +72,42 @@ impl Kept {
             ),
         ] {
             Family::new(out, name, help, MetricType::Gauge)?.gauge(&[], value)?;
+        }
+        let mut jobs = Family::new(
+            out,
+            "botgate_jobs",
+            "Messages that are answered later, by where they stand",
+            MetricType::Gauge,
+        )?;
+        for (state, count) in self.jobs.into_iter().filter(|(state, _)| !state.is_empty()) {
+            jobs.gauge(&[("state", state)], count)?;
+        }
+        for (name, help, value) in [
+            (
+                "botgate_jobs_unfinished_bytes",
+                "Bytes of jobs that are neither delivered nor dead",
+                self.unfinished_bytes,
+            ),
+            (
+                "botgate_jobs_oldest_seconds",
+                "Age of the oldest job that is neither delivered nor dead",
+                self.oldest_ms / 1000,
+            ),
+        ] {
+            Family::new(out, name, help, MetricType::Gauge)?.gauge(&[], value)?;
+        }
+        let mut deliveries = Family::new(
+            out,
+            "botgate_deliveries",
+            "Attempts to deliver an answer, by what came of them",
+            MetricType::Counter,
+        )?;
+        for (outcome, count) in self
+            .deliveries
+            .into_iter()
+            .filter(|(word, _)| !word.is_empty())
+        {
+            deliveries.counter(&[("outcome", outcome)], count)?;
         }
         for (name, help, value) in [
             (

@@ -5,6 +5,7 @@ mod pages;
 use super::{REASONS, Reject, error_body, fault_face};
 use crate::client::{Cause, Deadline, Sent, UpstreamError};
 use crate::gate::Fault;
+use crate::guard;
 use crate::message::{self, Outcome, Refusal};
 use crate::signature::Failure;
 use crate::{dialect, upstream};
@@ -43,6 +44,7 @@ fn rejects() -> Vec<(Reject, u16, &'static str, &'static str)> {
         (TurnTimeout, 504, "upstream_timeout", "conversation_timeout"),
         (Budget, 402, "budget_exceeded", "budget"),
         (State, 503, "overloaded", "state"),
+        (Unkept, 503, "overloaded", "journal"),
         (
             Unsupported(upstream::Unsupported("No sound".to_owned())),
             400,
@@ -64,6 +66,12 @@ fn rejects() -> Vec<(Reject, u16, &'static str, &'static str)> {
         (exchange(Cause::Busy), 503, "overloaded", "upstream_queue"),
         (
             exchange(Cause::Connect(broken())),
+            502,
+            "upstream_unreachable",
+            "upstream_unreachable",
+        ),
+        (
+            exchange(Cause::Refused(Box::new(guard::Refused::example()))),
             502,
             "upstream_unreachable",
             "upstream_unreachable",
@@ -205,9 +213,8 @@ fn every_refusal_keeps_its_face() {
             "{reject:?}"
         );
         let waits = match reason {
-            "buffer_full" | "duplicate" | "upstream_queue" | "conversation_full" | "state" => {
-                Some(1)
-            }
+            "buffer_full" | "duplicate" | "upstream_queue" | "conversation_full" | "state"
+            | "journal" => Some(1),
             _ => None,
         };
         assert_eq!(face.retry_after, waits, "{reject:?}");

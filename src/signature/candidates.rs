@@ -96,6 +96,15 @@ impl Layout {
         one_pair(value, pair_sep, key)?.ok_or(Failure::MalformedTimestamp)
     }
 
+    /// What stands between two signatures of one header.
+    pub(super) fn between(&self) -> &str {
+        match self {
+            Self::List { item_sep, .. } => item_sep,
+            Self::Kv { pair_sep, .. } => pair_sep,
+            Self::Plain { .. } | Self::Auth { .. } => ",",
+        }
+    }
+
     /// How a sender writes it.
     pub(super) fn write(&self, signature: &str, timestamp: Option<(&str, &str)>) -> String {
         let first = |words: &[String]| words.first().cloned().unwrap_or_default();

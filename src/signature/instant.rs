@@ -24,6 +24,13 @@ impl Unix {
         self.0
     }
 
+    /// Its second as RFC 3339 writes it, in UTC: `2024-01-15T10:30:00Z`.
+    pub fn iso(self) -> String {
+        jiff::Timestamp::from_second(self.seconds())
+            .unwrap_or_default()
+            .to_string()
+    }
+
     /// Whole seconds since 1970.
     pub fn seconds(self) -> i64 {
         self.0.div_euclid(1000)
@@ -72,9 +79,7 @@ impl TimeUnit {
         match self {
             Self::S => now.seconds().to_string(),
             Self::Ms => now.millis().to_string(),
-            Self::Iso8601 => jiff::Timestamp::from_second(now.seconds())
-                .unwrap_or_default()
-                .to_string(),
+            Self::Iso8601 => now.iso(),
         }
     }
 }

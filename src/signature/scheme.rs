@@ -8,7 +8,7 @@ use super::form;
 use super::head::{Head, only, only_text};
 use super::id::IdSource;
 use super::instant::Unix;
-use super::key::Key;
+use super::key::{Key, Material};
 use super::table::{Algorithm, HandshakeKind, TimeUnit};
 use super::template::{Piece, Template};
 use super::written::Spelling;
@@ -157,6 +157,14 @@ impl Scheme {
     /// The secret that is derived for this id, as its sender is given it: the newest one. For `sign` alone.
     pub fn derived_secret(&self, id: &str) -> Option<Secret> {
         self.keys.first()?.derived(id)
+    }
+
+    /// The first secret of this id, where the scheme shows it as it is: what proves the other side to the sender in turn.
+    pub fn token(&self, id: &str) -> Option<Secret> {
+        match &*self.keys.first()?.of(id) {
+            Material::Token { text, .. } => Some(text.clone()),
+            Material::Mac(_) | Material::Public(_) => None,
+        }
     }
 
     /// The keys that still count, with their indexes.

@@ -124,6 +124,59 @@ impl Scheme {
         Ok(signed)
     }
 
+    /// Signs a body with every secret that counts, newest first, so that whoever holds one of them can check it: what a sender
+    /// sends while one secret is replaced by another. Signatures stand side by side, parted by blanks in a list of versioned
+    /// ones and by commas elsewhere. For schemes whose signature is made of body, id and time alone, and stands in a header.
+    ///
+    /// # Errors
+    /// A scheme of another sort.
+    pub fn sign_with_all(
+        &self,
+        id: &str,
+        now: Unix,
+        body: &Bytes,
+    ) -> Result<Vec<(HeaderName, String)>, CannotSign> {
+        let headers = HeaderMap::new();
+        let head = Head {
+            method: &Method::POST,
+            path: "/",
+            query: None,
+            headers: &headers,
+        };
+        let timestamp = self.timestamp.as_ref();
+        let time = timestamp.map(|timestamp| timestamp.unit.write(now));
+        let facts = Facts {
+            timestamp: time.as_deref().unwrap_or_default(),
+            id: id.as_bytes(),
+            frames: std::slice::from_ref(body),
+            ..self.facts(&head)
+        };
+        let mut added = Vec::with_capacity(3);
+        if let Some(IdSource::Header(name)) = &self.id {
+            added.push((name.clone(), id.to_owned()));
+        }
+        let place = timestamp.map(|timestamp| &timestamp.place);
+        if let (Some(TimestampPlace::Header(name)), Some(time)) = (place, &time) {
+            added.push((name.clone(), time.clone()));
+        }
+        let Place::Header { name, layout } = &self.place else {
+            return Err(CannotSign::Lacks(Failure::MissingHeader));
+        };
+        let mut signatures = Vec::with_capacity(self.keys.len());
+        for (_, key) in self.live_keys(now) {
+            let key = key.of("");
+            let Material::Mac(key) = &*key else {
+                return Err(CannotSign::Asymmetric);
+            };
+            let mut mac = hmac::Context::with_key(key);
+            self.write_all(&facts, &mut |bytes: &[u8]| mac.update(bytes))?;
+            let text = self.spelling.write(mac.sign().as_ref());
+            signatures.push(layout.write(&text, None));
+        }
+        added.push((name.clone(), signatures.join(layout.between())));
+        Ok(added)
+    }
+
     /// The body with the time and the words that the signature is made of, where they stand in it.
     fn filled(&self, body: &[u8], time: &str) -> Result<Option<Vec<u8>>, CannotSign> {
         let time_path = self.timestamp_field();

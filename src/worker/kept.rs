@@ -8,7 +8,19 @@ use crate::metrics::Kept as Figures;
 use crate::store::Store;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
+
+/// What came of attempts to deliver, since the start.
+#[derive(Debug, Default)]
+pub struct Deliveries {
+    /// The receiver has it.
+    pub delivered: AtomicU64,
+    /// It is tried again.
+    pub failed: AtomicU64,
+    /// It was given up.
+    pub dead: AtomicU64,
+}
 
 /// The store and what is kept in it. There only where some bot keeps anything.
 #[derive(Debug)]
@@ -19,6 +31,8 @@ pub struct Kept {
     pub budgets: Arc<Budgets>,
     /// Answers that come later.
     pub journal: Arc<Journal>,
+    /// What came of attempts to deliver them.
+    pub deliveries: Deliveries,
     store: Arc<Store>,
 }
 
@@ -34,6 +48,7 @@ impl Kept {
             conversations: Conversations::new(store.clone()),
             budgets: Budgets::new(store.clone()),
             journal: Arc::new(journal),
+            deliveries: Deliveries::default(),
             store,
         })
     }
@@ -65,6 +80,20 @@ impl Kept {
             lost: store.lost,
             expired: store.expired,
             unread: store.unread,
+            jobs: self
+                .journal
+                .tallies()
+                .map(|(state, tally)| (state.word(), tally.jobs)),
+            unfinished_bytes: self.journal.unfinished().bytes,
+            oldest_ms: self
+                .journal
+                .oldest_ms()
+                .map_or(0, |oldest| clock::unix_ms().saturating_sub(oldest)),
+            deliveries: [
+                ("delivered", self.deliveries.delivered.load(Relaxed)),
+                ("failed", self.deliveries.failed.load(Relaxed)),
+                ("dead", self.deliveries.dead.load(Relaxed)),
+            ],
         }
     }
 }

@@ -22,17 +22,10 @@ fn a_key_whose_feature_is_not_there_is_unknown() {
     let cases = [
         (0, "https = [\"127.0.0.1:0\"]", "https"),
         (0, "tls = []", "tls"),
-        (2, "callback = { url = \"http://127.0.0.1:1\" }", "callback"),
-        (2, "reply = { mode = \"auto\" }", "callback"),
         (
             2,
             "limit = { rate = \"1/s\", outage = \"share\" }",
             "outage",
-        ),
-        (
-            2,
-            "[[subscribers]]\nurl = \"http://127.0.0.1:1\"",
-            "subscribers",
         ),
         (2, "[state]\nstore = \"redis\"", "state"),
         (

@@ -12,7 +12,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// What is provoked elsewhere or nowhere: no dialect is known yet, nobody reads the answer, or these bots never come to it.
-const ELSEWHERE: [&str; 8] = [
+const ELSEWHERE: [&str; 9] = [
     "caller_gone",
     "head_timeout",
     "head_too_large",
@@ -24,6 +24,7 @@ const ELSEWHERE: [&str; 8] = [
     "answer_broken",
     // The disk's.
     "state",
+    "journal",
 ];
 
 /// The refusals of one Botgate, each looked at as its caller sees it and then looked up in the log.

@@ -24,7 +24,7 @@ const FLOORS: [&[&str]; 6] = [
         "placeholder",
         "witness",
     ],
-    &["access_log", "client", "store"],
+    &["access_log", "client", "guard", "store"],
     &[
         "limit",
         "duplicates",
@@ -33,13 +33,14 @@ const FLOORS: [&[&str]; 6] = [
         "conversation",
         "budget",
         "balance",
+        "callback",
         "journal",
     ],
     &[
         "reject", "head", "receive", "charge", "reply", "forward", "trace", "bot", "worker",
         "line", "converse", "talk", "speech", "origin",
     ],
-    &["edge", "admin"],
+    &["edge", "courier", "admin"],
     &["config", "app", "cli", "main", "lib"],
 ];
 

@@ -11,6 +11,10 @@ const ADVICE: &[(&str, &str)] = &[
         "nobody listens there: start the backend, or correct host and port in `url` under [upstreams.NAME]",
     ),
     (
+        "address_refused",
+        "the host has an address that is not public: if that is meant, list it in `allow` as the error shows",
+    ),
+    (
         "connect",
         "no connection within `timeout.connect`: a firewall on the way, a wrong address in `url` under [upstreams.NAME], or a slow name server",
     ),

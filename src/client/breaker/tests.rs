@@ -3,6 +3,7 @@
 use super::{Breaker, FAILURES, Health, OPEN, OPEN_MAX, Pass, Position};
 use crate::client::{Cause, Deadline, Sent, UpstreamError};
 use crate::clock;
+use crate::guard::Refused;
 use http::StatusCode;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
@@ -152,6 +153,10 @@ fn what_counts_against_an_upstream() {
     }
     for (cause, health) in [
         (Cause::Busy, Health::Unknown),
+        (
+            Cause::Refused(Box::new(Refused::example())),
+            Health::Unknown,
+        ),
         (Cause::Deadline(Deadline::Left), Health::Unknown),
         (Cause::Deadline(Deadline::Connect), Health::Ill),
         (Cause::Deadline(Deadline::Total), Health::Ill),

@@ -1,9 +1,12 @@
 //! The pool under its cap: who gets which connection, who waits how long, and what is never used again.
 
+mod guarded;
+
 use super::{Pool, Up};
 use crate::client::stream::Stream;
 use crate::client::{Cause, Deadline, Schedule, Target, Timeouts, WORDS};
 use crate::clock;
+use crate::guard::Guard;
 use crate::metrics::Metrics;
 use crate::timers::Timers;
 use std::future::poll_fn;
@@ -24,6 +27,11 @@ struct House {
 
 impl House {
     async fn new(cap: usize) -> Self {
+        Self::guarded(cap, "127.0.0.1", None).await
+    }
+
+    /// One whose pool is given `host` for its backend and this guard.
+    async fn guarded(cap: usize, host: &str, guard: Option<Guard>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let long = Duration::from_secs(3600);
         let timeouts = Timeouts {
@@ -33,9 +41,10 @@ impl House {
             total: 2 * long,
         };
         let target = Target {
-            host: "127.0.0.1".to_owned(),
+            host: host.to_owned(),
             port: listener.local_addr().unwrap().port(),
             tls: None,
+            guard,
             max_connections: cap,
             timeouts,
         };

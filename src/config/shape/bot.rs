@@ -1,6 +1,6 @@
 //! How `[bots.ID]` is written.
 
-use super::{Limit, OneOrMany};
+use super::{Callback, Limit, OneOrMany};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -57,6 +57,9 @@ pub(crate) struct Bot {
     /// How it answers.
     #[schemars(example = json!({ "mode": "sync" }))]
     pub(crate) reply: Option<Reply>,
+    /// Where its answers go that come later.
+    #[schemars(example = json!({ "url": "https://crm.example/botgate" }))]
+    pub(crate) callback: Option<Callback>,
     /// The pages that may call from a browser, as origins; ["*"]: all.
     #[schemars(length(min = 1, max = 64), example = ["https://chat.example"])]
     pub(crate) cors: Option<Vec<String>>,
@@ -172,10 +175,19 @@ pub(crate) enum Per {
 }
 
 /// How a bot answers.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Reply {
-    /// "sync": the answer is the response.
-    #[schemars(required, example = &"sync")]
+    /// "sync": the answer is the response. "callback": it comes later. "auto": whichever is sooner.
+    #[schemars(example = &"auto", extend("enum" = ["sync", "callback", "auto"]))]
     pub(crate) mode: Option<String>,
+    /// How long "auto" waits with its response.
+    #[schemars(example = &"25s", extend("default" = "25s"))]
+    pub(crate) within: Option<String>,
+    /// For how long an AI that fails is asked again where the answer may come later.
+    #[schemars(example = &"15m", extend("default" = "15m"))]
+    pub(crate) answer_within: Option<String>,
+    /// What is said when there is no answer by then.
+    #[schemars(example = &"Sorry, I cannot answer now.")]
+    pub(crate) failure_text: Option<String>,
 }

@@ -9,7 +9,7 @@ use crate::upstream::Codec;
 use http::header::{self, HeaderName};
 
 /// Headers that belong to one connection, frame a message or name a request: they are ours to write.
-const OURS: [HeaderName; 11] = [
+pub(crate) const OURS: [HeaderName; 11] = [
     header::CONNECTION,
     header::CONTENT_LENGTH,
     header::EXPECT,

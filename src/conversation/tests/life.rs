@@ -207,3 +207,34 @@ fn what_makes_no_sense_on_disk_is_as_if_it_were_not_there() {
         );
     }
 }
+
+#[test]
+fn the_id_that_was_told_before_the_turn_is_the_one_it_goes_on_under() {
+    let house = House::new();
+    let name = |now_ms| house.conversations.name(user(0), POLICY, now_ms).unwrap();
+    let told = name(1);
+    assert_eq!(name(1), told, "kept though nothing was said");
+    let held = house.held(POLICY, 1);
+    assert_eq!(held.id().as_bytes(), told);
+    assert_eq!(name(1), told, "and while somebody holds it");
+    assert_eq!(
+        house.conversations.counts().waiting,
+        0,
+        "nobody queues for that"
+    );
+    say(held, "a", 1);
+    assert_eq!(name(TTL), told);
+    let next = name(TTL + 1);
+    assert_ne!(next, told, "a new life");
+
+    // Nothing was said in the new one, so only who was told its id knows it after a restart.
+    let house = house.restart();
+    let mut held = house.held(POLICY, TTL + 2);
+    assert_ne!(held.id().as_bytes(), next);
+    held.adopt(next);
+    assert_eq!(held.id().as_bytes(), next);
+    say(held, "b", TTL + 2);
+    let mut held = house.restart().held(POLICY, TTL + 3);
+    held.adopt(told);
+    assert_eq!(held.id().as_bytes(), next, "what has gone on keeps its own");
+}

@@ -1,10 +1,10 @@
-//! The golden cases: `tests/fixtures/dialects/<dialect>/{in,bad,out}.txt`.
+//! The golden cases: `tests/fixtures/dialects/<dialect>/{in,bad,out,later}.txt`.
 //!
 //! A case is `=== title`, then parts that begin with `--- part`. `BOTGATE_BLESS=1` writes the last part again.
 
 use super::{chats, decode};
-use crate::dialect::{Chat, Format, Receipt};
-use crate::json::Json;
+use crate::dialect::{Chat, Dialect, Format, Receipt};
+use crate::json::{Json, javascript};
 use crate::message::{Answer, Attachment, Event, File, Part, Role, ToolCall, Turn, Usage, User};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -12,7 +12,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-/// As many as each dialect must have of each kind.
+/// As many as each dialect must have of each kind; of `later` a fifth.
 const ENOUGH: usize = 15;
 
 /// A title, and parts with their names.
@@ -60,25 +60,26 @@ fn cases(text: &str) -> Vec<Case> {
     cases
 }
 
+fn file(dialect: &Dialect, kind: &str) -> PathBuf {
+    let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/dialects");
+    [fixtures, dialect.name, &format!("{kind}.txt")]
+        .iter()
+        .collect()
+}
+
 /// Each case's last part is what `found` says, in a part of that name.
 fn hold(kind: &str, part: &str, found: impl Fn(&dyn Chat, &Case) -> String) {
     let mut differing = Vec::new();
     for (dialect, chat) in chats() {
-        let path: PathBuf = [
-            env!("CARGO_MANIFEST_DIR"),
-            "tests/fixtures/dialects",
-            dialect.name,
-        ]
-        .iter()
-        .collect();
-        let path = path.join(format!("{kind}.txt"));
+        let path = file(dialect, kind);
         let text = std::fs::read_to_string(&path).unwrap_or_default();
         let cases = cases(&text);
         let mut titles: Vec<_> = cases.iter().map(|case| &case.title).collect();
         titles.sort();
         titles.dedup();
+        let enough = if kind == "later" { ENOUGH / 5 } else { ENOUGH };
         assert!(
-            titles.len() >= ENOUGH,
+            titles.len() >= enough,
             "{}: {} cases",
             path.display(),
             titles.len()
@@ -127,44 +128,93 @@ fn every_malformed_message_is_refused_as_written() {
 #[test]
 fn every_answer_is_written_as_shown() {
     hold("out", "reply", |chat, case| {
-        let text = case.part("answer").expect("an answer");
-        let answer: Value = serde_json::from_str(text).unwrap();
-        let (format, mut body) = case
-            .request()
-            .map(|(format, body)| (format, body.to_vec()))
-            .expect("a request");
-        let event = chat.decode(format, &mut body).unwrap();
-        let number = |name: &str| answer[name].as_u64().unwrap_or(0);
-        let receipt = Receipt {
-            bot: "your-connection-id",
-            event: &event,
-            conversation: answer["conversation"]
-                .as_str()
-                .unwrap_or("0123456789abcdef"),
-            message_id: "00ff00ff00ff00ff",
-            now_ms: 1_705_314_600_000 + number("now_ms"),
-            latency_ms: number("latency_ms"),
-            micro_cents: number("micro_cents"),
-            xml: answer["xml"] == true,
-        };
-        let mut out = b"before".to_vec();
-        let mut answer = answered(&answer);
-        let Whole { metadata } = serde_json::from_str(text).unwrap();
-        answer.metadata = metadata;
-        chat.encode(&answer, &receipt, &mut out);
-        let reply = String::from_utf8(out).unwrap();
-        let reply = reply.strip_prefix("before").unwrap();
-        if !receipt.xml {
-            let value: Result<Value, _> = serde_json::from_str(reply);
-            let value = value.unwrap_or_else(|error| panic!("{reply} {error}"));
-            if let Some(seed) = case.part("seed") {
-                let seed = serde_json::from_str(seed).unwrap();
-                assert!(holds(&value, &seed), "{} {reply}", case.title);
+        answer_to(chat, case, |answer, receipt| {
+            let reply = written(|out| chat.encode(answer, receipt, out));
+            if !receipt.xml {
+                fits_seed(case, &reply);
+                assert_eq!(chat.content_type(receipt), "application/json");
             }
-            assert_eq!(chat.content_type(&receipt), "application/json");
-        }
-        reply.to_owned()
+            reply
+        })
     });
+}
+
+#[test]
+fn every_answer_that_comes_later_is_written_as_shown() {
+    hold("later", "later", |chat, case| {
+        answer_to(chat, case, |answer, receipt| {
+            let accepted = written(|out| chat.accept(receipt, out));
+            let delivered = written(|out| chat.deliver(answer, receipt, out));
+            fits_seed(case, &delivered);
+            format!("{accepted}\n{delivered}")
+        })
+    });
+}
+
+#[test]
+fn a_callback_is_what_javascript_would_write_after_reading_it() {
+    for (dialect, chat) in chats() {
+        for kind in ["out", "later"] {
+            for case in cases(&std::fs::read_to_string(file(dialect, kind)).unwrap()) {
+                let body = answer_to(chat, &case, |answer, receipt| {
+                    written(|out| chat.deliver(answer, receipt, out))
+                });
+                let mut again = body.clone().into_bytes();
+                javascript::rewrite(&mut again);
+                assert_eq!(String::from_utf8(again).unwrap(), body, "{}", case.title);
+            }
+        }
+    }
+}
+
+/// What is appended to a text that stands there already.
+fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
+    let mut out = b"before".to_vec();
+    write(&mut out);
+    let text = String::from_utf8(out).unwrap();
+    text.strip_prefix("before").unwrap().to_owned()
+}
+
+/// The text is JSON and holds what the seed shows, where the case has it.
+fn fits_seed(case: &Case, text: &str) {
+    let value: Result<Value, _> = serde_json::from_str(text);
+    let value = value.unwrap_or_else(|error| panic!("{text} {error}"));
+    if let Some(seed) = case.part("seed") {
+        let seed = serde_json::from_str(seed).unwrap();
+        assert!(holds(&value, &seed), "{} {text}", case.title);
+    }
+}
+
+/// The answer that a case describes, and what it answers.
+fn answer_to<T>(
+    chat: &dyn Chat,
+    case: &Case,
+    see: impl FnOnce(&Answer<'_>, &Receipt<'_>) -> T,
+) -> T {
+    let text = case.part("answer").expect("an answer");
+    let answer: Value = serde_json::from_str(text).unwrap();
+    let (format, mut body) = case
+        .request()
+        .map(|(format, body)| (format, body.to_vec()))
+        .expect("a request");
+    let event = chat.decode(format, &mut body).unwrap();
+    let number = |name: &str| answer[name].as_u64().unwrap_or(0);
+    let receipt = Receipt {
+        bot: "your-connection-id",
+        event: &event,
+        conversation: answer["conversation"]
+            .as_str()
+            .unwrap_or("0123456789abcdef"),
+        message_id: "00ff00ff00ff00ff",
+        now_ms: 1_705_314_600_000 + number("now_ms"),
+        latency_ms: number("latency_ms"),
+        micro_cents: number("micro_cents"),
+        xml: answer["xml"] == true,
+    };
+    let mut answer = answered(&answer);
+    let Whole { metadata } = serde_json::from_str(text).unwrap();
+    answer.metadata = metadata;
+    see(&answer, &receipt)
 }
 
 /// Whether a value is the one that a seed shows; an object may hold more.

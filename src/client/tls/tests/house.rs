@@ -80,6 +80,7 @@ impl House {
             host: "127.0.0.1".to_owned(),
             port: listener.local_addr().unwrap().port(),
             tls: Some(tls),
+            guard: None,
             max_connections: 4,
             timeouts: Timeouts {
                 connect: long,

@@ -1,10 +1,10 @@
-//! Who may listen on the way to an upstream: plain HTTP only where the way is one's own, certificates only where they are checked.
+//! Who may listen on the way to an upstream or a receiver: plain HTTP only where the way is one's own, certificates only where they
+//! are checked.
 
-use super::super::kinds::shown;
-use super::super::reading::Reading;
-use super::super::shape;
-use super::super::url::Backend;
-use super::super::values::Wrong;
+use super::kinds::shown;
+use super::reading::Reading;
+use super::url::Backend;
+use super::values::Wrong;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::io::Read as _;
@@ -17,13 +17,14 @@ const LARGEST: u64 = 1024 * 1024;
 const PRIVATE_ENDS: [&str; 3] = [".localhost", ".local", ".internal"];
 
 /// Notes what does not go together: TLS and what is said about it, plain HTTP and a public address.
-pub(super) fn check(
+pub(crate) fn check(
     reading: &mut Reading<'_>,
     path: &str,
-    written: &shape::Upstream,
+    allow_http: Option<bool>,
+    has_ca: bool,
     backend: &Backend,
 ) {
-    let allowed = written.allow_http == Some(true);
+    let allowed = allow_http == Some(true);
     if backend.tls {
         if allowed {
             reading.error(
@@ -37,7 +38,7 @@ pub(super) fn check(
         }
         return;
     }
-    if written.ca.is_some() {
+    if has_ca {
         reading.error(
             &format!("{path}.ca"),
             format!(
@@ -83,7 +84,7 @@ fn is_near(host: &str) -> bool {
 }
 
 /// The text of the file that `ca` names: certificates in PEM.
-pub(super) fn ca(reading: &mut Reading<'_>, path: &str, written: Option<&str>) -> Option<String> {
+pub(crate) fn ca(reading: &mut Reading<'_>, path: &str, written: Option<&str>) -> Option<String> {
     let path = format!("{path}.ca");
     let file = reading.file(written?);
     reading.value(&path, written, |_| {
@@ -111,7 +112,7 @@ fn read(file: &Path) -> Result<String, Wrong> {
     if text.len() as u64 > LARGEST {
         return Err(Wrong::new(
             "over 1 MiB of certificates",
-            "name a file with only those that the upstream needs",
+            "name a file with only those that are needed here",
         ));
     }
     Ok(text)

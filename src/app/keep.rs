@@ -1,0 +1,55 @@
+//! What is there only where something is kept or leaves later: the store, and the courier.
+
+use crate::bot::Registry;
+use crate::callback;
+use crate::config::{self, Mode, Settings};
+use crate::courier;
+use crate::journal::JournalError;
+use crate::worker::{Kept, Shared};
+use std::io;
+use std::sync::Arc;
+
+/// Opens the store, once some bot keeps anything: one that keeps nothing needs no folder.
+pub(super) fn keep(shared: &Shared, settings: &Settings) -> Result<(), JournalError> {
+    let keeps = |bot: &config::Bot| bot.conversation.is_some() || bot.budget.is_some();
+    let wanted = answers_later(settings) || settings.bots.iter().any(keeps);
+    if shared.kept.get().is_none() && wanted {
+        let kept = Kept::open(&settings.state.path)?;
+        let _ = shared.kept.set(kept);
+    }
+    Ok(())
+}
+
+/// Whether anything leaves Botgate of its own accord.
+fn answers_later(settings: &Settings) -> bool {
+    let later = |bot: &config::Bot| bot.reply.mode != Mode::Sync;
+    !settings.subscribers.is_empty() || settings.bots.iter().any(later)
+}
+
+/// How many sockets to receivers there may be.
+pub(super) fn sockets(settings: &Settings) -> usize {
+    let bots = settings.bots.iter();
+    let bots = bots.filter(|bot| bot.callback.is_some()).count();
+    let receivers = bots + settings.subscribers.len();
+    (receivers * callback::SOCKETS).min(courier::DELIVERIES)
+}
+
+/// Who shares the upstreams' connections: the workers, and the courier where there is one from the start.
+pub(super) fn sharers(settings: &Settings, workers: usize) -> usize {
+    workers + usize::from(answers_later(settings))
+}
+
+/// Starts the courier, where answers come later or some are left from before.
+pub(super) fn courier(
+    shared: &Arc<Shared>,
+    registry: &Arc<Registry>,
+    settings: &Settings,
+    workers: usize,
+) -> io::Result<Option<courier::Handle>> {
+    let kept = shared.kept.get();
+    let left = kept.is_some_and(|kept| kept.journal.unfinished().jobs > 0);
+    if kept.is_none() || !(left || answers_later(settings)) {
+        return Ok(None);
+    }
+    courier::start(shared.clone(), registry.clone(), workers).map(Some)
+}

@@ -1,0 +1,103 @@
+//! `[bots.ID.callback]`, and what `[[subscribers]]` has in common with it: where it is and how it is spoken to.
+
+mod auth;
+mod headers;
+mod sign;
+
+use super::kinds::shown;
+use super::reading::Reading;
+use super::values::{self, Wrong};
+use super::{Auth, Callback, server, shape, trust, url};
+use crate::secret::Secret;
+use crate::signature::Verifier;
+use http::header::AUTHORIZATION;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long one attempt may take unless the file says otherwise (seed 002).
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest that it may be given: the place of a receiver that never answers is taken for as long.
+const TIMEOUT_MAX: Duration = Duration::from_secs(5 * 60);
+/// How long after each failed attempt the next one follows unless the file says otherwise (seed 002).
+const RETRIES: [Duration; 3] = [
+    Duration::from_secs(30),
+    Duration::from_secs(120),
+    Duration::from_secs(600),
+];
+
+/// The secret that a receiver may be shown because the bot's callers show it.
+pub(crate) enum Own {
+    /// This dialect knows of no such thing.
+    Unknown,
+    /// AI Butler's, where callers prove themselves by another scheme.
+    Hidden,
+    /// AI Butler's; nothing where it could not be read.
+    Shown(Option<Arc<Verifier>>),
+}
+
+/// Reads the table at `at`. `secret` is a subscriber's short word for a signature. Nothing when the URL is missing or wrong,
+/// which is noted.
+pub(crate) fn callback(
+    reading: &mut Reading<'_>,
+    at: &str,
+    written: &shape::Callback,
+    secret: Option<&str>,
+    own: &Own,
+) -> Option<Callback> {
+    let url_at = format!("{at}.url");
+    if written.url.as_deref().is_some_and(url::may_hold_secret) {
+        reading.blot(&url_at);
+    }
+    let headers = headers::headers(reading, at, written.headers.as_ref());
+    let has_field = headers
+        .iter()
+        .any(|(name, _)| name.eq_ignore_ascii_case(AUTHORIZATION.as_str()));
+    let auth = auth::auth(reading, at, written.auth.as_ref(), own, has_field);
+    let sign = sign::sign(reading, at, written.sign.as_ref(), secret);
+    let open = sign.is_none() && matches!(auth, Some(Auth::None)) && !has_field;
+    let meant = written.sign.is_some() || secret.is_some();
+    if open && !meant && reading.is_sound(at) {
+        reading.warning(
+            at,
+            format!("`{}` is neither signed nor authorised: its receiver cannot tell who has sent it", shown(at)),
+            "add sign = { scheme = \"hmac\", secret = \"${env:CALLBACK_SECRET}\" }, or scheme = \"none\" if you mean it",
+        );
+    }
+    let timeout = reading.value(
+        &format!("{at}.timeout"),
+        written.timeout.as_deref(),
+        |text| match values::duration(text)? {
+            long if long > TIMEOUT_MAX => Err(Wrong::new(
+                "too long for one attempt",
+                "write at most \"5m\"",
+            )),
+            timeout => Ok(timeout),
+        },
+    );
+    let retries = written.retries.as_deref().map(|steps| {
+        let path = format!("{at}.retries");
+        reading.values(&path, steps, values::duration)
+    });
+    let networks = written.allow.as_deref().unwrap_or_default();
+    let allow = reading.values(&format!("{at}.allow"), networks, server::network);
+    let ca = trust::ca(reading, at, written.ca.as_deref());
+    let place = reading.value(&url_at, written.url.as_deref(), |text| {
+        url::backend(text, true)
+    })?;
+    let has_ca = written.ca.is_some();
+    trust::check(reading, at, written.allow_http, has_ca, &place);
+    Some(Callback {
+        tls: place.tls,
+        ca,
+        path: Secret::new(&place.whole_path()),
+        authority: place.authority,
+        host: place.host,
+        port: place.port,
+        headers,
+        auth: auth?,
+        sign,
+        timeout: timeout.unwrap_or(TIMEOUT),
+        retries: retries.unwrap_or_else(|| RETRIES.to_vec()),
+        allow,
+    })
+}

@@ -1,0 +1,322 @@
+//! A message that is answered whether or not its caller waits: asked, remembered once its answer is safe, tried again, given up.
+
+use super::envelope::Envelope;
+use super::turn::{by, key, sticky, turn};
+use crate::bot::{Later, Talk, Way};
+use crate::clock;
+use crate::conversation::Held;
+use crate::dialect::{Chat, Receipt};
+use crate::journal::{Attempt, Id, Journal, JournalError, Phases, Stage, Step, Then};
+use crate::message::{Answer, Event, Fault, Outcome, Role, Turn};
+use crate::money::MicroCents;
+use crate::reject::Reject;
+use crate::talk::{Question, Spoken, ask, candidates};
+use crate::trace::Trace;
+use crate::worker::{View, Worker};
+use bytes::Bytes;
+use http::HeaderMap;
+use serde_json::value::RawValue;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// After how long an AI that failed is asked again; each further failure doubles it, and chance takes up to half of it off.
+pub const AGAIN: Duration = Duration::from_secs(1);
+/// The longest that it is left alone, unless it says itself for how long.
+pub const AGAIN_MOST: Duration = Duration::from_secs(60);
+/// After how long the disk is asked again to take what it did not.
+const DISK: Duration = Duration::from_secs(1);
+
+/// A message, and who serves it.
+#[derive(Debug)]
+pub struct Errand {
+    /// Who serves it.
+    pub worker: Rc<Worker>,
+    /// The configuration that it is served under.
+    pub view: Rc<View>,
+    /// Its bot's place among all.
+    pub index: usize,
+    /// The bot's id that it was sent to.
+    pub bot: Box<str>,
+    /// What was said.
+    pub envelope: Envelope,
+    /// When it came, in milliseconds since 1970.
+    pub came_ms: u64,
+}
+
+/// An answer in the two forms that it may leave in.
+#[derive(Debug)]
+pub(super) struct Bodies {
+    /// As the response, and its content type.
+    pub(super) reply: (Bytes, &'static str),
+    /// To the callback.
+    pub(super) callback: Arc<[u8]>,
+}
+
+impl Errand {
+    fn talk(&self) -> Result<(&Talk, &Later), Reject> {
+        let bot = self.view.registry.bots().get(self.index);
+        match bot.map(|bot| &bot.way) {
+            Some(Way::Chat(talk)) => talk.later.as_ref().map(|later| (&**talk, later)),
+            _ => None,
+        }
+        .ok_or(Reject::NotFound)
+    }
+
+    /// Answers a job that was taken, and takes its next step: it is answered, put off or given up. `tried`: how often before.
+    ///
+    /// # Errors
+    /// The journal does not know the job like that.
+    pub async fn finish(&self, journal: &Journal, id: Id, tried: u32) -> Result<(), JournalError> {
+        let mut kept = Ok(());
+        let said = self
+            .run(None, false, async |bodies| {
+                let answer = bodies.callback;
+                let step = || journal.answered(id, answer.clone(), clock::unix_ms());
+                kept = insist(step).await;
+                kept.is_ok()
+            })
+            .await;
+        match said {
+            Ok(()) => kept,
+            Err(reject) => self.failed(journal, id, tried, &reject).await,
+        }
+    }
+
+    /// Asks. `hand_over` gets the answer and says whether it is safe; only then it is remembered. `by` is when the answer must be
+    /// there, the turn included; without one it has the first AI's total, once it has its turn. `xml`: as [`Receipt::xml`].
+    pub(super) async fn run(
+        &self,
+        by_when: Option<u64>,
+        xml: bool,
+        hand_over: impl AsyncFnOnce(Bodies) -> bool,
+    ) -> Result<(), Reject> {
+        let (talk, _) = self.talk()?;
+        let (worker, view, id) = (&self.worker, &self.view, &*self.bot);
+        let mut trace = Trace::errand(worker, view, self.index);
+        let mut room = worker.room();
+        room.extend_from_slice(&self.envelope.body);
+        let event = talk.chat.decode(self.envelope.format, &mut room);
+        let event = event.map_err(Reject::Malformed)?;
+        let timer = Rc::new(worker.timers.timer());
+        let key = key(id, &event);
+        let candidates = candidates(talk, sticky(id, &event, &key, trace.start));
+        let kept = worker.shared.kept.get();
+        let mut held = match (talk.conversation, kept, key) {
+            (Some(policy), Some(kept), Some(key)) => {
+                let now_ms = clock::unix_ms();
+                let limit = by_when.unwrap_or(u64::MAX);
+                let turn = turn(&timer, &kept.conversations, key, policy, limit, now_ms);
+                let mut held = turn.await?;
+                held.adopt(self.envelope.conversation);
+                Some(held)
+            }
+            _ => None,
+        };
+        let conversation = self.conversation(held.as_ref(), &event).to_owned();
+        let (answer, micro_cents) = {
+            let history: Vec<Turn<'_>> = held.iter().flat_map(Held::history).collect();
+            let question = Question {
+                worker,
+                view,
+                talk,
+                timer: &timer,
+                bot: id,
+                event: &event,
+                conversation: talk.chat.keeps_history().then_some(&conversation),
+                history: &history,
+                by: by_when.unwrap_or_else(|| by(view, &candidates, clock::now())),
+            };
+            let spoken = ask(&question, &candidates, &mut trace, &mut HeaderMap::new()).await?;
+            match spoken {
+                Spoken::Whole(answer, micro_cents) => (answer, micro_cents),
+                // A bot that streams answers at once: the configuration sees to it.
+                Spoken::Pieces(_) => return Err(Reject::NotFound),
+            }
+        };
+        let bodies = self.bodies(talk.chat, &event, &conversation, &answer, micro_cents, xml);
+        if hand_over(bodies).await
+            && let Some(held) = held.take()
+            && let Some(asked) = event.turns.last()
+        {
+            let said = Turn::text(Role::Assistant, &*answer.text);
+            let metadata = event.metadata.as_deref().map(RawValue::get);
+            held.append(asked, &said, metadata, clock::unix_ms());
+        }
+        Ok(())
+    }
+
+    /// The id of the conversation: the one it is, the platform's own, or the one that was told.
+    fn conversation<'a>(&'a self, held: Option<&'a Held>, event: &'a Event<'_>) -> &'a str {
+        match (held, event.conversation.as_deref()) {
+            (Some(held), _) => held.id(),
+            (None, Some(own)) => own,
+            (None, None) => self.envelope.conversation(),
+        }
+    }
+
+    fn bodies(
+        &self,
+        chat: &dyn Chat,
+        event: &Event<'_>,
+        conversation: &str,
+        answer: &Answer<'_>,
+        micro_cents: MicroCents,
+        xml: bool,
+    ) -> Bodies {
+        let now_ms = clock::unix_ms();
+        let receipt = Receipt {
+            bot: &self.bot,
+            event,
+            conversation,
+            message_id: &self.envelope.message_id,
+            now_ms,
+            latency_ms: now_ms.saturating_sub(self.came_ms),
+            micro_cents,
+            xml,
+        };
+        let (mut reply, mut callback) = (Vec::new(), Vec::new());
+        chat.encode(answer, &receipt, &mut reply);
+        chat.deliver(answer, &receipt, &mut callback);
+        Bodies {
+            reply: (reply.into(), chat.content_type(&receipt)),
+            callback: callback.into(),
+        }
+    }
+
+    /// What follows a failure: another attempt while there is time for one and it might help, else what is said instead, else the
+    /// end.
+    pub(super) async fn failed(
+        &self,
+        journal: &Journal,
+        id: Id,
+        tried: u32,
+        reject: &Reject,
+    ) -> Result<(), JournalError> {
+        let now_ms = clock::unix_ms();
+        let reason = reject.sentence();
+        let later = self.talk().map(|(_, later)| later);
+        let ends_ms = later.as_ref().map_or(0, |later| {
+            self.came_ms.saturating_add(millis(later.answer_within))
+        });
+        let at_ms = now_ms.saturating_add(pause(tried, told(reject), self.worker.random()));
+        let then = if may_pass(reject) && at_ms <= ends_ms {
+            Then::Again(at_ms)
+        } else {
+            let text = later.ok().and_then(|later| later.failure_text.as_deref());
+            if let Some(answer) = text.and_then(|text| self.instead(text)) {
+                return insist(|| journal.answered(id, answer.clone(), now_ms)).await;
+            }
+            tracing::warn!(%id, bot = &*self.bot, reason, "a message is given up");
+            Then::Dead(&reason)
+        };
+        let attempt = Attempt {
+            stage: Stage::Answer,
+            at_ms: now_ms,
+            took: Phases::default(),
+            status: None,
+            error: reason.clone(),
+            response: Vec::new(),
+        };
+        insist(|| journal.attempted(id, &attempt, then, now_ms)).await
+    }
+
+    /// The callback's body that says this text.
+    fn instead(&self, text: &str) -> Option<Arc<[u8]>> {
+        let (talk, _) = self.talk().ok()?;
+        let mut body = self.envelope.body.clone();
+        let event = talk.chat.decode(self.envelope.format, &mut body).ok()?;
+        let answer = Answer {
+            text: text.into(),
+            ..Answer::default()
+        };
+        let conversation = self.conversation(None, &event).to_owned();
+        let bodies = self.bodies(talk.chat, &event, &conversation, &answer, 0, false);
+        Some(bodies.callback)
+    }
+}
+
+/// Takes a step, again and again while the disk does not take it. The job stays with whoever has taken it.
+///
+/// # Errors
+/// The step makes no sense, however often it is tried.
+pub(crate) async fn insist(
+    mut step: impl FnMut() -> Result<Step, JournalError>,
+) -> Result<(), JournalError> {
+    loop {
+        let taken = match step() {
+            Ok(step) => step.await,
+            Err(error) => Err(error),
+        };
+        match taken {
+            Err(JournalError::Unwritten(_) | JournalError::Store(_)) => {
+                tokio::time::sleep(DISK).await;
+            }
+            taken => return taken,
+        }
+    }
+}
+
+/// Whether asking again might help.
+fn may_pass(reject: &Reject) -> bool {
+    match reject {
+        Reject::Crowded
+        | Reject::TurnTimeout
+        | Reject::State
+        | Reject::Unavailable(_)
+        | Reject::Upstream(_) => true,
+        Reject::Refused(refusal) => match refusal.outcome {
+            Outcome::TooLarge | Outcome::Rejected => false,
+            Outcome::Limited
+            | Outcome::Exhausted
+            | Outcome::Overloaded
+            | Outcome::KeyRefused
+            | Outcome::TooSlow
+            | Outcome::Failed => true,
+        },
+        Reject::Answer(fault) => !matches!(fault, Fault::Cut | Fault::Refused | Fault::Filtered),
+        _ => false,
+    }
+}
+
+/// How long the AI asks to be left alone.
+fn told(reject: &Reject) -> Option<Duration> {
+    match reject {
+        Reject::Refused(refusal) => refusal.retry_after,
+        Reject::Unavailable(wait) => Some(*wait),
+        _ => None,
+    }
+}
+
+/// How long until the next attempt, in milliseconds.
+fn pause(tried: u32, told: Option<Duration>, random: u64) -> u64 {
+    let step = 1_u32.checked_shl(tried).unwrap_or(u32::MAX);
+    let step = millis(AGAIN.saturating_mul(step).min(AGAIN_MOST));
+    let wait = step - random % (step / 2 + 1);
+    told.map_or(wait, |told| millis(told).max(wait))
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ai_that_fails_is_left_alone_for_longer_each_time_or_as_long_as_it_says() {
+        let latest = |tried| pause(tried, None, 0);
+        let steps: Vec<u64> = (0..8).map(latest).collect();
+        assert_eq!(
+            steps,
+            [1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000]
+        );
+        assert_eq!(latest(u32::MAX), 60_000);
+        for random in (0..u64::MAX).step_by(usize::MAX / 1000) {
+            assert!((500..=1000).contains(&pause(0, None, random)));
+        }
+        assert_eq!(pause(0, Some(Duration::from_secs(7)), 1), 7000);
+        assert_eq!(pause(3, Some(Duration::ZERO), 0), 8000);
+    }
+}

@@ -1,0 +1,311 @@
+//! A message whose answer may come later: on disk first and then a 202, or answered at once where that is soon enough.
+
+use super::envelope::Envelope;
+use super::errand::{Bodies, Errand, insist};
+use super::turn::{by, key, sticky};
+use super::{Message, keep};
+use crate::bot::Later;
+use crate::buffer::Hold;
+use crate::clock;
+use crate::conversation::{Conversations, Key, Policy};
+use crate::dialect::{Format, Receipt};
+use crate::duplicates::Guard;
+use crate::journal::{Id, Job, Journal, JournalError, Stage};
+use crate::message::Event;
+use crate::reject::Reject;
+use crate::reply::Reply;
+use crate::talk::candidates;
+use crate::timers::Timer;
+use crate::trace::Trace;
+use crate::worker::Busy;
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+use tokio::sync::oneshot;
+use tokio::task::{AbortHandle, spawn_local, yield_now};
+
+/// A message and how it may be answered.
+#[derive(Debug)]
+pub(super) struct Said<'a> {
+    pub(super) later: &'a Later,
+    pub(super) event: &'a Event<'a>,
+    pub(super) format: Format,
+    /// As it came.
+    pub(super) body: Vec<u8>,
+    /// As [`Receipt::xml`].
+    pub(super) xml: bool,
+}
+
+/// Answers one message, or accepts it.
+pub(super) async fn answer(
+    message: &Message<'_>,
+    said: Said<'_>,
+    trace: &Trace,
+    hold: Option<Hold>,
+    guard: Option<Guard>,
+) -> Result<Response<Reply>, Reject> {
+    let (worker, id) = (message.worker, message.id);
+    let kept = worker.shared.kept.get().ok_or(Reject::Unkept)?;
+    let key = key(id, said.event);
+    let candidates = candidates(message.talk, sticky(id, said.event, &key, trace.start));
+    let named = match (message.talk.conversation, key) {
+        (Some(policy), Some(key)) => {
+            Some(name(&kept.conversations, key, policy, trace.began_ms).await)
+        }
+        _ => None,
+    };
+    let fresh = || <[u8; 32]>::try_from(worker.long_id().as_bytes()).unwrap_or([b'0'; 32]);
+    let envelope = Envelope {
+        format: said.format,
+        conversation: named.unwrap_or_else(fresh),
+        message_id: worker.request_id().to_str().unwrap_or_default().to_owned(),
+        body: said.body,
+    };
+    let errand = Errand {
+        worker: worker.clone(),
+        view: message.view.clone(),
+        index: message.found.index,
+        bot: id.into(),
+        envelope,
+        came_ms: trace.began_ms,
+    };
+    let accepted = {
+        let own = said
+            .event
+            .conversation
+            .as_deref()
+            .filter(|_| named.is_none());
+        let receipt = Receipt {
+            bot: id,
+            event: said.event,
+            conversation: own.unwrap_or(errand.envelope.conversation()),
+            message_id: &errand.envelope.message_id,
+            now_ms: trace.began_ms,
+            latency_ms: 0,
+            micro_cents: 0,
+            xml: said.xml,
+        };
+        let mut body = Vec::new();
+        message.talk.chat.accept(&receipt, &mut body);
+        (body.into(), message.talk.chat.content_type(&receipt))
+    };
+    let place = Place {
+        journal: kept.journal.clone(),
+        dialect: message.found.bot.dialect.name,
+        receiver: said.later.receiver.clone(),
+    };
+    let answered = match said.later.within {
+        None => {
+            let taken = place.accept(&errand, false).await;
+            taken.map(|_| None).map_err(|error| refused(&error))?
+        }
+        Some(within) => {
+            let soon = trace.start.saturating_add(clock::nanos(within));
+            let by = by(message.view, &candidates, trace.start);
+            let exchange = Exchange::start(errand, by, said.xml, hold);
+            exchange.until(soon, message.timer, place).await?
+        }
+    };
+    let response = match answered {
+        Some(reply) => response(StatusCode::OK, reply),
+        None => response(StatusCode::ACCEPTED, accepted),
+    };
+    if let Some(guard) = guard {
+        keep(guard, &response);
+    }
+    Ok(response)
+}
+
+/// The id of the conversation that a message belongs to.
+async fn name(
+    conversations: &Arc<Conversations>,
+    key: Key,
+    policy: Policy,
+    now_ms: u64,
+) -> [u8; 32] {
+    loop {
+        match conversations.name(key, policy, now_ms) {
+            Some(id) => return id,
+            // Another worker is about to know it.
+            None => yield_now().await,
+        }
+    }
+}
+
+/// Where a message is accepted.
+struct Place {
+    journal: Arc<Journal>,
+    dialect: &'static str,
+    receiver: Arc<str>,
+}
+
+impl Place {
+    /// Has the message put on disk. `held`: whoever accepts it goes on with it.
+    async fn accept(&self, errand: &Errand, held: bool) -> Result<Id, JournalError> {
+        let now_ms = clock::unix_ms();
+        let job = Job {
+            id: Id::new(now_ms),
+            bot: &errand.bot,
+            dialect: self.dialect,
+            receiver: &self.receiver,
+            stage: Stage::Answer,
+            body: errand.envelope.write(),
+            held,
+        };
+        self.journal
+            .accept(std::slice::from_ref(&job), now_ms)?
+            .await?;
+        Ok(job.id)
+    }
+}
+
+/// Why a message was not accepted.
+fn refused(error: &JournalError) -> Reject {
+    match error {
+        JournalError::TooLarge { .. } => Reject::TooLarge,
+        _ => Reject::Unkept,
+    }
+}
+
+type Told = oneshot::Receiver<Result<Bodies, Reject>>;
+
+/// An exchange that goes on beside the one who waits for it. Dropped, it ends.
+struct Exchange {
+    errand: Rc<Errand>,
+    /// What came of it.
+    told: Told,
+    /// Says that the answer is safe: it is remembered.
+    safe: Option<oneshot::Sender<()>>,
+    task: AbortHandle,
+    _busy: Busy,
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        // Its answer has been told; the rest takes no time.
+        if self.safe.is_some() {
+            self.task.abort();
+        }
+    }
+}
+
+impl Exchange {
+    fn start(errand: Errand, by: u64, xml: bool, hold: Option<Hold>) -> Self {
+        let busy = errand.worker.busy();
+        let errand = Rc::new(errand);
+        let (tell, told) = oneshot::channel();
+        let (safe, is_safe) = oneshot::channel();
+        let theirs = (errand.clone(), errand.worker.busy(), hold);
+        let task = spawn_local(async move {
+            let (errand, _busy, _hold) = theirs;
+            let mut tell = Some(tell);
+            let handed = errand.run(Some(by), xml, async |bodies| {
+                if let Some(tell) = tell.take() {
+                    let _ = tell.send(Ok(bodies));
+                }
+                is_safe.await.is_ok()
+            });
+            if let Err(reject) = handed.await
+                && let Some(tell) = tell
+            {
+                let _ = tell.send(Err(reject));
+            }
+        });
+        Self {
+            errand,
+            told,
+            safe: Some(safe),
+            task: task.abort_handle(),
+            _busy: busy,
+        }
+    }
+
+    /// The answer, if it is there by `soon`; else the message is accepted, and the answer goes to the callback.
+    async fn until(
+        mut self,
+        soon: u64,
+        timer: &Timer,
+        place: Place,
+    ) -> Result<Option<(Bytes, &'static str)>, Reject> {
+        timer.set(soon);
+        let told = poll_fn(|cx| match Pin::new(&mut self.told).poll(cx) {
+            Poll::Ready(told) => Poll::Ready(Some(told)),
+            Poll::Pending => timer.poll(cx).map(|()| None),
+        })
+        .await;
+        timer.clear();
+        if let Some(told) = told {
+            return self.reply(told);
+        }
+        // From here on it is another task's: the caller may leave between the disk's word and ours.
+        let (say, heard) = oneshot::channel();
+        spawn_local(async move {
+            match place.accept(&self.errand, true).await {
+                Ok(id) => {
+                    let _ = say.send(None);
+                    self.deliver(&place.journal, id).await;
+                }
+                Err(_) => {
+                    let _ = say.send(Some(self));
+                }
+            }
+        });
+        match heard.await {
+            Ok(None) => Ok(None),
+            // What cannot be kept is waited for.
+            Ok(Some(mut exchange)) => {
+                let told = (&mut exchange.told).await;
+                exchange.reply(told)
+            }
+            Err(_) => Err(Reject::Unkept),
+        }
+    }
+
+    /// Whoever answers says that the answer is out.
+    fn settle(&mut self) {
+        if let Some(safe) = self.safe.take() {
+            let _ = safe.send(());
+        }
+    }
+
+    fn reply(
+        mut self,
+        told: Result<Result<Bodies, Reject>, oneshot::error::RecvError>,
+    ) -> Result<Option<(Bytes, &'static str)>, Reject> {
+        let bodies = told.unwrap_or(Err(Reject::Unkept))?;
+        self.settle();
+        Ok(Some(bodies.reply))
+    }
+
+    /// Goes on with a message that is accepted: its answer goes to disk, a failure to whoever tries again.
+    async fn deliver(mut self, journal: &Journal, id: Id) {
+        let done = match (&mut self.told).await {
+            Ok(Ok(bodies)) => {
+                let answer = bodies.callback;
+                let step = || journal.answered(id, answer.clone(), clock::unix_ms());
+                let done = insist(step).await;
+                if done.is_ok() {
+                    self.settle();
+                }
+                done
+            }
+            Ok(Err(reject)) => self.errand.failed(journal, id, 0, &reject).await,
+            Err(_) => journal.release(id, 0, clock::unix_ms()),
+        };
+        if let Err(error) = done {
+            tracing::error!(%id, %error, "a job is stuck until the next start");
+        }
+    }
+}
+
+fn response(status: StatusCode, (body, content_type): (Bytes, &'static str)) -> Response<Reply> {
+    let mut response = Response::new(Reply::full(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}

@@ -1,0 +1,216 @@
+//! The courier: a thread that has what was accepted answered, and takes the answers to their receivers.
+//!
+//! It works off the journal: whatever is due is taken, receiver by receiver, and every step is on disk before the next. A receiver
+//! that is slow or gone holds up nobody else: what is in flight to it is bounded, and its breaker keeps the others' places free.
+
+mod deliver;
+mod lane;
+mod round;
+
+pub use round::{ANSWERS, ANSWERS_EACH, BYTES, DELIVERIES, LATE_MS, QUANTUM};
+
+use crate::bot::Registry;
+use crate::client::breaker::{Breaker, Pass};
+use crate::clock;
+use crate::converse::{Envelope, Errand, insist};
+use crate::journal::{Id, Journal, JournalError, Stage};
+use crate::timers::TICK;
+use crate::worker::{Shared, Worker};
+use lane::{Lane, Lanes};
+use round::Round;
+use std::cell::Cell;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::task::spawn_local;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+/// Orders that may wait.
+const ORDERS: usize = 16;
+
+/// What the courier is told.
+#[derive(Debug)]
+pub enum Order {
+    /// Put this in force, and say when that is done.
+    Replace(Arc<Registry>, oneshot::Sender<()>),
+    /// Begin nothing more, and end with what is in flight, by this instant at the latest.
+    Drain(Instant),
+}
+
+/// The running courier, seen from outside.
+#[derive(Debug)]
+pub struct Handle {
+    /// Its orders. Closed: it stops at once.
+    pub orders: mpsc::Sender<Order>,
+    /// Its thread.
+    pub thread: JoinHandle<()>,
+}
+
+/// Starts it beside so many `workers`, with which it shares the upstreams' connections. The store is open.
+///
+/// # Errors
+/// No thread can be started.
+pub fn start(shared: Arc<Shared>, registry: Arc<Registry>, workers: usize) -> io::Result<Handle> {
+    let (orders, inbox) = mpsc::channel(ORDERS);
+    let thread = std::thread::Builder::new()
+        .name("courier".to_owned())
+        .spawn(move || {
+            let built = Builder::new_current_thread()
+                .enable_io()
+                .enable_time()
+                .build_local(LocalOptions::default());
+            match built {
+                Ok(runtime) => {
+                    let cells = shared.metrics.spare(workers);
+                    let worker = Worker::new(shared, registry, cells, None, workers + 1);
+                    runtime.block_on(run(worker, inbox));
+                }
+                Err(error) => tracing::error!(%error, "the courier cannot start"),
+            }
+        })?;
+    Ok(Handle { orders, thread })
+}
+
+async fn run(worker: Rc<Worker>, mut inbox: mpsc::Receiver<Order>) {
+    let Some(kept) = worker.shared.kept.get() else {
+        return tracing::error!("the courier has no journal");
+    };
+    let courier = Rc::new(Courier {
+        journal: kept.journal.clone(),
+        lanes: Lanes::new(&worker),
+        more: Notify::new(),
+        worker,
+    });
+    let mut rounds = [Round::new(Stage::Answer), Round::new(Stage::Deliver)];
+    let mut ticks = interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut end: Option<Instant> = None;
+    loop {
+        tokio::select! {
+            due = ticks.tick() => {
+                let now = clock::now();
+                courier.worker.cells.lag.observe(clock::nanos(due.elapsed()));
+                courier.worker.tick(now);
+                courier.lanes.sweep(now);
+                let idle = rounds.iter().all(Round::is_idle);
+                if end.is_some_and(|end| idle || Instant::now() >= end) {
+                    return;
+                }
+            }
+            () = courier.more.notified() => {}
+            () = courier.journal.changed(Stage::Answer) => {}
+            () = courier.journal.changed(Stage::Deliver) => {}
+            order = inbox.recv() => match order {
+                Some(Order::Replace(registry, done)) => {
+                    courier.worker.replace(registry);
+                    courier.lanes.replace(&courier.worker);
+                    let _ = done.send(());
+                }
+                Some(Order::Drain(by)) => end = Some(by),
+                None => return,
+            },
+        }
+        if end.is_none() {
+            rounds.iter_mut().for_each(|round| round.go(&courier));
+        }
+    }
+}
+
+/// What its tasks share.
+#[derive(Debug)]
+struct Courier {
+    worker: Rc<Worker>,
+    journal: Arc<Journal>,
+    lanes: Lanes,
+    /// Something has ended: there may be room for more.
+    more: Notify,
+}
+
+/// A place in flight, free again when it is dropped.
+struct Seat {
+    counts: [Rc<Cell<usize>>; 2],
+    bytes: (Rc<Cell<u64>>, u64),
+    courier: Rc<Courier>,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        for count in &self.counts {
+            count.set(count.get() - 1);
+        }
+        let (all, own) = &self.bytes;
+        all.set(all.get() - own);
+        self.courier.more.notify_one();
+    }
+}
+
+impl Courier {
+    /// Has a job answered that was taken.
+    fn answer(self: &Rc<Self>, id: Id, seat: Seat) {
+        let courier = self.clone();
+        spawn_local(async move {
+            let _seat = seat;
+            let answered = courier.try_to_answer(id).await;
+            courier.note(id, answered);
+        });
+    }
+
+    /// Has the answer of a job delivered that was taken.
+    fn deliver(
+        self: &Rc<Self>,
+        id: Id,
+        lane: &Rc<Lane>,
+        pass: Option<Pass<Rc<Breaker>>>,
+        seat: Seat,
+    ) {
+        let (courier, lane) = (self.clone(), lane.clone());
+        spawn_local(async move {
+            let _seat = seat;
+            let tried = courier.try_to_deliver(id, &lane, pass).await;
+            courier.note(id, tried);
+        });
+    }
+
+    async fn try_to_answer(&self, id: Id) -> Result<(), JournalError> {
+        let journal = &self.journal;
+        let shown = journal.show(id)?.ok_or(JournalError::Unknown(id))?;
+        let head = shown.head;
+        let tried = shown.attempts.len();
+        let dead = async |reason| give_up(journal, id, reason).await;
+        let Some(envelope) = Envelope::read(&journal.body(id, Stage::Answer)?) else {
+            return dead("what was kept of the message cannot be read by this version").await;
+        };
+        let view = self.worker.view();
+        let Some(index) = view.registry.place(&head.bot, &head.dialect) else {
+            return dead("its bot is not in the configuration any more").await;
+        };
+        let errand = Errand {
+            worker: self.worker.clone(),
+            view,
+            index,
+            bot: head.bot.into(),
+            envelope,
+            came_ms: head.accepted_ms,
+        };
+        let tried = u32::try_from(tried).unwrap_or(u32::MAX);
+        errand.finish(journal, id, tried).await
+    }
+
+    /// What cannot be worked on now goes back, to be tried again in a while.
+    fn note(&self, id: Id, done: Result<(), JournalError>) {
+        const WHILE_MS: u32 = 10_000;
+        if let Err(error) = done {
+            tracing::error!(%id, %error, "a job cannot be worked on just now");
+            let _ = self.journal.release(id, WHILE_MS, clock::unix_ms());
+        }
+    }
+}
+
+/// Ends a job without another attempt.
+async fn give_up(journal: &Journal, id: Id, reason: &str) -> Result<(), JournalError> {
+    tracing::warn!(%id, reason, "a message is given up");
+    insist(|| journal.dead(id, reason, clock::unix_ms())).await
+}

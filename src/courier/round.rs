@@ -1,0 +1,147 @@
+//! Who is next: the receivers with something due, in turn, each for so many bytes (deficit round robin), within what may be in
+//! flight to each and in all.
+
+use super::lane::Lane;
+use super::{Courier, Seat};
+use crate::callback;
+use crate::client::breaker::Breaker;
+use crate::clock;
+use crate::journal::{Receiver, Stage, Taken};
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+/// So many bytes of jobs are begun for a receiver before the next one has its turn.
+pub const QUANTUM: i64 = 16 * 1024;
+/// The most messages that AIs are asked at once, in all.
+pub const ANSWERS: usize = 1024;
+/// The same of messages whose answers go to one receiver.
+pub const ANSWERS_EACH: usize = 256;
+/// The most deliveries in flight, in all; to one receiver: [`callback::SOCKETS`].
+pub const DELIVERIES: usize = 1024;
+/// The most bytes of jobs in flight at each of the two stages; a single larger one still passes.
+pub const BYTES: u64 = 64 * 1024 * 1024;
+
+/// A receiver's breaker puts an attempt off by so many milliseconds at the most, so that every schedule has its end.
+pub const LATE_MS: u64 = 60_000;
+
+/// One stage's turns.
+#[derive(Debug)]
+pub(super) struct Round {
+    stage: Stage,
+    turns: VecDeque<Turn>,
+    in_flight: Rc<Cell<usize>>,
+    bytes: Rc<Cell<u64>>,
+}
+
+#[derive(Debug)]
+struct Turn {
+    receiver: Receiver,
+    /// What it may begin yet, in bytes; below zero it has begun more than its share.
+    credit: i64,
+    /// Taken, and waiting for the receiver's breaker.
+    next: Option<Taken>,
+}
+
+impl Round {
+    pub(super) fn new(stage: Stage) -> Self {
+        Self {
+            stage,
+            turns: VecDeque::new(),
+            in_flight: Rc::default(),
+            bytes: Rc::default(),
+        }
+    }
+
+    /// Nothing is in flight.
+    pub(super) fn is_idle(&self) -> bool {
+        self.in_flight.get() == 0
+    }
+
+    fn is_full(&self) -> bool {
+        let most = match self.stage {
+            Stage::Answer => ANSWERS,
+            Stage::Deliver => DELIVERIES,
+        };
+        self.in_flight.get() >= most || self.bytes.get() >= BYTES
+    }
+
+    /// Begins whatever is due and has room.
+    pub(super) fn go(&mut self, courier: &Rc<Courier>) {
+        let now_ms = clock::unix_ms();
+        while let Some(receiver) = courier.journal.wake(self.stage, now_ms) {
+            self.turns.push_back(Turn {
+                receiver,
+                credit: 0,
+                next: None,
+            });
+        }
+        // So many turns in a row have begun nothing.
+        let mut in_vain = 0;
+        while in_vain < self.turns.len() && !self.is_full() {
+            let Some(mut turn) = self.turns.pop_front() else {
+                return;
+            };
+            turn.credit = turn.credit.saturating_add(QUANTUM).min(QUANTUM);
+            let lane = courier.lanes.of(&turn.receiver.name);
+            match self.turn(&mut turn, &lane, courier, now_ms) {
+                Took::All => continue,
+                Took::Some => in_vain = 0,
+                // Whoever is in debt is getting out of it.
+                Took::None => in_vain += usize::from(turn.credit > 0),
+            }
+            self.turns.push_back(turn);
+        }
+    }
+
+    fn turn(&self, turn: &mut Turn, lane: &Rc<Lane>, courier: &Rc<Courier>, now_ms: u64) -> Took {
+        let mut took = Took::None;
+        let (in_flight, most) = match self.stage {
+            Stage::Answer => (&lane.asked, ANSWERS_EACH),
+            Stage::Deliver => (&lane.sent, callback::SOCKETS),
+        };
+        while turn.credit > 0 && !self.is_full() && in_flight.get() < most {
+            let next = turn.next.take();
+            let taken = next.or_else(|| courier.journal.take(self.stage, &turn.receiver, now_ms));
+            let Some(taken) = taken else {
+                return Took::All;
+            };
+            let pass = match self.stage {
+                Stage::Answer => None,
+                Stage::Deliver => Breaker::admit(lane.breaker.clone(), clock::coarse()),
+            };
+            let late = now_ms.saturating_sub(taken.due_ms) >= LATE_MS;
+            if self.stage == Stage::Deliver && pass.is_none() && !late && lane.way.is_some() {
+                turn.next = Some(taken);
+                break;
+            }
+            turn.credit -= i64::from(taken.size);
+            let size = u64::from(taken.size);
+            for count in [&self.in_flight, in_flight] {
+                count.set(count.get() + 1);
+            }
+            self.bytes.set(self.bytes.get() + size);
+            let seat = Seat {
+                counts: [self.in_flight.clone(), in_flight.clone()],
+                bytes: (self.bytes.clone(), size),
+                courier: courier.clone(),
+            };
+            match self.stage {
+                Stage::Answer => courier.answer(taken.id, seat),
+                Stage::Deliver => courier.deliver(taken.id, lane, pass, seat),
+            }
+            took = Took::Some;
+        }
+        took
+    }
+}
+
+/// What a turn has begun.
+enum Took {
+    /// Nothing: there is no room for it.
+    None,
+    /// Something, and there may be more.
+    Some,
+    /// All that was due.
+    All,
+}
