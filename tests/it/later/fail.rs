@@ -1,7 +1,7 @@
 //! What becomes of a message when its receiver or its AI fails.
 
 use super::{Bot, accepted, always, config, failing, jobs, jobs_until, sent, wait};
-use crate::harness::{Backend, Botgate, ai, clock::Wall};
+use crate::harness::{After, Backend, Botgate, ai, clock::Wall};
 use botgate::client::breaker;
 use std::time::Instant;
 
@@ -140,13 +140,15 @@ fn an_ai_that_recovers_has_its_answer_delivered() {
 
 #[test]
 fn what_is_left_for_a_bot_that_is_gone_is_dead_and_says_so() {
-    let (ai, receiver) = (failing("500 No"), Backend::ok());
+    // It breaks off, which counts among the upstream's errors as ever.
+    let ai = Backend::start(|_, _| After::Close);
+    let receiver = Backend::ok();
     let state = tempfile::tempdir().unwrap();
     let text = config(&ai, state.path(), &[Bot::of("bot", &receiver)]);
     let botgate = Botgate::start(&text);
     accepted(&botgate, "bot", "one", "hi");
-    ai.witnessed()
-        .wait("the first try", |it| !it.seen.is_empty());
+    let name = "botgate_upstream_errors_total{upstream=\"ai\",word=\"broken\"}";
+    botgate.metric_until(name, |count| count >= 1.0);
     drop(botgate);
     let text = config(&ai, state.path(), &[Bot::of("another", &receiver)]);
     let botgate = Botgate::start(&text);
