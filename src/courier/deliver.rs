@@ -10,6 +10,7 @@ use crate::converse::insist;
 use crate::journal::{Attempt, Id, JournalError, LONGEST_RESPONSE, Phases, Stage, Then};
 use crate::signature::Unix;
 use crate::timers::Timer;
+use crate::witness::Step;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use std::future::poll_fn;
@@ -111,6 +112,10 @@ impl Courier {
             .await
             .map_err(|error| {
                 pool.cells().failed(error.cause.word());
+                pool.seen(|| Step::Failed {
+                    word: error.cause.word(),
+                    why: error.cause.to_string(),
+                });
                 Failed::Upstream(error)
             })?;
         let head = clock::now().saturating_sub(start);
