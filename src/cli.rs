@@ -1,5 +1,6 @@
 //! The commands: what each takes, and which file does it.
 
+mod chaos;
 mod check;
 mod curl;
 mod demo;
@@ -61,6 +62,8 @@ enum Command {
     Sign(sign::Arguments),
     /// Send a bot's test message through its real upstream, and show each step with its time.
     Test(test::Arguments),
+    /// Kill a Botgate under load again and again, and prove that nothing it accepted is lost.
+    Chaos(chaos::Arguments),
     /// Print the JSON Schema of the configuration, for editors.
     Schema,
     /// Print a shell's completions.
@@ -114,6 +117,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Init(arguments) => init::init(&arguments),
         Command::Sign(arguments) => sign::sign(arguments, format),
         Command::Test(arguments) => test::test(arguments, format),
+        Command::Chaos(arguments) => chaos::chaos(&arguments),
         Command::Schema => schema::schema(),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -13,6 +13,7 @@ mod alone;
 mod budget;
 mod buffer;
 mod callback;
+mod chaos;
 mod codecs;
 mod commands;
 mod config;
