@@ -355,6 +355,7 @@ fn connections(settings: &Settings) -> usize {
         .iter()
         .map(|upstream| upstream.max_connections)
         .sum();
+    let upstreams = upstreams + keep::sockets(settings);
     let left = usize::try_from(limit.saturating_sub(SPARE_DESCRIPTORS)).unwrap_or(usize::MAX);
     let room = left.saturating_sub(upstreams).max(left / 4).max(1);
     let wanted = settings.server.max_connections.unwrap_or(room.min(20_000));

@@ -7,12 +7,12 @@ mod deliver;
 mod lane;
 mod round;
 
-pub use round::{ANSWERS, ANSWERS_EACH, BYTES, DELIVERIES, QUANTUM};
+pub use round::{ANSWERS, ANSWERS_EACH, BYTES, DELIVERIES, LATE_MS, QUANTUM};
 
 use crate::bot::Registry;
 use crate::client::breaker::{Breaker, Pass};
 use crate::clock;
-use crate::converse::{Envelope, Errand};
+use crate::converse::{Envelope, Errand, insist};
 use crate::journal::{Id, Journal, JournalError, Stage};
 use crate::timers::TICK;
 use crate::worker::{Shared, Worker};
@@ -148,33 +148,38 @@ impl Drop for Seat {
 }
 
 impl Courier {
-    /// Works on a job that was taken, in a task of its own. With a `pass` it is delivered, else answered.
-    fn begin(
+    /// Has a job answered that was taken.
+    fn answer(self: &Rc<Self>, id: Id, seat: Seat) {
+        let courier = self.clone();
+        spawn_local(async move {
+            let _seat = seat;
+            let answered = courier.try_to_answer(id).await;
+            courier.note(id, answered);
+        });
+    }
+
+    /// Has the answer of a job delivered that was taken.
+    fn deliver(
         self: &Rc<Self>,
         id: Id,
         lane: &Rc<Lane>,
-        seat: Seat,
         pass: Option<Pass<Rc<Breaker>>>,
+        seat: Seat,
     ) {
         let (courier, lane) = (self.clone(), lane.clone());
         spawn_local(async move {
             let _seat = seat;
-            let done = match pass {
-                None => courier.answer(id).await,
-                Some(pass) => courier.deliver(id, &lane, pass).await,
-            };
-            if let Err(error) = done {
-                courier.stuck(id, &error);
-            }
+            let tried = courier.try_to_deliver(id, &lane, pass).await;
+            courier.note(id, tried);
         });
     }
 
-    async fn answer(&self, id: Id) -> Result<(), JournalError> {
+    async fn try_to_answer(&self, id: Id) -> Result<(), JournalError> {
         let journal = &self.journal;
         let shown = journal.show(id)?.ok_or(JournalError::Unknown(id))?;
         let head = shown.head;
         let tried = shown.attempts.len();
-        let dead = async |reason| journal.dead(id, reason, clock::unix_ms())?.await;
+        let dead = async |reason| give_up(journal, id, reason).await;
         let Some(envelope) = Envelope::read(&journal.body(id, Stage::Answer)?) else {
             return dead("what was kept of the message cannot be read by this version").await;
         };
@@ -195,9 +200,17 @@ impl Courier {
     }
 
     /// What cannot be worked on now goes back, to be tried again in a while.
-    fn stuck(&self, id: Id, error: &JournalError) {
-        const WHILE: u32 = 10_000;
-        tracing::error!(%id, %error, "a job cannot be worked on just now");
-        let _ = self.journal.release(id, WHILE, clock::unix_ms());
+    fn note(&self, id: Id, done: Result<(), JournalError>) {
+        const WHILE_MS: u32 = 10_000;
+        if let Err(error) = done {
+            tracing::error!(%id, %error, "a job cannot be worked on just now");
+            let _ = self.journal.release(id, WHILE_MS, clock::unix_ms());
+        }
     }
+}
+
+/// Ends a job without another attempt.
+async fn give_up(journal: &Journal, id: Id, reason: &str) -> Result<(), JournalError> {
+    tracing::warn!(%id, reason, "a message is given up");
+    insist(|| journal.dead(id, reason, clock::unix_ms())).await
 }

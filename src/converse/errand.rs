@@ -127,8 +127,8 @@ impl Errand {
                 history: &history,
                 by: by_when.unwrap_or_else(|| by(view, &candidates, clock::now())),
             };
-            let spoken = ask(&question, &candidates, &mut trace, &mut HeaderMap::new()).await?;
-            match spoken {
+            let spoken = ask(&question, &candidates, &mut trace, &mut HeaderMap::new()).await;
+            match spoken.inspect_err(|reject| trace.attempt_failed(reject))? {
                 Spoken::Whole(answer, micro_cents) => (answer, micro_cents),
                 // A bot that streams answers at once: the configuration sees to it.
                 Spoken::Pieces(_) => return Err(Reject::NotFound),
@@ -207,6 +207,7 @@ impl Errand {
             if let Some(answer) = text.and_then(|text| self.instead(text)) {
                 return insist(|| journal.answered(id, answer.clone(), now_ms)).await;
             }
+            tracing::warn!(%id, bot = &*self.bot, reason, "a message is given up");
             Then::Dead(&reason)
         };
         let attempt = Attempt {

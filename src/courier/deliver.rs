@@ -1,7 +1,7 @@
 //! One attempt to deliver an answer: sent under one deadline, judged by its status, written down with what follows.
 
-use super::Courier;
 use super::lane::Lane;
+use super::{Courier, give_up};
 use crate::callback::{self, Next, Outcome, Receiver};
 use crate::client::breaker::{Breaker, Health, Pass};
 use crate::client::{self, Pool, Received, UpstreamError, retry_after};
@@ -10,6 +10,7 @@ use crate::converse::insist;
 use crate::journal::{Attempt, Id, JournalError, LONGEST_RESPONSE, Phases, Stage, Then};
 use crate::signature::Unix;
 use crate::timers::Timer;
+use crate::witness::Step;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use std::future::poll_fn;
@@ -32,17 +33,17 @@ struct Answered {
 
 impl Courier {
     /// Tries to deliver a job that was taken.
-    pub(super) async fn deliver(
+    pub(super) async fn try_to_deliver(
         &self,
         id: Id,
         lane: &Lane,
-        pass: Pass<Rc<Breaker>>,
+        pass: Option<Pass<Rc<Breaker>>>,
     ) -> Result<(), JournalError> {
         let journal = &self.journal;
         let shown = journal.show(id)?.ok_or(JournalError::Unknown(id))?;
         let Some((receiver, pool)) = &lane.way else {
             let gone = "its receiver is not in the configuration any more";
-            return journal.dead(id, gone, clock::unix_ms())?.await;
+            return give_up(journal, id, gone).await;
         };
         let attempts = shown.attempts.iter();
         let made = 1 + attempts.filter(|it| it.stage == Stage::Deliver).count();
@@ -67,7 +68,9 @@ impl Courier {
             Err(Failed::Upstream(error)) => (Outcome::Failed, Health::of_error(error)),
             Err(Failed::Unsigned(_)) => (Outcome::Failed, Health::Unknown),
         };
-        pass.tell(health, clock::now());
+        if let Some(pass) = pass {
+            pass.tell(health, clock::now());
+        }
         let now_ms = clock::unix_ms();
         let next = receiver
             .schedule
@@ -82,6 +85,7 @@ impl Courier {
                     Err(failed) => format!("{why}; the last one: {failed}"),
                     Ok(answered) => format!("{why}; the last status: {}", answered.status.as_u16()),
                 };
+                tracing::warn!(%id, receiver = &*receiver.name, reason, "a message is given up");
                 (Then::Dead(&reason), counts.map(|it| &it.dead))
             }
         };
@@ -108,6 +112,10 @@ impl Courier {
             .await
             .map_err(|error| {
                 pool.cells().failed(error.cause.word());
+                pool.seen(|| Step::Failed {
+                    word: error.cause.word(),
+                    why: error.cause.to_string(),
+                });
                 Failed::Upstream(error)
             })?;
         let head = clock::now().saturating_sub(start);

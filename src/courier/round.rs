@@ -6,7 +6,7 @@ use super::{Courier, Seat};
 use crate::callback;
 use crate::client::breaker::Breaker;
 use crate::clock;
-use crate::journal::{Receiver, Stage};
+use crate::journal::{Receiver, Stage, Taken};
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -22,6 +22,9 @@ pub const DELIVERIES: usize = 1024;
 /// The most bytes of jobs in flight at each of the two stages; a single larger one still passes.
 pub const BYTES: u64 = 64 * 1024 * 1024;
 
+/// A receiver's breaker puts an attempt off by so many milliseconds at the most, so that every schedule has its end.
+pub const LATE_MS: u64 = 60_000;
+
 /// One stage's turns.
 #[derive(Debug)]
 pub(super) struct Round {
@@ -36,6 +39,8 @@ struct Turn {
     receiver: Receiver,
     /// What it may begin yet, in bytes; below zero it has begun more than its share.
     credit: i64,
+    /// Taken, and waiting for the receiver's breaker.
+    next: Option<Taken>,
 }
 
 impl Round {
@@ -65,8 +70,11 @@ impl Round {
     pub(super) fn go(&mut self, courier: &Rc<Courier>) {
         let now_ms = clock::unix_ms();
         while let Some(receiver) = courier.journal.wake(self.stage, now_ms) {
-            let credit = 0;
-            self.turns.push_back(Turn { receiver, credit });
+            self.turns.push_back(Turn {
+                receiver,
+                credit: 0,
+                next: None,
+            });
         }
         // So many turns in a row have begun nothing.
         let mut in_vain = 0;
@@ -93,17 +101,20 @@ impl Round {
             Stage::Deliver => (&lane.sent, callback::SOCKETS),
         };
         while turn.credit > 0 && !self.is_full() && in_flight.get() < most {
-            let pass = match self.stage {
-                Stage::Answer => None,
-                Stage::Deliver => match Breaker::admit(lane.breaker.clone(), clock::coarse()) {
-                    None => break,
-                    pass => pass,
-                },
-            };
-            let taken = courier.journal.take(self.stage, &turn.receiver, now_ms);
+            let next = turn.next.take();
+            let taken = next.or_else(|| courier.journal.take(self.stage, &turn.receiver, now_ms));
             let Some(taken) = taken else {
                 return Took::All;
             };
+            let pass = match self.stage {
+                Stage::Answer => None,
+                Stage::Deliver => Breaker::admit(lane.breaker.clone(), clock::coarse()),
+            };
+            let late = now_ms.saturating_sub(taken.due_ms) >= LATE_MS;
+            if self.stage == Stage::Deliver && pass.is_none() && !late && lane.way.is_some() {
+                turn.next = Some(taken);
+                break;
+            }
             turn.credit -= i64::from(taken.size);
             let size = u64::from(taken.size);
             for count in [&self.in_flight, in_flight] {
@@ -115,7 +126,10 @@ impl Round {
                 bytes: (self.bytes.clone(), size),
                 courier: courier.clone(),
             };
-            courier.begin(taken.id, lane, seat, pass);
+            match self.stage {
+                Stage::Answer => courier.answer(taken.id, seat),
+                Stage::Deliver => courier.deliver(taken.id, lane, pass, seat),
+            }
             took = Took::Some;
         }
         took

@@ -44,6 +44,7 @@ fn rejects() -> Vec<(Reject, u16, &'static str, &'static str)> {
         (TurnTimeout, 504, "upstream_timeout", "conversation_timeout"),
         (Budget, 402, "budget_exceeded", "budget"),
         (State, 503, "overloaded", "state"),
+        (Unkept, 503, "overloaded", "journal"),
         (
             Unsupported(upstream::Unsupported("No sound".to_owned())),
             400,
@@ -212,9 +213,8 @@ fn every_refusal_keeps_its_face() {
             "{reject:?}"
         );
         let waits = match reason {
-            "buffer_full" | "duplicate" | "upstream_queue" | "conversation_full" | "state" => {
-                Some(1)
-            }
+            "buffer_full" | "duplicate" | "upstream_queue" | "conversation_full" | "state"
+            | "journal" => Some(1),
             _ => None,
         };
         assert_eq!(face.retry_after, waits, "{reject:?}");

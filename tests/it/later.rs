@@ -2,7 +2,10 @@
 
 mod auto;
 mod crash;
+mod disk;
 mod fail;
+mod reload;
+mod trial;
 mod way;
 
 use crate::harness::{After, Backend, Botgate, ai, backend::Connection, backend::Seen};

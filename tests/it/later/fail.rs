@@ -2,6 +2,8 @@
 
 use super::{Bot, accepted, always, config, failing, jobs, jobs_until, sent, wait};
 use crate::harness::{Backend, Botgate, ai, clock::Wall};
+use botgate::client::breaker;
+use std::time::Instant;
 
 const NOON: i64 = 1_795_262_400;
 
@@ -150,4 +152,39 @@ fn what_is_left_for_a_bot_that_is_gone_is_dead_and_says_so() {
     let botgate = Botgate::start(&text);
     jobs_until(&botgate, "dead", 1.0);
     assert_eq!(receiver.count(), 0);
+}
+
+#[test]
+fn a_breaker_puts_an_attempt_off_and_never_for_good() {
+    /// Failures in a row that open it, and for how long at least.
+    const FAILURES: usize = breaker::FAILURES as usize;
+    let (ai, receiver, other) = (ai::echo(), always("500 No"), Backend::ok());
+    let state = tempfile::tempdir().unwrap();
+    let down = Bot {
+        callback: "retries = [\"1h\"], allow = [\"127.0.0.0/8\"]",
+        ..Bot::of("down", &receiver)
+    };
+    let bots = [down, Bot::of("well", &other)];
+    let wall = Wall::at(NOON);
+    let text = config(&ai, state.path(), &bots);
+    let botgate = Botgate::start_with(&text, |_, command| wall.pin(command));
+    let start = Instant::now();
+    for made in 1..=FAILURES {
+        accepted(&botgate, "down", "one", "hi");
+        wait(&receiver, made);
+    }
+    let name = "botgate_deliveries_total{outcome=\"failed\"}";
+    botgate.metric_until(name, |failed| failed >= FAILURES as f64);
+    accepted(&botgate, "down", "one", "put off");
+    jobs_until(&botgate, "answered", FAILURES as f64 + 1.0);
+    accepted(&botgate, "well", "one", "hi");
+    wait(&other, 1);
+    // By then a probe may be due where all of this took long.
+    let is_open = || start.elapsed() < breaker::OPEN;
+    let tried = receiver.count();
+    assert!(tried == FAILURES || !is_open(), "{tried}");
+    wall.set(NOON + 61);
+    wait(&receiver, FAILURES + 1);
+    let body = sent(&receiver.last());
+    assert_eq!(body["message"]["content"], "re: put off");
 }
