@@ -1,5 +1,6 @@
 //! The commands: what each takes, and which file does it.
 
+mod chaos;
 mod check;
 mod curl;
 mod deliveries;
@@ -68,6 +69,8 @@ enum Command {
     Deliveries(deliveries::Arguments),
     /// Say whether a running Botgate is ready.
     Health(health::Arguments),
+    /// Kill a Botgate under load again and again, and prove that nothing it accepted is lost.
+    Chaos(chaos::Arguments),
     /// Print the JSON Schema of the configuration, for editors.
     Schema,
     /// Print a shell's completions.
@@ -123,6 +126,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Test(arguments) => test::test(arguments, format),
         Command::Deliveries(arguments) => deliveries::deliveries(arguments, format),
         Command::Health(arguments) => health::health(arguments, format),
+        Command::Chaos(arguments) => chaos::chaos(&arguments),
         Command::Schema => schema::schema(),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -1,6 +1,6 @@
 //! `botgate demo`: every dialect and every kind of upstream at work, with a backend of its own; no file, no server, no key needed.
 
-mod backend;
+pub(super) mod backend;
 mod exchange;
 
 use super::curl::Answer;

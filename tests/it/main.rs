@@ -14,6 +14,7 @@ mod api;
 mod budget;
 mod buffer;
 mod callback;
+mod chaos;
 mod codecs;
 mod commands;
 mod config;

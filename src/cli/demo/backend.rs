@@ -28,7 +28,8 @@ pub(super) async fn serve(listener: TcpListener) {
     }
 }
 
-async fn respond(request: Request<Incoming>) -> Response<Full<Bytes>> {
+/// Answers one request.
+pub(in crate::cli) async fn respond(request: Request<Incoming>) -> Response<Full<Bytes>> {
     let (head, body) = request.into_parts();
     let body = Limited::new(body, BODY_MAX).collect().await;
     let body = body.map(|body| body.to_bytes()).unwrap_or_default();

@@ -1,0 +1,112 @@
+//! A loss, a lie and a needless repetition are found out.
+
+use super::*;
+use crate::journal::{Id, Job, Step, Then};
+
+const NOW: u64 = 1_800_000_000_000;
+
+/// Leaves a job about this message in a journal, and it ends there.
+fn leave(journal: &Journal, number: u32, end: State) {
+    let question = Envelope {
+        format: crate::dialect::Format::Json,
+        conversation: [b'c'; 32],
+        message_id: "m".to_owned(),
+        body: body(number),
+    };
+    let (stage, body) = match end {
+        State::Accepted => (Stage::Answer, question.write()),
+        _ => (Stage::Deliver, body(number).into()),
+    };
+    let job = Job {
+        id: Id::new(NOW),
+        bot: "bot",
+        dialect: "fourthchat",
+        receiver: "bot",
+        stage,
+        body,
+        held: true,
+    };
+    done(journal.accept(std::slice::from_ref(&job), NOW));
+    let attempt = crate::journal::Attempt {
+        stage,
+        at_ms: NOW,
+        took: crate::journal::Phases::default(),
+        status: None,
+        error: String::new(),
+        response: Vec::new(),
+    };
+    match end {
+        State::Accepted | State::Answered => {}
+        State::Delivered => done(journal.attempted(job.id, &attempt, Then::Delivered, NOW)),
+        State::Dead => done(journal.dead(job.id, "gone", NOW)),
+    }
+}
+
+fn body(number: u32) -> Vec<u8> {
+    format!(r#"{{"metadata":{{"n":{number}}}}}"#).into_bytes()
+}
+
+fn done(step: Result<Step, JournalError>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    runtime.unwrap().block_on(step.unwrap()).unwrap();
+}
+
+#[test]
+fn each_message_is_where_its_receiver_and_the_disk_say() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let journal = Journal::open(store, BOUNDS, NOW).unwrap();
+    let seen = Seen::default();
+    let promise = |number: u32| seen.promised(number, format!("msg-{number}"));
+    // Delivered as promised; delivered though nobody was told.
+    leave(&journal, 0, State::Delivered);
+    promise(0);
+    seen.took(0, 0);
+    leave(&journal, 1, State::Delivered);
+    seen.took(1, 0);
+    // Delivered, says the disk alone.
+    leave(&journal, 2, State::Delivered);
+    promise(2);
+    for (number, state) in [(3, State::Dead), (4, State::Accepted), (5, State::Answered)] {
+        leave(&journal, number, state);
+        promise(number);
+    }
+    // Promised, and nowhere.
+    promise(6);
+    // With its receiver, whatever the disk says.
+    promise(7);
+    seen.took(7, 0);
+    drop(journal);
+    let proof = prove(&seen, folder.path()).unwrap();
+    assert_eq!(proof.lost, ["msg-2", "msg-6"]);
+    assert!(!proof.holds());
+    assert_eq!((proof.accepted, proof.untold), (8, 1));
+    assert_eq!((proof.delivered, proof.dead, proof.pending), (3, 1, 2));
+}
+
+#[test]
+fn what_comes_twice_from_one_life_has_no_excuse() {
+    let folder = tempfile::tempdir().unwrap();
+    let seen = Seen::default();
+    for (number, lives) in [(0, [0, 1]), (1, [1, 1]), (2, [1, 2])] {
+        seen.promised(number, format!("msg-{number}"));
+        for life in lives {
+            seen.took(number, life);
+        }
+    }
+    // The second life was never ended.
+    seen.killed();
+    let proof = prove(&seen, folder.path()).unwrap();
+    assert_eq!(proof.duplicates, 3);
+    assert_eq!(proof.unexplained.len(), 2, "{proof:?}");
+    assert!(!proof.unexplained.contains(&"msg-0".to_owned()));
+    assert!(proof.lost.is_empty() && !proof.holds());
+}
+
+#[test]
+fn the_median_and_the_longest_recovery_are_told() {
+    let mut proof = Proof::default();
+    proof.recoveries([30, 10, 20].map(Duration::from_millis).to_vec());
+    let told = (proof.recovery_median_ms, proof.recovery_longest_ms);
+    assert_eq!(told, (20, 30));
+}
