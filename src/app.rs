@@ -166,6 +166,14 @@ impl App {
                     .any(|upstream| upstream.name == name)
             },
         );
+        self.shared.keep_breakers(|name| {
+            let place = |settings: &Settings| {
+                let mut all = settings.upstreams.iter();
+                let found = all.find(|upstream| upstream.name == name)?;
+                Some((found.tls, found.host.clone(), found.port))
+            };
+            place(&settings).is_some_and(|now| place(&self.settings) == Some(now))
+        });
         for bot in &settings.bots {
             // "Last used" is kept by a secret's place in the list, which means another secret once the list has changed.
             let before = self.settings.bots.iter().find(|old| old.id == bot.id);

@@ -1,7 +1,8 @@
 //! Budgets: what each bot has spent in its period, and what the calls in flight may still spend.
 //!
-//! A call reserves the most it can cost before it is made, settles with what it did cost, and gives all of it back where it failed. Where the
-//! caller left before that was known, all that was reserved counts as spent: leaving early is no way past the cap.
+//! A call reserves the most it can cost before it is made, settles with what it did cost, and gives all of it back where it
+//! failed. Where nobody knows, all that was reserved counts as spent: the caller left, a deadline passed while the AI was at
+//! work, or a stream broke off after its first words. Neither leaving early nor asking for long answers is a way past the cap.
 //! What is spent and reserved together never exceeds the cap when a reservation is made; spending goes past it only by what an AI
 //! charges beyond the limit that it was given. A call that began in one period settles in that one.
 //!
@@ -134,7 +135,7 @@ impl Budgets {
 }
 
 /// Room in a budget, held for a call. Dropped before the call is on its way, it is given back; dropped while nobody knows yet what
-/// the call costs, because its caller has left, all of it is spent.
+/// the call costs, all of it is spent.
 #[derive(Debug)]
 #[must_use]
 pub struct Reservation {

@@ -108,6 +108,16 @@ pub async fn answer(
         }
         _ => None,
     };
+    // Who stands alone has an id too: a backend that was told none would take all of them for one conversation.
+    let fresh;
+    let conversation = match (&held, event.conversation.as_deref()) {
+        (Some(held), _) => held.id(),
+        (None, Some(own)) => own,
+        (None, None) => {
+            fresh = worker.long_id();
+            &fresh
+        }
+    };
     let xml = format == Format::Form && (talk.twiml || prefers_xml(headers));
     let spoken = if silent {
         Spoken::Whole(Answer::default(), 0)
@@ -120,7 +130,7 @@ pub async fn answer(
             timer: message.timer,
             bot: id,
             event: &event,
-            conversation: held.as_ref().map(Held::id),
+            conversation: talk.chat.keeps_history().then_some(conversation),
             history: &history,
             by,
         };
@@ -130,15 +140,6 @@ pub async fn answer(
     let (answer, micro_cents) = match spoken {
         Spoken::Whole(answer, micro_cents) => (answer, micro_cents),
         Spoken::Pieces(speech) => return Ok(streamed(Reply::speech(speech, guard))),
-    };
-    let fresh;
-    let conversation = match (&held, event.conversation.as_deref()) {
-        (Some(held), _) => held.id(),
-        (None, Some(own)) => own,
-        (None, None) => {
-            fresh = worker.long_id();
-            &fresh
-        }
     };
     if let Some(stream) = talk.stream {
         return Ok(at_once(&answer, stream, guard));

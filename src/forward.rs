@@ -72,12 +72,12 @@ fn write_head(
             itoa::Buffer::new().format(length).as_bytes(),
         );
     }
-    write_identity(headers, identity, out);
+    write_identity(headers, identity, way, out);
     out.extend_from_slice(b"\r\n\r\n");
 }
 
-/// Who sent it: what a trusted proxy said of that, with the proxy itself behind it, or what we see.
-fn write_identity(headers: &HeaderMap, identity: &Identity<'_>, out: &mut Vec<u8>) {
+/// Who sent it: what the configuration or a trusted proxy said of that, with the proxy itself behind it, or what we see.
+fn write_identity(headers: &HeaderMap, identity: &Identity<'_>, way: &Forward, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\nx-forwarded-for: ");
     if identity.trusted {
         for value in headers.get_all(X_FORWARDED_FOR) {
@@ -86,7 +86,8 @@ fn write_identity(headers: &HeaderMap, identity: &Identity<'_>, out: &mut Vec<u8
         }
     }
     out.extend_from_slice(identity.socket.as_bytes());
-    let told = |name: &HeaderName| identity.trusted && headers.contains_key(name);
+    let own = |name: &HeaderName| way.headers.iter().any(|(own, _)| own == name);
+    let told = |name: &HeaderName| own(name) || identity.trusted && headers.contains_key(name);
     if !told(&X_FORWARDED_PROTO) {
         field(out, "x-forwarded-proto", b"http");
     }

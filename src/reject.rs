@@ -163,6 +163,7 @@ impl Reject {
             Self::Unsupported(_) => face(400, "invalid_request", "unsupported", None),
             Self::Unavailable(_) => face(503, "upstream_unavailable", "breaker_open", None),
             Self::Refused(refusal) => refusal_face(refusal.outcome),
+            Self::Answer(message::Fault::Overloaded) => refusal_face(Outcome::Overloaded),
             Self::Answer(fault) => face(502, "upstream_error", answer_reason(*fault), None),
             Self::Upstream(error) => match error.cause {
                 Cause::Deadline(_) => face(504, "upstream_timeout", "upstream_timeout", None),
@@ -294,6 +295,7 @@ fn answer_reason(fault: message::Fault) -> &'static str {
         message::Fault::Filtered => "answer_filtered",
         message::Fault::Empty => "answer_empty",
         message::Fault::BrokeOff => "answer_broken",
+        message::Fault::Overloaded => "ai_overloaded",
     }
 }
 
@@ -305,6 +307,7 @@ fn answer_sentence(fault: message::Fault) -> &'static str {
         message::Fault::Filtered => "The AI's answer was withheld by a content filter",
         message::Fault::Empty => "The AI's answer is empty",
         message::Fault::BrokeOff => "The AI's answer broke off",
+        message::Fault::Overloaded => refusal_sentence(Outcome::Overloaded),
     }
 }
 

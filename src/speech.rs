@@ -165,11 +165,19 @@ impl Speech {
         self.price.map_or(0, |price| price.of(usage))
     }
 
-    /// Pays for what has come, as far as the AI has said. Of a caller that leaves before the end nobody knows, and the
-    /// reservation stays spent.
+    /// Pays for what has come, as the AI has said at the end. Where there was none nobody knows, and the reservation stays
+    /// spent: the words broke off, the AI was left at work, or the caller has gone.
     fn settle(&mut self) {
         let cost = self.cost(self.deltas.usage());
-        if let Some(reservation) = self.reservation.take() {
+        let begun = !self.text.is_empty();
+        let unknown = match &self.fate {
+            Some(Err(Reject::Upstream(error))) => begun || error.left_at_work(),
+            Some(Err(Reject::Answer(Fault::BrokeOff | Fault::Senseless(_)))) => begun,
+            _ => false,
+        };
+        if let Some(reservation) = self.reservation.take()
+            && !unknown
+        {
             reservation.settle(cost);
         }
     }

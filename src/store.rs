@@ -179,8 +179,8 @@ impl Shared {
 #[derive(Debug)]
 pub struct Store {
     shared: Arc<Shared>,
-    /// Closed when the writer has ended.
-    ended: Mutex<Receiver<()>>,
+    /// Closed when the writer has ended; `None` once somebody has waited for that.
+    ended: Mutex<Option<Receiver<()>>>,
 }
 
 impl Store {
@@ -212,7 +212,7 @@ impl Store {
         let ended = writer::start(Arc::clone(&shared)).map_err(StoreError::Thread)?;
         Ok(Arc::new(Self {
             shared,
-            ended: Mutex::new(ended),
+            ended: Mutex::new(Some(ended)),
         }))
     }
 
@@ -335,13 +335,15 @@ impl Store {
         }
     }
 
-    /// Takes no more and writes what waits. True if all of it is on disk in time.
+    /// Takes no more and writes what waits. True if all of it is on disk in time. Only the first to call this waits.
     pub fn close(&self, deadline: Duration) -> bool {
         self.shared.queue().close();
         self.shared.wake.notify_all();
-        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
-        let ended = ended.recv_timeout(deadline) != Err(RecvTimeoutError::Timeout);
-        ended && self.shared.queue().size().0 == 0
+        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        let late = ended
+            .take()
+            .is_some_and(|it| it.recv_timeout(deadline) == Err(RecvTimeoutError::Timeout));
+        !late && self.shared.queue().size().0 == 0
     }
 }
 

@@ -35,7 +35,7 @@ pub struct Question<'a> {
     pub bot: &'a str,
     /// What the caller said.
     pub event: &'a Event<'a>,
-    /// The kept conversation's id.
+    /// The conversation's own id; `None` where its platform has the say.
     pub conversation: Option<&'a str>,
     /// What was said in it before.
     pub history: &'a [Turn<'a>],
@@ -120,6 +120,9 @@ pub async fn ask(
                 closed_for = closed_for.min(breaker.wait(now));
                 break;
             };
+            if let Some(before) = &last {
+                trace.passed_over(before);
+            }
             let attempt = Attempt {
                 question,
                 ai,

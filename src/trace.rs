@@ -161,9 +161,13 @@ impl Trace {
         }
     }
 
-    /// An AI could not answer, and another one or the same again is asked.
-    pub fn attempt_failed(&mut self, reject: &Reject) {
+    /// An AI could not answer.
+    pub fn attempt_failed(&self, reject: &Reject) {
         self.tell(|| reject.step());
+    }
+
+    /// After an AI that could not answer another one is asked, or the same again.
+    pub fn passed_over(&mut self, reject: &Reject) {
         if let Reject::Upstream(error) = reject {
             self.failed(error);
         }

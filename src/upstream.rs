@@ -35,8 +35,8 @@ pub trait Codec: Sync + std::fmt::Debug {
     /// The API versions that it knows, the one that it takes for `None` first. Empty where the API has none.
     fn versions(&self) -> &'static [&'static str];
 
-    /// Whether a model must be named.
-    fn needs_model(&self) -> bool;
+    /// A model's name as an example, where one must be named.
+    fn model(&self) -> Option<&'static str>;
 
     /// Appends the request's body.
     ///

@@ -61,10 +61,16 @@ impl Shared {
         lock(&self.log)
     }
 
-    /// How the upstream of that name has been of late: the same value for all workers, and after a reload.
+    /// How the upstream of that name has been of late: the same value for all workers, and after a reload that left it where it
+    /// was.
     fn breaker(&self, name: &str) -> Arc<Breaker> {
         let mut breakers = lock(&self.breakers);
         breakers.entry(name.into()).or_default().clone()
+    }
+
+    /// Forgets how those upstreams have been that do not stay.
+    pub fn keep_breakers(&self, stays: impl Fn(&str) -> bool) {
+        lock(&self.breakers).retain(|name, _| stays(name));
     }
 
     /// What the stores say now.

@@ -11,7 +11,7 @@ use crate::limit::RuleSet;
 use crate::secret::Secret;
 use crate::upstream::{self, Codec};
 use crate::worker;
-use http::HeaderValue;
+use http::{HeaderValue, header};
 use ring::digest::{SHA256, digest};
 use std::fmt::Display;
 
@@ -73,19 +73,22 @@ fn upstream(upstream: &config::Upstream, roots: &mut Roots) -> Result<Upstream, 
 
 fn ai(upstream: &config::Upstream, codec: &'static dyn Codec) -> Ai {
     let mut head = format!(
-        "POST {} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\naccept: application/json, text/event-stream\r\nuser-agent: botgate/{}",
-        upstream.endpoint,
-        upstream.authority,
-        env!("CARGO_PKG_VERSION"),
+        "POST {} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json",
+        upstream.endpoint, upstream.authority,
     );
-    let own = |name: &str| upstream.fields.iter().any(|field| field.name == name);
     if let Some(key) = &upstream.key {
         let (name, before) = codec.auth(upstream.version);
         let key = String::from_utf8_lossy(key.expose());
         head.push_str(&format!("\r\n{name}: {before}{key}"));
     }
-    for (name, value) in codec.headers(upstream.version) {
-        if !own(name.as_str()) {
+    let agent = concat!("botgate/", env!("CARGO_PKG_VERSION"));
+    let usual = [
+        (header::ACCEPT, "application/json, text/event-stream"),
+        (header::USER_AGENT, agent),
+    ];
+    let usual = usual.map(|(name, value)| (name, value.to_owned()));
+    for (name, value) in usual.into_iter().chain(codec.headers(upstream.version)) {
+        if !upstream.fields.iter().any(|field| field.name == name) {
             head.push_str(&format!("\r\n{name}: {value}"));
         }
     }

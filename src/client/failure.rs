@@ -14,7 +14,7 @@ pub enum Deadline {
     Idle,
     /// [`super::Timeouts::total`].
     Total,
-    /// What was left of the total when the exchange began, because others had come before it: no fault of this upstream's.
+    /// What was left of the total when the exchange began, because others had taken a good part of it: no fault of this upstream's.
     Left,
 }
 
@@ -130,6 +130,11 @@ pub enum Again {
 }
 
 impl UpstreamError {
+    /// The upstream was given up on while it may have been at work: nobody knows what that costs.
+    pub fn left_at_work(&self) -> bool {
+        self.sent != Sent::Unsent && matches!(self.cause, Cause::Deadline(_))
+    }
+
     /// What may follow. Only a request of which not a byte went out may ever be sent again.
     pub fn again(&self) -> Again {
         match (self.sent, &self.cause) {

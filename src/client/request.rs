@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use smallvec::SmallVec;
 use std::cell::Cell;
+use std::fmt;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -27,7 +28,7 @@ thread_local! {
 }
 
 /// A request body that has arrived whole: its frames as they came, and what they hold of the buffer.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Frames {
     frames: Vec<Bytes>,
     length: u64,
@@ -56,8 +57,16 @@ impl Frames {
     }
 }
 
+/// Shows no byte of what somebody said.
+impl fmt::Debug for Frames {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Frames")
+            .field("length", &self.length)
+            .finish()
+    }
+}
+
 /// A request that is sent, or sent again as long as nothing of it went out.
-#[derive(Debug)]
 pub struct Outgoing {
     head: Vec<u8>,
     body: Frames,
@@ -70,6 +79,16 @@ pub struct Outgoing {
     pub(super) bodiless: bool,
     /// An emptied map for the response to use.
     pub(super) spare: HeaderMap,
+}
+
+/// Shows no byte of a head that may hold a key.
+impl fmt::Debug for Outgoing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outgoing")
+            .field("written", &self.written)
+            .field("total", &self.total)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Outgoing {

@@ -164,6 +164,18 @@ async fn the_time_that_is_left_caps_the_total_and_blames_nobody() {
         );
         assert_eq!(error.cause.word(), "total");
     }
+    // Nor does a little of it excuse the target: it had its time.
+    let house = House::new(Timeouts {
+        total: SECOND / 2,
+        ..timeouts(SECOND / 2)
+    })
+    .await;
+    let by = Some(clock::now() + clock::nanos(SECOND / 2 - SECOND / 40));
+    let error = house.silent(b"", by, Duration::ZERO).await;
+    assert!(
+        matches!(error.cause, Cause::Deadline(Deadline::Total)),
+        "{error}"
+    );
     // More than the target's own total changes nothing.
     let house = House::new(Timeouts {
         total: Duration::ZERO,
@@ -175,6 +187,35 @@ async fn the_time_that_is_left_caps_the_total_and_blames_nobody() {
         matches!(error.cause, Cause::Deadline(Deadline::Total)),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn nothing_is_sent_once_the_time_is_over() {
+    let house = House::new(timeouts(3600 * SECOND)).await;
+    let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhe";
+    let (mut socket, called) = tokio::join!(house.begin(answer), house.call(None, 2));
+    assert_eq!(called.unwrap(), b"he");
+    let mut first = vec![0; 99];
+    let _ = socket.read(&mut first).await.unwrap();
+    // The connection lies idle, so that nothing but the clock is in the way.
+    let over = Some(clock::now() - clock::nanos(SECOND));
+    let time = async {
+        loop {
+            house.timers.sweep(clock::now());
+            tokio::task::yield_now().await;
+        }
+    };
+    let error = tokio::select! {
+        called = house.call(over, 2) => called.unwrap_err(),
+        () = time => unreachable!("time goes on"),
+    };
+    assert!(
+        matches!(error.cause, Cause::Deadline(Deadline::Left)),
+        "{error}"
+    );
+    assert_eq!(error.sent, Sent::Unsent);
+    drop(house);
+    assert_eq!(socket.read(&mut first).await.unwrap(), 0);
 }
 
 #[tokio::test]

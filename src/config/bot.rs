@@ -235,7 +235,8 @@ fn schemes(
     url: Option<&PublicUrl>,
     dialect: Option<&Dialect>,
 ) -> Option<Vec<Proof>> {
-    let own = dialect.and_then(|dialect| dialect.preset);
+    // A dialect that is wrong is noted as such; that its preset is not known then is no second mistake.
+    let own = dialect.map_or(Some("hmac"), |dialect| dialect.preset);
     let bot = at;
     let at = format!("{at}.verify");
     let (tables, is_list) = match written? {

@@ -130,18 +130,18 @@ fn suits(
         return;
     };
     let model = written.model.as_deref().map(str::trim);
-    match (model, codec.needs_model()) {
-        (Some(""), true) => reading.error(
+    match (model, codec.model()) {
+        (Some(""), Some(example)) => reading.error(
             &format!("{path}.model"),
             format!("`{}.model` is empty", shown(path)),
-            "write the model's name: model = \"gpt-4o\"",
+            format!("write the model's name: model = \"{example}\""),
         ),
-        (None, true) if !reading.has(&format!("{path}.model")) => reading.error_at_key(
+        (None, Some(example)) if !reading.has(&format!("{path}.model")) => reading.error_at_key(
             path,
             format!("`{}` has no `model`", shown(path)),
-            "add the line: model = \"gpt-4o\", or the name of another one",
+            format!("add the line: model = \"{example}\", or the name of another one"),
         ),
-        (Some(_), false) => reading.error(
+        (Some(_), None) => reading.error(
             &format!("{path}.model"),
             format!(
                 "`{}.model`: an upstream of kind {kind} is told no model",
@@ -151,7 +151,7 @@ fn suits(
         ),
         _ => {}
     }
-    if written.max_tokens.is_some() && !codec.needs_model() {
+    if written.max_tokens.is_some() && codec.model().is_none() {
         reading.error(
             &format!("{path}.max_tokens"),
             format!(

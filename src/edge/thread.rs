@@ -96,7 +96,8 @@ async fn run(worker: Rc<Worker>, assigned: Arc<AtomicUsize>, mut inbox: mpsc::Re
                 }
             }
             order = inbox.recv() => match order {
-                Some(Order::Serve(stream, peer, place)) => serve(&worker, stream, peer, place),Some(Order::Replace(registry, done)) => {
+                Some(Order::Serve(stream, peer, place)) => serve(&worker, stream, peer, place),
+                Some(Order::Replace(registry, done)) => {
                     worker.replace(registry);
                     let _ = done.send(());
                 }

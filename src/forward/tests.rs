@@ -76,6 +76,13 @@ fn a_head_is_rebuilt_to_the_byte() {
         "GET / HTTP/1.1\r\nhost: backend:80\r\nauthorization: ours\r\nx-forwarded-for: 203.0.113.7\r\n\
          x-forwarded-proto: http\r\nx-request-id: id-1\r\n\r\n"
     );
+    let name = HeaderName::from_static("x-forwarded-proto");
+    own.headers = vec![(name, HeaderValue::from_static("https"))];
+    assert_eq!(
+        head(&own, false, "GET /", &[("X-Forwarded-Proto", "theirs")], 0),
+        "GET / HTTP/1.1\r\nhost: backend:80\r\nx-forwarded-proto: https\r\nx-forwarded-for: 203.0.113.7\r\n\
+         x-request-id: id-1\r\n\r\n"
+    );
 }
 
 #[test]

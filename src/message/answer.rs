@@ -98,6 +98,9 @@ pub enum Fault {
     /// A stream that ended before its end, or an error within it.
     #[error("the answer broke off")]
     BrokeOff,
+    /// A stream in which the AI says that it has too much to do: its 529, had it known a moment earlier.
+    #[error("the AI has too much to do")]
+    Overloaded,
 }
 
 /// A response with another status: what the AI says is wrong, in the terms that the line acts on.

@@ -122,6 +122,8 @@ fn rejects() -> Vec<(Reject, u16, &'static str, &'static str)> {
     ] {
         all.push((Answer(fault), 502, "upstream_error", reason));
     }
+    let overloaded = Answer(message::Fault::Overloaded);
+    all.push((overloaded, 503, "overloaded", "ai_overloaded"));
     for failure in Failure::ALL {
         all.push((Unverified(failure), 401, "unauthorized", "signature"));
     }

@@ -94,6 +94,23 @@ fn the_folder_is_its_owners_alone_and_no_second_process_gets_it() {
 }
 
 #[test]
+fn who_has_waited_for_the_disk_long_enough_does_not_wait_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::into_inner(Store::open(folder.path()).unwrap()).unwrap();
+    // A writer that hangs: this end is never dropped.
+    let (hangs, ended) = std::sync::mpsc::channel();
+    let before = store.ended.lock().unwrap().replace(ended);
+    assert!(!store.close(Duration::ZERO));
+    let (tell, dropped) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        drop(store);
+        tell.send(()).unwrap();
+    });
+    dropped.recv_timeout(LONG).unwrap();
+    drop((hangs, before));
+}
+
+#[test]
 fn another_format_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     drop(Store::open(folder.path()).unwrap());

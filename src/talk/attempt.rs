@@ -4,7 +4,7 @@ use super::{Failed, Question, Spoken};
 use crate::bot::Ai;
 use crate::budget::{Refused, Reservation};
 use crate::client::breaker::{Breaker, Health, Pass};
-use crate::client::{self, Cause, Frames, Outgoing, Received, Sent};
+use crate::client::{self, Cause, Frames, Outgoing, Received, Sent, UpstreamError};
 use crate::clock;
 use crate::message::{Ask, Fault, Outcome, Part, Usage};
 use crate::placeholder::Names;
@@ -59,7 +59,7 @@ impl Attempt<'_> {
         let response = match sent {
             Ok(response) => response,
             Err(error) => {
-                give_back(reservation);
+                give_back(reservation, Some(&error));
                 let again = error.sent == Sent::Unsent && matches!(error.cause, Cause::Connect(_));
                 pass.tell(Health::of_error(&error), clock::now());
                 return Err(Failed {
@@ -75,7 +75,14 @@ impl Attempt<'_> {
             Err(self.refused(response, trace).await)
         };
         // Whoever settles or goes on with it has taken it.
-        give_back(reservation);
+        let error = match &judged {
+            Err(Failed {
+                reject: Reject::Upstream(error),
+                ..
+            }) => Some(error),
+            _ => None,
+        };
+        give_back(reservation, error);
         let health = match &judged {
             Ok(_) => Health::Well,
             Err(failed) => health(&failed.reject),
@@ -242,8 +249,11 @@ impl Attempt<'_> {
     }
 }
 
-fn give_back(reservation: Option<Reservation>) {
-    if let Some(reservation) = reservation {
+/// Gives back what was set aside for a call that has failed. Where the AI was left at work all of it is spent.
+fn give_back(reservation: Option<Reservation>, error: Option<&UpstreamError>) {
+    if let Some(reservation) = reservation
+        && !error.is_some_and(UpstreamError::left_at_work)
+    {
         reservation.give_back();
     }
 }
@@ -261,7 +271,10 @@ fn judge(reject: Reject) -> Failed {
 fn health(reject: &Reject) -> Health {
     let ill = match reject {
         Reject::Upstream(error) => return Health::of_error(error),
-        Reject::Answer(fault) => matches!(fault, Fault::Senseless(_) | Fault::BrokeOff),
+        Reject::Answer(fault) => matches!(
+            fault,
+            Fault::Senseless(_) | Fault::BrokeOff | Fault::Overloaded
+        ),
         Reject::Refused(refusal) => matches!(
             refusal.outcome,
             Outcome::Overloaded | Outcome::TooSlow | Outcome::Failed

@@ -58,8 +58,8 @@ impl Codec for Anthropic {
         VERSIONS
     }
 
-    fn needs_model(&self) -> bool {
-        true
+    fn model(&self) -> Option<&'static str> {
+        Some("claude-sonnet-4-5")
     }
 
     fn encode(&self, ask: &Ask<'_>, out: &mut Vec<u8>) -> Result<(), Unsupported> {

@@ -43,8 +43,8 @@ impl Codec for Custom {
         &[]
     }
 
-    fn needs_model(&self) -> bool {
-        false
+    fn model(&self) -> Option<&'static str> {
+        None
     }
 
     fn encode(&self, ask: &Ask<'_>, out: &mut Vec<u8>) -> Result<(), Unsupported> {

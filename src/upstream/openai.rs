@@ -65,8 +65,8 @@ impl Codec for OpenAi {
         &[]
     }
 
-    fn needs_model(&self) -> bool {
-        true
+    fn model(&self) -> Option<&'static str> {
+        Some("gpt-4o")
     }
 
     fn encode(&self, ask: &Ask<'_>, out: &mut Vec<u8>) -> Result<(), Unsupported> {

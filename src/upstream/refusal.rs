@@ -24,7 +24,8 @@ pub(super) fn read(status: u16, headers: &HeaderMap, now_ms: u64, exhausted: boo
         400..=499 => Outcome::Rejected,
         _ => Outcome::Failed,
     };
-    let retry_after = wait(headers, now_ms);
+    // Where waiting does not help, no time is told after which it would.
+    let retry_after = wait(headers, now_ms).filter(|_| outcome != Outcome::Exhausted);
     let told = match text(headers, "x-should-retry") {
         Some("true") => true,
         Some("false") => false,

@@ -3,6 +3,7 @@
 use crate::harness::{After, BEARER, Backend, Botgate, Gate, config, get};
 use rustix::process::Signal;
 use std::fs;
+use std::net::{SocketAddr, TcpListener};
 
 const RIGHT: &str = "Authorization: Bearer right\r\n";
 const NEW: &str = "Authorization: Bearer new\r\n";
@@ -103,4 +104,37 @@ fn a_stream_that_began_before_goes_on() {
     go.change(|go| *go = true);
     assert_eq!(caller.chunk().unwrap().unwrap(), b"after");
     assert_eq!(caller.chunk(), Ok(None));
+}
+
+#[test]
+fn an_ai_that_has_moved_is_not_left_alone_for_what_failed_where_it_was() {
+    let live =
+        Backend::start(|_, connection| connection.answer("200 OK", "", b"{\"content\":\"here\"}"));
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let dead = free.local_addr().unwrap();
+    drop(free);
+    let at = |addr: SocketAddr| {
+        format!(
+            "[server]\nhttp = [\"127.0.0.1:0\"]\n\n[admin]\nlisten = \"127.0.0.1:0\"\n\n\
+             [upstreams.ai]\nkind = \"custom\"\nurl = \"http://{addr}/\"\nretries = 0\n\n\
+             [bots.b]\ndialect = \"chatbot-platform\"\nupstream = \"ai\"\nverify = {{ preset = \"none\" }}\n"
+        )
+    };
+    let botgate = Botgate::start(&at(dead));
+    let body = "{\"messages\":[{\"role\":\"user\",\"content\":\"t\"}]}";
+    let request = format!(
+        "POST /chat/b HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let ask = || botgate.caller().call(request.as_bytes()).status;
+    assert_eq!([(); 6].map(|()| ask()), [502, 502, 502, 502, 502, 503]);
+    let opened = "botgate_upstream_breaker{upstream=\"ai\"}";
+    reload(&botgate, &at(dead));
+    assert_eq!(
+        (ask(), botgate.metric(opened)),
+        (503, 1.0),
+        "it is where it was"
+    );
+    reload(&botgate, &at(live.addr()));
+    assert_eq!((ask(), botgate.metric(opened)), (200, 0.0));
 }

@@ -198,3 +198,16 @@ fn a_request_is_out_only_when_its_socket_holds_nothing_back() {
     assert!(request.poll_write(&mut socket, cx).is_ready());
     assert!(request.is_out());
 }
+
+#[test]
+fn neither_the_key_in_its_head_nor_what_is_asked_is_shown() {
+    let frames = Frames::new(vec![Bytes::from_static(b"secret")], None);
+    let request = Outgoing::new(false, frames, HeaderMap::new(), |_, out| {
+        out.extend_from_slice(b"authorization: secret\r\n\r\n");
+    });
+    let bytes = format!("{:?}", b"secret");
+    for shown in [format!("{request:?}"), format!("{:?}", request.body)] {
+        assert!(!shown.contains("secret"), "{shown}");
+        assert!(!shown.contains(bytes.trim_matches(['[', ']'])), "{shown}");
+    }
+}

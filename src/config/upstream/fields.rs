@@ -8,8 +8,8 @@ use crate::placeholder::{Field, Filled, Place};
 use crate::upstream::Codec;
 use http::header::{self, HeaderName};
 
-/// Headers that belong to one connection or frame a message: they are ours to write.
-const OURS: [HeaderName; 10] = [
+/// Headers that belong to one connection, frame a message or name a request: they are ours to write.
+const OURS: [HeaderName; 11] = [
     header::CONNECTION,
     header::CONTENT_LENGTH,
     header::EXPECT,
@@ -20,6 +20,7 @@ const OURS: [HeaderName; 10] = [
     header::TRANSFER_ENCODING,
     header::UPGRADE,
     HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("x-request-id"),
 ];
 
 /// Reads the table `headers` of the upstream at `path`.
@@ -46,7 +47,7 @@ pub(super) fn fields(
         let value = Filled::parse(value);
         let (message, fix) = if OURS.contains(&name) {
             (
-                format!("the header `{name}` belongs to the connection"),
+                format!("the header `{name}` is Botgate's own to write"),
                 "leave it out: it is written for every request anew",
             )
         } else if by_codec {

@@ -21,7 +21,7 @@ pub(super) struct Blocks {
 impl Deltas for Blocks {
     fn event(&mut self, name: &str, data: &mut [u8], text: &mut String) -> Result<(), Fault> {
         match name {
-            "error" => Err(Fault::BrokeOff),
+            "error" => Err(json::read(data, |event| why(&event)).unwrap_or(Fault::BrokeOff)),
             "ping" => Ok(()),
             _ if data.is_empty() => Ok(()),
             _ => json::read(data, |event| self.read(&event, text))
@@ -53,7 +53,7 @@ impl Deltas for Blocks {
 impl Blocks {
     fn read(&mut self, event: &Value<'_, '_>, text: &mut String) -> Result<(), Fault> {
         match event.get_str("type") {
-            Some("error") => return Err(Fault::BrokeOff),
+            Some("error") => return Err(why(event)),
             Some("message_start") => {
                 if let Some(told) = event.get("message").and_then(|it| it.get("usage")) {
                     self.tokens.take(&told);
@@ -109,6 +109,15 @@ impl Blocks {
     fn say(&mut self, said: &str, text: &mut String) {
         self.spoke |= !said.trim().is_empty();
         text.push_str(said);
+    }
+}
+
+/// What an error event says.
+fn why(event: &Value<'_, '_>) -> Fault {
+    let error = event.get("error");
+    match error.as_ref().and_then(|error| error.get_str("type")) {
+        Some("overloaded_error") => Fault::Overloaded,
+        _ => Fault::BrokeOff,
     }
 }
 

@@ -7,8 +7,10 @@ pub(super) enum End {
     Done(&'static str),
     /// With an error event, after this text.
     Broken(&'static str),
-    /// Before its first word.
-    Refused,
+    /// The same, where the AI says that it has too much to do.
+    Overloaded(&'static str),
+    /// Before its first word, with this status and code.
+    Refused(u16, &'static str),
 }
 
 /// A stream.
@@ -72,19 +74,19 @@ pub(super) const CASES: &[Case] = &[
         "OpenAI with an error for its first word",
         "openai",
         "data: {\"error\":{\"message\":\"The server had an error\",\"type\":\"server_error\",\"param\":null,\"code\":null}}\n\n",
-        End::Refused,
+        End::Refused(502, "upstream_error"),
     ),
     case(
         "OpenAI with nothing",
         "openai",
         "data: [DONE]\n\n",
-        End::Refused,
+        End::Refused(502, "upstream_error"),
     ),
     case(
         "OpenAI with nonsense",
         "openai",
         "data: {\"choices\"\n\n",
-        End::Refused,
+        End::Refused(502, "upstream_error"),
     ),
     case(
         "Anthropic with pings, unknown events and blocks",
@@ -106,7 +108,13 @@ pub(super) const CASES: &[Case] = &[
         "anthropic",
         "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"Grü\"}}\n\n\
          event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}\n\n",
-        End::Broken("Grü"),
+        End::Overloaded("Grü"),
+    ),
+    case(
+        "Anthropic with an error for its first word",
+        "anthropic",
+        "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}\n\n",
+        End::Refused(503, "overloaded"),
     ),
     case(
         "Anthropic that ends early",
@@ -120,7 +128,7 @@ pub(super) const CASES: &[Case] = &[
         "anthropic",
         "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"refusal\",\"stop_sequence\":null},\"usage\":{\"output_tokens\":0}}\n\n\
          event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
-        End::Refused,
+        End::Refused(502, "upstream_error"),
     ),
     case(
         "a custom backend in our own events",
