@@ -1,7 +1,7 @@
 //! What becomes of a message when its receiver or its AI fails.
 
 use super::{Bot, accepted, always, config, failing, jobs, jobs_until, sent, wait};
-use crate::harness::{Backend, Botgate, ai, clock::Wall};
+use crate::harness::{After, Backend, Botgate, PATIENCE, ai, clock::Wall};
 use botgate::client::breaker;
 use std::time::Instant;
 
@@ -140,13 +140,15 @@ fn an_ai_that_recovers_has_its_answer_delivered() {
 
 #[test]
 fn what_is_left_for_a_bot_that_is_gone_is_dead_and_says_so() {
-    let (ai, receiver) = (failing("500 No"), Backend::ok());
+    // It breaks off, which counts among the upstream's errors as ever.
+    let ai = Backend::start(|_, _| After::Close);
+    let receiver = Backend::ok();
     let state = tempfile::tempdir().unwrap();
     let text = config(&ai, state.path(), &[Bot::of("bot", &receiver)]);
     let botgate = Botgate::start(&text);
     accepted(&botgate, "bot", "one", "hi");
-    ai.witnessed()
-        .wait("the first try", |it| !it.seen.is_empty());
+    let name = "botgate_upstream_errors_total{upstream=\"ai\",word=\"broken\"}";
+    botgate.metric_until(name, |count| count >= 1.0);
     drop(botgate);
     let text = config(&ai, state.path(), &[Bot::of("another", &receiver)]);
     let botgate = Botgate::start(&text);
@@ -187,4 +189,46 @@ fn a_breaker_puts_an_attempt_off_and_never_for_good() {
     wait(&receiver, FAILURES + 1);
     let body = sent(&receiver.last());
     assert_eq!(body["message"]["content"], "re: put off");
+}
+
+#[test]
+fn a_receivers_status_is_its_word_whatever_becomes_of_its_body() {
+    let endless = Backend::start(|_, connection| {
+        connection.begin("");
+        while connection.chunk(&[b'x'; 1024]) {}
+        After::Close
+    });
+    let stops = Backend::start(|_, connection| {
+        connection.begin("");
+        connection.closed_within(PATIENCE);
+        After::Close
+    });
+    let silent = Backend::start(|_, connection| {
+        connection.closed_within(PATIENCE);
+        After::Close
+    });
+    let ai = ai::echo();
+    let state = tempfile::tempdir().unwrap();
+    let bots = [
+        ("endless", &endless),
+        ("stops", &stops),
+        ("silent", &silent),
+    ];
+    let bots = bots.map(|(id, receiver)| Bot {
+        callback: "timeout = \"200ms\", retries = [], allow = [\"127.0.0.0/8\"]",
+        ..Bot::of(id, receiver)
+    });
+    let botgate = Botgate::start(&config(&ai, state.path(), &bots));
+    for bot in bots {
+        accepted(&botgate, bot.id, "one", "hi");
+    }
+    jobs_until(&botgate, "delivered", 2.0);
+    jobs_until(&botgate, "dead", 1.0);
+    for receiver in [&endless, &stops, &silent] {
+        assert_eq!(receiver.count(), 1);
+        let gone = |it: &crate::harness::backend::Witnessed| it.closed == 1;
+        receiver.witnessed().wait("the end of its connection", gone);
+    }
+    let name = "botgate_upstream_errors_total{upstream=\"bots.silent.callback\",word=\"total\"}";
+    assert_eq!(botgate.metric(name), 1.0);
 }

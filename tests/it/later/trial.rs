@@ -19,11 +19,12 @@ fn a_test_shows_each_step_up_to_the_callback() {
     let ran = test(&config(&ai, state.path(), &[Bot::of("bot", &receiver)]));
     assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
     let steps = [
-        "botgate answers 202",
         "ai begins to answer: 200",
         "bots.bot.callback is connected",
         "bots.bot.callback begins to answer: 200",
     ];
+    // The AI may be quicker than the 202.
+    assert!(ran.stdout.contains("botgate answers 202"), "{}", ran.stdout);
     let mut rest = ran.stdout.as_str();
     for step in steps {
         let found = rest.split_once(step);
