@@ -13,13 +13,16 @@ TOOLS := $(CURDIR)/.tools
 export PATH := $(TOOLS)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test peers smoke lint deny bench bench-smoke fuzz load idle clean
+.PHONY: help demo chaos test peers smoke lint deny bench bench-smoke fuzz load idle clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
 demo: ## Botgate with a backend inside, and signed requests through it
 	cargo run --release -- demo
+
+chaos: ## kills a Botgate under load again and again, and proves that nothing is lost
+	cargo run --release -- chaos
 
 test: peers ## all tests, and 10 s of signed load; installs what they need
 	cargo test
