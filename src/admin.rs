@@ -1,15 +1,25 @@
-//! The operator's side: health, readiness and metrics, on a listener of its own.
+//! The operator's side: health, readiness, metrics and the API, on a listener of its own.
+
+mod answer;
+mod api;
+mod delivery;
+mod fault;
+mod query;
+
+pub use delivery::PER_RETRY;
 
 use crate::metrics;
 use crate::secret::Secret;
-use crate::worker::Shared;
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body_util::Full;
+use crate::worker::{Kept, Shared};
+use answer::{Answer, text};
+use arc_swap::ArcSwap;
+use fault::Fault;
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use serde::Serialize;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -33,6 +43,21 @@ pub enum Scope {
     Probes,
 }
 
+/// A bot as operators see it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Listed {
+    /// Its id; a template's ends in `*`.
+    pub id: String,
+    /// What people call it.
+    pub name: Option<String>,
+    /// The format it is spoken to in.
+    pub dialect: &'static str,
+    /// Where its requests go; `{bot}` stands for the id, a `*` at the end for anything.
+    pub path: String,
+    /// Who answers, the fallbacks last.
+    pub upstreams: Vec<String>,
+}
+
 /// What the admin side knows.
 #[derive(Clone, Debug)]
 pub struct Desk(Arc<Inner>);
@@ -42,16 +67,28 @@ struct Inner {
     shared: Arc<Shared>,
     ready: Arc<AtomicBool>,
     token: Option<Secret>,
+    bots: ArcSwap<Vec<Listed>>,
 }
 
 impl Desk {
     /// `ready` turns false when the process drains.
-    pub fn new(shared: Arc<Shared>, ready: Arc<AtomicBool>, token: Option<Secret>) -> Self {
+    pub fn new(
+        shared: Arc<Shared>,
+        ready: Arc<AtomicBool>,
+        token: Option<Secret>,
+        bots: Vec<Listed>,
+    ) -> Self {
         Self(Arc::new(Inner {
             shared,
             ready,
             token,
+            bots: ArcSwap::from_pointee(bots),
         }))
+    }
+
+    /// Lists these bots from now on.
+    pub fn list(&self, bots: Vec<Listed>) {
+        self.0.bots.store(Arc::new(bots));
     }
 
     /// Serves until the task that runs it is dropped.
@@ -68,7 +105,8 @@ impl Desk {
             let desk = self.clone();
             tokio::spawn(async move {
                 let service = service_fn(move |request| {
-                    std::future::ready(Ok::<_, Infallible>(desk.answer(&request, scope)))
+                    let desk = desk.clone();
+                    async move { Ok::<_, Infallible>(desk.answer(&request, scope).await) }
                 });
                 let connection = http1::Builder::new()
                     .timer(TokioTimer::new())
@@ -80,17 +118,17 @@ impl Desk {
         }
     }
 
-    fn answer(&self, request: &Request<Incoming>, scope: Scope) -> Response<Full<Bytes>> {
+    async fn answer(&self, request: &Request<Incoming>, scope: Scope) -> Answer {
         let path = request.uri().path();
+        let api = scope == Scope::All && path.starts_with("/api/");
         if scope == Scope::All && !self.authorized(request.headers()) {
-            let mut response = text(
-                StatusCode::UNAUTHORIZED,
-                "the admin token is missing or wrong\n",
-            );
-            response
-                .headers_mut()
-                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-            return response;
+            return Fault::unauthorized().answer();
+        }
+        if api && self.0.token.is_none() {
+            return Fault::closed().answer();
+        }
+        if api {
+            return api::api(self, request).await;
         }
         if request.method() != Method::GET && request.method() != Method::HEAD {
             let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n");
@@ -121,7 +159,16 @@ impl Desk {
         })
     }
 
-    fn metrics(&self) -> Response<Full<Bytes>> {
+    fn bots(&self) -> Arc<Vec<Listed>> {
+        self.0.bots.load_full()
+    }
+
+    /// What outlives the process, where anything does.
+    fn kept(&self) -> Option<&Kept> {
+        self.0.shared.kept.get()
+    }
+
+    fn metrics(&self) -> Answer {
         let mut response = text(
             StatusCode::OK,
             self.0.shared.metrics.page(self.0.shared.readings()),
@@ -132,19 +179,4 @@ impl Desk {
             .insert(header::CONTENT_TYPE, content_type);
         response
     }
-}
-
-fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body.into()));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("text/plain; charset=utf-8"),
-    );
-    headers.insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
-    response
 }

@@ -1,6 +1,7 @@
 //! The wiring: settings in, a running Botgate out. The only file that sees all the parts.
 
 mod keep;
+mod listed;
 mod resolve;
 
 pub use resolve::{receivers, registry};
@@ -19,6 +20,7 @@ use crate::witness::Witness;
 use crate::worker::Shared;
 use crate::{client, signature};
 use keep::{courier, keep, sharers};
+use listed::listed;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -44,6 +46,7 @@ pub struct App {
     workers: Arc<Vec<Handle>>,
     courier: Option<courier::Handle>,
     ready: Arc<AtomicBool>,
+    desk: Option<admin::Desk>,
     acceptors: Vec<AbortHandle>,
     /// Ends with the app.
     _tasks: JoinSet<()>,
@@ -124,22 +127,25 @@ impl App {
             tasks.spawn(acceptor.run(listener))
         });
         let acceptors = acceptors.collect();
-        if let Some((main, probes)) = admin {
+        let desk = admin.map(|(main, probes)| {
             let token = settings
                 .admin
                 .as_ref()
                 .and_then(|admin| admin.token.clone());
-            let desk = admin::Desk::new(shared.clone(), ready.clone(), token);
+            let bots = listed(&settings);
+            let desk = admin::Desk::new(shared.clone(), ready.clone(), token, bots);
             if let Some(probes) = probes {
                 tasks.spawn(desk.clone().serve(probes, admin::Scope::Probes));
             }
-            tasks.spawn(desk.serve(main, admin::Scope::All));
-        }
+            tasks.spawn(desk.clone().serve(main, admin::Scope::All));
+            desk
+        });
         Ok(Self {
             shared,
             workers,
             courier,
             ready,
+            desk,
             acceptors,
             _tasks: tasks,
             settings,
@@ -214,6 +220,9 @@ impl App {
                     tracing::error!("the courier did not take the new configuration");
                 }
             }
+        }
+        if let Some(desk) = &self.desk {
+            desk.list(listed(&settings));
         }
         self.settings = settings;
         Ok(())

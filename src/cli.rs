@@ -2,9 +2,12 @@
 
 mod check;
 mod curl;
+mod deliveries;
 mod demo;
+mod health;
 mod init;
 mod log;
+mod operator;
 mod output;
 mod run;
 mod schema;
@@ -61,6 +64,10 @@ enum Command {
     Sign(sign::Arguments),
     /// Send a bot's test message through its real upstream, and show each step with its time.
     Test(test::Arguments),
+    /// What leaves later: list it, show one, take up again what was given up. Asks a running Botgate.
+    Deliveries(deliveries::Arguments),
+    /// Say whether a running Botgate is ready.
+    Health(health::Arguments),
     /// Print the JSON Schema of the configuration, for editors.
     Schema,
     /// Print a shell's completions.
@@ -114,6 +121,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Init(arguments) => init::init(&arguments),
         Command::Sign(arguments) => sign::sign(arguments, format),
         Command::Test(arguments) => test::test(arguments, format),
+        Command::Deliveries(arguments) => deliveries::deliveries(arguments, format),
+        Command::Health(arguments) => health::health(arguments, format),
         Command::Schema => schema::schema(),
         Command::Completions { shell } => {
             let mut script = Vec::new();

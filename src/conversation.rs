@@ -7,12 +7,14 @@
 //! Memory holds what was used of late; all of it is in the store, and is read again when it is missed. No clock is read here: a
 //! conversation has expired when the time that is passed in says so.
 
+mod forget;
 mod key;
 mod memory;
 mod record;
 mod shard;
 mod wait;
 
+pub use forget::{Forgotten, MOST_FORGOTTEN, Remembered};
 pub use key::Key;
 pub use memory::{Id, LONGEST_METADATA, MOST_PAIRS, MOST_TEXT};
 pub use shard::{IDLE_MS, MOST_WAITING, PER_SWEEP};

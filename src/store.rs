@@ -10,6 +10,7 @@
 
 mod durable;
 mod engine;
+mod groups;
 mod queue;
 mod sweep;
 mod view;

@@ -4,14 +4,14 @@ use crate::store::Group;
 use ring::digest::{Context, SHA256};
 
 /// Bot and user in one half, the channel in the other: what is known of a user lies together in the store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(Group);
 
 impl Key {
     /// The conversation of a bot's user, in a channel where the platform has channels.
     pub fn of_user(bot: &str, user: &str, channel: Option<&str>) -> Self {
         let mut key = [0; 32];
-        key[..16].copy_from_slice(&half(b"user", &[bot, user]));
+        key[..16].copy_from_slice(&Self::half_of_user(bot, user));
         if let Some(channel) = channel {
             key[16..].copy_from_slice(&half(b"channel", &[channel]));
         }
@@ -32,6 +32,15 @@ impl Key {
             u64::from_le_bytes(bytes.unwrap_or_default())
         };
         word(0) ^ word(16)
+    }
+
+    /// What all conversations of a bot's user begin with.
+    pub(super) fn half_of_user(bot: &str, user: &str) -> [u8; 16] {
+        half(b"user", &[bot, user])
+    }
+
+    pub(super) fn from_group(group: Group) -> Self {
+        Self(group)
     }
 
     pub(super) fn group(&self) -> &Group {

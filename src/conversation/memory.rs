@@ -65,7 +65,7 @@ pub(super) struct Appended {
 }
 
 impl Memory {
-    fn new(stale: bool) -> Self {
+    pub(super) fn new(stale: bool) -> Self {
         let mut id = [0; 32];
         uuid::Uuid::new_v4().as_simple().encode_lower(&mut id);
         Self {

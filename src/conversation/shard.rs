@@ -4,7 +4,7 @@ use super::memory::{Id, Memory, OVERHEAD};
 use super::{Counts, Key};
 use foldhash::fast::RandomState;
 use slab::Slab;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::task::{Context, Poll, Waker};
 
 /// The most messages of one conversation that wait for their turn.
@@ -287,6 +287,12 @@ impl Shard {
             self.places.remove(&entry.key);
             self.bytes -= entry.cost;
         }
+    }
+
+    /// Those that begin with this half.
+    pub(super) fn keys(&self, half: &[u8; 16], found: &mut BTreeSet<Key>) {
+        let all = self.places.keys();
+        found.extend(all.filter(|key| key.group().starts_with(half)));
     }
 
     pub(super) fn add_to(&self, sum: &mut Counts) {

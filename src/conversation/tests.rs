@@ -1,5 +1,6 @@
 //! Order, bounds, life and death of conversations.
 
+mod forget;
 mod life;
 mod order;
 mod room;

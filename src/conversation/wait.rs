@@ -94,12 +94,12 @@ impl Drop for Wait {
 /// A conversation whose message is being answered. Dropped without [`Held::append`], it stays as it was.
 #[derive(Debug)]
 pub struct Held {
-    all: Arc<Conversations>,
-    key: Key,
+    pub(super) all: Arc<Conversations>,
+    pub(super) key: Key,
     place: usize,
     policy: Policy,
     /// `None` only within `drop`.
-    memory: Option<Box<Memory>>,
+    pub(super) memory: Option<Box<Memory>>,
 }
 
 impl Held {

@@ -10,6 +10,7 @@ mod acknowledge;
 mod admin;
 mod aimock;
 mod alone;
+mod api;
 mod budget;
 mod buffer;
 mod callback;

@@ -1,0 +1,119 @@
+//! The API: which path does what.
+
+use super::answer::{Answer, answer, json};
+use super::delivery::{self, Page};
+use super::fault::Fault;
+use super::query::Query;
+use super::{Desk, Listed};
+use crate::clock;
+use crate::journal::{Id, Journal};
+use http::{Method, Request, StatusCode};
+use serde::Serialize;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// How long somebody who asks to be forgotten waits for messages that are being answered.
+const FORGET: Duration = Duration::from_secs(60);
+
+/// Its own description.
+const DESCRIPTION: &str = include_str!("openapi.json");
+
+/// What was forgotten of a user.
+#[derive(Serialize)]
+struct Forgot {
+    conversations: usize,
+    more: bool,
+}
+
+/// Answers a request whose sender was proven.
+pub(super) async fn api<B>(desk: &Desk, request: &Request<B>) -> Answer {
+    let answered = route(desk, request).await;
+    answered.unwrap_or_else(|fault| fault.answer())
+}
+
+async fn route<B>(desk: &Desk, request: &Request<B>) -> Result<Answer, Fault> {
+    let (path, method) = (request.uri().path(), request.method());
+    let query = |known: &[&str]| Query::read(request.uri().query(), known);
+    let journal = desk.kept().map(|kept| &*kept.journal);
+    let rest = path.strip_prefix("/api/").unwrap_or_default();
+    let segments: Vec<&str> = rest.splitn(4, '/').collect();
+    match segments[..] {
+        ["openapi.json"] => {
+            only(method, "GET, HEAD")?;
+            query(&[])?;
+            Ok(answer(StatusCode::OK, "application/json", DESCRIPTION))
+        }
+        ["bots"] => {
+            only(method, "GET, HEAD")?;
+            query(&[])?;
+            Ok(ok(&Page::<Listed> {
+                items: desk.bots().to_vec(),
+                next: None,
+            }))
+        }
+        ["deliveries"] => {
+            only(method, "GET, HEAD")?;
+            let query = query(&["status", "bot", "cursor", "limit"])?;
+            Ok(ok(&delivery::list(journal, &query).await?))
+        }
+        ["deliveries", "retry"] => {
+            only(method, "POST")?;
+            let query = query(&["status", "bot", "cursor"])?;
+            Ok(ok(&delivery::retry_all(journal, &query).await?))
+        }
+        ["deliveries", id] => {
+            only(method, "GET, HEAD")?;
+            let query = query(&["body"])?;
+            let (id, body) = (self::id(id)?, query.flag("body")?);
+            Ok(ok(&delivery::show(journal, id, body).await?))
+        }
+        ["deliveries", id, "retry"] => {
+            only(method, "POST")?;
+            query(&[])?;
+            one(journal, id).await
+        }
+        ["conversations"] => {
+            only(method, "DELETE")?;
+            let query = query(&["bot", "user"])?;
+            forget(desk, query.need("bot")?, query.need("user")?).await
+        }
+        _ => Err(Fault::missing(
+            "there is no such path; GET /api/openapi.json lists them",
+        )),
+    }
+}
+
+async fn one(journal: Option<&Journal>, id: &str) -> Result<Answer, Fault> {
+    Ok(ok(&delivery::retry(journal, self::id(id)?).await?))
+}
+
+async fn forget(desk: &Desk, bot: &str, user: &str) -> Result<Answer, Fault> {
+    let Some(kept) = desk.kept() else {
+        return Ok(ok(&Forgot {
+            conversations: 0,
+            more: false,
+        }));
+    };
+    let forgetting = kept.conversations.forget(bot, user, clock::unix_ms());
+    let forgotten = timeout(FORGET, forgetting).await.map_err(|_| {
+        Fault::conflict("a message of the user is still being answered; ask again when it is")
+    })??;
+    Ok(ok(&Forgot {
+        conversations: forgotten.conversations,
+        more: forgotten.more,
+    }))
+}
+
+fn ok(value: &impl Serialize) -> Answer {
+    json(StatusCode::OK, value)
+}
+
+fn id(text: &str) -> Result<Id, Fault> {
+    let wrong = || Fault::missing("there is no such delivery: its id is no UUID");
+    text.parse().map_err(|_| wrong())
+}
+
+fn only(method: &Method, allow: &'static str) -> Result<(), Fault> {
+    let allowed = allow.split(", ").any(|allowed| allowed == method.as_str());
+    allowed.then_some(()).ok_or(Fault::method(allow))
+}

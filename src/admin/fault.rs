@@ -1,0 +1,131 @@
+//! What an operator's request is refused with: a sentence that says what to do, and a code word for programs.
+
+use super::answer::{Answer, json};
+use crate::conversation::Remembered;
+use crate::journal::JournalError;
+use http::{HeaderValue, StatusCode, header};
+use serde::Serialize;
+
+/// Why a request of the API was not done.
+#[derive(Debug)]
+pub(super) struct Fault {
+    status: StatusCode,
+    code: &'static str,
+    error: String,
+    allow: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    error: &'a str,
+    code: &'a str,
+}
+
+impl Fault {
+    fn new(status: StatusCode, code: &'static str, error: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            error: error.into(),
+            allow: None,
+        }
+    }
+
+    /// The request makes no sense.
+    pub(super) fn invalid(error: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_request", error)
+    }
+
+    /// The token is missing or wrong.
+    pub(super) fn unauthorized() -> Self {
+        let error = "the admin token is missing or wrong: send \"Authorization: Bearer TOKEN\" with the token of [admin]";
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", error)
+    }
+
+    /// There is no token, so nobody can be told from a web page that posts to loopback.
+    pub(super) fn closed() -> Self {
+        let error = "the API is closed while [admin] has no token: add the line token = \"${env:BOTGATE_ADMIN_TOKEN}\" and start Botgate again";
+        Self::new(StatusCode::FORBIDDEN, "forbidden", error)
+    }
+
+    /// There is no such thing.
+    pub(super) fn missing(error: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", error)
+    }
+
+    /// There is such a path, but not with this method.
+    pub(super) fn method(allow: &'static str) -> Self {
+        Self {
+            allow: Some(allow),
+            ..Self::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method_not_allowed",
+                format!("here goes only {allow}"),
+            )
+        }
+    }
+
+    /// It stands in the way of itself; asked again it may go.
+    pub(super) fn conflict(error: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "conflict", error)
+    }
+
+    /// Not now.
+    pub(super) fn unavailable(error: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", error)
+    }
+
+    fn internal(error: impl Into<String>) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", error)
+    }
+
+    /// As it is sent.
+    pub(super) fn answer(&self) -> Answer {
+        let body = Body {
+            error: &self.error,
+            code: self.code,
+        };
+        let mut answer = json(self.status, &body);
+        let headers = answer.headers_mut();
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(allow) = self.allow {
+            headers.insert(header::ALLOW, HeaderValue::from_static(allow));
+        }
+        answer
+    }
+}
+
+impl From<JournalError> for Fault {
+    fn from(error: JournalError) -> Self {
+        let text = error.to_string();
+        match error {
+            JournalError::Unknown(_) => Self::missing(format!("{text}, or not any more")),
+            JournalError::Order { .. } => Self::conflict(text),
+            JournalError::Full { .. } => {
+                Self::unavailable(format!("{text}; ask again when some have ended"))
+            }
+            JournalError::Unwritten(_) => {
+                Self::unavailable(format!("{text}; ask again, it has not happened"))
+            }
+            JournalError::TooLarge { .. } => Self::invalid(text),
+            JournalError::Store(_) | JournalError::Version { .. } | JournalError::Broken { .. } => {
+                Self::internal(text)
+            }
+        }
+    }
+}
+
+impl From<Remembered> for Fault {
+    fn from(error: Remembered) -> Self {
+        match error {
+            Remembered::Busy => Self::conflict(format!("{error}; ask again")),
+            Remembered::Full(_) => Self::unavailable(format!("{error}; ask again")),
+            Remembered::Unwritten(_) => Self::unavailable(format!(
+                "forgotten, but not on disk yet: {error}; ask again until this says 200"
+            )),
+            Remembered::Store(_) => Self::internal(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! The bots as the operator's side lists them.
+
+use crate::admin::Listed;
+use crate::config::{Bot, PathPattern, Settings};
+
+/// All bots of these settings, in their order.
+pub(super) fn listed(settings: &Settings) -> Vec<Listed> {
+    let bot = |bot: &Bot| Listed {
+        id: format!("{}{}", bot.id, if bot.template { "*" } else { "" }),
+        name: bot.name.clone(),
+        dialect: bot.dialect,
+        path: path(&bot.path),
+        upstreams: bot
+            .upstreams
+            .iter()
+            .map(|(index, _)| index)
+            .chain(&bot.fallback)
+            .filter_map(|index| Some(settings.upstreams.get(*index)?.name.clone()))
+            .collect(),
+    };
+    settings.bots.iter().map(bot).collect()
+}
+
+fn path(pattern: &PathPattern) -> String {
+    format!("{}{}", pattern.text, if pattern.prefix { "/*" } else { "" })
+}

@@ -1,0 +1,215 @@
+//! `botgate deliveries`: what leaves later, asked of a running Botgate.
+
+mod table;
+
+use super::operator::{Answer, Operator, Whom};
+use super::{LogFormat, output};
+use clap::{Subcommand, ValueEnum};
+use form_urlencoded::Serializer;
+use http::Method;
+use serde_json::Value;
+use std::process::ExitCode;
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// List them, the newest first.
+    List {
+        /// Only those that stand here.
+        #[arg(long)]
+        status: Option<Status>,
+        /// Only this bot's.
+        #[arg(long)]
+        bot: Option<String>,
+        /// Only those before this one: the last that was listed.
+        #[arg(long, value_name = "ID")]
+        cursor: Option<String>,
+        /// How many.
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=100))]
+        limit: u16,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Show one, with its attempts and how long each phase took.
+    Show {
+        /// Which.
+        id: String,
+        /// And what is delivered, as the receiver gets it.
+        #[arg(long)]
+        body: bool,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Take up again what was given up.
+    Retry {
+        /// Which.
+        #[arg(required_unless_present = "dead")]
+        id: Option<String>,
+        /// All that are dead.
+        #[arg(long, conflicts_with = "id")]
+        dead: bool,
+        /// Of those only this bot's.
+        #[arg(long, requires = "dead")]
+        bot: Option<String>,
+        #[command(flatten)]
+        how: How,
+    },
+}
+
+#[derive(clap::Args)]
+struct How {
+    /// Print what the admin side answered, for programs.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    whom: Whom,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Status {
+    Accepted,
+    Answered,
+    Delivered,
+    Dead,
+}
+
+impl Status {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Answered => "answered",
+            Self::Delivered => "delivered",
+            Self::Dead => "dead",
+        }
+    }
+}
+
+/// Asks, and prints the answer: 0, or 1 where it was no.
+pub(crate) fn deliveries(arguments: Arguments, format: Option<LogFormat>) -> ExitCode {
+    match arguments.what {
+        What::List {
+            status,
+            bot,
+            cursor,
+            limit,
+            how,
+        } => {
+            let target = target(
+                "/api/deliveries",
+                &[
+                    ("status", status.map(Status::word)),
+                    ("bot", bot.as_deref()),
+                    ("cursor", cursor.as_deref()),
+                    ("limit", Some(&limit.to_string())),
+                ],
+            );
+            how.print(format, Method::GET, &target, table::list)
+        }
+        What::Show { id, body, how } => {
+            let path = path(&id, "");
+            let target = target(&path, &[("body", body.then_some("1"))]);
+            how.print(format, Method::GET, &target, table::show)
+        }
+        What::Retry {
+            id: Some(id), how, ..
+        } => how.print(format, Method::POST, &path(&id, "/retry"), |_| {
+            format!("{} is taken up again\n", table::plain(&id))
+        }),
+        What::Retry { bot, how, .. } => how.retry_all(format, bot.as_deref()),
+    }
+}
+
+impl How {
+    fn print(
+        self,
+        format: Option<LogFormat>,
+        method: Method,
+        target: &str,
+        table: impl FnOnce(&Value) -> String,
+    ) -> ExitCode {
+        let operator = match self.whom.operator(format) {
+            Ok(operator) => operator,
+            Err(code) => return code,
+        };
+        match ask(&operator, method, target) {
+            Err(error) => output::failed(&error),
+            Ok(value) if self.json => output::out(&format!("{value}\n")),
+            Ok(value) => output::out(&table(&value)),
+        }
+    }
+
+    /// Takes up all that are dead, piece by piece.
+    fn retry_all(self, format: Option<LogFormat>, bot: Option<&str>) -> ExitCode {
+        let operator = match self.whom.operator(format) {
+            Ok(operator) => operator,
+            Err(code) => return code,
+        };
+        let (mut retried, mut cursor) = (0, None::<String>);
+        loop {
+            let target = target(
+                "/api/deliveries/retry",
+                &[
+                    ("status", Some("dead")),
+                    ("bot", bot),
+                    ("cursor", cursor.as_deref()),
+                ],
+            );
+            let value = match ask(&operator, Method::POST, &target) {
+                Ok(value) => value,
+                Err(error) => {
+                    return output::failed(&format!("{error} ({retried} are taken up again)"));
+                }
+            };
+            retried += value["retried"].as_u64().unwrap_or_default();
+            let next = value["next"].as_str().map(str::to_owned);
+            if next.is_none() || next == cursor {
+                break;
+            }
+            cursor = next;
+        }
+        output::out(&if self.json {
+            format!("{{\"retried\":{retried}}}\n")
+        } else {
+            format!("{retried} taken up again\n")
+        })
+    }
+}
+
+/// A path and its query; what has no value is left out.
+fn target(path: &str, query: &[(&str, Option<&str>)]) -> String {
+    let mut written = Serializer::new(String::new());
+    for (name, value) in query {
+        if let Some(value) = value {
+            written.append_pair(name, value);
+        }
+    }
+    match written.finish() {
+        query if query.is_empty() => path.to_owned(),
+        query => format!("{path}?{query}"),
+    }
+}
+
+/// The path of a delivery, whatever its id was said to be.
+fn path(id: &str, end: &str) -> String {
+    let id: String = form_urlencoded::byte_serialize(id.as_bytes()).collect();
+    format!("/api/deliveries/{id}{end}")
+}
+
+fn ask(operator: &Operator, method: Method, target: &str) -> Result<Value, String> {
+    let Answer { status, body } = operator.ask(method, target)?;
+    let value = serde_json::from_slice::<Value>(&body).ok();
+    match (status, value) {
+        (200, Some(value)) => Ok(value),
+        (_, Some(value)) if value["error"].is_string() => {
+            Err(table::plain(value["error"].as_str().unwrap_or_default()))
+        }
+        _ => Err(format!(
+            "it answered {status}, and not as Botgate's admin side does"
+        )),
+    }
+}

@@ -1,0 +1,157 @@
+//! Deliveries for people.
+
+use serde_json::Value;
+use std::fmt::Write;
+
+/// How much of a receiver's response is shown, in characters.
+const RESPONSE: usize = 200;
+
+/// A page of them: a line each.
+pub(super) fn list(page: &Value) -> String {
+    let mut rows = vec![
+        [
+            "ID", "STATUS", "TRIES", "BOT", "RECEIVER", "ACCEPTED", "REASON",
+        ]
+        .map(str::to_owned),
+    ];
+    for item in page["items"].as_array().into_iter().flatten() {
+        rows.push([
+            text(&item["id"]),
+            text(&item["status"]),
+            text(&item["attempts"]),
+            text(&item["bot"]),
+            text(&item["receiver"]),
+            text(&item["accepted_at"]),
+            text(&item["reason"]),
+        ]);
+    }
+    let mut out = columns(&rows);
+    if rows.len() == 1 {
+        out = "there is none here\n".to_owned();
+    }
+    if let Some(next) = page["next"].as_str() {
+        let _ = writeln!(out, "more: --cursor {}", plain(next));
+    }
+    out
+}
+
+/// One, with its attempts.
+pub(super) fn show(item: &Value) -> String {
+    let mut out = String::new();
+    for key in [
+        "id",
+        "status",
+        "reason",
+        "bot",
+        "dialect",
+        "receiver",
+        "bytes",
+        "accepted_at",
+        "answered_at",
+        "ended_at",
+        "next_attempt_at",
+    ] {
+        if !item[key].is_null() {
+            let _ = writeln!(out, "{:<16} {}", key.replace('_', " "), text(&item[key]));
+        }
+    }
+    let mut rows = vec![
+        [
+            "AT",
+            "TO",
+            "STATUS",
+            "RESOLVE",
+            "CONNECT",
+            "TLS",
+            "FIRST BYTE",
+            "BODY",
+            "ERROR",
+        ]
+        .map(str::to_owned),
+    ];
+    let tries = item["tries"].as_array().map_or(&[][..], Vec::as_slice);
+    for tried in tries {
+        let took = |phase: &str| milliseconds(&tried["took_us"][phase]);
+        rows.push([
+            text(&tried["at"]),
+            text(&tried["to"]),
+            text(&tried["status"]),
+            took("resolve"),
+            took("connect"),
+            took("tls"),
+            took("first_byte"),
+            took("body"),
+            text(&tried["error"]),
+        ]);
+    }
+    if rows.len() > 1 {
+        let _ = write!(out, "\n{}", columns(&rows));
+    }
+    let last = tries.last().and_then(|tried| tried["response"].as_str());
+    if let Some(said) = last.filter(|said| !said.is_empty()) {
+        let cut: String = said.chars().take(RESPONSE).collect();
+        let dots = if cut.len() < said.len() { " …" } else { "" };
+        let _ = writeln!(out, "\nlast response: {}{dots}", plain(&cut));
+    }
+    match item.get("body") {
+        None => {}
+        Some(Value::String(body)) => {
+            let _ = writeln!(out, "\nbody: {}", plain(body));
+        }
+        Some(_) => out += "\nbody: none yet\n",
+    }
+    out
+}
+
+/// Columns as wide as their widest cell; the last one is not filled up.
+fn columns<const N: usize>(rows: &[[String; N]]) -> String {
+    let width = |column: usize| {
+        let widths = rows.iter().map(|row| row[column].chars().count());
+        widths.max().unwrap_or_default()
+    };
+    let widths: [usize; N] = std::array::from_fn(width);
+    let mut out = String::new();
+    for row in rows {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(widths) {
+            let _ = write!(line, "{cell:<width$}  ");
+        }
+        out += line.trim_end();
+        out.push('\n');
+    }
+    out
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => plain(text),
+        other => other.to_string(),
+    }
+}
+
+/// Microseconds, as milliseconds; a dash where it was not come to.
+fn milliseconds(value: &Value) -> String {
+    match value.as_u64().unwrap_or_default() {
+        0 => "-".to_owned(),
+        us => format!("{}.{:03} ms", us / 1000, us % 1000),
+    }
+}
+
+/// Others wrote it: nothing in it reaches the terminal as a command.
+pub(super) fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() || is_format(character) {
+            plain.extend(character.escape_default());
+        } else {
+            plain.push(character);
+        }
+    }
+    plain
+}
+
+/// Marks that turn the direction of text, and line ends that are no control characters.
+fn is_format(character: char) -> bool {
+    matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
