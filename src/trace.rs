@@ -181,6 +181,14 @@ impl Trace {
         self.tell(|| reject.step());
     }
 
+    /// No AI could answer: the last failure of an exchange that has no caller to be told.
+    pub fn given_up(&mut self, reject: &Reject) {
+        self.tell(|| reject.step());
+        if let Reject::Upstream(error) = reject {
+            self.failed(error);
+        }
+    }
+
     /// After an AI that could not answer another one is asked, or the same again.
     pub fn passed_over(&mut self, reject: &Reject) {
         if let Reject::Upstream(error) = reject {

@@ -1,14 +1,16 @@
 //! What is there only where something is kept or leaves later: the store, and the courier.
 
+use super::App;
 use crate::bot::Registry;
 use crate::callback;
 use crate::config::{self, Mode, Settings};
 use crate::courier;
 use crate::dialect;
-use crate::journal::JournalError;
+use crate::journal::{Filter, JournalError, State};
 use crate::worker::{Kept, Shared};
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Opens the store, once some bot keeps anything: one that keeps nothing needs no folder.
 pub(super) fn keep(shared: &Shared, settings: &Settings) -> Result<(), JournalError> {
@@ -58,4 +60,21 @@ pub(super) fn courier(
         return Ok(None);
     }
     courier::start(shared.clone(), registry.clone(), workers).map(Some)
+}
+
+impl App {
+    /// Waits until whatever was accepted is delivered or given up; says why the last one was given up.
+    pub async fn settled(&self) -> Option<String> {
+        const LOOK: Duration = Duration::from_millis(10);
+        let journal = &self.shared.kept.get()?.journal;
+        while journal.unfinished().jobs > 0 {
+            tokio::time::sleep(LOOK).await;
+        }
+        let dead = Filter {
+            state: Some(State::Dead),
+            ..Filter::default()
+        };
+        let page = journal.list(&dead, None, 1).ok()?;
+        page.items.into_iter().next().map(|found| found.head.reason)
+    }
 }

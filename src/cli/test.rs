@@ -1,9 +1,8 @@
-//! `botgate test`: a bot's own test message through its real upstream, each step with its time.
+//! `botgate test`: a bot's own test message through its real upstream and to its real callback, each step with its time.
 
 mod advice;
 mod steps;
 
-use super::curl::Answer;
 use super::sign::{find, signed};
 use super::{Configuration, LogFormat, output, run};
 use crate::app::App;
@@ -92,9 +91,31 @@ impl Trial<'_> {
         steps.own(&format!("is sent {}", request.outline()));
         let sending = request.send(at, patience, Some(&caller));
         let answer = watched(sending, &mut seen, steps).await;
+        if let Ok(answer) = &answer {
+            steps.answered(answer, SHOWN);
+        }
+        let later = matches!(&answer, Ok(answer) if answer.status == 202);
+        let ended = match &self.bot.callback {
+            Some(callback) if later => {
+                steps.own("has it on disk; the answer goes to the callback");
+                let settled = tokio::time::timeout(patience + callback.timeout, app.settled());
+                watched(async { Ok(settled.await) }, &mut seen, steps).await
+            }
+            _ => Ok(Ok(None)),
+        };
         app.stop(std::future::pending()).await;
         let answer = answer.inspect_err(|_| steps.explain(&upstreams))?;
-        steps.answered(&answer, SHOWN);
+        match ended? {
+            Ok(None) => {}
+            Ok(Some(reason)) => {
+                steps.explain(&upstreams);
+                return Err(format!("the message was given up: {reason}"));
+            }
+            Err(_) => {
+                steps.explain(&upstreams);
+                return Err("the answer was not delivered in time".to_owned());
+            }
+        }
         let broken = self.bot.stream && answer.body.lines().any(|line| line == "event: error");
         let verdict = match (answer.status, broken) {
             (200..300, false) => return Ok(()),
@@ -126,15 +147,21 @@ fn alone(settings: &mut Settings, folder: &Path) {
     settings.state.path = folder.join("data");
     for bot in &mut settings.bots {
         bot.allow_from.clear();
+        // What fails is shown, not tried again.
+        bot.reply.answer_within = Duration::ZERO;
+        bot.reply.failure_text = None;
+        if let Some(callback) = &mut bot.callback {
+            callback.retries.clear();
+        }
     }
 }
 
-/// Waits for the answer and shows what is seen of it, as it happens.
-async fn watched(
-    sending: impl Future<Output = Result<Answer, String>>,
+/// Waits for something and shows what is seen of it, as it happens.
+async fn watched<T>(
+    sending: impl Future<Output = Result<T, String>>,
     seen: &mut Receiver<Seen>,
     steps: &mut Steps,
-) -> Result<Answer, String> {
+) -> Result<T, String> {
     tokio::pin!(sending);
     let answer = loop {
         tokio::select! {

@@ -137,8 +137,8 @@ impl Errand {
                 history: &history,
                 by: by_when.unwrap_or_else(|| by(view, &candidates, clock::now())),
             };
-            let spoken = ask(&question, &candidates, &mut trace, &mut HeaderMap::new()).await?;
-            match spoken {
+            let spoken = ask(&question, &candidates, &mut trace, &mut HeaderMap::new()).await;
+            match spoken.inspect_err(|reject| trace.given_up(reject))? {
                 Spoken::Whole(answer, micro_cents) => (answer, micro_cents),
                 // A bot that streams answers at once: the configuration sees to it.
                 Spoken::Pieces(_) => return Err(Reject::NotFound),

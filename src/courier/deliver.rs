@@ -11,6 +11,7 @@ use crate::dialect::event::{Kind, given_up};
 use crate::journal::{Attempt, Head, Id, JournalError, LONGEST_RESPONSE, Phases, Stage, Then};
 use crate::signature::Unix;
 use crate::timers::Timer;
+use crate::witness::Step;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use std::future::poll_fn;
@@ -140,6 +141,10 @@ impl Courier {
             .await
             .map_err(|error| {
                 pool.cells().failed(error.cause.word());
+                pool.seen(|| Step::Failed {
+                    word: error.cause.word(),
+                    why: error.cause.to_string(),
+                });
                 Failed::Upstream(error)
             })?;
         let head = clock::now().saturating_sub(start);

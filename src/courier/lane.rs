@@ -70,7 +70,9 @@ impl Lanes {
                     .shared
                     .metrics
                     .upstream(&worker.cells, &receiver.name);
-                Pool::new(receiver.target.clone(), 1, cells, None)
+                let witness = worker.shared.witness.as_ref();
+                let witness = witness.map(|it| it.of(&receiver.name));
+                Pool::new(receiver.target.clone(), 1, cells, witness)
             });
             let breaker = old.as_ref().filter(|_| stays);
             let lane = Lane {

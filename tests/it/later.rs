@@ -4,6 +4,8 @@ mod auto;
 mod crash;
 mod disk;
 mod fail;
+mod reload;
+mod trial;
 mod way;
 
 use crate::harness::{After, Backend, Botgate, ai, backend::Connection, backend::Seen};

@@ -120,6 +120,12 @@ const ADVICE: &[(&str, &str)] = &[
 /// What may be done where it failed with this word, as far as anything is known.
 pub(super) fn advice(word: &str, upstream: &str) -> Option<String> {
     let (_, advice) = ADVICE.iter().find(|(known, _)| *known == word)?;
+    // A receiver's name is its table's already.
+    let table = match upstream.starts_with("bots.") {
+        true => upstream.to_owned(),
+        false => format!("upstreams.{upstream}"),
+    };
+    let advice = advice.replace("upstreams.NAME", &table);
     Some(advice.replace("NAME", upstream))
 }
 

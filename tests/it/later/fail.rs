@@ -1,7 +1,9 @@
 //! What becomes of a message when its receiver or its AI fails.
 
 use super::{Bot, accepted, always, config, failing, jobs, jobs_until, sent, wait};
-use crate::harness::{Backend, Botgate, ai, clock::Wall};
+use crate::harness::{After, Backend, Botgate, PATIENCE, ai, clock::Wall};
+use botgate::client::breaker;
+use std::time::Instant;
 
 const NOON: i64 = 1_795_262_400;
 
@@ -138,16 +140,95 @@ fn an_ai_that_recovers_has_its_answer_delivered() {
 
 #[test]
 fn what_is_left_for_a_bot_that_is_gone_is_dead_and_says_so() {
-    let (ai, receiver) = (failing("500 No"), Backend::ok());
+    // It breaks off, which counts among the upstream's errors as ever.
+    let ai = Backend::start(|_, _| After::Close);
+    let receiver = Backend::ok();
     let state = tempfile::tempdir().unwrap();
     let text = config(&ai, state.path(), &[Bot::of("bot", &receiver)]);
     let botgate = Botgate::start(&text);
     accepted(&botgate, "bot", "one", "hi");
-    ai.witnessed()
-        .wait("the first try", |it| !it.seen.is_empty());
+    let name = "botgate_upstream_errors_total{upstream=\"ai\",word=\"broken\"}";
+    botgate.metric_until(name, |count| count >= 1.0);
     drop(botgate);
     let text = config(&ai, state.path(), &[Bot::of("another", &receiver)]);
     let botgate = Botgate::start(&text);
     jobs_until(&botgate, "dead", 1.0);
     assert_eq!(receiver.count(), 0);
+}
+
+#[test]
+fn a_breaker_puts_an_attempt_off_and_never_for_good() {
+    /// Failures in a row that open it, and for how long at least.
+    const FAILURES: usize = breaker::FAILURES as usize;
+    let (ai, receiver, other) = (ai::echo(), always("500 No"), Backend::ok());
+    let state = tempfile::tempdir().unwrap();
+    let down = Bot {
+        callback: "retries = [\"1h\"], allow = [\"127.0.0.0/8\"]",
+        ..Bot::of("down", &receiver)
+    };
+    let bots = [down, Bot::of("well", &other)];
+    let wall = Wall::at(NOON);
+    let text = config(&ai, state.path(), &bots);
+    let botgate = Botgate::start_with(&text, |_, command| wall.pin(command));
+    let start = Instant::now();
+    for made in 1..=FAILURES {
+        accepted(&botgate, "down", "one", "hi");
+        wait(&receiver, made);
+    }
+    let name = "botgate_deliveries_total{outcome=\"failed\"}";
+    botgate.metric_until(name, |failed| failed >= FAILURES as f64);
+    accepted(&botgate, "down", "one", "put off");
+    jobs_until(&botgate, "answered", FAILURES as f64 + 1.0);
+    accepted(&botgate, "well", "one", "hi");
+    wait(&other, 1);
+    // By then a probe may be due where all of this took long.
+    let is_open = || start.elapsed() < breaker::OPEN;
+    let tried = receiver.count();
+    assert!(tried == FAILURES || !is_open(), "{tried}");
+    wall.set(NOON + 61);
+    wait(&receiver, FAILURES + 1);
+    let body = sent(&receiver.last());
+    assert_eq!(body["message"]["content"], "re: put off");
+}
+
+#[test]
+fn a_receivers_status_is_its_word_whatever_becomes_of_its_body() {
+    let endless = Backend::start(|_, connection| {
+        connection.begin("");
+        while connection.chunk(&[b'x'; 1024]) {}
+        After::Close
+    });
+    let stops = Backend::start(|_, connection| {
+        connection.begin("");
+        connection.closed_within(PATIENCE);
+        After::Close
+    });
+    let silent = Backend::start(|_, connection| {
+        connection.closed_within(PATIENCE);
+        After::Close
+    });
+    let ai = ai::echo();
+    let state = tempfile::tempdir().unwrap();
+    let bots = [
+        ("endless", &endless),
+        ("stops", &stops),
+        ("silent", &silent),
+    ];
+    let bots = bots.map(|(id, receiver)| Bot {
+        callback: "timeout = \"200ms\", retries = [], allow = [\"127.0.0.0/8\"]",
+        ..Bot::of(id, receiver)
+    });
+    let botgate = Botgate::start(&config(&ai, state.path(), &bots));
+    for bot in bots {
+        accepted(&botgate, bot.id, "one", "hi");
+    }
+    jobs_until(&botgate, "delivered", 2.0);
+    jobs_until(&botgate, "dead", 1.0);
+    for receiver in [&endless, &stops, &silent] {
+        assert_eq!(receiver.count(), 1);
+        let gone = |it: &crate::harness::backend::Witnessed| it.closed == 1;
+        receiver.witnessed().wait("the end of its connection", gone);
+    }
+    let name = "botgate_upstream_errors_total{upstream=\"bots.silent.callback\",word=\"total\"}";
+    assert_eq!(botgate.metric(name), 1.0);
 }

@@ -1,7 +1,7 @@
 //! The way of a message whose answer comes later, when all goes well.
 
 use super::{Bot, SECRET, accepted, config, jobs_until, sent, wait};
-use crate::harness::{After, Backend, Botgate, Gate, ai};
+use crate::harness::{After, Backend, Botgate, Gate, ai, peer};
 use rustix::process::Signal;
 use std::time::Duration;
 
@@ -131,4 +131,49 @@ fn a_repeated_message_gets_the_first_202_again() {
     assert_eq!(ai.count(), 1);
     let body = sent(&receiver.last());
     assert_eq!(body["metadata"]["key"], "k1");
+}
+
+#[test]
+fn the_receiver_on_fourthchats_page_takes_what_is_sent() {
+    let (ai, receiver) = (ai::echo(), Backend::ok());
+    let state = tempfile::tempdir().unwrap();
+    let text = config(&ai, state.path(), &[Bot::of("bot", &receiver)]);
+    let botgate = Botgate::start(&text);
+    let mut caller = botgate.caller();
+    let texts = [
+        "\u{1f600} </script>",
+        "\u{2028}\u{2029}",
+        "\u{1}\t\u{7f}\u{0}",
+        "\"\\/",
+    ];
+    for text in texts {
+        let body = format!(
+            "{{\"connectionId\":\"bot\",\"message\":{},\"metadata\":{{\"b\":1.0,\"2\":12345678901234567890,\"1\":1e300}}}}",
+            serde_json::Value::from(text)
+        );
+        let request = format!(
+            "POST /api/webhooks/incoming HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n\
+             Authorization: Bearer key\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let reply = caller.call(request.as_bytes());
+        assert_eq!(reply.status, 202, "{reply:?}");
+    }
+    wait(&receiver, texts.len());
+    let lines: Vec<_> = receiver
+        .seen()
+        .iter()
+        .map(|seen| {
+            let request = seen.head.clone() + std::str::from_utf8(&seen.body).unwrap();
+            let secrets = [SECRET];
+            serde_json::json!({"scheme": "hmac", "secrets": secrets, "request": request})
+                .to_string()
+        })
+        .collect();
+    let file = state.path().join("requests");
+    std::fs::write(&file, lines.join("\n")).unwrap();
+    let counted = peer::values("receiver.mjs", &[file.to_str().unwrap()]).remove(0);
+    for what in ["requests", "fourthchat", "same"] {
+        assert_eq!(counted[what], texts.len(), "{counted}");
+    }
 }
