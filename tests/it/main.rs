@@ -22,6 +22,7 @@ mod deadlines;
 mod demo;
 mod drain;
 mod duplicates;
+mod events;
 mod faces;
 mod fields;
 mod forward;
