@@ -5,6 +5,7 @@ mod api;
 mod delivery;
 mod fault;
 mod query;
+mod report;
 
 pub use delivery::PER_RETRY;
 
@@ -58,6 +59,15 @@ pub struct Listed {
     pub upstreams: Vec<String>,
 }
 
+/// What is in force, as operators see it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct House {
+    /// All bots.
+    pub bots: Vec<Listed>,
+    /// How many subscribers there are.
+    pub subscribers: usize,
+}
+
 /// What the admin side knows.
 #[derive(Clone, Debug)]
 pub struct Desk(Arc<Inner>);
@@ -67,7 +77,7 @@ struct Inner {
     shared: Arc<Shared>,
     ready: Arc<AtomicBool>,
     token: Option<Secret>,
-    bots: ArcSwap<Vec<Listed>>,
+    house: ArcSwap<House>,
 }
 
 impl Desk {
@@ -76,19 +86,19 @@ impl Desk {
         shared: Arc<Shared>,
         ready: Arc<AtomicBool>,
         token: Option<Secret>,
-        bots: Vec<Listed>,
+        house: House,
     ) -> Self {
         Self(Arc::new(Inner {
             shared,
             ready,
             token,
-            bots: ArcSwap::from_pointee(bots),
+            house: ArcSwap::from_pointee(house),
         }))
     }
 
-    /// Lists these bots from now on.
-    pub fn list(&self, bots: Vec<Listed>) {
-        self.0.bots.store(Arc::new(bots));
+    /// Lists this from now on.
+    pub fn list(&self, house: House) {
+        self.0.house.store(Arc::new(house));
     }
 
     /// Serves until the task that runs it is dropped.
@@ -159,8 +169,8 @@ impl Desk {
         })
     }
 
-    fn bots(&self) -> Arc<Vec<Listed>> {
-        self.0.bots.load_full()
+    fn house(&self) -> Arc<House> {
+        self.0.house.load_full()
     }
 
     /// What outlives the process, where anything does.

@@ -132,8 +132,8 @@ impl App {
                 .admin
                 .as_ref()
                 .and_then(|admin| admin.token.clone());
-            let bots = listed(&settings);
-            let desk = admin::Desk::new(shared.clone(), ready.clone(), token, bots);
+            let house = listed(&settings);
+            let desk = admin::Desk::new(shared.clone(), ready.clone(), token, house);
             if let Some(probes) = probes {
                 tasks.spawn(desk.clone().serve(probes, admin::Scope::Probes));
             }

@@ -5,6 +5,7 @@ pub mod registry;
 use crate::balance::Arm;
 use crate::client::Target;
 use crate::conversation::Policy;
+use crate::dialect::event::Kind;
 use crate::dialect::{Chat, Dialect, Stream};
 use crate::limit::RuleSet;
 use crate::money::{MicroCents, Period, Price};
@@ -114,8 +115,30 @@ pub struct Later {
     pub answer_within: Duration,
     /// What is said when there is no answer by then; `None`: nothing.
     pub failure_text: Option<String>,
-    /// Who gets the answer: the name of one of [`Registry::receivers`].
+    /// Who gets the answer: the name of one of [`Registry::receivers`], or of nobody where it goes to all who want to be told.
     pub receiver: Arc<str>,
+}
+
+/// Who is told of what happens to bots.
+#[derive(Clone, Debug)]
+pub struct Subscriber {
+    /// Where its events go: the name of one of [`Registry::receivers`].
+    pub receiver: Arc<str>,
+    /// The kinds of event that it is sent.
+    pub events: Vec<Kind>,
+    /// The ids of the bots that they are about; with `*` at the end all that begin so.
+    pub bots: Vec<String>,
+}
+
+impl Subscriber {
+    /// Whether it is told of such an event of this bot.
+    pub fn wants(&self, kind: Kind, bot: &str) -> bool {
+        let named = |pattern: &String| match pattern.strip_suffix('*') {
+            Some(front) => bot.starts_with(front),
+            None => pattern == bot,
+        };
+        self.events.contains(&kind) && self.bots.iter().any(named)
+    }
 }
 
 /// What a bot may spend in a period.

@@ -4,18 +4,21 @@
 mod envelope;
 mod errand;
 mod later;
+mod letter;
+mod report;
 mod turn;
 
 pub use envelope::{Envelope, VERSION};
 pub(crate) use errand::insist;
 pub use errand::{AGAIN, AGAIN_MOST, Errand};
+pub use letter::{Letter, jobs, letters, wanted};
 
 use crate::bot::{Found, Talk};
 use crate::buffer::Hold;
 use crate::charge::charge_body;
 use crate::clock;
 use crate::conversation::Held;
-use crate::dialect::{Format, Receipt, Stream};
+use crate::dialect::{Format, Receipt, Stream, event};
 use crate::duplicates::{Guard, Stored};
 use crate::head::{format, prefers_xml};
 use crate::message::{Answer, Event, Kind, Role, Turn};
@@ -29,6 +32,7 @@ use crate::trace::{Trace, error_response};
 use crate::worker::{View, Worker};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use report::Report;
 use serde_json::value::RawValue;
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -96,7 +100,11 @@ pub async fn answer(
     )?;
     // What is only acknowledged waits for nobody's answer.
     let silent = talk.upstreams.is_empty() || event.kind != Kind::Message;
-    if let Some(later) = talk.later.as_ref().filter(|_| !silent) {
+    let reports = talk.chat.acknowledges();
+    let report = reports.then(|| Report::new(&message, &event, trace.began_ms));
+    // An answer that nobody wants to be told is asked for all the same: the conversation goes on with it.
+    let told = !reports || wanted(&view.registry, event::Kind::Sent, id);
+    if let Some(later) = talk.later.as_ref().filter(|_| !silent && told) {
         let xml = format == Format::Form && (talk.twiml || prefers_xml(headers));
         let said = later::Said {
             later,
@@ -104,11 +112,17 @@ pub async fn answer(
             format,
             body: frames.concat(),
             xml,
+            report,
         };
         drop(frames);
         return Box::pin(later::answer(&message, said, trace, hold, guard)).await;
     }
     drop(frames);
+    if let Some(report) = report {
+        let kept = worker.shared.kept.get().ok_or(Reject::Unkept)?;
+        let accepted = report.accept(&message, kept, None, trace.began_ms);
+        later::done(accepted).await?;
+    }
 
     let key = key(id, &event);
     let candidates = candidates(talk, sticky(id, &event, &key, trace.start));

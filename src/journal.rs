@@ -5,6 +5,7 @@
 //! memory holds an entry of some hundred bytes for each job that has not ended, in the order in which they come due, receiver by
 //! receiver. Nothing here reads a clock: whoever calls tells the time, in milliseconds since 1970.
 
+mod accept;
 mod index;
 mod job;
 mod keep;
@@ -13,6 +14,7 @@ mod queue;
 mod record;
 mod step;
 
+pub use accept::Along;
 pub use index::Tally;
 pub use job::{Attempt, End, Head, Id, Job, Phases, Stage, State, Then};
 pub use keep::PER_PORTION;

@@ -32,6 +32,7 @@ pub mod json;
 pub mod limit;
 pub mod line;
 pub mod message;
+pub mod messages;
 pub mod metrics;
 pub mod money;
 pub mod origin;

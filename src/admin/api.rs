@@ -4,7 +4,7 @@ use super::answer::{Answer, answer, json};
 use super::delivery::{self, Page};
 use super::fault::Fault;
 use super::query::Query;
-use super::{Desk, Listed};
+use super::{Desk, Listed, report};
 use crate::clock;
 use crate::journal::{Id, Journal};
 use http::{Method, Request, StatusCode};
@@ -47,7 +47,7 @@ async fn route<B>(desk: &Desk, request: &Request<B>) -> Result<Answer, Fault> {
             only(method, "GET, HEAD")?;
             query(&[])?;
             Ok(ok(&Page::<Listed> {
-                items: desk.bots().to_vec(),
+                items: desk.house().bots.clone(),
                 next: None,
             }))
         }
@@ -71,6 +71,18 @@ async fn route<B>(desk: &Desk, request: &Request<B>) -> Result<Answer, Fault> {
             only(method, "POST")?;
             query(&[])?;
             one(journal, id).await
+        }
+        ["messages"] => {
+            only(method, "GET, HEAD")?;
+            let query = query(&["bot", "cursor", "limit"])?;
+            let messages = desk.kept().map(|kept| &kept.messages);
+            Ok(ok(&report::list(messages, &query)?))
+        }
+        ["subscribers", nth, "test"] => {
+            only(method, "POST")?;
+            query(&[])?;
+            let count = desk.house().subscribers;
+            Ok(ok(&report::test(journal, nth, count).await?))
         }
         ["conversations"] => {
             only(method, "DELETE")?;

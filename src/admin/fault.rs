@@ -75,7 +75,7 @@ impl Fault {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", error)
     }
 
-    fn internal(error: impl Into<String>) -> Self {
+    pub(super) fn internal(error: impl Into<String>) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", error)
     }
 

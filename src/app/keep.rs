@@ -5,6 +5,7 @@ use crate::bot::Registry;
 use crate::callback;
 use crate::config::{self, Mode, Settings};
 use crate::courier;
+use crate::dialect;
 use crate::journal::{Filter, JournalError, State};
 use crate::worker::{Kept, Shared};
 use std::io;
@@ -13,7 +14,12 @@ use std::time::Duration;
 
 /// Opens the store, once some bot keeps anything: one that keeps nothing needs no folder.
 pub(super) fn keep(shared: &Shared, settings: &Settings) -> Result<(), JournalError> {
-    let keeps = |bot: &config::Bot| bot.conversation.is_some() || bot.budget.is_some();
+    let reports = |bot: &config::Bot| {
+        let chat = dialect::find(bot.dialect).and_then(|dialect| dialect.chat);
+        chat.is_some_and(|chat| chat.acknowledges())
+    };
+    let keeps =
+        |bot: &config::Bot| bot.conversation.is_some() || bot.budget.is_some() || reports(bot);
     let wanted = answers_later(settings) || settings.bots.iter().any(keeps);
     if shared.kept.get().is_none() && wanted {
         let kept = Kept::open(&settings.state.path)?;

@@ -1,10 +1,10 @@
-//! The bots as the operator's side lists them.
+//! What is in force, as the operator's side lists it.
 
-use crate::admin::Listed;
+use crate::admin::{House, Listed};
 use crate::config::{Bot, PathPattern, Settings};
 
 /// All bots of these settings, in their order.
-pub(super) fn listed(settings: &Settings) -> Vec<Listed> {
+pub(super) fn listed(settings: &Settings) -> House {
     let bot = |bot: &Bot| Listed {
         id: format!("{}{}", bot.id, if bot.template { "*" } else { "" }),
         name: bot.name.clone(),
@@ -18,7 +18,10 @@ pub(super) fn listed(settings: &Settings) -> Vec<Listed> {
             .filter_map(|index| Some(settings.upstreams.get(*index)?.name.clone()))
             .collect(),
     };
-    settings.bots.iter().map(bot).collect()
+    House {
+        bots: settings.bots.iter().map(bot).collect(),
+        subscribers: settings.subscribers.len(),
+    }
 }
 
 fn path(pattern: &PathPattern) -> String {

@@ -2,7 +2,7 @@
 
 use crate::balance::Arm;
 use crate::bot::{
-    Ai, Bot, Cap, Cors, Duplicates, Forward, Later, Path, Registry, Talk, Upstream, Way,
+    Ai, Bot, Cap, Cors, Duplicates, Forward, Later, Path, Registry, Subscriber, Talk, Upstream, Way,
 };
 use crate::callback::{self, Receiver, Schedule};
 use crate::client::tls::Roots;
@@ -51,6 +51,14 @@ pub fn registry(settings: &Settings) -> Result<Registry, String> {
         server.trusted_proxies.clone(),
     );
     registry.receivers = receivers(settings)?;
+    let subscribers = settings.subscribers.iter().enumerate();
+    registry.subscribers = subscribers
+        .map(|(index, subscriber)| Subscriber {
+            receiver: subscriber_of(index).into(),
+            events: subscriber.events.clone(),
+            bots: subscriber.bots.clone(),
+        })
+        .collect();
     Ok(registry)
 }
 
@@ -123,17 +131,31 @@ pub fn receivers(settings: &Settings) -> Result<Vec<Receiver>, String> {
         callback.map(|callback| (callback_of(bot), callback))
     });
     let subscribers = settings.subscribers.iter().enumerate();
-    let subscribers = subscribers
-        .map(|(index, subscriber)| (format!("subscribers[{index}]"), &subscriber.callback));
+    let subscribers =
+        subscribers.map(|(index, subscriber)| (subscriber_of(index), &subscriber.callback));
     bots.chain(subscribers)
         .map(|(name, callback)| receiver(&name, callback, &mut roots))
         .collect()
 }
 
+/// The name of a subscriber.
+fn subscriber_of(index: usize) -> String {
+    format!("subscribers[{index}]")
+}
+
 /// The name of a bot's callback.
 fn callback_of(bot: &config::Bot) -> String {
+    format!("{}.callback", name(bot))
+}
+
+/// What stands in the callback's place where a bot's answers leave as events.
+fn events_of(bot: &config::Bot) -> String {
+    format!("{}.events", name(bot))
+}
+
+fn name(bot: &config::Bot) -> String {
     let star = if bot.template { "*" } else { "" };
-    format!("bots.{}{star}.callback", bot.id)
+    format!("bots.{}{star}", bot.id)
 }
 
 fn receiver(
@@ -281,22 +303,29 @@ fn talk(settings: &Settings, bot: &config::Bot, chat: &'static dyn Chat) -> Talk
             most: budget.cap,
             per: budget.per,
         }),
-        later: later(bot),
+        later: later(settings, bot, chat),
     }
 }
 
 /// How a bot answers later, unless it never does.
-fn later(bot: &config::Bot) -> Option<Later> {
+fn later(settings: &Settings, bot: &config::Bot, chat: &dyn Chat) -> Option<Later> {
+    let events = chat.acknowledges() && !settings.subscribers.is_empty();
     let within = match bot.reply.mode {
+        Mode::Sync if events => None,
         Mode::Sync => return None,
         Mode::Callback => None,
         Mode::Auto(within) => Some(within),
+    };
+    let receiver = if events {
+        events_of(bot)
+    } else {
+        callback_of(bot)
     };
     Some(Later {
         within,
         answer_within: bot.reply.answer_within,
         failure_text: bot.reply.failure_text.clone(),
-        receiver: callback_of(bot).into(),
+        receiver: receiver.into(),
     })
 }
 

@@ -1,6 +1,6 @@
 //! The registry: which bot a request belongs to.
 
-use super::{Bot, Cors, Upstream};
+use super::{Bot, Cors, Subscriber, Upstream};
 use crate::callback::Receiver;
 use crate::dialect::Dialect;
 use crate::worker::Timeouts;
@@ -38,6 +38,8 @@ pub struct Registry {
     pub upstreams: Vec<Upstream>,
     /// Where answers that come later go.
     pub receivers: Vec<Receiver>,
+    /// Who is told of what happens to the bots.
+    pub subscribers: Vec<Subscriber>,
     /// The largest body, in bytes.
     pub max_body: u64,
     /// The caller's deadlines.
@@ -155,6 +157,7 @@ impl Registry {
             ids: HashMap::default(),
             upstreams,
             receivers: Vec::new(),
+            subscribers: Vec::new(),
             max_body,
             timeouts,
             trusted,

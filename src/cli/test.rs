@@ -143,6 +143,7 @@ fn alone(settings: &mut Settings, folder: &Path) {
     server.access_log = AccessLog::Off;
     server.drain = Duration::ZERO;
     settings.admin = None;
+    settings.subscribers.clear();
     settings.state.path = folder.join("data");
     for bot in &mut settings.bots {
         bot.allow_from.clear();

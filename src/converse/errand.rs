@@ -1,12 +1,14 @@
 //! A message that is answered whether or not its caller waits: asked, remembered once its answer is safe, tried again, given up.
 
 use super::envelope::Envelope;
+use super::letter::{Letter, jobs, letters};
 use super::turn::{by, key, sticky, turn};
 use crate::bot::{Later, Talk, Way};
 use crate::clock;
 use crate::conversation::Held;
+use crate::dialect::event::{self, Kind};
 use crate::dialect::{Chat, Receipt};
-use crate::journal::{Attempt, Id, Journal, JournalError, Phases, Stage, Step, Then};
+use crate::journal::{Attempt, Id, Job, Journal, JournalError, Phases, Stage, Step, Then};
 use crate::message::{Answer, Event, Fault, Outcome, Role, Turn};
 use crate::money::MicroCents;
 use crate::reject::Reject;
@@ -49,8 +51,17 @@ pub struct Errand {
 pub(super) struct Bodies {
     /// As the response, and its content type.
     pub(super) reply: (Bytes, &'static str),
+    /// To whoever it leaves for.
+    pub(super) way: Sent,
+}
+
+/// An answer on its way.
+#[derive(Debug)]
+pub(super) enum Sent {
     /// To the callback.
-    pub(super) callback: Arc<[u8]>,
+    Callback(Arc<[u8]>),
+    /// To all who want to be told.
+    Letters(Vec<Letter>),
 }
 
 impl Errand {
@@ -71,8 +82,7 @@ impl Errand {
         let mut kept = Ok(());
         let said = self
             .run(None, false, async |bodies| {
-                let answer = bodies.callback;
-                let step = || journal.answered(id, answer.clone(), clock::unix_ms());
+                let step = || self.answered(journal, id, &bodies.way);
                 kept = insist(step).await;
                 kept.is_ok()
             })
@@ -175,12 +185,54 @@ impl Errand {
             micro_cents,
             xml,
         };
-        let (mut reply, mut callback) = (Vec::new(), Vec::new());
+        let mut reply = Vec::new();
         chat.encode(answer, &receipt, &mut reply);
-        chat.deliver(answer, &receipt, &mut callback);
+        let way = if chat.acknowledges() {
+            let id = self.worker.request_id();
+            let id = id.to_str().unwrap_or_default();
+            self.letters(Kind::Sent, |envelope, out| {
+                event::sent(envelope, id, answer, event, out);
+            })
+        } else {
+            let mut callback = Vec::new();
+            chat.deliver(answer, &receipt, &mut callback);
+            Sent::Callback(callback.into())
+        };
         Bodies {
             reply: (reply.into(), chat.content_type(&receipt)),
-            callback: callback.into(),
+            way,
+        }
+    }
+
+    fn letters(&self, kind: Kind, write: impl Fn(&event::Envelope<'_>, &mut Vec<u8>)) -> Sent {
+        let registry = &self.view.registry;
+        let now_ms = clock::unix_ms();
+        Sent::Letters(letters(registry, kind, &self.bot, now_ms, write))
+    }
+
+    fn jobs<'a>(&'a self, sent: &'a Sent) -> Vec<Job<'a>> {
+        let bot = self.view.registry.bots().get(self.index);
+        let dialect = bot.map_or("", |bot| bot.dialect.name);
+        match sent {
+            Sent::Letters(letters) => jobs(letters, &self.bot, dialect),
+            Sent::Callback(_) => Vec::new(),
+        }
+    }
+
+    /// The step of a job that has its answer.
+    ///
+    /// # Errors
+    /// The journal does not know the job like that.
+    pub(super) fn answered(
+        &self,
+        journal: &Journal,
+        id: Id,
+        way: &Sent,
+    ) -> Result<Step, JournalError> {
+        let now_ms = clock::unix_ms();
+        match way {
+            Sent::Callback(body) => journal.answered(id, body.clone(), now_ms),
+            Sent::Letters(_) => journal.passed_on(id, &self.jobs(way), now_ms),
         }
     }
 
@@ -205,7 +257,7 @@ impl Errand {
         } else {
             let text = later.ok().and_then(|later| later.failure_text.as_deref());
             if let Some(answer) = text.and_then(|text| self.instead(text)) {
-                return insist(|| journal.answered(id, answer.clone(), now_ms)).await;
+                return insist(|| self.answered(journal, id, &answer)).await;
             }
             tracing::warn!(%id, bot = &*self.bot, reason, "a message is given up");
             Then::Dead(&reason)
@@ -218,11 +270,18 @@ impl Errand {
             error: reason.clone(),
             response: Vec::new(),
         };
-        insist(|| journal.attempted(id, &attempt, then, now_ms)).await
+        let Then::Dead(reason) = then else {
+            return insist(|| journal.attempted(id, &attempt, then, now_ms)).await;
+        };
+        let told = self.letters(Kind::Error, |envelope, out| {
+            event::given_up(envelope, &self.envelope.message_id, reason, out);
+        });
+        let jobs = self.jobs(&told);
+        insist(|| journal.given_up(id, &attempt, reason, &jobs, now_ms)).await
     }
 
-    /// The callback's body that says this text.
-    fn instead(&self, text: &str) -> Option<Arc<[u8]>> {
+    /// The answer that says this text.
+    fn instead(&self, text: &str) -> Option<Sent> {
         let (talk, _) = self.talk().ok()?;
         let mut body = self.envelope.body.clone();
         let event = talk.chat.decode(self.envelope.format, &mut body).ok()?;
@@ -232,7 +291,7 @@ impl Errand {
         };
         let conversation = self.conversation(None, &event).to_owned();
         let bodies = self.bodies(talk.chat, &event, &conversation, &answer, 0, false);
-        Some(bodies.callback)
+        Some(bodies.way)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::envelope::Envelope;
 use super::errand::{Bodies, Errand, insist};
+use super::report::Report;
 use super::turn::{by, key, sticky};
 use super::{Message, keep};
 use crate::bot::Later;
@@ -10,7 +11,7 @@ use crate::clock;
 use crate::conversation::{Conversations, Key, Policy};
 use crate::dialect::{Format, Receipt};
 use crate::duplicates::Guard;
-use crate::journal::{Id, Job, Journal, JournalError, Stage};
+use crate::journal::{Id, Job, Journal, JournalError, Stage, Step};
 use crate::message::Event;
 use crate::reject::Reject;
 use crate::reply::Reply;
@@ -29,7 +30,6 @@ use tokio::sync::oneshot;
 use tokio::task::{AbortHandle, spawn_local, yield_now};
 
 /// A message and how it may be answered.
-#[derive(Debug)]
 pub(super) struct Said<'a> {
     pub(super) later: &'a Later,
     pub(super) event: &'a Event<'a>,
@@ -38,6 +38,8 @@ pub(super) struct Said<'a> {
     pub(super) body: Vec<u8>,
     /// As [`Receipt::xml`].
     pub(super) xml: bool,
+    /// What else follows from it.
+    pub(super) report: Option<Report>,
 }
 
 /// Answers one message, or accepts it.
@@ -62,7 +64,10 @@ pub(super) async fn answer(
     let envelope = Envelope {
         format: said.format,
         conversation: named.unwrap_or_else(fresh),
-        message_id: worker.request_id().to_str().unwrap_or_default().to_owned(),
+        message_id: match &said.report {
+            Some(report) => report.id.to_string(),
+            None => worker.request_id().to_str().unwrap_or_default().to_owned(),
+        },
         body: said.body,
     };
     let errand = Errand {
@@ -100,8 +105,14 @@ pub(super) async fn answer(
     };
     let answered = match said.later.within {
         None => {
-            let taken = place.accept(&errand, false).await;
-            taken.map(|_| None).map_err(|error| refused(&error))?
+            let now_ms = clock::unix_ms();
+            let job = place.job(&errand, false, now_ms);
+            done(match &said.report {
+                Some(report) => report.accept(message, kept, Some(job), now_ms),
+                None => kept.journal.accept(&[job], now_ms),
+            })
+            .await?;
+            None
         }
         Some(within) => {
             let soon = trace.start.saturating_add(clock::nanos(within));
@@ -112,6 +123,8 @@ pub(super) async fn answer(
     };
     let response = match answered {
         Some(reply) => response(StatusCode::OK, reply),
+        // The acknowledgement is the same whatever follows.
+        None if said.report.is_some() => response(StatusCode::OK, accepted),
         None => response(StatusCode::ACCEPTED, accepted),
     };
     if let Some(guard) = guard {
@@ -144,10 +157,9 @@ struct Place {
 }
 
 impl Place {
-    /// Has the message put on disk. `held`: whoever accepts it goes on with it.
-    async fn accept(&self, errand: &Errand, held: bool) -> Result<Id, JournalError> {
-        let now_ms = clock::unix_ms();
-        let job = Job {
+    /// What has the message answered. `held`: whoever accepts it goes on with it.
+    fn job<'a>(&'a self, errand: &'a Errand, held: bool, now_ms: u64) -> Job<'a> {
+        Job {
             id: Id::new(now_ms),
             bot: &errand.bot,
             dialect: self.dialect,
@@ -155,20 +167,29 @@ impl Place {
             stage: Stage::Answer,
             body: errand.envelope.write(),
             held,
-        };
-        self.journal
-            .accept(std::slice::from_ref(&job), now_ms)?
-            .await?;
-        Ok(job.id)
+        }
+    }
+
+    /// Has the message put on disk, by whoever goes on with it.
+    async fn accept(&self, errand: &Errand) -> Result<Id, JournalError> {
+        let now_ms = clock::unix_ms();
+        let job = self.job(errand, true, now_ms);
+        let id = job.id;
+        self.journal.accept(&[job], now_ms)?.await?;
+        Ok(id)
     }
 }
 
-/// Why a message was not accepted.
-fn refused(error: &JournalError) -> Reject {
-    match error {
+/// Waits until a message is on disk.
+pub(super) async fn done(accepted: Result<Step, JournalError>) -> Result<(), Reject> {
+    let done = match accepted {
+        Ok(step) => step.await,
+        Err(error) => Err(error),
+    };
+    done.map_err(|error| match error {
         JournalError::TooLarge { .. } => Reject::TooLarge,
         _ => Reject::Unkept,
-    }
+    })
 }
 
 type Told = oneshot::Receiver<Result<Bodies, Reject>>;
@@ -244,7 +265,7 @@ impl Exchange {
         // From here on it is another task's: the caller may leave between the disk's word and ours.
         let (say, heard) = oneshot::channel();
         spawn_local(async move {
-            match place.accept(&self.errand, true).await {
+            match place.accept(&self.errand).await {
                 Ok(id) => {
                     let _ = say.send(None);
                     self.deliver(&place.journal, id).await;
@@ -285,8 +306,7 @@ impl Exchange {
     async fn deliver(mut self, journal: &Journal, id: Id) {
         let done = match (&mut self.told).await {
             Ok(Ok(bodies)) => {
-                let answer = bodies.callback;
-                let step = || journal.answered(id, answer.clone(), clock::unix_ms());
+                let step = || self.errand.answered(journal, id, &bodies.way);
                 let done = insist(step).await;
                 if done.is_ok() {
                     self.settle();

@@ -6,8 +6,9 @@ use crate::callback::{self, Next, Outcome, Receiver};
 use crate::client::breaker::{Breaker, Health, Pass};
 use crate::client::{self, Pool, Received, UpstreamError, retry_after};
 use crate::clock;
-use crate::converse::insist;
-use crate::journal::{Attempt, Id, JournalError, LONGEST_RESPONSE, Phases, Stage, Then};
+use crate::converse::{Letter, insist, jobs, letters};
+use crate::dialect::event::{Kind, given_up};
+use crate::journal::{Attempt, Head, Id, JournalError, LONGEST_RESPONSE, Phases, Stage, Then};
 use crate::signature::Unix;
 use crate::timers::Timer;
 use crate::witness::Step;
@@ -90,11 +91,39 @@ impl Courier {
             }
         };
         let attempt = record(at_ms, took, &sent);
-        insist(|| journal.attempted(id, &attempt, then, now_ms)).await?;
+        let told = match then {
+            Then::Dead(why) => self.tell(&shown.head, receiver, id, why),
+            _ => Vec::new(),
+        };
+        let jobs = jobs(&told, &shown.head.bot, &shown.head.dialect);
+        insist(|| match then {
+            Then::Dead(why) => journal.given_up(id, &attempt, why, &jobs, now_ms),
+            then => journal.attempted(id, &attempt, then, now_ms),
+        })
+        .await?;
         if let Some(count) = count {
             count.fetch_add(1, Relaxed);
         }
         Ok(())
+    }
+
+    /// Who is told that a delivery was given up: nobody where it was itself told to a subscriber, since that would have no end.
+    fn tell(&self, head: &Head, receiver: &Receiver, id: Id, why: &str) -> Vec<Letter> {
+        let view = self.worker.view();
+        let mut subscribers = view.registry.subscribers.iter();
+        if subscribers.any(|subscriber| subscriber.receiver == receiver.name) {
+            return Vec::new();
+        }
+        let (id, now_ms) = (id.to_string(), clock::unix_ms());
+        letters(
+            &view.registry,
+            Kind::Error,
+            &head.bot,
+            now_ms,
+            |envelope, out| {
+                given_up(envelope, &id, why, out);
+            },
+        )
     }
 
     async fn send(

@@ -1,5 +1,6 @@
 //! What is known of each receiver: where it is, how it has been of late, what is in flight to it.
 
+use crate::bot::{Registry, Way};
 use crate::callback::Receiver;
 use crate::client::Pool;
 use crate::client::breaker::Breaker;
@@ -19,6 +20,26 @@ pub(super) struct Lane {
     pub(super) asked: Rc<Cell<usize>>,
     /// Deliveries in flight to it.
     pub(super) sent: Rc<Cell<usize>>,
+}
+
+impl Lane {
+    /// One that leads nowhere.
+    fn without(asked: Rc<Cell<usize>>) -> Self {
+        Self {
+            way: None,
+            breaker: Rc::default(),
+            asked,
+            sent: Rc::default(),
+        }
+    }
+}
+
+/// Whom the bots' answers are kept for.
+fn answered(registry: &Registry) -> impl Iterator<Item = &Arc<str>> {
+    registry.bots().iter().filter_map(|bot| match &bot.way {
+        Way::Chat(talk) => talk.later.as_ref().map(|later| &later.receiver),
+        Way::Forward(_) => None,
+    })
 }
 
 /// All of them.
@@ -65,20 +86,21 @@ impl Lanes {
             };
             lanes.insert(receiver.name.clone(), Rc::new(lane));
         }
+        // Answers that leave as events have no receiver; what is asked for them counts all the same.
+        for name in answered(&view.registry) {
+            let old = before.remove(name);
+            lanes.entry(name.clone()).or_insert_with(|| {
+                let asked = old.map(|old| old.asked.clone());
+                Rc::new(Lane::without(asked.unwrap_or_default()))
+            });
+        }
     }
 
     /// The receiver of that name.
     pub(super) fn of(&self, name: &str) -> Rc<Lane> {
         let lane = self.0.borrow().get(name).cloned();
         // What is left for a receiver that is gone ends at once.
-        lane.unwrap_or_else(|| {
-            Rc::new(Lane {
-                way: None,
-                breaker: Rc::default(),
-                asked: Rc::default(),
-                sent: Rc::default(),
-            })
-        })
+        lane.unwrap_or_else(|| Rc::new(Lane::without(Rc::default())))
     }
 
     /// Closes what has lain idle too long.

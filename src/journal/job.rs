@@ -20,6 +20,16 @@ impl Id {
         Self(Uuid::new_v7(at).into_bytes())
     }
 
+    /// As bytes: ids made later are greater.
+    pub fn bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+
+    /// The id of these bytes, where there are as many as one has.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+
     /// When it was made, in milliseconds since 1970.
     pub fn made_ms(&self) -> u64 {
         let [a, b, c, d, e, f, ..] = self.0;

@@ -2,8 +2,8 @@
 
 use super::index::Place;
 use super::{
-    Attempt, End, Head, Id, Job, Journal, JournalError, LARGEST, LONGEST_NAME, LONGEST_REASON,
-    Memory, Stage, State, Then, not_taken, record, unreadable,
+    Attempt, End, Head, Id, Job, Journal, JournalError, LARGEST, LONGEST_REASON, Memory, Stage,
+    State, Then, accept, not_taken, record, unreadable,
 };
 use crate::store::{Changes, Table, Unwritten};
 use std::future::Future;
@@ -29,54 +29,6 @@ impl Future for Step {
 }
 
 impl Journal {
-    /// Accepts jobs, all of them or none. Once it is done they cannot get lost. Their ids are new ones.
-    ///
-    /// # Errors
-    ///
-    /// The journal is full, one of the jobs is too large or waits already, or the disk does not take them.
-    pub fn accept(&self, jobs: &[Job<'_>], now_ms: u64) -> Result<Step, JournalError> {
-        let mut changes = Changes::default();
-        let mut heads = Vec::with_capacity(jobs.len());
-        for job in jobs {
-            let head = head(job, now_ms)?;
-            let row = record::write_head(&head);
-            changes.put(Table::Jobs, &job.id.0, row.into());
-            let key = record::body_key(job.id, job.stage);
-            changes.put(Table::Parts, &key, Arc::clone(&job.body));
-            heads.push((job.id, head, job.held));
-        }
-        let mut index = self.memory.index();
-        let bytes = heads.iter().map(|(_, head, _)| u64::from(head.size()));
-        self.room(index.unfinished(), heads.len() as u64, bytes.sum())?;
-        for (number, (id, head, _)) in heads.iter().enumerate() {
-            if index.jobs.contains_key(id) {
-                for (id, ..) in heads.iter().take(number) {
-                    index.remove(*id);
-                }
-                return Err(JournalError::Order {
-                    id: *id,
-                    step: "accepted",
-                    now: "there already",
-                });
-            }
-            index.insert(*id, head, Place::Busy);
-        }
-        drop(index);
-        let ids: Vec<_> = heads.iter().map(|(id, _, held)| (*id, *held)).collect();
-        Ok(self.commit(changes, move |memory, written| {
-            let mut index = memory.index();
-            for (id, held) in ids {
-                if !written {
-                    index.remove(id);
-                } else if held {
-                    place(&mut index, id, Place::Taken);
-                } else {
-                    memory.enqueue(&mut index, id);
-                }
-            }
-        }))
-    }
-
     /// A job that was taken has its answer; what it was asked goes. It is to be delivered now.
     ///
     /// # Errors
@@ -99,6 +51,25 @@ impl Journal {
         })
     }
 
+    /// A job that was taken has its answer, and that is delivered by other jobs, which are accepted with it, however full the
+    /// journal is: all of this happens or none. The job itself has ended as delivered.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Journal::answered`], or one of the jobs is too large or waits already.
+    pub fn passed_on(&self, id: Id, jobs: &[Job<'_>], now_ms: u64) -> Result<Step, JournalError> {
+        self.step_with(id, "passed on", jobs, now_ms, |head, changes| {
+            if head.stage != Stage::Answer {
+                return Err("answered already");
+            }
+            changes.remove(Table::Parts, &record::body_key(id, Stage::Answer));
+            head.request_bytes = 0;
+            head.answered_ms = now_ms;
+            end(head, End::Delivered, now_ms);
+            Ok(())
+        })
+    }
+
     /// A job that was taken was tried; `then` says what follows.
     ///
     /// # Errors
@@ -111,8 +82,35 @@ impl Journal {
         then: Then<'_>,
         now_ms: u64,
     ) -> Result<Step, JournalError> {
+        self.tried(id, attempt, then, &[], now_ms)
+    }
+
+    /// A job that was taken was tried for the last time; the jobs that tell of that are accepted as in [`Journal::passed_on`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`Journal::passed_on`].
+    pub fn given_up(
+        &self,
+        id: Id,
+        attempt: &Attempt,
+        reason: &str,
+        jobs: &[Job<'_>],
+        now_ms: u64,
+    ) -> Result<Step, JournalError> {
+        self.tried(id, attempt, Then::Dead(reason), jobs, now_ms)
+    }
+
+    fn tried(
+        &self,
+        id: Id,
+        attempt: &Attempt,
+        then: Then<'_>,
+        jobs: &[Job<'_>],
+        now_ms: u64,
+    ) -> Result<Step, JournalError> {
         let row = record::write_attempt(attempt);
-        self.step(id, "attempted", |head, changes| {
+        self.step_with(id, "attempted", jobs, now_ms, |head, changes| {
             if head.attempts < record::MOST_ATTEMPTS {
                 let length = u32::try_from(row.len()).unwrap_or(u32::MAX);
                 head.attempt_bytes = head.attempt_bytes.saturating_add(length);
@@ -216,7 +214,12 @@ impl Journal {
         head.map_err(|error| unreadable(&self.store, error))
     }
 
-    fn room(&self, now: super::Tally, jobs: u64, bytes: u64) -> Result<(), JournalError> {
+    pub(super) fn room(
+        &self,
+        now: super::Tally,
+        jobs: u64,
+        bytes: u64,
+    ) -> Result<(), JournalError> {
         let bounds = &self.bounds;
         if now.jobs + jobs > bounds.jobs || now.bytes + bytes > bounds.bytes {
             return Err(JournalError::Full {
@@ -234,6 +237,18 @@ impl Journal {
         step: &'static str,
         change: impl FnOnce(&mut Head, &mut Changes) -> Result<(), &'static str>,
     ) -> Result<Step, JournalError> {
+        self.step_with(id, step, &[], 0, change)
+    }
+
+    /// The same, and accepts these jobs with it.
+    fn step_with(
+        &self,
+        id: Id,
+        step: &'static str,
+        jobs: &[Job<'_>],
+        now_ms: u64,
+        change: impl FnOnce(&mut Head, &mut Changes) -> Result<(), &'static str>,
+    ) -> Result<Step, JournalError> {
         {
             let mut index = self.memory.index();
             let entry = index.jobs.get_mut(&id).ok_or(JournalError::Unknown(id))?;
@@ -242,12 +257,17 @@ impl Journal {
             }
             entry.place = Place::Busy;
         }
-        let planned = self.plan(id, step, change);
-        let (changes, head) = planned.inspect_err(|_| {
+        let planned = self.plan(id, step, change).and_then(|(mut changes, head)| {
+            let fresh = accept::lay(jobs, now_ms, &mut changes)?;
+            let fresh = accept::take_in(&mut self.memory.index(), &fresh)?;
+            Ok((changes, head, fresh))
+        });
+        let (changes, head, fresh) = planned.inspect_err(|_| {
             place(&mut self.memory.index(), id, Place::Taken);
         })?;
         Ok(self.commit(changes, move |memory, written| {
             let mut index = memory.index();
+            accept::settle(memory, &mut index, fresh, written);
             if !written {
                 place(&mut index, id, Place::Taken);
             } else if head.end.is_some() {
@@ -278,7 +298,11 @@ impl Journal {
     }
 
     /// Hands changes to the disk; `then` learns whether it took them, before whoever waits.
-    fn commit(&self, changes: Changes, then: impl FnOnce(&Memory, bool) + Send + 'static) -> Step {
+    pub(super) fn commit(
+        &self,
+        changes: Changes,
+        then: impl FnOnce(&Memory, bool) + Send + 'static,
+    ) -> Step {
         let (tell, told) = oneshot::channel();
         let memory = Arc::clone(&self.memory);
         let done = move |written: Result<(), Unwritten>| {
@@ -291,7 +315,7 @@ impl Journal {
     }
 }
 
-fn place(index: &mut super::index::Index, id: Id, place: Place) {
+pub(super) fn place(index: &mut super::index::Index, id: Id, place: Place) {
     if let Some(entry) = index.jobs.get_mut(&id) {
         entry.place = place;
     }
@@ -302,39 +326,7 @@ fn end(head: &mut Head, end: End, now_ms: u64) {
     head.ended_ms = now_ms;
 }
 
-fn size(what: &'static str, length: usize, most: usize) -> Result<u32, JournalError> {
+pub(super) fn size(what: &'static str, length: usize, most: usize) -> Result<u32, JournalError> {
     let fits = u32::try_from(length).ok().filter(|_| length <= most);
     fits.ok_or(JournalError::TooLarge { what, length, most })
-}
-
-pub(super) fn head(job: &Job<'_>, now_ms: u64) -> Result<Head, JournalError> {
-    for (what, name) in [
-        ("bot's name", job.bot),
-        ("dialect's name", job.dialect),
-        ("receiver's name", job.receiver),
-    ] {
-        size(what, name.len(), LONGEST_NAME)?;
-    }
-    let length = size("body", job.body.len(), LARGEST)?;
-    let (request_bytes, answer_bytes, answered_ms) = match job.stage {
-        Stage::Answer => (length, 0, 0),
-        Stage::Deliver => (0, length, now_ms),
-    };
-    Ok(Head {
-        bot: job.bot.to_owned(),
-        dialect: job.dialect.to_owned(),
-        receiver: job.receiver.to_owned(),
-        reason: String::new(),
-        stage: job.stage,
-        end: None,
-        accepted_ms: now_ms,
-        answered_ms,
-        ended_ms: 0,
-        since_ms: now_ms,
-        next_ms: now_ms,
-        attempts: 0,
-        request_bytes,
-        answer_bytes,
-        attempt_bytes: 0,
-    })
 }

@@ -21,6 +21,10 @@ pub enum Table {
     Parts,
     /// Jobs that have ended, the oldest first.
     Ended,
+    /// Whose each of the messages is that bots have reported, and how large.
+    Messages,
+    /// What those say.
+    Texts,
 }
 
 /// What a row is found by.

@@ -38,6 +38,8 @@ pub(super) struct Engine {
     jobs: Keyspace,
     parts: Keyspace,
     ended: Keyspace,
+    messages: Keyspace,
+    texts: Keyspace,
 }
 
 impl std::fmt::Debug for Engine {
@@ -110,6 +112,8 @@ impl Engine {
             jobs: space("jobs")?,
             parts: space("parts")?,
             ended: space("ended")?,
+            messages: space("messages")?,
+            texts: space("texts")?,
             database,
         })
     }
@@ -126,6 +130,8 @@ impl Engine {
             Table::Jobs => &self.jobs,
             Table::Parts => &self.parts,
             Table::Ended => &self.ended,
+            Table::Messages => &self.messages,
+            Table::Texts => &self.texts,
         }
     }
 
@@ -202,6 +208,8 @@ impl Engine {
             &self.jobs,
             &self.parts,
             &self.ended,
+            &self.messages,
+            &self.texts,
         ];
         while all.into_iter().any(behind) {
             if start.elapsed() > PATIENCE {

@@ -3,7 +3,8 @@
 use crate::budget::Budgets;
 use crate::clock;
 use crate::conversation::Conversations;
-use crate::journal::{BOUNDS, Journal, JournalError};
+use crate::journal::{self, Journal, JournalError};
+use crate::messages::{self, Messages};
 use crate::metrics::Kept as Figures;
 use crate::store::Store;
 use std::path::Path;
@@ -31,6 +32,8 @@ pub struct Kept {
     pub budgets: Arc<Budgets>,
     /// Answers that come later.
     pub journal: Arc<Journal>,
+    /// What bots have reported.
+    pub messages: Messages,
     /// What came of attempts to deliver them.
     pub deliveries: Deliveries,
     store: Arc<Store>,
@@ -43,11 +46,13 @@ impl Kept {
     /// The folder cannot be used, another process has it, or it holds what cannot be read.
     pub fn open(folder: &Path) -> Result<Self, JournalError> {
         let store = Store::open(folder)?;
-        let journal = Journal::open(store.clone(), BOUNDS, clock::unix_ms())?;
+        let journal = Journal::open(store.clone(), journal::BOUNDS, clock::unix_ms())?;
+        let messages = Messages::open(store.clone(), messages::BOUNDS)?;
         Ok(Self {
             conversations: Conversations::new(store.clone()),
             budgets: Budgets::new(store.clone()),
             journal: Arc::new(journal),
+            messages,
             deliveries: Deliveries::default(),
             store,
         })

@@ -1,4 +1,4 @@
-//! What is only acknowledged: it asks no AI, waits for none and is remembered nowhere.
+//! What is only acknowledged: it asks no AI and waits for none.
 
 use crate::harness::{After, Backend, Botgate, Gate};
 
@@ -38,19 +38,4 @@ fn a_status_does_not_wait_for_the_answer_to_a_message() {
     open.change(|open| *open = true);
     assert_eq!(caller.reply().status, 200);
     assert_eq!(ai.count(), 1);
-}
-
-#[test]
-fn a_bot_without_an_ai_keeps_nothing() {
-    let botgate = Botgate::start(&format!(
-        "[server]\nhttp = [\"127.0.0.1:0\"]\n[bots.b]\n{BOT}\n"
-    ));
-    assert_eq!(botgate.caller().call(&report("message")).status, 200);
-    let file = botgate.file();
-    let folder = file.parent().unwrap();
-    let found: Vec<_> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name())
-        .collect();
-    assert_eq!(found, ["botgate.toml"]);
 }

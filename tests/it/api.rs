@@ -65,6 +65,14 @@ impl House {
         assert_eq!(self.botgate.caller().call(&request).status, 202);
     }
 
+    /// Has a bot report something, which is kept and told.
+    #[track_caller]
+    fn report(&self) {
+        let body = json!({"botId": "reporter", "messageType": "status", "content": "up"});
+        let request = ai::post("/api/webhook/incoming", "", &body);
+        assert_eq!(self.botgate.caller().call(&request).status, 200);
+    }
+
     /// Waits until so many deliveries stand there.
     #[track_caller]
     fn until(&self, status: &str, count: f64) {
@@ -122,6 +130,11 @@ fn config(ai: &Backend, well: &Backend, gone: &Backend, state: &Path) -> String 
             receiver.addr()
         );
     }
+    text += &format!(
+        "[bots.reporter]\ndialect = \"botpass\"\nverify = {{ preset = \"none\" }}\n\n\
+         [[subscribers]]\nurl = \"http://{}/events\"\nbots = [\"reporter\"]\nsecret = \"s\"\nallow = [\"127.0.0.0/8\"]\n\n",
+        well.addr()
+    );
     text
 }
 

@@ -2,7 +2,7 @@
 
 mod auto;
 mod crash;
-mod disk;
+pub(crate) mod disk;
 mod fail;
 mod reload;
 mod trial;

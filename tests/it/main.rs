@@ -23,6 +23,7 @@ mod deadlines;
 mod demo;
 mod drain;
 mod duplicates;
+mod events;
 mod faces;
 mod fields;
 mod forward;

@@ -35,6 +35,7 @@ const FLOORS: [&[&str]; 6] = [
         "balance",
         "callback",
         "journal",
+        "messages",
     ],
     &[
         "reject", "head", "receive", "charge", "reply", "forward", "trace", "bot", "worker",

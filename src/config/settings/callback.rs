@@ -80,14 +80,3 @@ pub struct Subscriber {
     /// The ids of the bots that they are about; with `*` at the end all that begin so.
     pub bots: Vec<String>,
 }
-
-impl Subscriber {
-    /// Whether it is told of such an event of this bot.
-    pub fn wants(&self, kind: Kind, bot: &str) -> bool {
-        let named = |pattern: &String| match pattern.strip_suffix('*') {
-            Some(front) => bot.starts_with(front),
-            None => pattern == bot,
-        };
-        self.events.contains(&kind) && self.bots.iter().any(named)
-    }
-}

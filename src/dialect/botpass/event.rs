@@ -79,22 +79,11 @@ struct Message<'a> {
 
 /// Appends what a bot's message becomes; `message_id` is its id here.
 pub fn received(envelope: &Envelope<'_>, message_id: &str, event: &Event<'_>, out: &mut Vec<u8>) {
-    let message_type = match event.kind {
-        message::Kind::Message => "message",
-        message::Kind::Status => "status",
-        message::Kind::Error => "error",
-        message::Kind::Event => "event",
-    };
-    let parts = event.turns.last().into_iter().flat_map(|turn| &turn.parts);
-    let texts = parts.filter_map(|part| match part {
-        Part::Text(text) => Some(text.as_ref()),
-        _ => None,
-    });
     let data = Message {
         agent_id: envelope.bot,
         message_id,
-        message_type,
-        content: &texts.collect::<String>(),
+        message_type: message_type(event),
+        content: &content(event),
     };
     let time = event.timestamp.as_deref();
     whole(
@@ -105,6 +94,56 @@ pub fn received(envelope: &Envelope<'_>, message_id: &str, event: &Event<'_>, ou
         Some(event),
         out,
     );
+}
+
+/// Appends what is kept of a bot's message, under the envelope's id:
+/// `{"id","botId","messageType","content","timestamp","data"}`.
+pub fn kept(envelope: &Envelope<'_>, event: &Event<'_>, out: &mut Vec<u8>) {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Kept<'a> {
+        id: &'a str,
+        bot_id: &'a str,
+        message_type: &'static str,
+        content: &'a str,
+        timestamp: &'a str,
+    }
+    let now = seconds(envelope.now_ms);
+    let kept = Kept {
+        id: envelope.id,
+        bot_id: envelope.bot,
+        message_type: message_type(event),
+        content: &content(event),
+        timestamp: event.timestamp.as_deref().unwrap_or(&now),
+    };
+    write(&kept, out);
+    out.pop();
+    data(event, out);
+    out.push(b'}');
+}
+
+fn message_type(event: &Event<'_>) -> &'static str {
+    match event.kind {
+        message::Kind::Message => "message",
+        message::Kind::Status => "status",
+        message::Kind::Error => "error",
+        message::Kind::Event => "event",
+    }
+}
+
+fn content(event: &Event<'_>) -> String {
+    let parts = event.turns.last().into_iter().flat_map(|turn| &turn.parts);
+    let texts = parts.filter_map(|part| match part {
+        Part::Text(text) => Some(text.as_ref()),
+        _ => None,
+    });
+    texts.collect()
+}
+
+/// Appends a comma and the sender's data, as JavaScript writes it.
+fn data(event: &Event<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(br#","data":"#);
+    object(event.metadata.as_ref(), out);
 }
 
 /// Appends `message.sent`: the answer to a message, and the data that came with that; `message_id` is the answer's.
@@ -179,8 +218,7 @@ fn whole(
     if let Some(event) = about {
         // The sender's data is written by other rules, so it takes the place of the braces.
         out.truncate(out.len().saturating_sub(2));
-        out.extend_from_slice(br#","data":"#);
-        object(event.metadata.as_ref(), out);
+        self::data(event, out);
         out.extend_from_slice(b"}}");
     }
 }

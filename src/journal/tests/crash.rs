@@ -119,7 +119,7 @@ fn no_kill_loses_what_was_accepted_or_forgets_what_was_delivered() {
 fn a_job_that_waits_costs_memory_little() {
     const JOBS: u32 = 100_000;
     let ids: Vec<_> = (0..JOBS).map(|_| Id::new(NOW)).collect();
-    let head = step::head(&job("crm", Stage::Answer), NOW).unwrap();
+    let head = accept::head(&job("crm", Stage::Answer), NOW).unwrap();
     let mut index = Index::default();
     let used = allocation_counter::measure(|| {
         for id in &ids {

@@ -151,3 +151,32 @@ fn ids_are_ordered_even_where_the_clock_goes_back() {
     assert_eq!(ids[0].to_string().parse::<Id>().unwrap(), ids[0]);
     "not an id".parse::<Id>().unwrap_err();
 }
+
+#[test]
+fn a_job_that_is_passed_on_ends_with_what_follows_from_it_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = open(&folder);
+    let id = accept(&journal, "crm", Stage::Answer, NOW);
+    let both = ["one", "two"].map(|name| job(name, Stage::Deliver));
+    let order = |step| matches!(done(step), Err(JournalError::Order { .. }));
+    assert!(order(journal.passed_on(id, &both, NOW)), "nobody has it");
+    take_one(&journal, Stage::Answer, id, NOW);
+    let twice = [both[0].clone(), both[0].clone()];
+    assert!(order(journal.passed_on(id, &twice, NOW)));
+    assert_eq!(jobs(&journal), [1, 0, 0, 0]);
+    done(journal.passed_on(id, &both, NOW + 1)).unwrap();
+    assert_eq!(jobs(&journal), [0, 2, 1, 0]);
+    assert!(journal.body(id, Stage::Answer).is_err());
+    let ids = |journal: &Journal| {
+        let all = take_all(journal, Stage::Deliver, NOW + 1);
+        all.into_iter()
+            .map(|(_, id)| id)
+            .collect::<std::collections::BTreeSet<_>>()
+    };
+    let told = both.iter().map(|job| job.id).collect();
+    assert_eq!(ids(&journal), told);
+    drop(journal);
+    let journal = open(&folder);
+    assert_eq!(jobs(&journal), [0, 2, 1, 0]);
+    assert_eq!(ids(&journal), told);
+}

@@ -29,7 +29,8 @@ fn every_documented_route_answers_as_documented() {
     let house = House::new();
     house.message("well", "hello");
     house.message("gone", "hello");
-    house.until("delivered", 1.0);
+    house.report();
+    house.until("delivered", 2.0);
     house.until("dead", 1.0);
     let (delivered, dead) = (house.only("well"), house.only("gone"));
     let unknown = "0197a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b";
@@ -119,6 +120,37 @@ fn every_documented_route_answers_as_documented() {
             "/api/deliveries/retry",
             "post",
             "/api/deliveries/retry",
+            "",
+            401,
+        ),
+        ("/api/messages", "get", "/api/messages?limit=1", TOKEN, 200),
+        ("/api/messages", "get", "/api/messages?limit=x", TOKEN, 400),
+        ("/api/messages", "get", "/api/messages", "", 401),
+        (
+            "/api/subscribers/{n}/test",
+            "post",
+            "/api/subscribers/0/test",
+            TOKEN,
+            200,
+        ),
+        (
+            "/api/subscribers/{n}/test",
+            "post",
+            "/api/subscribers/0/test?x=1",
+            TOKEN,
+            400,
+        ),
+        (
+            "/api/subscribers/{n}/test",
+            "post",
+            "/api/subscribers/9/test",
+            TOKEN,
+            404,
+        ),
+        (
+            "/api/subscribers/{n}/test",
+            "post",
+            "/api/subscribers/0/test",
             "",
             401,
         ),

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Has a file that would grow too large be an error of the write, not the end of the process.
-fn without_the_signal(command: &mut Command) {
+pub(crate) fn without_the_signal(command: &mut Command) {
     let mut shell = Command::new("sh");
     shell
         .args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""])
@@ -29,7 +29,7 @@ fn without_the_signal(command: &mut Command) {
 }
 
 /// Lets no file of this Botgate grow beyond so many bytes.
-fn limit(botgate: &Botgate, current: Option<u64>) {
+pub(crate) fn limit(botgate: &Botgate, current: Option<u64>) {
     let pid = Pid::from_raw(botgate.pid().cast_signed()).unwrap();
     let maximum = getrlimit(Resource::Fsize).maximum;
     let limit = Rlimit { current, maximum };

@@ -1,0 +1,91 @@
+//! What bots have reported, page by page; and a report that nobody has made, to see whether a subscriber gets it.
+
+use super::delivery::Page;
+use super::fault::Fault;
+use super::query::Query;
+use crate::clock;
+use crate::dialect::event::{Envelope, received};
+use crate::journal::{Id, Job, Journal, Stage};
+use crate::message::{Event, Few, Kind, Role, Turn};
+use crate::messages::Messages;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use tokio::task;
+
+/// The bot that a test is about.
+const BOT: &str = "botgate-test";
+/// What it says.
+const CONTENT: &str = "A test of this webhook";
+
+/// A test on its way.
+#[derive(Serialize)]
+pub(super) struct Test {
+    delivery: String,
+}
+
+/// A page of messages.
+pub(super) fn list(
+    messages: Option<&Messages>,
+    query: &Query<'_>,
+) -> Result<Page<Box<RawValue>>, Fault> {
+    let (bot, cursor, limit) = (query.get("bot"), query.cursor()?, query.limit()?);
+    let Some(messages) = messages else {
+        return Ok(Page {
+            items: Vec::new(),
+            next: None,
+        });
+    };
+    let page = task::block_in_place(|| messages.list(bot, cursor, limit))
+        .map_err(|error| Fault::internal(error.to_string()))?;
+    let items = page.items.into_iter().map(RawValue::from_string);
+    Ok(Page {
+        items: items
+            .collect::<Result<_, _>>()
+            .map_err(|_| Fault::internal("a message on disk is no JSON"))?,
+        next: page.next.map(|id| id.to_string()),
+    })
+}
+
+/// Sends an event to one of so many subscribers, whatever it has subscribed to.
+pub(super) async fn test(
+    journal: Option<&Journal>,
+    nth: &str,
+    count: usize,
+) -> Result<Test, Fault> {
+    let index = nth.parse().ok().filter(|index: &usize| *index < count);
+    let (Some(index), Some(journal)) = (index, journal) else {
+        return Err(Fault::missing(match count {
+            0 => "there is no subscriber: add [[subscribers]] with a url".to_owned(),
+            _ => format!(
+                "there is no such subscriber: they count from 0 to {}",
+                count - 1
+            ),
+        }));
+    };
+    let now_ms = clock::unix_ms();
+    let id = Id::new(now_ms);
+    let text = id.to_string();
+    let event = Event {
+        kind: Kind::Event,
+        turns: Few::One(Turn::text(Role::User, CONTENT)),
+        ..Event::default()
+    };
+    let envelope = Envelope {
+        id: &text,
+        bot: BOT,
+        now_ms,
+    };
+    let mut body = Vec::new();
+    received(&envelope, &text, &event, &mut body);
+    let job = Job {
+        id,
+        bot: BOT,
+        dialect: "botpass",
+        receiver: &format!("subscribers[{index}]"),
+        stage: Stage::Deliver,
+        body: body.into(),
+        held: false,
+    };
+    journal.accept(&[job], now_ms)?.await?;
+    Ok(Test { delivery: text })
+}

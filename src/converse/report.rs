@@ -1,0 +1,67 @@
+//! What a bot reports: kept, told to whoever subscribes, and on disk before the bot is told that it has arrived.
+
+use super::Message;
+use super::letter::{Letter, jobs, letters};
+use crate::dialect::event::{self, Kind};
+use crate::journal::{Along, Id, Job, JournalError, Step};
+use crate::message::Event;
+use crate::messages::LARGEST;
+use crate::worker::Kept;
+
+/// A report and what follows from it.
+pub(super) struct Report {
+    /// Its id here: the message's, whoever is told of it.
+    pub(super) id: Id,
+    /// As it is kept: JSON.
+    json: Vec<u8>,
+    letters: Vec<Letter>,
+}
+
+impl Report {
+    /// What a message becomes that came at this time, in milliseconds since 1970.
+    pub(super) fn new(message: &Message<'_>, event: &Event<'_>, now_ms: u64) -> Self {
+        let (registry, bot) = (&message.view.registry, message.id);
+        let id = Id::new(now_ms);
+        let text = id.to_string();
+        let envelope = event::Envelope {
+            id: &text,
+            bot,
+            now_ms,
+        };
+        let mut json = Vec::new();
+        event::kept(&envelope, event, &mut json);
+        let kind = Kind::of(event.kind);
+        let letters = letters(registry, kind, bot, now_ms, |envelope, out| {
+            event::received(envelope, &text, event, out);
+        });
+        Self { id, json, letters }
+    }
+
+    /// Has all of it put on disk, with the job that has it answered, if it is to be.
+    ///
+    /// # Errors
+    ///
+    /// It is too large, or the journal does not take it.
+    pub(super) fn accept(
+        &self,
+        message: &Message<'_>,
+        kept: &Kept,
+        answer: Option<Job<'_>>,
+        now_ms: u64,
+    ) -> Result<Step, JournalError> {
+        let dialect = message.found.bot.dialect.name;
+        let mut jobs = jobs(&self.letters, message.id, dialect);
+        jobs.extend(answer);
+        let coming = kept.messages.keep(self.id, message.id, &self.json);
+        let coming = coming.ok_or(JournalError::TooLarge {
+            what: "message",
+            length: self.json.len(),
+            most: LARGEST,
+        })?;
+        let along = Along {
+            changes: coming.changes,
+            then: Some(coming.then),
+        };
+        kept.journal.accept_with(&jobs, along, now_ms)
+    }
+}

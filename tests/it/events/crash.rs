@@ -1,0 +1,101 @@
+//! Killed at any moment, on a disk that is full: what was acknowledged is kept and told, and nothing else is acknowledged.
+
+use super::{BOT, acknowledged, config, kept, report, told, wait};
+use crate::harness::{Backend, Botgate, PATIENCE};
+use crate::later::disk::{limit, without_the_signal};
+use rustix::process::Signal;
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+/// How often it is killed.
+const KILLS: usize = 8;
+
+#[test]
+fn whenever_it_is_killed_each_acknowledged_report_is_told_to_all_and_kept() {
+    let (one, two) = (Backend::ok(), Backend::ok());
+    let state = tempfile::tempdir().unwrap();
+    let text = kept::guarded(&config(state.path(), "", &[(&one, ""), (&two, "")]));
+    let mut promised = BTreeSet::new();
+    for round in 0..KILLS {
+        let mut botgate = Botgate::start(&text);
+        let mut caller = botgate.caller();
+        let mut others: Vec<_> = (0..8).map(|_| botgate.caller()).collect();
+        for nth in 0..=round * 2 {
+            let content = format!("{round}-{nth}");
+            let reply = caller.call(&report(BOT, "status", &content));
+            assert_eq!(reply.status, 200, "{reply:?}");
+            promised.insert(content);
+        }
+        for (nth, other) in others.iter_mut().enumerate() {
+            other.send(&report(BOT, "status", &format!("{round}-other-{nth}")));
+        }
+        botgate.signal(Signal::KILL);
+        botgate.exit(Duration::from_secs(10));
+        for (nth, other) in others.iter_mut().enumerate() {
+            if other
+                .try_reply(false)
+                .is_ok_and(|reply| reply.status == 200)
+            {
+                promised.insert(format!("{round}-other-{nth}"));
+            }
+        }
+    }
+    let botgate = Botgate::start(&text);
+    kept::settled(&botgate);
+    let contents = |receiver: &Backend, secret: &str| -> BTreeSet<String> {
+        let told = told(receiver, secret).into_iter();
+        told.map(|(_, content)| content).collect()
+    };
+    let (one, two) = (contents(&one, "secret 0"), contents(&two, "secret 1"));
+    assert!(promised.is_subset(&one), "{:?}", promised.difference(&one));
+    assert_eq!(one, two, "each is told to both or to none");
+    let items = kept::all(&botgate, "").into_iter();
+    let items: Vec<_> = items
+        .map(|item| item["content"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(items.len(), one.len());
+    assert_eq!(items.into_iter().collect::<BTreeSet<_>>(), one);
+}
+
+#[test]
+fn on_a_full_disk_nothing_is_acknowledged_kept_or_told() {
+    let receiver = Backend::ok();
+    let state = tempfile::tempdir().unwrap();
+    let text = kept::guarded(&config(state.path(), "", &[(&receiver, "")]));
+    let botgate =
+        Botgate::start_with(&text, |_, command| without_the_signal(command)).expect_errors();
+    acknowledged(&botgate, BOT, "status", "before");
+    wait(&receiver, 1);
+    kept::settled(&botgate);
+    limit(&botgate, Some(1));
+    for _ in 0..3 {
+        let reply = botgate.caller().call(&report(BOT, "status", "lost"));
+        assert_eq!(reply.status, 503, "{reply:?}");
+        assert_eq!(reply.header("retry-after"), Some("1"));
+        assert!(
+            String::from_utf8(reply.body)
+                .unwrap()
+                .contains("\"success\":false")
+        );
+    }
+    limit(&botgate, None);
+    let end = Instant::now() + PATIENCE;
+    while botgate
+        .caller()
+        .call(&report(BOT, "status", "after"))
+        .status
+        == 503
+    {
+        assert!(Instant::now() < end);
+    }
+    wait(&receiver, 2);
+    kept::settled(&botgate);
+    let contents: Vec<_> = told(&receiver, "secret 0")
+        .into_iter()
+        .map(|(_, content)| content)
+        .collect();
+    assert_eq!(contents, ["after", "before"]);
+    let items = kept::all(&botgate, "");
+    let contents: Vec<_> = items.iter().map(|item| &item["content"]).collect();
+    assert_eq!(contents, ["after", "before"]);
+}
