@@ -129,3 +129,55 @@ impl From<Remembered> for Fault {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::Id;
+    use crate::store::{Full, StoreError, Unwritten};
+
+    #[test]
+    fn what_has_not_happened_may_be_asked_again_and_says_so() {
+        let id = Id::new(1);
+        let order = JournalError::Order {
+            id,
+            step: "taken up again",
+            now: "not dead",
+        };
+        let cases: [(Fault, u16, &str); 9] = [
+            (JournalError::Unknown(id).into(), 404, "not any more"),
+            (order.into(), 409, "not dead"),
+            (
+                JournalError::Full { jobs: 1, bytes: 2 }.into(),
+                503,
+                "ask again",
+            ),
+            (
+                JournalError::Unwritten(Unwritten::Disk).into(),
+                503,
+                "ask again",
+            ),
+            (
+                JournalError::Store(StoreError::Closed).into(),
+                500,
+                "not open",
+            ),
+            (Remembered::Busy.into(), 409, "ask again"),
+            (Remembered::Full(Full).into(), 503, "ask again"),
+            (
+                Remembered::Unwritten(Unwritten::Disk).into(),
+                503,
+                "not on disk yet",
+            ),
+            (
+                Remembered::Store(StoreError::Closed).into(),
+                500,
+                "not open",
+            ),
+        ];
+        for (fault, status, said) in cases {
+            assert_eq!(fault.answer().status(), status, "{fault:?}");
+            assert!(fault.error.contains(said), "{fault:?}");
+        }
+    }
+}

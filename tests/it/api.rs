@@ -27,15 +27,17 @@ struct House {
 impl House {
     #[track_caller]
     fn new() -> Self {
-        let (ai, well) = (ai::echo(), Backend::ok());
+        Self::with("410 Gone", ai::echo())
+    }
+
+    /// The receiver that is gone says this until it is back.
+    #[track_caller]
+    fn with(gone: &'static str, ai: Backend) -> Self {
+        let well = Backend::ok();
         let back = Gate::new(false);
         let is_back = back.clone();
         let gone = Backend::start(move |_, connection| {
-            let status = if *is_back.lock() {
-                "200 OK"
-            } else {
-                "410 Gone"
-            };
+            let status = if *is_back.lock() { "200 OK" } else { gone };
             connection.answer(status, "", b"what a receiver says")
         });
         let state = tempfile::tempdir().unwrap();
@@ -124,7 +126,7 @@ fn config(ai: &Backend, well: &Backend, gone: &Backend, state: &Path) -> String 
         text += &format!(
             "[bots.{bot}]\ndialect = \"fourthchat\"\nupstream = \"ai\"\nverify = {{ secrets = [\"key\"] }}\n\
              limit = {{ rate = \"1000000/s\", burst = 1000000 }}\n\
-             callback = {{ url = \"http://{}/in\", sign = {{ secret = \"s\" }}, allow = [\"127.0.0.0/8\"] }}\n\n",
+             callback = {{ url = \"http://{}/in\", sign = {{ secret = \"s\" }}, allow = [\"127.0.0.0/8\"], retries = [] }}\n\n",
             receiver.addr()
         );
     }

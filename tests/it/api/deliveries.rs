@@ -1,7 +1,7 @@
 //! Lists, one delivery whole, and dead ones that are taken up again.
 
-use super::House;
-use crate::harness::PATIENCE;
+use super::{House, read};
+use crate::harness::{Backend, Gate, PATIENCE, ai};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -107,7 +107,7 @@ fn a_dead_one_is_taken_up_again_under_its_id() {
     house.until("dead", 1.0);
     let id = house.only("gone");
     house.back.change(|back| *back = true);
-    let shown = super::read(
+    let shown = read(
         &house.ask("POST", &format!("/api/deliveries/{id}/retry")),
         200,
     );
@@ -130,12 +130,63 @@ fn a_dead_one_is_taken_up_again_under_its_id() {
     assert_eq!(seen[0].header("webhook-id"), seen[1].header("webhook-id"));
     assert_eq!(seen[0].body, seen[1].body);
     let again = house.ask("POST", &format!("/api/deliveries/{id}/retry"));
-    let error = super::read(&again, 409);
+    let error = read(&again, 409);
     assert_eq!(error["code"], "conflict");
     assert!(
         error["error"].as_str().unwrap().contains("not dead"),
         "{error}"
     );
+}
+
+#[test]
+fn one_that_had_all_its_attempts_is_tried_once_more_each_time() {
+    let house = House::with("500 No", ai::echo());
+    house.message("gone", "hello");
+    house.until("dead", 1.0);
+    let id = house.only("gone");
+    let target = format!("/api/deliveries/{id}/retry");
+    for attempts in [2, 3] {
+        read(&house.ask("POST", &target), 200);
+        house.until("dead", 1.0);
+        let shown = house.get(&format!("/api/deliveries/{id}"));
+        assert_eq!(shown["attempts"], attempts);
+        assert_eq!(house.gone.count(), attempts);
+    }
+    house.back.change(|back| *back = true);
+    read(&house.ask("POST", &target), 200);
+    house.until("delivered", 1.0);
+}
+
+#[test]
+fn a_message_that_no_ai_answered_is_answered_when_it_is_taken_up_again() {
+    let well = Gate::new(false);
+    let is_well = well.clone();
+    let ai = Backend::start(move |seen, connection| {
+        if *is_well.lock() {
+            return ai::echoed(seen, connection);
+        }
+        connection.answer("400 Bad Request", "", b"{}")
+    });
+    let house = House::with("410 Gone", ai);
+    house.message("well", "hello");
+    house.until("dead", 1.0);
+    let id = house.only("well");
+    let shown = house.get(&format!("/api/deliveries/{id}?body=1"));
+    assert_eq!(shown["tries"][0]["to"], "answer");
+    assert_eq!(shown["answered_at"], Value::Null);
+    assert_eq!(
+        shown.get("body"),
+        Some(&Value::Null),
+        "there is no answer yet"
+    );
+    well.change(|well| *well = true);
+    read(
+        &house.ask("POST", &format!("/api/deliveries/{id}/retry")),
+        200,
+    );
+    house.until("delivered", 1.0);
+    let shown = house.get(&format!("/api/deliveries/{id}?body=1"));
+    assert!(shown["body"].as_str().unwrap().contains("re: hello"));
 }
 
 #[test]
@@ -147,19 +198,19 @@ fn all_dead_ones_are_taken_up_again_a_hundred_at_a_time() {
     house.message("well", "hello");
     house.until("dead", 130.0);
     house.back.change(|back| *back = true);
-    let none = super::read(
+    let none = read(
         &house.ask("POST", "/api/deliveries/retry?status=dead&bot=well"),
         200,
     );
     assert_eq!((&none["retried"], &none["next"]), (&0.into(), &Value::Null));
-    let first = super::read(
+    let first = read(
         &house.ask("POST", "/api/deliveries/retry?status=dead&bot=gone"),
         200,
     );
     assert_eq!(first["retried"], 100);
     let cursor = first["next"].as_str().unwrap();
     let target = format!("/api/deliveries/retry?status=dead&bot=gone&cursor={cursor}");
-    let second = super::read(&house.ask("POST", &target), 200);
+    let second = read(&house.ask("POST", &target), 200);
     assert_eq!(
         (&second["retried"], &second["next"]),
         (&30.into(), &Value::Null)
