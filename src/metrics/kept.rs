@@ -32,6 +32,10 @@ pub struct Kept {
     pub expired: u64,
     /// Reads that failed.
     pub unread: u64,
+    /// What bots have reported and is kept.
+    pub messages: u64,
+    /// Its bytes.
+    pub message_bytes: u64,
     /// Jobs of the journal, by where they stand.
     pub jobs: [(&'static str, u64); 4],
     /// Bytes of those that have not ended.
@@ -69,6 +73,16 @@ impl Kept {
                 "botgate_store_queued_bytes",
                 "Bytes that wait for the disk now",
                 self.queued_bytes,
+            ),
+            (
+                "botgate_messages",
+                "Reports of bots that are kept",
+                self.messages,
+            ),
+            (
+                "botgate_messages_bytes",
+                "Bytes of reports that are kept",
+                self.message_bytes,
             ),
         ] {
             Family::new(out, name, help, MetricType::Gauge)?.gauge(&[], value)?;

@@ -71,6 +71,7 @@ impl Kept {
 
     /// What there is of it now.
     pub(super) fn figures(&self) -> Figures {
+        let held = self.messages.held();
         let (conversations, store) = (self.conversations.counts(), self.store.counts());
         Figures {
             conversations: conversations.held,
@@ -85,6 +86,8 @@ impl Kept {
             lost: store.lost,
             expired: store.expired,
             unread: store.unread,
+            messages: held.messages as u64,
+            message_bytes: held.bytes,
             jobs: self
                 .journal
                 .tallies()

@@ -50,8 +50,6 @@ fn occurs(dialect: &Dialect, reason: &str) -> bool {
         "forbidden" => false,
         "unknown_bot" => matches!(dialect.names, Names::Body(_)),
         "conversation_full" | "conversation_timeout" => chat.keeps_history(),
-        // What is acknowledged at once is not answered later.
-        "journal" => !chat.acknowledges(),
         // Only a stream can.
         "answer_broken" => chat.stream().is_some(),
         _ => true,

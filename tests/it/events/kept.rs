@@ -58,7 +58,7 @@ fn reports_are_listed_newest_first_page_by_page_and_survive_a_restart() {
     let state = tempfile::tempdir().unwrap();
     let text = guarded(&config(state.path(), "", &[]));
     let botgate = Botgate::start(&text);
-    assert_eq!(all(&botgate, ""), [json!(0); 0]);
+    assert_eq!(all(&botgate, "").len(), 0);
     for nth in 0..20 {
         let bot = if nth % 4 == 0 { "other" } else { BOT };
         acknowledged(&botgate, bot, "event", &nth.to_string());
@@ -90,7 +90,7 @@ fn reports_are_listed_newest_first_page_by_page_and_survive_a_restart() {
     let others = all(&botgate, "&bot=other");
     assert_eq!(others.len(), 5);
     assert!(others.iter().all(|item| item["botId"] == "other"));
-    assert_eq!(all(&botgate, "&bot=nobody"), [json!(0); 0]);
+    assert_eq!(all(&botgate, "&bot=nobody").len(), 0);
     for (target, headers, status) in [
         ("/api/messages", "", 401),
         ("/api/messages?limit=101", TOKEN, 400),
@@ -135,5 +135,5 @@ fn a_subscriber_is_tried_out() {
             "{nth}"
         );
     }
-    assert_eq!(all(&botgate, ""), [json!(0); 0], "no bot has reported that");
+    assert_eq!(all(&botgate, "").len(), 0, "no bot has reported that");
 }
