@@ -2,7 +2,8 @@
 //!
 //! A page's `http` blocks are played in order. A request to `bots.example` is a caller's, one to any other host is what the AI
 //! gets for it; a response behind the latter is the AI's, any other is what the caller gets. Where a request to the AI follows
-//! that no caller's stands before, the last caller's is sent once more and gets the last answer again. `…` stands for any text,
+//! that no caller's stands before, the last caller's is sent once more and gets the last answer again. A request behind a 202 is what
+//! the callback is sent. `…` stands for any text,
 //! in a caller's header field for what `botgate sign` puts there.
 
 mod block;

@@ -25,6 +25,8 @@ pub(super) struct Exchange {
     pub ai: Option<(Http, Http)>,
     /// What the caller gets.
     pub told: Http,
+    /// What the receiver is sent, where the answer comes later.
+    pub delivered: Option<Http>,
 }
 
 enum Block {
@@ -95,6 +97,11 @@ impl Reading {
                 self.repeat();
                 self.asked = Some(request);
             }
+            Block::ToAi(request) if self.comes_later() => {
+                let exchange = self.all.last_mut();
+                exchange.expect("a 202").delivered = Some(request);
+                self.told = None;
+            }
             Block::ToAi(request) => {
                 self.repeat();
                 self.to_ai = Some(request);
@@ -107,6 +114,12 @@ impl Reading {
                 self.add();
             }
         }
+    }
+
+    /// The caller was only told that the answer comes later.
+    fn comes_later(&self) -> bool {
+        let told = self.told.as_ref();
+        told.is_some_and(|told| told.first.starts_with("202"))
     }
 
     /// An exchange with the AI that no answer to the caller followed: the answer is the last one's.
@@ -123,6 +136,7 @@ impl Reading {
             asked: self.asked.clone().expect("no caller's request before"),
             ai: self.to_ai.take().zip(self.from_ai.take()),
             told: self.told.clone().expect("no answer to the caller"),
+            delivered: None,
         });
     }
 }

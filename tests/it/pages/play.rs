@@ -14,6 +14,8 @@ const SECRET: &str = "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0";
 /// What a page is played on: one AI, and a Botgate for as long as the configuration stays.
 pub(super) struct Stage {
     ai: Backend,
+    /// Where answers go that come later.
+    receiver: Backend,
     /// What the AI answers next.
     answer: Gate<Option<Http>>,
     running: Option<(String, Botgate)>,
@@ -34,6 +36,7 @@ impl Stage {
         });
         Self {
             ai,
+            receiver: Backend::ok(),
             answer,
             running: None,
         }
@@ -49,12 +52,17 @@ impl Stage {
             self.running = Some((config.clone(), Botgate::start_with(&config, serve)));
         }
         let (_, botgate) = self.running.as_ref().unwrap();
-        let before = self.ai.count();
+        let (before, delivered) = (self.ai.count(), self.receiver.count());
         let answer = exchange.ai.as_ref().map(|(_, answer)| answer.clone());
         self.answer.change(|next| *next = answer);
         let request = request(&exchange.asked, &config);
         let reply = botgate.caller().call(&request);
         same_reply(&exchange.told, &reply);
+        if let Some(shown) = &exchange.delivered {
+            let receiver = self.receiver.witnessed();
+            receiver.wait("the delivery", |it| it.seen.len() > delivered);
+            same_request(shown, &self.receiver.last());
+        }
         let seen = self.ai.seen();
         match (&exchange.ai, &seen[before..]) {
             (Some((shown, _)), [seen]) => same_request(shown, seen),
@@ -63,9 +71,19 @@ impl Stage {
         }
     }
 
+    /// The same with the page's callback on this machine.
+    fn with_receiver(&self, text: &str) -> String {
+        let here = format!("http://{}", self.receiver.addr());
+        let allow = "allow = [\"127.0.0.0/8\"]";
+        text.replace("https://your-app.example", &here)
+            .replace("callback = { ", &format!("callback = {{ {allow}, "))
+            .replace(".callback]\n", &format!(".callback]\n{allow}\n"))
+    }
+
     /// The page's configuration on ports of this machine; with an AI of the kind that this exchange shows.
     fn fitted(&self, exchange: &Exchange) -> String {
         let text = format!("[server]\nhttp = [\"127.0.0.1:0\"]\n\n{}", exchange.config);
+        let text = self.with_receiver(&text);
         let addr = self.ai.addr();
         let Some((name, table)) = text
             .split_once("[upstreams.")
