@@ -5,6 +5,7 @@ mod crash;
 pub(crate) mod disk;
 mod fail;
 mod reload;
+mod repeat;
 mod trial;
 mod way;
 

@@ -58,6 +58,34 @@ fn whenever_it_is_killed_each_acknowledged_report_is_told_to_all_and_kept() {
 }
 
 #[test]
+fn a_report_that_comes_again_after_a_kill_is_kept_and_told_once() {
+    let receiver = Backend::ok();
+    let state = tempfile::tempdir().unwrap();
+    let by = "duplicates = { by = \"header:Idempotency-Key\" }";
+    let text = kept::guarded(&config(state.path(), by, &[(&receiver, "")]));
+    let report = String::from_utf8(report(BOT, "status", "up")).unwrap();
+    let report = report.replacen("\r\n", "\r\nIdempotency-Key: a\r\n", 1);
+    let mut botgate = Botgate::start(&text);
+    let first = botgate.caller().call(report.as_bytes());
+    assert_eq!(first.status, 200);
+    botgate.signal(Signal::KILL);
+    botgate.exit(PATIENCE);
+    let botgate = Botgate::start(&text);
+    let again = botgate.caller().call(report.as_bytes());
+    assert_eq!(again.header("botgate-duplicate"), Some("1"));
+    assert_eq!(again.body, first.body);
+    wait(&receiver, 1);
+    kept::settled(&botgate);
+    let ids: BTreeSet<_> = receiver
+        .seen()
+        .iter()
+        .map(|seen| seen.header("webhook-id")[0].to_owned())
+        .collect();
+    assert_eq!(ids.len(), 1, "one event");
+    assert_eq!(kept::all(&botgate, "").len(), 1);
+}
+
+#[test]
 fn on_a_full_disk_nothing_is_acknowledged_kept_or_told() {
     let receiver = Backend::ok();
     let state = tempfile::tempdir().unwrap();
