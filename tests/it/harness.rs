@@ -9,6 +9,7 @@ pub(crate) mod botgate;
 pub(crate) mod bytes;
 pub(crate) mod caller;
 pub(crate) mod clock;
+pub(crate) mod disk;
 pub(crate) mod gate;
 pub(crate) mod names;
 pub(crate) mod peer;

@@ -2,7 +2,7 @@
 
 mod auto;
 mod crash;
-pub(crate) mod disk;
+mod disk;
 mod fail;
 mod reload;
 mod repeat;
