@@ -64,8 +64,8 @@ pub struct Listed {
 pub struct House {
     /// All bots.
     pub bots: Vec<Listed>,
-    /// How many subscribers there are.
-    pub subscribers: usize,
+    /// The names of all subscribers as receivers, in the order of the file.
+    pub subscribers: Vec<String>,
 }
 
 /// What the admin side knows.

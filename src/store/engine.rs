@@ -38,6 +38,7 @@ pub(super) struct Engine {
     jobs: Keyspace,
     parts: Keyspace,
     ended: Keyspace,
+    repeats: Keyspace,
     messages: Keyspace,
     texts: Keyspace,
 }
@@ -112,6 +113,7 @@ impl Engine {
             jobs: space("jobs")?,
             parts: space("parts")?,
             ended: space("ended")?,
+            repeats: space("repeats")?,
             messages: space("messages")?,
             texts: space("texts")?,
             database,
@@ -130,6 +132,7 @@ impl Engine {
             Table::Jobs => &self.jobs,
             Table::Parts => &self.parts,
             Table::Ended => &self.ended,
+            Table::Repeats => &self.repeats,
             Table::Messages => &self.messages,
             Table::Texts => &self.texts,
         }
@@ -208,6 +211,7 @@ impl Engine {
             &self.jobs,
             &self.parts,
             &self.ended,
+            &self.repeats,
             &self.messages,
             &self.texts,
         ];
