@@ -21,8 +21,8 @@ impl std::fmt::Debug for Along {
     }
 }
 
-/// Jobs of which memory knows, and whether somebody holds them.
-pub(super) type Fresh = Vec<(Id, bool)>;
+/// Jobs of which memory knows, whether somebody holds them, and the [`Index::owner`] of each.
+pub(super) type Fresh = Vec<(Id, bool, u64)>;
 
 impl Journal {
     /// Accepts jobs, all of them or none. Once it is done they cannot get lost. Their ids are new ones.
@@ -95,8 +95,9 @@ pub(super) fn take_in(
 ) -> Result<Fresh, JournalError> {
     for (number, (id, head, _)) in heads.iter().enumerate() {
         if index.jobs.contains_key(id) {
-            for (id, ..) in heads.iter().take(number) {
-                index.remove(*id);
+            for (id, head, _) in heads.iter().take(number) {
+                let owner = index.owner(&head.bot);
+                index.remove(*id, owner);
             }
             return Err(JournalError::Order {
                 id: *id,
@@ -106,14 +107,16 @@ pub(super) fn take_in(
         }
         index.insert(*id, head, Place::Busy);
     }
-    Ok(heads.iter().map(|(id, _, held)| (*id, *held)).collect())
+    let fresh = heads.iter();
+    let fresh = fresh.map(|(id, head, held)| (*id, *held, index.owner(&head.bot)));
+    Ok(fresh.collect())
 }
 
 /// Puts jobs that the disk has into their queues, and forgets those that it has not.
 pub(super) fn settle(memory: &Memory, index: &mut Index, fresh: Fresh, written: bool) {
-    for (id, held) in fresh {
+    for (id, held, owner) in fresh {
         if !written {
-            index.remove(id);
+            index.remove(id, owner);
         } else if held {
             place(index, id, Place::Taken);
         } else {

@@ -165,7 +165,7 @@ impl Journal {
             }
         }
         let planned = self.plan_retry(id, now_ms, wrong);
-        let (changes, size) = planned.inspect_err(|_| {
+        let (changes, size, owner) = planned.inspect_err(|_| {
             self.memory.index().closed.remove(&id);
         })?;
         Ok(self.commit(changes, move |memory, written| {
@@ -175,7 +175,7 @@ impl Journal {
                 index.tally(State::Dead).sub(size);
                 memory.enqueue(&mut index, id);
             } else {
-                index.remove(id);
+                index.remove(id, owner);
             }
         }))
     }
@@ -185,7 +185,7 @@ impl Journal {
         id: Id,
         now_ms: u64,
         wrong: impl Fn(&'static str) -> JournalError,
-    ) -> Result<(Changes, u32), JournalError> {
+    ) -> Result<(Changes, u32, u64), JournalError> {
         let mut head = self.head(id)?.ok_or(JournalError::Unknown(id))?;
         if head.end != Some(End::Dead) {
             return Err(wrong("not dead"));
@@ -204,7 +204,7 @@ impl Journal {
         let mut index = self.memory.index();
         self.room(index.unfinished(), 1, u64::from(size))?;
         index.insert(id, &head, Place::Busy);
-        Ok((changes, size))
+        Ok((changes, size, index.owner(&head.bot)))
     }
 
     /// A job's head as it is on disk.
@@ -271,7 +271,8 @@ impl Journal {
             if !written {
                 place(&mut index, id, Place::Taken);
             } else if head.end.is_some() {
-                index.remove(id);
+                let owner = index.owner(&head.bot);
+                index.remove(id, owner);
                 index.tally(head.state()).add(head.size());
             } else {
                 index.update(id, &head, Place::Taken);

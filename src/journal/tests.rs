@@ -4,6 +4,7 @@ mod crash;
 mod ended;
 mod format;
 mod order;
+mod pending;
 
 use super::*;
 use crate::store::Table;
