@@ -295,4 +295,11 @@ fn what_comes_later_is_accepted_answered_and_delivered_or_dead() {
     read(&house.ask("POST", &retry), 200);
     let both = json!({"delivered": 1, "pending": 0, "dead": 1});
     until(&house.botgate, "gone", "/callbacks", &both);
+    // What a bot reports is acknowledged at once, and its event is delivered.
+    house.report();
+    let told = json!({"delivered": 1, "pending": 0, "dead": 0});
+    let found = until(&house.botgate, "reporter", "/callbacks", &told);
+    let accepted = json!({"accepted": 1, "refused": {}});
+    assert_eq!(found["requests"], accepted, "{found}");
+    assert!(found["latency_ms"]["p50"].is_f64(), "{found}");
 }
