@@ -25,11 +25,9 @@ pub(super) fn keep(shared: &Shared, settings: &Settings) -> Result<(), JournalEr
     };
     let keeps =
         |bot: &config::Bot| bot.conversation.is_some() || bot.budget.is_some() || reports(bot);
-    let asked = settings
-        .admin
-        .as_ref()
-        .is_some_and(|admin| admin.token.is_some());
-    let wanted = asked || answers_later(settings) || settings.bots.iter().any(keeps);
+    let admin = settings.admin.as_ref();
+    let managed = admin.is_some_and(|admin| admin.token.is_some());
+    let wanted = answers_later(settings) || managed || settings.bots.iter().any(keeps);
     if shared.kept.get().is_none() && wanted {
         let kept = Kept::open(&settings.state.path)?;
         let _ = shared.kept.set(kept);

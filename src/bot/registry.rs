@@ -330,7 +330,7 @@ impl Templates {
     }
 }
 
-/// Whether this may be the id of a bot.
+/// Whether this may be a bot's id.
 pub fn is_id(text: &str) -> bool {
     matches!(text.len(), 1..=LONGEST_ID)
         && text

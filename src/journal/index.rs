@@ -140,7 +140,7 @@ impl Index {
     }
 
     /// What a bot's jobs are counted under.
-    pub(super) fn owner(&self, bot: &str) -> u64 {
+    fn owner(&self, bot: &str) -> u64 {
         self.names.hasher().hash_one(bot)
     }
 
@@ -150,9 +150,10 @@ impl Index {
         count.copied().unwrap_or_default()
     }
 
-    /// Forgets a job that is in no queue, one of this [`Index::owner`]'s.
-    pub(super) fn remove(&mut self, id: Id, owner: u64) -> Option<Entry> {
+    /// Forgets a job of this bot that is in no queue.
+    pub(super) fn remove(&mut self, id: Id, bot: &str) -> Option<Entry> {
         let entry = self.jobs.remove(&id)?;
+        let owner = self.owner(bot);
         match self.bots.get_mut(&owner) {
             Some(count) if *count > 1 => *count -= 1,
             _ => drop(self.bots.remove(&owner)),
