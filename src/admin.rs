@@ -1,5 +1,6 @@
 //! The operator's side: health, readiness, metrics and the API, on a listener of its own.
 
+mod analytics;
 mod answer;
 mod api;
 mod delivery;

@@ -19,7 +19,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use registry::{Door, Found, Path, Registry};
+pub use registry::{Door, Found, Path, Registry, is_id};
 
 /// One bot, or a template that many bots are made from.
 #[derive(Debug)]

@@ -5,6 +5,7 @@ mod envelope;
 mod errand;
 mod later;
 mod letter;
+mod noted;
 mod report;
 mod turn;
 

@@ -9,11 +9,12 @@ mod round;
 
 pub use round::{ANSWERS, ANSWERS_EACH, BYTES, DELIVERIES, LATE_MS, QUANTUM};
 
+use crate::analytics::Happened;
 use crate::bot::Registry;
 use crate::client::breaker::{Breaker, Pass};
 use crate::clock;
 use crate::converse::{Envelope, Errand, insist};
-use crate::journal::{Id, Journal, JournalError, Stage};
+use crate::journal::{Head, Id, Journal, JournalError, Stage};
 use crate::timers::TICK;
 use crate::worker::{Shared, Worker};
 use lane::{Lane, Lanes};
@@ -179,13 +180,14 @@ impl Courier {
         let shown = journal.show(id)?.ok_or(JournalError::Unknown(id))?;
         let head = shown.head;
         let tried = shown.attempts.len();
-        let dead = async |reason| give_up(journal, id, reason).await;
         let Some(envelope) = Envelope::read(&journal.body(id, Stage::Answer)?) else {
-            return dead("what was kept of the message cannot be read by this version").await;
+            let unreadable = "what was kept of the message cannot be read by this version";
+            return self.give_up(id, &head, unreadable).await;
         };
         let view = self.worker.view();
         let Some(index) = view.registry.place(&head.bot, &head.dialect) else {
-            return dead("its bot is not in the configuration any more").await;
+            let gone = "its bot is not in the configuration any more";
+            return self.give_up(id, &head, gone).await;
         };
         let errand = Errand {
             worker: self.worker.clone(),
@@ -199,6 +201,24 @@ impl Courier {
         errand.finish(journal, id, tried).await
     }
 
+    /// Ends a job without another attempt.
+    async fn give_up(&self, id: Id, head: &Head, reason: &str) -> Result<(), JournalError> {
+        tracing::warn!(%id, reason, "a message is given up");
+        insist(|| self.journal.dead(id, reason, clock::unix_ms())).await?;
+        self.happened(head, Happened::Dead);
+        Ok(())
+    }
+
+    /// Counts what has become of a job among its bot's figures; those of one that is not in the configuration any more have ended.
+    fn happened(&self, head: &Head, happened: Happened) {
+        let view = self.worker.view();
+        if let Some(index) = view.registry.place(&head.bot, &head.dialect) {
+            let (bot, at_ms) = (Arc::from(&*head.bot), clock::unix_ms());
+            self.worker
+                .note((&view, index), &bot, true, happened, at_ms);
+        }
+    }
+
     /// What cannot be worked on now goes back, to be tried again in a while.
     fn note(&self, id: Id, done: Result<(), JournalError>) {
         const WHILE_MS: u32 = 10_000;
@@ -207,10 +227,4 @@ impl Courier {
             let _ = self.journal.release(id, WHILE_MS, clock::unix_ms());
         }
     }
-}
-
-/// Ends a job without another attempt.
-async fn give_up(journal: &Journal, id: Id, reason: &str) -> Result<(), JournalError> {
-    tracing::warn!(%id, reason, "a message is given up");
-    insist(|| journal.dead(id, reason, clock::unix_ms())).await
 }

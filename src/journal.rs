@@ -222,6 +222,11 @@ impl Journal {
         self.memory.index().unfinished()
     }
 
+    /// How many jobs of a bot have not ended.
+    pub fn pending(&self, bot: &str) -> u32 {
+        self.memory.index().pending(bot)
+    }
+
     /// When the oldest job that has not ended was accepted. Looks at all of them: for who asks a few times a minute.
     pub fn oldest_ms(&self) -> Option<u64> {
         self.memory.index().jobs.keys().min().map(Id::made_ms)

@@ -267,6 +267,7 @@ impl Asker<'_> {
             .map_err(Reject::Unverified)?;
         let by_head = verifier.decided_by_head();
         if by_head {
+            trace.proven();
             charge_head(self.worker, found, trace, self.peer, self.about.headers)?;
         }
         let timer = &self.caller.timer;

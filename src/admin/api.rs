@@ -4,7 +4,7 @@ use super::answer::{Answer, answer, json};
 use super::delivery::{self, Page};
 use super::fault::Fault;
 use super::query::Query;
-use super::{Desk, Listed, report};
+use super::{Desk, Listed, analytics, report};
 use crate::clock;
 use crate::journal::{Id, Journal};
 use http::{Method, Request, StatusCode};
@@ -50,6 +50,11 @@ async fn route<B>(desk: &Desk, request: &Request<B>) -> Result<Answer, Fault> {
                 items: desk.house().bots.clone(),
                 next: None,
             }))
+        }
+        ["bots", bot, "analytics"] => {
+            only(method, "GET, HEAD")?;
+            let query = query(&["from", "to"])?;
+            Ok(ok(&analytics::show(desk, bot, &query).await?))
         }
         ["deliveries"] => {
             only(method, "GET, HEAD")?;

@@ -39,7 +39,7 @@ pub struct Errand {
     /// Its bot's place among all.
     pub index: usize,
     /// The bot's id that it was sent to.
-    pub bot: Box<str>,
+    pub bot: Arc<str>,
     /// What was said.
     pub envelope: Envelope,
     /// When it came, in milliseconds since 1970.
@@ -88,7 +88,7 @@ impl Errand {
             })
             .await;
         match said {
-            Ok(()) => kept,
+            Ok(()) => kept.inspect(|()| self.note_answer()),
             Err(reject) => self.failed(journal, id, tried, &reject).await,
         }
     }
@@ -103,7 +103,7 @@ impl Errand {
     ) -> Result<(), Reject> {
         let (talk, _) = self.talk()?;
         let (worker, view, id) = (&self.worker, &self.view, &*self.bot);
-        let mut trace = Trace::errand(worker, view, self.index);
+        let mut trace = Trace::errand(worker, view, self.index, &self.bot);
         let mut room = worker.room();
         room.extend_from_slice(&self.envelope.body);
         let event = talk.chat.decode(self.envelope.format, &mut room);
@@ -277,7 +277,8 @@ impl Errand {
             event::given_up(envelope, &self.envelope.message_id, reason, out);
         });
         let jobs = self.jobs(&told);
-        insist(|| journal.given_up(id, &attempt, reason, &jobs, now_ms)).await
+        let ended = insist(|| journal.given_up(id, &attempt, reason, &jobs, now_ms)).await;
+        ended.inspect(|()| self.note_end())
     }
 
     /// The answer that says this text.

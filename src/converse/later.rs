@@ -46,7 +46,7 @@ pub(super) struct Said<'a> {
 pub(super) async fn answer(
     message: &Message<'_>,
     said: Said<'_>,
-    trace: &Trace,
+    trace: &mut Trace,
     hold: Option<Hold>,
     guard: Option<Guard>,
 ) -> Result<Response<Reply>, Reject> {
@@ -130,6 +130,9 @@ pub(super) async fn answer(
             exchange.until(soon, message.timer, place).await?
         }
     };
+    if answered.is_none() {
+        trace.later();
+    }
     let response = match answered {
         Some(reply) => response(StatusCode::OK, reply),
         None => accepted,
@@ -327,6 +330,7 @@ impl Exchange {
                 let step = || self.errand.answered(journal, id, &bodies.way);
                 let done = insist(step).await;
                 if done.is_ok() {
+                    self.errand.note_answer();
                     self.settle();
                 }
                 done

@@ -1,7 +1,8 @@
 //! One attempt to deliver an answer: sent under one deadline, judged by its status, written down with what follows.
 
+use super::Courier;
 use super::lane::Lane;
-use super::{Courier, give_up};
+use crate::analytics::Happened;
 use crate::callback::{self, Next, Outcome, Receiver};
 use crate::client::breaker::{Breaker, Health, Pass};
 use crate::client::{self, Pool, Received, UpstreamError, retry_after};
@@ -44,7 +45,7 @@ impl Courier {
         let shown = journal.show(id)?.ok_or(JournalError::Unknown(id))?;
         let Some((receiver, pool)) = &lane.way else {
             let gone = "its receiver is not in the configuration any more";
-            return give_up(journal, id, gone).await;
+            return self.give_up(id, &shown.head, gone).await;
         };
         let attempts = shown.attempts.iter();
         let made = 1 + attempts.filter(|it| it.stage == Stage::Deliver).count();
@@ -78,16 +79,24 @@ impl Courier {
             .next(made, now_ms, outcome, self.worker.random());
         let reason;
         let counts = self.worker.shared.kept.get().map(|kept| &kept.deliveries);
-        let (then, count) = match next {
-            Next::Delivered => (Then::Delivered, counts.map(|it| &it.delivered)),
-            Next::At(at_ms) => (Then::Again(at_ms), counts.map(|it| &it.failed)),
+        let (then, count, happened) = match next {
+            Next::Delivered => (
+                Then::Delivered,
+                counts.map(|it| &it.delivered),
+                Some(Happened::Delivered),
+            ),
+            Next::At(at_ms) => (Then::Again(at_ms), counts.map(|it| &it.failed), None),
             Next::Dead(why) => {
                 reason = match &sent {
                     Err(failed) => format!("{why}; the last one: {failed}"),
                     Ok(answered) => format!("{why}; the last status: {}", answered.status.as_u16()),
                 };
                 tracing::warn!(%id, receiver = &*receiver.name, reason, "a message is given up");
-                (Then::Dead(&reason), counts.map(|it| &it.dead))
+                (
+                    Then::Dead(&reason),
+                    counts.map(|it| &it.dead),
+                    Some(Happened::Dead),
+                )
             }
         };
         let attempt = record(at_ms, took, &sent);
@@ -103,6 +112,9 @@ impl Courier {
         .await?;
         if let Some(count) = count {
             count.fetch_add(1, Relaxed);
+        }
+        if let Some(happened) = happened {
+            self.happened(&shown.head, happened);
         }
         Ok(())
     }

@@ -35,6 +35,7 @@ pub(super) struct Engine {
     database: Database,
     conversations: Keyspace,
     budgets: Keyspace,
+    analytics: Keyspace,
     jobs: Keyspace,
     parts: Keyspace,
     ended: Keyspace,
@@ -110,6 +111,7 @@ impl Engine {
         Ok(Self {
             conversations: space("conversations")?,
             budgets: space("budgets")?,
+            analytics: space("analytics")?,
             jobs: space("jobs")?,
             parts: space("parts")?,
             ended: space("ended")?,
@@ -124,6 +126,7 @@ impl Engine {
         match space {
             Space::Conversations => &self.conversations,
             Space::Budgets => &self.budgets,
+            Space::Analytics => &self.analytics,
         }
     }
 
@@ -152,6 +155,17 @@ impl Engine {
         }
         found.retain(|(_, record): &Slotted| record.len() >= STAMP);
         Ok(found)
+    }
+
+    /// One record, wherever the first of its group is.
+    pub(super) fn slot(
+        &self,
+        space: Space,
+        group: &Group,
+        slot: u32,
+    ) -> fjall::Result<Option<Arc<[u8]>>> {
+        let record = self.space(space).get(key(group, slot))?;
+        Ok(record.map(|record| Arc::from(&*record)))
     }
 
     /// What rows hold now that were to become something else: writing it undoes that.
@@ -208,6 +222,7 @@ impl Engine {
         let all = [
             &self.conversations,
             &self.budgets,
+            &self.analytics,
             &self.jobs,
             &self.parts,
             &self.ended,
