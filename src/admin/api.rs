@@ -1,10 +1,10 @@
 //! The API: which path does what.
 
 use super::answer::{Answer, answer, json};
-use super::delivery::{self, Page};
+use super::delivery;
 use super::fault::Fault;
 use super::query::Query;
-use super::{Desk, Listed, report};
+use super::{Desk, bots, report};
 use crate::clock;
 use crate::journal::{Id, Journal};
 use http::{Method, Request, StatusCode};
@@ -46,10 +46,22 @@ async fn route<B>(desk: &Desk, request: &Request<B>) -> Result<Answer, Fault> {
         ["bots"] => {
             only(method, "GET, HEAD")?;
             query(&[])?;
-            Ok(ok(&Page::<Listed> {
-                items: desk.house().bots.clone(),
-                next: None,
-            }))
+            Ok(ok(&bots::list(desk)))
+        }
+        ["bots", id, "activate"] => {
+            only(method, "POST")?;
+            query(&[])?;
+            Ok(ok(&bots::switch(desk, id, true).await?))
+        }
+        ["bots", id, "deactivate"] => {
+            only(method, "POST")?;
+            query(&[])?;
+            Ok(ok(&bots::switch(desk, id, false).await?))
+        }
+        ["bots", id, "test"] => {
+            only(method, "POST")?;
+            query(&[])?;
+            Ok(ok(&bots::test(desk, id).await?))
         }
         ["deliveries"] => {
             only(method, "GET, HEAD")?;
@@ -81,7 +93,7 @@ async fn route<B>(desk: &Desk, request: &Request<B>) -> Result<Answer, Fault> {
         ["subscribers", nth, "test"] => {
             only(method, "POST")?;
             query(&[])?;
-            let count = desk.house().subscribers;
+            let count = desk.house().registry.subscribers.len();
             Ok(ok(&report::test(journal, nth, count).await?))
         }
         ["conversations"] => {

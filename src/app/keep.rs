@@ -7,12 +7,13 @@ use crate::config::{self, Mode, Settings};
 use crate::courier;
 use crate::dialect;
 use crate::journal::{Filter, JournalError, State};
+use crate::store::Store;
 use crate::worker::{Kept, Shared};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Opens the store, once some bot keeps anything: one that keeps nothing needs no folder.
+/// Opens the store, once some bot keeps anything or can be switched off: otherwise no folder is needed.
 pub(super) fn keep(shared: &Shared, settings: &Settings) -> Result<(), JournalError> {
     let reports = |bot: &config::Bot| {
         let chat = dialect::find(bot.dialect).and_then(|dialect| dialect.chat);
@@ -20,17 +21,21 @@ pub(super) fn keep(shared: &Shared, settings: &Settings) -> Result<(), JournalEr
     };
     let keeps =
         |bot: &config::Bot| bot.conversation.is_some() || bot.budget.is_some() || reports(bot);
-    let wanted = answers_later(settings) || settings.bots.iter().any(keeps);
-    if shared.kept.get().is_none() && wanted {
+    let admin = settings.admin.as_ref();
+    let managed = admin.is_some_and(|admin| admin.token.is_some());
+    let wanted = answers_later(settings) || managed || settings.bots.iter().any(keeps);
+    // What was switched off stays so, whatever else has left the configuration since.
+    if shared.kept.get().is_none() && (wanted || Store::is_there(&settings.state.path)) {
         let kept = Kept::open(&settings.state.path)?;
+        shared.switches.load(kept.store())?;
         let _ = shared.kept.set(kept);
     }
     Ok(())
 }
 
-/// Whether anything leaves Botgate of its own accord.
+/// Whether anything leaves Botgate of its own accord, or may be sent as a test.
 fn answers_later(settings: &Settings) -> bool {
-    let later = |bot: &config::Bot| bot.reply.mode != Mode::Sync;
+    let later = |bot: &config::Bot| bot.reply.mode != Mode::Sync || bot.callback.is_some();
     !settings.subscribers.is_empty() || settings.bots.iter().any(later)
 }
 

@@ -144,7 +144,7 @@ fn subscriber_of(index: usize) -> String {
 }
 
 /// The name of a bot's callback.
-fn callback_of(bot: &config::Bot) -> String {
+pub(super) fn callback_of(bot: &config::Bot) -> String {
     format!("{}.callback", name(bot))
 }
 

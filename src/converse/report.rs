@@ -61,6 +61,7 @@ impl Report {
         let along = Along {
             changes: coming.changes,
             then: Some(coming.then),
+            anyway: false,
         };
         kept.journal.accept_with(&jobs, along, now_ms)
     }

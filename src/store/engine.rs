@@ -40,6 +40,7 @@ pub(super) struct Engine {
     ended: Keyspace,
     messages: Keyspace,
     texts: Keyspace,
+    switches: Keyspace,
 }
 
 impl std::fmt::Debug for Engine {
@@ -114,6 +115,7 @@ impl Engine {
             ended: space("ended")?,
             messages: space("messages")?,
             texts: space("texts")?,
+            switches: space("switches")?,
             database,
         })
     }
@@ -132,6 +134,7 @@ impl Engine {
             Table::Ended => &self.ended,
             Table::Messages => &self.messages,
             Table::Texts => &self.texts,
+            Table::Switches => &self.switches,
         }
     }
 
