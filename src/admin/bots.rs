@@ -59,8 +59,7 @@ async fn turn(desk: &Desk, key: &str, active: bool) -> Result<Switched, Fault> {
     let house = desk.house();
     let bot = find(&house, key)?;
     let switches = &desk.0.shared.switches;
-    let whole = bot.template_is_off(switches);
-    if whole && active {
+    if active && bot.template_is_off(switches) {
         return Err(Fault::conflict(format!(
             "the template {0} that stands for it is inactive: activate {0} first",
             bot.listed.id
@@ -73,15 +72,10 @@ async fn turn(desk: &Desk, key: &str, active: bool) -> Result<Switched, Fault> {
             )));
         }
         let now_ms = clock::unix_ms();
-        // Who is inactive with its template does not become so now.
-        let letters = if whole {
-            Vec::new()
-        } else {
-            let kind = event::Kind::Verification;
-            letters(&house.registry, kind, &bot.key, now_ms, |envelope, out| {
-                event::verification(envelope, active, out);
-            })
-        };
+        let kind = event::Kind::Verification;
+        let letters = letters(&house.registry, kind, &bot.key, now_ms, |envelope, out| {
+            event::verification(envelope, active, out);
+        });
         let jobs = jobs(&letters, &bot.key, bot.listed.dialect);
         let along = switches.turn(&bot.key, !active);
         let journal = desk.kept().map(|kept| &kept.journal);

@@ -5,8 +5,12 @@ mod tested;
 
 use super::{TOKEN, ask, read};
 use crate::harness::{Backend, Botgate, ai, backend::Seen};
+use ring::hmac;
 use serde_json::{Value, json};
 use std::path::Path;
+
+/// What the secrets of templates are derived from.
+const MASTER: &str = "0123456789abcdef0123456789abcdef";
 
 /// A Botgate with a bot of each way to be named, and a subscriber.
 struct House {
@@ -76,7 +80,8 @@ fn config(
     state: &Path,
 ) -> String {
     let own = "upstream = \"ai\"\nlimit = { rate = \"1000000/s\", burst = 1000000 }";
-    let derived = "verify = { preset = \"hmac\", secrets = [{ derive = \"0123456789abcdef0123456789abcdef\" }] }";
+    let derived =
+        format!("verify = {{ preset = \"bearer\", secrets = [{{ derive = \"{MASTER}\" }}] }}");
     let callback = format!(
         "callback = {{ url = \"http://{}/in\", sign = {{ secret = \"s\" }}, allow = [\"127.0.0.0/8\"], retries = [] }}",
         receiver.addr()
@@ -89,7 +94,7 @@ fn config(
          [bots.shut]\ndialect = \"aerostack\"\n{own}\nverify = {{ preset = \"bearer\", secrets = [\"key\"] }}\npublic_url = \"https://bots.example/shut\"\n\n\
          [bots.\"bt_*\"]\ndialect = \"aerostack\"\n{own}\n{derived}\n{callback}\nreply = {{ mode = \"callback\" }}\n\n\
          [bots.desk]\nname = \"Front desk\"\ndialect = \"fourthchat\"\n{own}\nverify = {{ secrets = [\"key\"] }}\n{callback}\n\n\
-         [bots.\"de*\"]\ndialect = \"fourthchat\"\n{own}\nverify = {{ preset = \"bearer\", secrets = [{{ derive = \"0123456789abcdef0123456789abcdef\" }}] }}\n{callback}\n\n\
+         [bots.\"de*\"]\ndialect = \"fourthchat\"\n{own}\n{derived}\n{callback}\n\n\
          [bots.one]\ndialect = \"botpass\"\nverify = {{ preset = \"none\" }}\n\n\
          [bots.two]\ndialect = \"botpass\"\nverify = {{ preset = \"none\" }}\n\n\
          [[subscribers]]\nurl = \"http://{}/events\"\nsecret = \"s\"\nallow = [\"127.0.0.0/8\"]\n{more}\n",
@@ -99,18 +104,28 @@ fn config(
     )
 }
 
+/// The proof of a bot: its template's, where it has no table of its own.
+fn proof(bot: &str) -> String {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, MASTER.as_bytes());
+    let derived = || hex::encode(hmac::sign(&key, bot.as_bytes()));
+    let token = match bot {
+        "open" | "shut" | "desk" => "key".to_owned(),
+        _ => derived(),
+    };
+    format!("Authorization: Bearer {token}\r\n")
+}
+
 /// A message to a bot that is named by its path.
 fn by_path(bot: &str) -> Vec<u8> {
     let body = json!({"text": "hello", "user_id": "ann", "channel_id": "a"});
     let path = format!("/api/bots/webhook/custom/{bot}");
-    ai::post(&path, "Authorization: Bearer key\r\n", &body)
+    ai::post(&path, &proof(bot), &body)
 }
 
 /// A message to a bot that the body names.
 fn by_body(bot: &str) -> Vec<u8> {
     let body = json!({"connectionId": bot, "message": "hello", "userId": "ann"});
-    let headers = "Authorization: Bearer key\r\n";
-    ai::post("/api/webhooks/incoming", headers, &body)
+    ai::post("/api/webhooks/incoming", &proof(bot), &body)
 }
 
 /// A report of a bot.

@@ -1,0 +1,365 @@
+//! Switched off and on: what callers see of it, whom it is told to, and what it leaves alone.
+
+use super::{House, by_body, by_path, config, list, post, proof, report, settled, told};
+use crate::api::metric;
+use crate::harness::{Backend, Botgate, Gate, PATIENCE, ai, caller::Reply, run};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use std::fs;
+use std::sync::mpsc::channel;
+use std::thread;
+
+/// Each way to name a bot: the bot, a message to it, an unknown one named the same way, what is answered while it is active and
+/// what while it is not.
+fn ways() -> [(&'static str, Vec<u8>, Vec<u8>, u16, u16); 6] {
+    [
+        ("open", by_path("open"), by_path("nobody"), 200, 404),
+        ("shut", by_path("shut"), by_path("nobody"), 200, 404),
+        ("bt_1", by_path("bt_1"), by_path("nobody"), 202, 404),
+        ("desk", by_body("desk"), by_body("nobody"), 202, 401),
+        ("de_1", by_body("de_1"), by_body("nobody"), 202, 401),
+        ("one", report("one"), report("nobody"), 200, 404),
+    ]
+}
+
+/// All of an answer that is not its own id or time.
+fn face(reply: Reply) -> (u16, Vec<(String, String)>, Vec<u8>) {
+    let own = ["x-request-id", "date"];
+    let mut headers = reply.headers;
+    headers.retain(|(name, _)| !own.contains(&name.to_ascii_lowercase().as_str()));
+    (reply.status, headers, reply.body)
+}
+
+#[test]
+fn a_bot_that_is_off_is_as_an_unknown_one_and_there_again_when_it_is_on() {
+    let house = House::new();
+    // Connections on both workers, open all the time.
+    let mut callers: Vec<_> = (0..6).map(|_| house.botgate.caller()).collect();
+    for (bot, message, unknown, on, off) in ways() {
+        let counted = |label: &str| {
+            metric(
+                &house.botgate,
+                &format!("botgate_requests_total{{bot=\"{label}\""),
+            )
+        };
+        let label = match bot {
+            "bt_1" => "bt_*",
+            "de_1" => "de*",
+            bot => bot,
+        };
+        for caller in &mut callers {
+            assert_eq!(caller.call(&message).status, on, "{bot}");
+        }
+        assert_eq!(house.post(bot, "deactivate")["status"], "inactive");
+        let before = counted(label);
+        for caller in &mut callers {
+            let refused = face(caller.call(&message));
+            assert_eq!(refused.0, off, "{bot}");
+            assert_eq!(refused, face(caller.call(&unknown)), "{bot}");
+        }
+        assert_eq!(counted(label), before, "{bot}: not counted as the bot's");
+        assert_eq!(house.post(bot, "activate")["status"], "active");
+        for caller in &mut callers {
+            assert_eq!(caller.call(&message).status, on, "{bot}");
+        }
+    }
+    settled(&house.botgate);
+}
+
+#[test]
+fn a_template_is_switched_as_one_and_its_bots_each_for_itself() {
+    let house = House::with("events = [\"bot.verification\"]");
+    let status = |message: &[u8]| house.botgate.caller().call(message).status;
+    let bots = || [by_path("bt_1"), by_path("bt_2")].map(|message| status(&message));
+    assert_eq!(bots(), [202, 202]);
+    house.post("bt_1", "deactivate");
+    assert_eq!(bots(), [404, 202]);
+    // Some clients write the star so.
+    house.post("bt_%2A", "deactivate");
+    assert_eq!(bots(), [404, 404]);
+    let refused = post(&house.botgate, "bt_2", "activate", 409);
+    assert_eq!(refused["code"], "conflict");
+    let fix = "activate bt_* first";
+    assert!(
+        refused["error"].as_str().unwrap().contains(fix),
+        "{refused}"
+    );
+    assert_eq!(house.post("bt_3", "deactivate")["status"], "inactive");
+    house.post("bt_*", "activate");
+    assert_eq!(bots(), [404, 202]);
+    assert_eq!(status(&by_path("bt_3")), 404, "it was switched off itself");
+    house.post("bt_1", "activate");
+    assert_eq!(bots(), [202, 202]);
+
+    // A bot with a table of its own is none of the template's.
+    house.post("de*", "deactivate");
+    assert_eq!(
+        [by_body("de_1"), by_body("desk")].map(|message| status(&message)),
+        [401, 202]
+    );
+    house.post("desk", "deactivate");
+    house.post("de*", "activate");
+    assert_eq!(
+        [by_body("de_1"), by_body("desk")].map(|message| status(&message)),
+        [202, 401],
+        "nor does the template stand in for it"
+    );
+    settled(&house.botgate);
+    let mut all = told(&house.subscriber);
+    all.sort();
+    let mut expected = [
+        ("bt_1", "inactive"),
+        ("bt_*", "inactive"),
+        ("bt_3", "inactive"),
+        ("bt_*", "active"),
+        ("bt_1", "active"),
+        ("de*", "inactive"),
+        ("desk", "inactive"),
+        ("de*", "active"),
+    ]
+    .map(|(bot, status)| (bot.to_owned(), status.to_owned()));
+    expected.sort();
+    assert_eq!(all, expected);
+}
+
+#[test]
+fn it_says_where_the_bot_is_and_what_check_says_of_it() {
+    let house = House::new();
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("botgate.toml"), &house.text).unwrap();
+    let checked = run::run(dir.path(), &["check", "--log-format", "json"]);
+    let said = checked.stderr + &checked.stdout;
+    let notes = said
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok());
+    let notes: Vec<Value> = notes.collect();
+    let warnings = |bot: &str| {
+        let about = notes.iter().filter(|note| {
+            let message = note["message"].as_str();
+            message.is_some_and(|message| message.contains(&format!("`bots.{bot}`")))
+        });
+        let text = |note: &Value, name: &str| note[name].as_str().unwrap().to_owned();
+        let sentence = |note: &Value| format!("{}; {}", text(note, "message"), text(note, "fix"));
+        about.map(sentence).collect::<Vec<_>>()
+    };
+    assert_eq!(warnings("open").len(), 1, "{notes:?}");
+    assert!(warnings("open")[0].contains("no proof"), "{notes:?}");
+    let here = format!("http://{}", house.botgate.http());
+    let path = "/api/bots/webhook/custom/";
+    for (bot, url) in [
+        ("open", format!("{here}{path}open")),
+        ("shut", "https://bots.example/shut".to_owned()),
+        ("bt_1", format!("{here}{path}bt_1")),
+        ("bt_*", format!("{here}{path}{{bot}}")),
+        ("desk", format!("{here}/api/webhooks/incoming")),
+    ] {
+        for (what, status) in [("deactivate", "inactive"), ("activate", "active")] {
+            let expected = json!({"status": status, "webhook_url": url, "warnings": warnings(bot)});
+            assert_eq!(house.post(bot, what), expected, "{bot}");
+        }
+    }
+    settled(&house.botgate);
+}
+
+#[test]
+fn each_change_is_told_once_and_no_change_to_nobody() {
+    let house = House::with("events = [\"bot.verification\"]\nbots = [\"open\", \"bt_9*\"]");
+    assert_eq!(house.post("open", "activate")["status"], "active");
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            let off = || assert_eq!(house.post("open", "deactivate")["status"], "inactive");
+            scope.spawn(off);
+        }
+    });
+    settled(&house.botgate);
+    let switched = |bot: &str, status: &str| (bot.to_owned(), status.to_owned());
+    assert_eq!(told(&house.subscriber), [switched("open", "inactive")]);
+    house.post("open", "activate");
+    house.post("open", "activate");
+    settled(&house.botgate);
+    house.post("shut", "deactivate");
+    house.post("bt_1", "deactivate");
+    house.post("bt_90", "deactivate");
+    settled(&house.botgate);
+    // Some of the template's bots are the subscriber's.
+    house.post("bt_*", "deactivate");
+    settled(&house.botgate);
+    assert_eq!(
+        told(&house.subscriber)[1..],
+        [
+            switched("open", "active"),
+            switched("bt_90", "inactive"),
+            switched("bt_*", "inactive")
+        ]
+    );
+    let off = |(id, _): &&(String, String)| ["shut", "bt_*"].contains(&&**id);
+    let (inactive, active): (Vec<_>, Vec<_>) = house.list().into_iter().partition(|it| off(&it));
+    assert!(inactive.iter().all(|(_, status)| status == "inactive") && inactive.len() == 2);
+    assert!(active.iter().all(|(_, status)| status == "active") && active.len() == 5);
+}
+
+#[test]
+fn a_switch_that_was_told_holds_through_a_kill_a_reload_and_an_older_configuration() {
+    let (ai, receiver, subscriber) = (ai::echo(), Backend::ok(), Backend::ok());
+    let state = tempfile::tempdir().unwrap();
+    let text = config(&ai, &receiver, &subscriber, "", state.path());
+    let mut botgate = Botgate::start(&text);
+    post(&botgate, "open", "deactivate", 200);
+    post(&botgate, "bt_*", "deactivate", 200);
+    botgate.signal(Signal::KILL);
+    botgate.exit(PATIENCE);
+
+    let botgate = Botgate::start(&text);
+    let off = |botgate: &Botgate| {
+        [by_path("open"), by_path("bt_1")].map(|message| botgate.caller().call(&message).status)
+    };
+    assert_eq!(off(&botgate), [404, 404]);
+    settled(&botgate);
+    let mut all = told(&subscriber);
+    all.sort();
+    all.dedup();
+    let switched = |bot: &str| (bot.to_owned(), "inactive".to_owned());
+    assert_eq!(all, [switched("bt_*"), switched("open")]);
+
+    // Out of the configuration and in again it is what it was.
+    let reload = |text: &str| {
+        let before = metric(&botgate, "botgate_reload_total{result=\"ok\"}");
+        fs::write(botgate.file(), text).unwrap();
+        botgate.signal(Signal::HUP);
+        let end = std::time::Instant::now() + PATIENCE;
+        while metric(&botgate, "botgate_reload_total{result=\"ok\"}") == before {
+            assert!(std::time::Instant::now() < end, "{}", botgate.text());
+        }
+    };
+    reload(&text.replace("[bots.open]", "[bots.other]"));
+    assert_eq!(list(&botgate)[0], ("other".to_owned(), "active".to_owned()));
+    post(&botgate, "open", "activate", 404);
+    reload(&text);
+    assert_eq!(list(&botgate)[0], switched("open"));
+    assert_eq!(off(&botgate), [404, 404]);
+    post(&botgate, "open", "activate", 200);
+    assert_eq!(off(&botgate), [200, 404]);
+    drop(botgate);
+    assert_eq!(off(&Botgate::start(&text)), [200, 404]);
+}
+
+#[test]
+fn a_bot_that_is_off_stays_off_where_nothing_else_is_kept_any_more() {
+    let backend = Backend::ok();
+    let state = tempfile::tempdir().unwrap();
+    let text = |token: &str| {
+        format!(
+            "[server]\nhttp = [\"127.0.0.1:0\"]\n[admin]\nlisten = \"127.0.0.1:0\"\n{token}\n\
+             [state]\npath = {:?}\n[upstreams.back]\nkind = \"passthrough\"\nurl = \"http://{}\"\n\
+             [bots.raw]\ndialect = \"raw\"\npath = \"/hook/*\"\nupstream = \"back\"\nverify = {{ preset = \"none\" }}\n\
+             [bots.rest]\ndialect = \"raw\"\npath = \"/*\"\nupstream = \"back\"\nverify = {{ preset = \"none\" }}\n",
+            state.path().join("store"),
+            backend.addr()
+        )
+    };
+    let status = |botgate: &Botgate, path: &str| {
+        let request = crate::harness::get(path, "");
+        botgate.caller().call(&request).status
+    };
+    let botgate = Botgate::start(&text("token = \"admin word\""));
+    assert_eq!(status(&botgate, "/hook/a"), 200);
+    let answer = post(&botgate, "raw", "deactivate", 200);
+    let url = format!("http://{}/hook/*", botgate.http());
+    assert_eq!(answer["webhook_url"], url);
+    assert_eq!(status(&botgate, "/hook/a"), 404, "and no other gets it");
+    assert_eq!(status(&botgate, "/hook"), 404);
+    assert_eq!(status(&botgate, "/else"), 200);
+    drop(botgate);
+    let botgate = Botgate::start(&text(""));
+    assert_eq!(status(&botgate, "/hook/a"), 404);
+    assert_eq!(status(&botgate, "/else"), 200);
+}
+
+#[test]
+fn what_was_accepted_before_is_answered_and_delivered_all_the_same() {
+    let go = Gate::new(false);
+    let told = go.clone();
+    let slow = Backend::start(move |seen, connection| {
+        told.wait("the switch", |go| *go);
+        ai::echoed(seen, connection)
+    });
+    let (receiver, subscriber) = (Backend::ok(), Backend::ok());
+    let state = tempfile::tempdir().unwrap();
+    let text = config(&slow, &receiver, &subscriber, "", state.path());
+    let botgate = Botgate::start(&text);
+    assert_eq!(botgate.caller().call(&by_path("bt_1")).status, 202);
+    assert_eq!(botgate.caller().call(&by_body("desk")).status, 202);
+    // One whose caller waits for the answer has begun, too.
+    let (sent, answered) = channel();
+    let mut waiting = botgate.caller();
+    waiting.send(&by_path("open"));
+    slow.witnessed()
+        .wait("three exchanges", |witnessed| witnessed.seen.len() == 3);
+    let wait = thread::spawn(move || sent.send(waiting.reply().status).unwrap());
+    for bot in ["bt_*", "desk", "open"] {
+        post(&botgate, bot, "deactivate", 200);
+    }
+    assert_eq!(receiver.count(), 0);
+    go.change(|go| *go = true);
+    assert_eq!(answered.recv_timeout(PATIENCE), Ok(200));
+    wait.join().unwrap();
+    settled(&botgate);
+    let mut texts: Vec<_> = receiver
+        .seen()
+        .iter()
+        .map(|seen| seen.body.clone())
+        .collect();
+    texts.sort();
+    assert_eq!(texts.len(), 2);
+    for (text, bot) in texts.iter().zip(["desk", "bt_1"]) {
+        let text = String::from_utf8_lossy(text);
+        assert!(text.contains("re: hello") && text.contains(bot), "{text}");
+    }
+}
+
+#[test]
+fn no_more_than_a_hundred_thousand_are_off() {
+    use botgate::store::{Changes, Store, Table};
+    let (ai, receiver, subscriber) = (ai::echo(), Backend::ok(), Backend::ok());
+    let state = tempfile::tempdir().unwrap();
+    let text = config(&ai, &receiver, &subscriber, "", state.path());
+    let store = Store::open(&state.path().join("store")).unwrap();
+    let mut changes = Changes::default();
+    for nth in 1..=botgate::switches::MOST {
+        let row = std::sync::Arc::from([1]);
+        changes.put(Table::Switches, format!("bt_{nth}").as_bytes(), row);
+    }
+    let (sent, done) = channel();
+    store.commit(
+        changes,
+        Box::new(move |written| sent.send(written).unwrap()),
+    );
+    assert_eq!(done.recv_timeout(PATIENCE), Ok(Ok(())));
+    drop(store);
+    let botgate = Botgate::start(&text);
+    let refused = post(&botgate, "open", "deactivate", 409);
+    let sentence = refused["error"].as_str().unwrap();
+    assert!(sentence.contains("100000 are inactive"), "{refused}");
+    post(&botgate, "bt_100000", "deactivate", 200);
+    assert_eq!(botgate.caller().call(&by_path("open")).status, 200);
+    assert_eq!(botgate.caller().call(&by_path("bt_99999")).status, 404);
+    post(&botgate, "bt_100000", "activate", 200);
+    post(&botgate, "open", "deactivate", 200);
+    assert_eq!(botgate.caller().call(&by_path("open")).status, 404);
+    settled(&botgate);
+}
+
+#[test]
+fn a_page_that_may_not_call_learns_nothing_of_a_bot_that_is_off() {
+    let house = House::new();
+    house.post("open", "deactivate");
+    let preflight = format!(
+        "OPTIONS /api/bots/webhook/custom/open HTTP/1.1\r\nHost: h\r\nOrigin: https://a.example\r\n\
+         Access-Control-Request-Method: POST\r\n{}\r\n",
+        proof("open")
+    );
+    let unknown = preflight.replace("/open", "/nobody");
+    let face = |request: &str| face(house.botgate.caller().call(request.as_bytes()));
+    assert_eq!(face(&preflight), face(&unknown));
+    settled(&house.botgate);
+}
