@@ -107,7 +107,7 @@ fn config(
 /// The proof of a bot: its template's, where it has no table of its own.
 fn proof(bot: &str) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA256, MASTER.as_bytes());
-    let derived = || hex::encode(hmac::sign(&key, bot.as_bytes()));
+    let derived = || hex::encode(hmac::sign(&key, format!("botgate/v1/{bot}").as_bytes()));
     let token = match bot {
         "open" | "shut" | "desk" => "key".to_owned(),
         _ => derived(),
