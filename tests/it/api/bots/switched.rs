@@ -9,16 +9,32 @@ use std::fs;
 use std::sync::mpsc::channel;
 use std::thread;
 
-/// Each way to name a bot: the bot, a message to it, an unknown one named the same way, what is answered while it is active and
-/// what while it is not.
-fn ways() -> [(&'static str, Vec<u8>, Vec<u8>, u16, u16); 6] {
+/// A way to name a bot.
+struct Way {
+    bot: &'static str,
+    message: Vec<u8>,
+    /// A message to a bot that is not there, named the same way.
+    unknown: Vec<u8>,
+    /// What is answered while the bot is active, and what while it is not.
+    on: u16,
+    off: u16,
+}
+
+fn ways() -> [Way; 6] {
+    let way = |bot, write: fn(&str) -> Vec<u8>, on, off| Way {
+        bot,
+        message: write(bot),
+        unknown: write("nobody"),
+        on,
+        off,
+    };
     [
-        ("open", by_path("open"), by_path("nobody"), 200, 404),
-        ("shut", by_path("shut"), by_path("nobody"), 200, 404),
-        ("bt_1", by_path("bt_1"), by_path("nobody"), 202, 404),
-        ("desk", by_body("desk"), by_body("nobody"), 202, 401),
-        ("de_1", by_body("de_1"), by_body("nobody"), 202, 401),
-        ("one", report("one"), report("nobody"), 200, 404),
+        way("open", by_path, 200, 404),
+        way("shut", by_path, 200, 404),
+        way("bt_1", by_path, 202, 404),
+        way("desk", by_body, 202, 401),
+        way("de_1", by_body, 202, 401),
+        way("one", report, 200, 404),
     ]
 }
 
@@ -47,7 +63,14 @@ fn a_bot_that_is_off_is_as_an_unknown_one_and_there_again_when_it_is_on() {
     let house = House::new();
     // Connections on both workers, open all the time.
     let mut callers: Vec<_> = (0..6).map(|_| house.botgate.caller()).collect();
-    for (bot, message, unknown, on, off) in ways() {
+    for way in ways() {
+        let Way {
+            bot,
+            message,
+            unknown,
+            on,
+            off,
+        } = way;
         let label = match bot {
             "bt_1" => "bt_*",
             "de_1" => "de*",
