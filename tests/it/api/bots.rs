@@ -1,5 +1,6 @@
 //! Bots that operators switch off and on: at once, for good, and told to who wants to know. And tests of where answers go.
 
+mod lasting;
 mod switched;
 mod tested;
 
