@@ -21,9 +21,7 @@ pub(super) fn keep(shared: &Shared, settings: &Settings) -> Result<(), JournalEr
     };
     let keeps =
         |bot: &config::Bot| bot.conversation.is_some() || bot.budget.is_some() || reports(bot);
-    let admin = settings.admin.as_ref();
-    let managed = admin.is_some_and(|admin| admin.token.is_some());
-    let wanted = answers_later(settings) || managed || settings.bots.iter().any(keeps);
+    let wanted = answers_later(settings) || is_managed(settings) || settings.bots.iter().any(keeps);
     // What was switched off stays so, whatever else has left the configuration since.
     if shared.kept.get().is_none() && (wanted || Store::is_there(&settings.state.path)) {
         let kept = Kept::open(&settings.state.path)?;
@@ -33,9 +31,17 @@ pub(super) fn keep(shared: &Shared, settings: &Settings) -> Result<(), JournalEr
     Ok(())
 }
 
+/// Whether operators can ask it to do something.
+fn is_managed(settings: &Settings) -> bool {
+    let admin = settings.admin.as_ref();
+    admin.is_some_and(|admin| admin.token.is_some())
+}
+
 /// Whether anything leaves Botgate of its own accord, or may be sent as a test.
 fn answers_later(settings: &Settings) -> bool {
-    let later = |bot: &config::Bot| bot.reply.mode != Mode::Sync || bot.callback.is_some();
+    let tested = is_managed(settings);
+    let later =
+        |bot: &config::Bot| bot.reply.mode != Mode::Sync || (tested && bot.callback.is_some());
     !settings.subscribers.is_empty() || settings.bots.iter().any(later)
 }
 
