@@ -77,6 +77,8 @@ pub struct House {
     pub bots: Vec<Listed>,
     /// What the line knows of them, and who is told of what happens to them.
     pub registry: Arc<Registry>,
+    /// The names of all subscribers as receivers, in the order of the file.
+    pub subscribers: Vec<String>,
 }
 
 /// What the admin side knows.

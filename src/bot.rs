@@ -64,6 +64,16 @@ pub enum Way {
     Chat(Box<Talk>),
 }
 
+impl Way {
+    /// Whether messages may become jobs.
+    pub fn makes_jobs(&self) -> bool {
+        match self {
+            Self::Forward(_) => false,
+            Self::Chat(talk) => talk.later.is_some() || talk.chat.acknowledges(),
+        }
+    }
+}
+
 /// Where messages are forwarded to, and what their head says there.
 #[derive(Debug)]
 pub struct Forward {

@@ -12,6 +12,7 @@ mod keep;
 mod list;
 mod queue;
 mod record;
+mod repeat;
 mod step;
 
 pub use accept::Along;
@@ -20,6 +21,7 @@ pub use job::{Attempt, End, Head, Id, Job, Phases, Stage, State, Then};
 pub use keep::PER_PORTION;
 pub use list::{Filter, Found, LONGEST_PAGE, MOST_LOOKED, Page, Shown};
 pub use record::{LONGEST_REASON, LONGEST_RESPONSE, MOST_ATTEMPTS};
+pub use repeat::Repeat;
 pub use step::Step;
 
 use crate::store::{Store, StoreError, Table, Unwritten};

@@ -90,11 +90,11 @@ async fn route<B>(desk: &Desk, request: &Request<B>) -> Result<Answer, Fault> {
             let messages = desk.kept().map(|kept| &kept.messages);
             Ok(ok(&report::list(messages, &query)?))
         }
-        ["subscribers", nth, "test"] => {
+        ["subscribers", which, "test"] => {
             only(method, "POST")?;
             query(&[])?;
-            let count = desk.house().registry.subscribers.len();
-            Ok(ok(&report::test(journal, nth, count).await?))
+            let house = desk.house();
+            Ok(ok(&report::test(journal, which, &house.subscribers).await?))
         }
         ["conversations"] => {
             only(method, "DELETE")?;

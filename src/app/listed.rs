@@ -1,6 +1,6 @@
 //! What is in force, as the operator's side lists it.
 
-use super::resolve::callback_of;
+use super::resolve::{callback_of, subscriber_of};
 use crate::admin::{House, Listed};
 use crate::bot::Registry;
 use crate::config::{Bot, PathPattern, Settings};
@@ -37,6 +37,7 @@ pub(super) fn listed(
     House {
         bots: settings.bots.iter().map(bot).collect(),
         registry: registry.clone(),
+        subscribers: settings.subscribers.iter().map(subscriber_of).collect(),
     }
 }
 

@@ -4,6 +4,7 @@ mod crash;
 mod ended;
 mod format;
 mod order;
+mod repeat;
 
 use super::*;
 use crate::store::Table;

@@ -2,9 +2,10 @@
 
 mod auto;
 mod crash;
-pub(crate) mod disk;
+mod disk;
 mod fail;
 mod reload;
+mod repeat;
 mod trial;
 mod way;
 
