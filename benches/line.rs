@@ -90,6 +90,7 @@ fn worker(folder: &Path) -> Rc<Worker> {
         ledger: Ledger::new(),
         kept: Kept::open(folder).unwrap().into(),
         breakers: Mutex::default(),
+        switches: Arc::default(),
         witness: None,
         log: Mutex::new(None),
         metrics: Metrics::new(1, &REASONS, &client::WORDS),

@@ -3,6 +3,7 @@
 mod analytics;
 mod answer;
 mod api;
+mod bots;
 mod delivery;
 mod fault;
 mod query;
@@ -10,6 +11,7 @@ mod report;
 
 pub use delivery::PER_RETRY;
 
+use crate::bot::Registry;
 use crate::metrics;
 use crate::secret::Secret;
 use crate::worker::{Kept, Shared};
@@ -27,7 +29,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 
 /// Operators connected at once; more wait in the backlog.
 const CONNECTIONS: usize = 64;
@@ -58,13 +60,24 @@ pub struct Listed {
     pub path: String,
     /// Who answers, the fallbacks last.
     pub upstreams: Vec<String>,
+    /// Its path as the world sees it.
+    #[serde(skip)]
+    pub webhook_url: String,
+    /// What its owner should know.
+    #[serde(skip)]
+    pub warnings: Vec<String>,
+    /// Who gets its answers that come later: the name of one of [`Registry::receivers`].
+    #[serde(skip)]
+    pub callback: Option<String>,
 }
 
 /// What is in force, as operators see it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct House {
     /// All bots.
     pub bots: Vec<Listed>,
+    /// What the line knows of them, and who is told of what happens to them.
+    pub registry: Arc<Registry>,
     /// The names of all subscribers as receivers, in the order of the file.
     pub subscribers: Vec<String>,
 }
@@ -79,6 +92,8 @@ struct Inner {
     ready: Arc<AtomicBool>,
     token: Option<Secret>,
     house: ArcSwap<House>,
+    /// Bots are switched one at a time.
+    turn: Mutex<()>,
 }
 
 impl Desk {
@@ -94,6 +109,7 @@ impl Desk {
             ready,
             token,
             house: ArcSwap::from_pointee(house),
+            turn: Mutex::default(),
         }))
     }
 

@@ -1,5 +1,6 @@
 //! The wiring: settings in, a running Botgate out. The only file that sees all the parts.
 
+mod descriptors;
 mod keep;
 mod listed;
 mod resolve;
@@ -19,6 +20,7 @@ use crate::reject::REASONS;
 use crate::witness::Witness;
 use crate::worker::Shared;
 use crate::{client, signature};
+use descriptors::connections;
 use keep::{courier, keep, save_figures, sharers};
 use listed::listed;
 use std::io;
@@ -30,9 +32,6 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, timeout};
-
-/// Descriptors kept for what is neither a caller nor an upstream: listeners, logs, the runtime's own.
-const SPARE_DESCRIPTORS: u64 = 128;
 
 /// How long a reload waits for one worker to put the new configuration in force.
 const REPLACE: Duration = Duration::from_secs(5);
@@ -78,6 +77,7 @@ impl App {
             ledger: Ledger::new(),
             kept: OnceLock::new(),
             breakers: Mutex::default(),
+            switches: Arc::default(),
             witness,
             log: Mutex::new(log),
             metrics: Metrics::new(sharers(&settings, count), &REASONS, &client::WORDS),
@@ -133,7 +133,7 @@ impl App {
                 .admin
                 .as_ref()
                 .and_then(|admin| admin.token.clone());
-            let house = listed(&settings);
+            let house = listed(&settings, &registry, http(&listening));
             let desk = admin::Desk::new(shared.clone(), ready.clone(), token, house);
             if let Some(probes) = probes {
                 tasks.spawn(desk.clone().serve(probes, admin::Scope::Probes));
@@ -156,10 +156,7 @@ impl App {
 
     /// The address of the first public listener.
     pub fn http(&self) -> Option<SocketAddr> {
-        let mut listening = self.listening.iter();
-        listening
-            .find(|(name, _)| *name == "http")
-            .map(|(_, at)| *at)
+        http(&self.listening)
     }
 
     /// Puts new settings in force, as far as a running process can; what it cannot is said in a warning.
@@ -223,7 +220,7 @@ impl App {
             }
         }
         if let Some(desk) = &self.desk {
-            desk.list(listed(&settings));
+            desk.list(listed(&settings, &registry, self.http()));
         }
         self.settings = settings;
         Ok(())
@@ -286,6 +283,11 @@ impl App {
             tokio::task::yield_now().await;
         }
     }
+}
+
+fn http(listening: &[(&'static str, SocketAddr)]) -> Option<SocketAddr> {
+    let http = listening.iter().find(|(name, _)| *name == "http");
+    http.map(|(_, at)| *at)
 }
 
 fn open_log(
@@ -355,42 +357,4 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 /// One worker per core that the process may use, cgroup quotas included.
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
-}
-
-/// How many callers may be connected: what is asked for, but never more than the descriptors left beside the upstreams' allow.
-fn connections(settings: &Settings) -> usize {
-    let limit = raise_descriptors();
-    let upstreams: usize = settings
-        .upstreams
-        .iter()
-        .map(|upstream| upstream.max_connections)
-        .sum();
-    let upstreams = upstreams + keep::sockets(settings);
-    let left = usize::try_from(limit.saturating_sub(SPARE_DESCRIPTORS)).unwrap_or(usize::MAX);
-    let room = left.saturating_sub(upstreams).max(left / 4).max(1);
-    let wanted = settings.server.max_connections.unwrap_or(room.min(20_000));
-    if wanted > room {
-        tracing::warn!(
-            wanted,
-            room,
-            "max_connections is more than the limit on open files allows; raise it with ulimit -n"
-        );
-    }
-    wanted.min(room).min(Semaphore::MAX_PERMITS)
-}
-
-/// Raises the soft limit on open files to the hard one and says what it is.
-fn raise_descriptors() -> u64 {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: limit.maximum,
-        maximum: limit.maximum,
-    };
-    let in_force = if setrlimit(Resource::Nofile, raised).is_ok() {
-        limit.maximum
-    } else {
-        limit.current
-    };
-    in_force.unwrap_or(1 << 20)
 }

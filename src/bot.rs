@@ -141,11 +141,13 @@ pub struct Subscriber {
 }
 
 impl Subscriber {
-    /// Whether it is told of such an event of this bot.
+    /// Whether it is told of such an event of this bot; of a template's, by its front and `*`, where any of its bots is meant.
     pub fn wants(&self, kind: Kind, bot: &str) -> bool {
-        let named = |pattern: &String| match pattern.strip_suffix('*') {
-            Some(front) => bot.starts_with(front),
-            None => pattern == bot,
+        let named = |pattern: &String| match (pattern.strip_suffix('*'), bot.strip_suffix('*')) {
+            (Some(front), None) => bot.starts_with(front),
+            (None, None) => pattern == bot,
+            (Some(front), Some(of)) => of.starts_with(front) || front.starts_with(of),
+            (None, Some(of)) => pattern.starts_with(of),
         };
         self.events.contains(&kind) && self.bots.iter().any(named)
     }

@@ -1,7 +1,10 @@
 //! The commands: what each takes, and which file does it.
 
+mod asking;
+mod bots;
 mod chaos;
 mod check;
+mod columns;
 mod curl;
 mod deliveries;
 mod demo;
@@ -67,6 +70,8 @@ enum Command {
     Test(test::Arguments),
     /// What leaves later: list it, show one, take up again what was given up. Asks a running Botgate.
     Deliveries(deliveries::Arguments),
+    /// List bots, switch them off and on, test their callbacks. Asks a running Botgate.
+    Bots(bots::Arguments),
     /// Say whether a running Botgate is ready.
     Health(health::Arguments),
     /// Kill a Botgate under load again and again, and prove that nothing it accepted is lost.
@@ -125,6 +130,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Sign(arguments) => sign::sign(arguments, format),
         Command::Test(arguments) => test::test(arguments, format),
         Command::Deliveries(arguments) => deliveries::deliveries(arguments, format),
+        Command::Bots(arguments) => bots::bots(arguments, format),
         Command::Health(arguments) => health::health(arguments, format),
         Command::Chaos(arguments) => chaos::chaos(&arguments),
         Command::Schema => schema::schema(),

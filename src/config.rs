@@ -98,6 +98,7 @@ pub fn parse(
         notes: walk.notes,
         blots: walk.blots,
         faulty: walk.faulty,
+        warned: Vec::new(),
     };
     let settings = match serde_json::from_value(json) {
         Ok(file) => settings(&mut reading, file),

@@ -13,6 +13,7 @@ mod raw;
 
 pub use body_id::body_id;
 pub use botpass::event;
+pub use later::test;
 
 use crate::message::{Answer, Event};
 use std::borrow::Cow;

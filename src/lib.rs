@@ -45,6 +45,7 @@ pub mod secret;
 pub mod signature;
 pub mod speech;
 pub mod store;
+pub mod switches;
 pub mod talk;
 pub mod timers;
 pub mod trace;

@@ -98,7 +98,11 @@ async fn pass(
     let registry = &view.registry;
     check_head(head)?;
     let path = head.uri.path();
-    let door = registry.route(path).ok_or(Reject::NotFound)?;
+    let door = registry.route(path).filter(|door| match door {
+        Door::Bot(found) => !is_off(worker, found),
+        Door::Shared(_) => true,
+    });
+    let door = door.ok_or(Reject::NotFound)?;
     trace.door(&door, &head.headers);
     if let Some(answer) = door
         .cors()
@@ -148,7 +152,9 @@ async fn pass(
                     Reject::UnknownBot
                 }
             };
-            let found = registry.named(shared, &id).ok_or_else(nobody)?;
+            let found = registry.named(shared, &id);
+            let found = found.filter(|found| !is_off(worker, found));
+            let found = found.ok_or_else(nobody)?;
             asker.admit(trace, view, &found)?;
             let proof = asker.prove_whole(trace, &found, &frames)?;
             (found, frames, hold, proof)
@@ -202,6 +208,13 @@ async fn pass(
             .await
         }
     }
+}
+
+/// Whether an operator has switched a bot off, or the template that stands for it: then it is as if it were not there.
+fn is_off(worker: &Worker, found: &Found<'_, '_>) -> bool {
+    let switches = &worker.shared.switches;
+    let template = || found.bot.template && switches.is_off(&found.bot.label());
+    switches.any() && (switches.is_off(found.id()) || template())
 }
 
 /// Forwards a request and lets the answer stream back.

@@ -46,6 +46,9 @@ pub enum Space {
     Analytics,
 }
 
+/// Where it lies within the folder that it is given.
+const FOLDER: &str = "store";
+
 /// What the records of one thing share: a hash, so that any length fits.
 pub type Group = [u8; 32];
 
@@ -194,7 +197,7 @@ impl Store {
     ///
     /// The folder cannot be used, is in use by another process, or holds what cannot be read.
     pub fn open(path: &Path) -> Result<Arc<Self>, StoreError> {
-        let folder = path.join("store");
+        let folder = path.join(FOLDER);
         let made = std::fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -218,6 +221,11 @@ impl Store {
             shared,
             ended: Mutex::new(Some(ended)),
         }))
+    }
+
+    /// Whether there is one at a path, or may be: what cannot be looked at counts.
+    pub fn is_there(path: &Path) -> bool {
+        path.join(FOLDER).try_exists().unwrap_or(true)
     }
 
     /// Writes a record, which begins with its [`STAMP`], in place of what was in the slot. Slot 0 of a group is to be written

@@ -15,6 +15,7 @@ use crate::clock;
 use crate::duplicates::Ledger;
 use crate::limit::{Limiter, Sweeper};
 use crate::metrics::{BotCells, Metrics, Readings, WorkerCells};
+use crate::switches::Switches;
 use crate::timers::Timers;
 use crate::witness::Witness;
 use http::HeaderValue;
@@ -47,6 +48,8 @@ pub struct Shared {
     pub ledger: Arc<Ledger>,
     /// Conversations and budgets. Set before a bot that needs them is in force, and once.
     pub kept: OnceLock<Kept>,
+    /// Bots that are switched off.
+    pub switches: Arc<Switches>,
     /// The access log, unless it is off. No worker touches it: each has a producer.
     pub log: Mutex<Option<AccessLog>>,
     /// All counters.

@@ -1,10 +1,10 @@
 //! The API: which path does what.
 
 use super::answer::{Answer, answer, json};
-use super::delivery::{self, Page};
+use super::delivery;
 use super::fault::Fault;
 use super::query::Query;
-use super::{Desk, Listed, analytics, report};
+use super::{Desk, analytics, bots, report};
 use crate::clock;
 use crate::journal::{Id, Journal};
 use http::{Method, Request, StatusCode};
@@ -46,10 +46,22 @@ async fn route<B>(desk: &Desk, request: &Request<B>) -> Result<Answer, Fault> {
         ["bots"] => {
             only(method, "GET, HEAD")?;
             query(&[])?;
-            Ok(ok(&Page::<Listed> {
-                items: desk.house().bots.clone(),
-                next: None,
-            }))
+            Ok(ok(&bots::list(desk)))
+        }
+        ["bots", id, "activate"] => {
+            only(method, "POST")?;
+            query(&[])?;
+            Ok(ok(&bots::switch(desk, id, true).await?))
+        }
+        ["bots", id, "deactivate"] => {
+            only(method, "POST")?;
+            query(&[])?;
+            Ok(ok(&bots::switch(desk, id, false).await?))
+        }
+        ["bots", id, "test"] => {
+            only(method, "POST")?;
+            query(&[])?;
+            Ok(ok(&bots::test(desk, id).await?))
         }
         ["bots", bot, "analytics"] => {
             only(method, "GET, HEAD")?;

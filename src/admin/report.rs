@@ -20,7 +20,7 @@ const CONTENT: &str = "A test of this webhook";
 /// A test on its way.
 #[derive(Serialize)]
 pub(super) struct Test {
-    delivery: String,
+    pub(super) delivery: String,
 }
 
 /// A page of messages.

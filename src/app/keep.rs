@@ -8,6 +8,7 @@ use crate::config::{self, Mode, Settings};
 use crate::courier;
 use crate::dialect;
 use crate::journal::{Filter, JournalError, State};
+use crate::store::Store;
 use crate::worker::{Kept, Shared};
 use std::io;
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use tokio::task::spawn_blocking;
 /// How often the bots' figures are written: what a kill may cost of them.
 const SAVE: Duration = Duration::from_secs(2);
 
-/// Opens the store, once some bot keeps anything or somebody may ask for figures: without both no folder is needed.
+/// Opens the store, once some bot keeps anything, can be switched off or may be asked about: otherwise no folder is needed.
 pub(super) fn keep(shared: &Shared, settings: &Settings) -> Result<(), JournalError> {
     let reports = |bot: &config::Bot| {
         let chat = dialect::find(bot.dialect).and_then(|dialect| dialect.chat);
@@ -25,19 +26,27 @@ pub(super) fn keep(shared: &Shared, settings: &Settings) -> Result<(), JournalEr
     };
     let keeps =
         |bot: &config::Bot| bot.conversation.is_some() || bot.budget.is_some() || reports(bot);
-    let admin = settings.admin.as_ref();
-    let managed = admin.is_some_and(|admin| admin.token.is_some());
-    let wanted = answers_later(settings) || managed || settings.bots.iter().any(keeps);
-    if shared.kept.get().is_none() && wanted {
+    let wanted = answers_later(settings) || is_managed(settings) || settings.bots.iter().any(keeps);
+    // What was switched off stays so, whatever else has left the configuration since.
+    if shared.kept.get().is_none() && (wanted || Store::is_there(&settings.state.path)) {
         let kept = Kept::open(&settings.state.path)?;
+        shared.switches.load(kept.store())?;
         let _ = shared.kept.set(kept);
     }
     Ok(())
 }
 
-/// Whether anything leaves Botgate of its own accord.
+/// Whether operators can ask it to do something.
+fn is_managed(settings: &Settings) -> bool {
+    let admin = settings.admin.as_ref();
+    admin.is_some_and(|admin| admin.token.is_some())
+}
+
+/// Whether anything leaves Botgate of its own accord, or may be sent as a test.
 fn answers_later(settings: &Settings) -> bool {
-    let later = |bot: &config::Bot| bot.reply.mode != Mode::Sync;
+    let tested = is_managed(settings);
+    let later =
+        |bot: &config::Bot| bot.reply.mode != Mode::Sync || (tested && bot.callback.is_some());
     !settings.subscribers.is_empty() || settings.bots.iter().any(later)
 }
 

@@ -144,7 +144,7 @@ pub(super) fn subscriber_of(subscriber: &config::Subscriber) -> String {
 }
 
 /// The name of a bot's callback.
-fn callback_of(bot: &config::Bot) -> String {
+pub(super) fn callback_of(bot: &config::Bot) -> String {
     format!("{}.callback", name(bot))
 }
 

@@ -2,12 +2,12 @@
 
 mod table;
 
-use super::operator::{Answer, Operator, Whom};
+use super::asking::{How, ask, path};
+use super::columns::plain;
 use super::{LogFormat, output};
 use clap::{Subcommand, ValueEnum};
 use form_urlencoded::Serializer;
 use http::Method;
-use serde_json::Value;
 use std::process::ExitCode;
 
 #[derive(clap::Args)]
@@ -61,15 +61,6 @@ enum What {
     },
 }
 
-#[derive(clap::Args)]
-struct How {
-    /// Print what the admin side answered, for programs.
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    whom: Whom,
-}
-
 #[derive(Clone, Copy, ValueEnum)]
 enum Status {
     Accepted,
@@ -111,73 +102,56 @@ pub(crate) fn deliveries(arguments: Arguments, format: Option<LogFormat>) -> Exi
             how.print(format, Method::GET, &target, table::list)
         }
         What::Show { id, body, how } => {
-            let path = path(&id, "");
+            let path = path("deliveries", &id, "");
             let target = target(&path, &[("body", body.then_some("1"))]);
             how.print(format, Method::GET, &target, table::show)
         }
         What::Retry {
             id: Some(id), how, ..
-        } => how.print(format, Method::POST, &path(&id, "/retry"), |_| {
-            format!("{} is taken up again\n", table::plain(&id))
-        }),
-        What::Retry { bot, how, .. } => how.retry_all(format, bot.as_deref()),
+        } => how.print(
+            format,
+            Method::POST,
+            &path("deliveries", &id, "/retry"),
+            |_| format!("{} is taken up again\n", plain(&id)),
+        ),
+        What::Retry { bot, how, .. } => retry_all(how, format, bot.as_deref()),
     }
 }
 
-impl How {
-    fn print(
-        self,
-        format: Option<LogFormat>,
-        method: Method,
-        target: &str,
-        table: impl FnOnce(&Value) -> String,
-    ) -> ExitCode {
-        let operator = match self.whom.operator(format) {
-            Ok(operator) => operator,
-            Err(code) => return code,
-        };
-        match ask(&operator, method, target) {
-            Err(error) => output::failed(&error),
-            Ok(value) if self.json => output::out(&format!("{value}\n")),
-            Ok(value) => output::out(&table(&value)),
-        }
-    }
-
-    /// Takes up all that are dead, piece by piece.
-    fn retry_all(self, format: Option<LogFormat>, bot: Option<&str>) -> ExitCode {
-        let operator = match self.whom.operator(format) {
-            Ok(operator) => operator,
-            Err(code) => return code,
-        };
-        let (mut retried, mut cursor) = (0, None::<String>);
-        loop {
-            let target = target(
-                "/api/deliveries/retry",
-                &[
-                    ("status", Some("dead")),
-                    ("bot", bot),
-                    ("cursor", cursor.as_deref()),
-                ],
-            );
-            let value = match ask(&operator, Method::POST, &target) {
-                Ok(value) => value,
-                Err(error) => {
-                    return output::failed(&format!("{error} ({retried} are taken up again)"));
-                }
-            };
-            retried += value["retried"].as_u64().unwrap_or_default();
-            let next = value["next"].as_str().map(str::to_owned);
-            if next.is_none() || next == cursor {
-                break;
+/// Takes up all that are dead, piece by piece.
+fn retry_all(how: How, format: Option<LogFormat>, bot: Option<&str>) -> ExitCode {
+    let operator = match how.whom.operator(format) {
+        Ok(operator) => operator,
+        Err(code) => return code,
+    };
+    let (mut retried, mut cursor) = (0, None::<String>);
+    loop {
+        let target = target(
+            "/api/deliveries/retry",
+            &[
+                ("status", Some("dead")),
+                ("bot", bot),
+                ("cursor", cursor.as_deref()),
+            ],
+        );
+        let value = match ask(&operator, Method::POST, &target) {
+            Ok(value) => value,
+            Err(error) => {
+                return output::failed(&format!("{error} ({retried} are taken up again)"));
             }
-            cursor = next;
+        };
+        retried += value["retried"].as_u64().unwrap_or_default();
+        let next = value["next"].as_str().map(str::to_owned);
+        if next.is_none() || next == cursor {
+            break;
         }
-        output::out(&if self.json {
-            format!("{{\"retried\":{retried}}}\n")
-        } else {
-            format!("{retried} taken up again\n")
-        })
+        cursor = next;
     }
+    output::out(&if how.json {
+        format!("{{\"retried\":{retried}}}\n")
+    } else {
+        format!("{retried} taken up again\n")
+    })
 }
 
 /// A path and its query; what has no value is left out.
@@ -191,25 +165,5 @@ fn target(path: &str, query: &[(&str, Option<&str>)]) -> String {
     match written.finish() {
         query if query.is_empty() => path.to_owned(),
         query => format!("{path}?{query}"),
-    }
-}
-
-/// The path of a delivery, whatever its id was said to be.
-fn path(id: &str, end: &str) -> String {
-    let id: String = form_urlencoded::byte_serialize(id.as_bytes()).collect();
-    format!("/api/deliveries/{id}{end}")
-}
-
-fn ask(operator: &Operator, method: Method, target: &str) -> Result<Value, String> {
-    let Answer { status, body } = operator.ask(method, target)?;
-    let value = serde_json::from_slice::<Value>(&body).ok();
-    match (status, value) {
-        (200, Some(value)) => Ok(value),
-        (_, Some(value)) if value["error"].is_string() => {
-            Err(table::plain(value["error"].as_str().unwrap_or_default()))
-        }
-        _ => Err(format!(
-            "it answered {status}, and not as Botgate's admin side does"
-        )),
     }
 }

@@ -138,6 +138,8 @@ pub(crate) fn bot(
         callback,
         cors,
         allow_from,
+        public_url,
+        warnings: reading.warnings(&at),
     })
 }
 

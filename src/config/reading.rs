@@ -15,6 +15,8 @@ pub(crate) struct Reading<'a> {
     pub(crate) notes: Vec<Note>,
     pub(crate) blots: Vec<Range<usize>>,
     pub(crate) faulty: BTreeSet<String>,
+    /// What was warned of, and about which path.
+    pub(crate) warned: Vec<(String, String)>,
 }
 
 impl Reading<'_> {
@@ -60,7 +62,21 @@ impl Reading<'_> {
         fix: impl Into<String>,
     ) {
         let at = self.spot(path).map(|spot| spot.value);
-        self.note(Severity::Warning, at, message.into(), fix.into(), None);
+        let (message, fix) = (message.into(), fix.into());
+        let sentence = format!("{message}; {fix}");
+        self.warned.push((path.to_owned(), sentence));
+        self.note(Severity::Warning, at, message, fix, None);
+    }
+
+    /// What was warned of about `path` and what stands in it, with the fixes.
+    pub(crate) fn warnings(&self, path: &str) -> Vec<String> {
+        let within = |at: &str| {
+            let rest = at.strip_prefix(path);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        let warned = self.warned.iter();
+        let about = warned.filter(|(at, _)| within(at));
+        about.map(|(_, sentence)| sentence.clone()).collect()
     }
 
     /// What `parse` makes of a value that is there; nothing, with a note, where it is wrong.

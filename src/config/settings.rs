@@ -8,7 +8,7 @@ use crate::limit::Rule;
 use crate::money::{MicroCents, Period, Price};
 use crate::placeholder::Field;
 use crate::secret::Secret;
-use crate::signature::{IdSource, Verifier};
+use crate::signature::{IdSource, PublicUrl, Verifier};
 use http::{HeaderName, HeaderValue};
 use ipnet::IpNet;
 use std::net::SocketAddr;
@@ -222,6 +222,10 @@ pub struct Bot {
     pub cors: Option<Cors>,
     /// Networks that may call; empty: all.
     pub allow_from: Vec<IpNet>,
+    /// How the world sees it: its own word, else the server's.
+    pub public_url: Option<PublicUrl>,
+    /// What its owner should know, as `check` says it.
+    pub warnings: Vec<String>,
 }
 
 /// How long conversations are remembered, and how much of them is sent along.

@@ -63,6 +63,7 @@ impl Report {
         let mut along = Along {
             changes: coming.changes,
             then: Some(coming.then),
+            anyway: false,
         };
         if let (Some(repeat), Some(job)) = (repeat, jobs.last()) {
             along.repeat(job.id, repeat);

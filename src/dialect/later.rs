@@ -1,7 +1,8 @@
-//! What a dialect without words of its own says when the answer comes later: the 202, and the callback's body.
+//! What a dialect without words of its own says when the answer comes later: the 202, and the callback's body; and what any
+//! callback is sent as a test.
 
 use super::Receipt;
-use super::pieces::write;
+use super::pieces::{seconds, write};
 use crate::json::javascript;
 use serde::Serialize;
 
@@ -53,4 +54,27 @@ pub(super) fn deliver(mut reply: Vec<u8>, receipt: &Receipt<'_>, out: &mut Vec<u
     reply.extend_from_slice(beside.get(1..).unwrap_or_default());
     javascript::rewrite(&mut reply);
     out.append(&mut reply);
+}
+
+/// Appends what tells a bot's receiver that it is reached (seed 002). A bot without a name goes by its id.
+pub fn test(bot: &str, name: Option<&str>, now_ms: u64, out: &mut Vec<u8>) {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Shape<'a> {
+        test: bool,
+        message: &'static str,
+        timestamp: &'a str,
+        connection_id: &'a str,
+        connection_name: &'a str,
+    }
+    write(
+        &Shape {
+            test: true,
+            message: "This is a test webhook from your chatbot!",
+            timestamp: &seconds(now_ms),
+            connection_id: bot,
+            connection_name: name.unwrap_or(bot),
+        },
+        out,
+    );
 }

@@ -13,6 +13,8 @@ pub struct Along {
     pub changes: Changes,
     /// Learns whether the disk took all of it, before whoever waits. It is short and never waits.
     pub then: Option<Box<dyn FnOnce(bool) + Send>>,
+    /// No room is asked for the jobs: somebody who stops what fills the journal must be able to.
+    pub anyway: bool,
 }
 
 impl std::fmt::Debug for Along {
@@ -45,12 +47,18 @@ impl Journal {
         along: Along,
         now_ms: u64,
     ) -> Result<Step, JournalError> {
-        let Along { mut changes, then } = along;
+        let Along {
+            mut changes,
+            then,
+            anyway,
+        } = along;
         let mut begin = || {
             let heads = lay(jobs, now_ms, &mut changes)?;
             let mut index = self.memory.index();
             let bytes = heads.iter().map(|(_, head, _)| u64::from(head.size()));
-            self.room(index.unfinished(), heads.len() as u64, bytes.sum())?;
+            if !anyway {
+                self.room(index.unfinished(), heads.len() as u64, bytes.sum())?;
+            }
             take_in(&mut index, &heads)?;
             Ok(heads)
         };

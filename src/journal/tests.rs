@@ -205,6 +205,22 @@ fn a_step_out_of_order_is_an_error_and_changes_nothing() {
 }
 
 #[test]
+fn what_stops_a_flood_asks_for_no_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = bounded(&folder, Bounds { jobs: 1, ..BOUNDS });
+    accept(&journal, "a", Stage::Answer, NOW);
+    let one = || [job("b", Stage::Deliver)];
+    let error = done(journal.accept(&one(), NOW)).unwrap_err();
+    assert!(matches!(error, JournalError::Full { .. }), "{error}");
+    let along = Along {
+        anyway: true,
+        ..Along::default()
+    };
+    done(journal.accept_with(&one(), along, NOW)).unwrap();
+    assert_eq!(journal.unfinished().jobs, 2);
+}
+
+#[test]
 fn it_is_bounded_and_what_the_disk_refuses_has_not_happened() {
     let folder = tempfile::tempdir().unwrap();
     let journal = bounded(&folder, Bounds { jobs: 3, ..BOUNDS });

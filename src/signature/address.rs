@@ -34,6 +34,11 @@ impl PublicUrl {
         }
     }
 
+    /// A path of ours as the world sees it.
+    pub fn of_path(&self, path: &str) -> String {
+        [&self.base, self.rest(path)].concat()
+    }
+
     /// What of the request's path follows the base.
     pub(super) fn rest<'a>(&self, path: &'a str) -> &'a str {
         path.get(self.replaces..).unwrap_or_default()

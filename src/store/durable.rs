@@ -27,6 +27,8 @@ pub enum Table {
     Messages,
     /// What those say.
     Texts,
+    /// Bots that are switched off.
+    Switches,
 }
 
 /// What a row is found by.

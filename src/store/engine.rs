@@ -42,6 +42,7 @@ pub(super) struct Engine {
     repeats: Keyspace,
     messages: Keyspace,
     texts: Keyspace,
+    switches: Keyspace,
 }
 
 impl std::fmt::Debug for Engine {
@@ -118,6 +119,7 @@ impl Engine {
             repeats: space("repeats")?,
             messages: space("messages")?,
             texts: space("texts")?,
+            switches: space("switches")?,
             database,
         })
     }
@@ -138,6 +140,7 @@ impl Engine {
             Table::Repeats => &self.repeats,
             Table::Messages => &self.messages,
             Table::Texts => &self.texts,
+            Table::Switches => &self.switches,
         }
     }
 

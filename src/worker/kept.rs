@@ -62,6 +62,11 @@ impl Kept {
         })
     }
 
+    /// Where all of it lies.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
     /// Bounded work that comes due with time. `now_ms`: milliseconds since 1970.
     pub(super) fn tick(&self, now_ms: u64) {
         self.conversations.sweep(now_ms);

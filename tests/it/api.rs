@@ -1,6 +1,7 @@
 //! The admin side's API, with deliveries that a real courier made: what it shows, what it takes up again, whom it lets in.
 
 mod analytics;
+mod bots;
 mod commands;
 mod deliveries;
 mod description;

@@ -37,6 +37,7 @@ const FLOORS: [&[&str]; 6] = [
         "journal",
         "messages",
         "analytics",
+        "switches",
     ],
     &[
         "reject", "head", "receive", "charge", "reply", "forward", "trace", "bot", "worker",

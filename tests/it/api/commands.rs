@@ -99,6 +99,34 @@ fn deliveries_are_listed_shown_and_taken_up_again() {
 }
 
 #[test]
+fn bots_are_listed_switched_and_tested() {
+    let house = House::new();
+    let dir = folder(&house.botgate, &house.text);
+    let said = fine(&dir, &["bots", "deactivate", "memo"]);
+    let url = "/api/bots/webhook/custom/memo\n";
+    assert!(said.starts_with("memo is inactive: http://127.0.0.1:"));
+    assert!(said.contains(url) && said.contains("warning: `bots.memo` asks for no proof"));
+    let list = fine(&dir, &["bots", "list"]);
+    let line = |id: &str| {
+        let line = list.lines().find(|line| line.starts_with(id)).unwrap();
+        line.split_whitespace().take(3).collect::<Vec<_>>()
+    };
+    assert_eq!(line("ID"), ["ID", "STATUS", "DIALECT"], "{list}");
+    assert_eq!(line("memo"), ["memo", "inactive", "aerostack"], "{list}");
+    assert_eq!(line("well"), ["well", "active", "fourthchat"], "{list}");
+    let said = fine(&dir, &["bots", "activate", "memo", "--json"]);
+    let said: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(said["status"], "active");
+    let said = fine(&dir, &["bots", "test", "well"]);
+    house.until("delivered", 1.0);
+    let id = house.only("well");
+    assert_eq!(said, format!("on its way: botgate deliveries show {id}\n"));
+    let ran = run::run(dir.path(), &["bots", "test", "memo"]);
+    assert_eq!((ran.code, &*ran.stdout), (Some(1), ""));
+    assert!(ran.stderr.contains("botgate test memo"), "{}", ran.stderr);
+}
+
+#[test]
 fn what_cannot_be_done_says_why_and_how_it_ended() {
     let house = House::new();
     let dir = folder(&house.botgate, &house.text);
