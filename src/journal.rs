@@ -8,6 +8,7 @@
 mod accept;
 mod index;
 mod job;
+mod jobs;
 mod keep;
 mod list;
 mod queue;
@@ -23,7 +24,8 @@ pub use record::{LONGEST_REASON, LONGEST_RESPONSE, MOST_ATTEMPTS};
 pub use step::Step;
 
 use crate::store::{Store, StoreError, Table, Unwritten};
-use index::{Index, Place};
+use index::Index;
+use jobs::Place;
 use keep::Keeping;
 use record::Unreadable;
 use std::ops::{Bound, ControlFlow};
@@ -157,7 +159,7 @@ impl Memory {
 
     /// Puts a job in its queue.
     fn enqueue(&self, index: &mut Index, id: Id) {
-        let stage = index.jobs.get(&id).map(|entry| entry.stage);
+        let stage = index.jobs.get(id).map(|entry| entry.stage);
         if let Some(stage) = stage.filter(|_| index.enqueue(id)) {
             self.changed[stage as usize].notify_one();
         }
@@ -220,9 +222,9 @@ impl Journal {
         self.memory.index().unfinished()
     }
 
-    /// When the oldest job that has not ended was accepted. Looks at all of them: for who asks a few times a minute.
+    /// When the oldest job that has not ended was made, in milliseconds since 1970, or up to 4 s before that.
     pub fn oldest_ms(&self) -> Option<u64> {
-        self.memory.index().jobs.keys().min().map(Id::made_ms)
+        self.memory.index().jobs.oldest_ms()
     }
 
     /// The next receiver that has something due at a stage. From then on it is the caller's: [`Journal::take`] gives its jobs, until
@@ -236,8 +238,8 @@ impl Journal {
     /// to be woken anew.
     pub fn take(&self, stage: Stage, receiver: &Receiver, now_ms: u64) -> Option<Taken> {
         let taken = self.memory.index().take(stage, receiver.number, now_ms);
-        taken.map(|(id, entry)| Taken {
-            id,
+        taken.map(|entry| Taken {
+            id: entry.id,
             size: entry.size,
             due_ms: entry.next_ms,
         })
@@ -260,7 +262,7 @@ impl Journal {
     /// Nobody has taken it.
     pub fn release(&self, id: Id, pause_ms: u32, now_ms: u64) -> Result<(), JournalError> {
         let mut index = self.memory.index();
-        let entry = index.jobs.get_mut(&id).ok_or(JournalError::Unknown(id))?;
+        let entry = index.jobs.get_mut(id).ok_or(JournalError::Unknown(id))?;
         if entry.place != Place::Taken {
             return Err(not_taken(id, "released", entry.place));
         }

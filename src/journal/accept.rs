@@ -1,6 +1,7 @@
 //! How jobs are accepted: what is written of them, and what memory knows of them meanwhile.
 
-use super::index::{Index, Place};
+use super::index::Index;
+use super::jobs::Place;
 use super::step::{Step, place, size};
 use super::{Head, Id, Job, Journal, JournalError, LARGEST, LONGEST_NAME, Memory, Stage, record};
 use crate::store::{Changes, Table};
@@ -94,7 +95,7 @@ pub(super) fn take_in(
     heads: &[(Id, Head, bool)],
 ) -> Result<Fresh, JournalError> {
     for (number, (id, head, _)) in heads.iter().enumerate() {
-        if index.jobs.contains_key(id) {
+        if index.jobs.slot(*id).is_some() {
             for (id, ..) in heads.iter().take(number) {
                 index.remove(*id);
             }

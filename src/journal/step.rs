@@ -1,6 +1,6 @@
 //! Steps of a job's life, each done when the disk has it.
 
-use super::index::Place;
+use super::jobs::Place;
 use super::{
     Attempt, End, Head, Id, Job, Journal, JournalError, LARGEST, LONGEST_REASON, Memory, Stage,
     State, Then, accept, not_taken, record, unreadable,
@@ -157,7 +157,7 @@ impl Journal {
         };
         {
             let mut index = self.memory.index();
-            if index.jobs.contains_key(&id) {
+            if index.jobs.slot(id).is_some() {
                 return Err(wrong("not dead"));
             }
             if !index.closed.insert(id) {
@@ -251,7 +251,7 @@ impl Journal {
     ) -> Result<Step, JournalError> {
         {
             let mut index = self.memory.index();
-            let entry = index.jobs.get_mut(&id).ok_or(JournalError::Unknown(id))?;
+            let entry = index.jobs.get_mut(id).ok_or(JournalError::Unknown(id))?;
             if entry.place != Place::Taken {
                 return Err(not_taken(id, step, entry.place));
             }
@@ -316,7 +316,7 @@ impl Journal {
 }
 
 pub(super) fn place(index: &mut super::index::Index, id: Id, place: Place) {
-    if let Some(entry) = index.jobs.get_mut(&id) {
+    if let Some(entry) = index.jobs.get_mut(id) {
         entry.place = place;
     }
 }
