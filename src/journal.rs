@@ -10,6 +10,7 @@ mod index;
 mod job;
 mod jobs;
 mod keep;
+mod left;
 mod list;
 mod queue;
 mod record;
@@ -19,17 +20,18 @@ pub use accept::Along;
 pub use index::Tally;
 pub use job::{Attempt, End, Head, Id, Job, Phases, Stage, State, Then};
 pub use keep::PER_PORTION;
+pub use left::LOOKED;
 pub use list::{Filter, Found, LONGEST_PAGE, MOST_LOOKED, Page, Shown};
 pub use record::{LONGEST_REASON, LONGEST_RESPONSE, MOST_ATTEMPTS};
 pub use step::Step;
 
-use crate::store::{Store, StoreError, Table, Unwritten};
+use crate::store::{Store, StoreError, Unwritten};
 use index::Index;
 use jobs::Place;
 use keep::Keeping;
+use left::Left;
 use record::Unreadable;
-use std::ops::{Bound, ControlFlow};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
@@ -37,6 +39,12 @@ use tokio::sync::Notify;
 pub const LARGEST: usize = 8 * 1024 * 1024;
 /// The longest name of a bot, a dialect or a receiver, in bytes.
 pub const LONGEST_NAME: usize = 512;
+
+/// A receiver may have so many times what is free: alone it may fill eight ninths, and however many do, others find room.
+/// Choudhury and Hahne, "Dynamic queue length thresholds for shared-memory packet switches", 1998.
+pub const SHARE: u64 = 8;
+/// Why a job is dead that came where its receiver had no room.
+pub const CROWDED: &str = "too much waits for its receiver";
 
 /// How much the journal holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +65,7 @@ pub struct Bounds {
 
 /// What a journal holds where nobody says otherwise.
 pub const BOUNDS: Bounds = Bounds {
-    jobs: 1_000_000,
+    jobs: 1_048_576,
     bytes: 4 * 1024 * 1024 * 1024,
     kept_jobs: 100_000,
     kept_bytes: 512 * 1024 * 1024,
@@ -72,6 +80,16 @@ pub enum JournalError {
     #[error("the journal is full: {jobs} jobs of {bytes} bytes wait")]
     Full {
         /// How many jobs wait.
+        jobs: u64,
+        /// Their bytes.
+        bytes: u64,
+    },
+    /// One receiver's jobs are so many that the others need what is left.
+    #[error("{receiver} has no more room in the journal: {jobs} jobs of {bytes} bytes wait for it")]
+    Share {
+        /// Whose.
+        receiver: String,
+        /// How many jobs wait for it.
         jobs: u64,
         /// Their bytes.
         bytes: u64,
@@ -175,31 +193,18 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Picks up what a store holds: every job that has not ended is in its queue. A store has one journal.
+    /// Picks up what a store holds: every job that has not ended comes into its queue. Where they are more than [`LOOKED`] the
+    /// others come meanwhile, until then on disk alone: they count, nobody can take them, and none is lost. A store has one journal.
     ///
     /// # Errors
     ///
     /// The store does not read, or holds what another version wrote.
     pub fn open(store: Arc<Store>, bounds: Bounds, now_ms: u64) -> Result<Self, JournalError> {
         let memory = Arc::new(Memory::default());
-        let mut unreadable = None;
-        {
-            let mut index = memory.index();
-            let all = (Bound::Unbounded, Bound::Unbounded);
-            store.view()?.walk(Table::Jobs, all, false, |key, row| {
-                let id = <[u8; 16]>::try_from(key).map_err(|_| Unreadable::Broken);
-                match id.and_then(|id| Ok((Id(id), record::read_head(row)?))) {
-                    Ok((id, head)) => pick_up(&mut index, id, head, now_ms),
-                    Err(error) => unreadable = Some(error),
-                }
-                match unreadable {
-                    None => ControlFlow::Continue(()),
-                    Some(_) => ControlFlow::Break(()),
-                }
-            })?;
-        }
-        if let Some(unreadable) = unreadable {
-            return Err(self::unreadable(&store, unreadable));
+        left::count(&store, &mut memory.index())?;
+        let mut left = Left::new(&store, now_ms)?;
+        if left.pick_up(&memory)? {
+            left.go_on(&memory).map_err(StoreError::Thread)?;
         }
         let kept = Arc::clone(&memory);
         store.ask(Box::new(move |view, now_ms| {
@@ -212,7 +217,8 @@ impl Journal {
         })
     }
 
-    /// How many jobs stand where, and their bytes. What is on its way to the disk counts as accepted.
+    /// How many jobs stand where, and their bytes. What is on its way to the disk counts as accepted, and so does what is still to be
+    /// picked up.
     pub fn tallies(&self) -> [(State, Tally); 4] {
         self.memory.index().tallies()
     }
@@ -273,21 +279,6 @@ impl Journal {
     }
 }
 
-fn pick_up(index: &mut Index, id: Id, mut head: Head, now_ms: u64) {
-    if head.end.is_some() {
-        index.tally(head.state()).add(head.size());
-        return;
-    }
-    // Where the clock was ahead, nothing waits longer than it was put off.
-    let latest = now_ms.saturating_add(u64::from(head.pause_ms()));
-    if head.next_ms > latest {
-        head.since_ms = now_ms;
-        head.next_ms = latest;
-    }
-    index.insert(id, &head, Place::Taken);
-    index.enqueue(id);
-}
-
 fn not_taken(id: Id, step: &'static str, place: Place) -> JournalError {
     let now = match place {
         Place::Queued => "in its queue, and nobody has taken it",
@@ -297,8 +288,8 @@ fn not_taken(id: Id, step: &'static str, place: Place) -> JournalError {
     JournalError::Order { id, step, now }
 }
 
-fn unreadable(store: &Store, unreadable: Unreadable) -> JournalError {
-    let path = store.folder().to_owned();
+fn unreadable(folder: &Path, unreadable: Unreadable) -> JournalError {
+    let path = folder.to_owned();
     match unreadable {
         Unreadable::Version(found) => JournalError::Version { path, found },
         Unreadable::Broken => JournalError::Broken { path },

@@ -103,7 +103,7 @@ impl From<JournalError> for Fault {
         match error {
             JournalError::Unknown(_) => Self::missing(format!("{text}, or not any more")),
             JournalError::Order { .. } => Self::conflict(text),
-            JournalError::Full { .. } => {
+            JournalError::Full { .. } | JournalError::Share { .. } => {
                 Self::unavailable(format!("{text}; ask again when some have ended"))
             }
             JournalError::Unwritten(_) => {

@@ -2,7 +2,7 @@
 
 use super::jobs::{Entry, Jobs, Place};
 use super::queue::{Asleep, Queue};
-use super::{Head, Id, Stage, State};
+use super::{Bounds, Head, Id, SHARE, Stage, State};
 use foldhash::fast::RandomState;
 use slab::Slab;
 use std::collections::{HashMap, HashSet};
@@ -49,6 +49,8 @@ pub(super) struct Index {
     names: HashMap<Arc<str>, u32, RandomState>,
     asleep: [Asleep; 2],
     tallies: [Tally; 4],
+    /// What an earlier run has left that is still to be picked up, as well as it is known.
+    pub(super) unseen: Tally,
     latest_ms: u64,
     turn: u32,
 }
@@ -59,7 +61,11 @@ impl Index {
     }
 
     pub(super) fn tallies(&self) -> [(State, Tally); 4] {
-        State::ALL.map(|state| (state, self.tallies[state as usize]))
+        let mut tallies = State::ALL.map(|state| (state, self.tallies[state as usize]));
+        let [(_, accepted), ..] = &mut tallies;
+        accepted.jobs += self.unseen.jobs;
+        accepted.bytes += self.unseen.bytes;
+        tallies
     }
 
     /// How many receivers are known.
@@ -72,9 +78,21 @@ impl Index {
     pub(super) fn unfinished(&self) -> Tally {
         let [accepted, answered, ..] = self.tallies;
         Tally {
-            jobs: accepted.jobs + answered.jobs,
-            bytes: accepted.bytes + answered.bytes,
+            jobs: accepted.jobs + answered.jobs + self.unseen.jobs,
+            bytes: accepted.bytes + answered.bytes + self.unseen.bytes,
         }
+    }
+
+    /// What a receiver has waiting, where a job of this size is more than it may have.
+    pub(super) fn crowded(&self, receiver: &str, size: u32, bounds: &Bounds) -> Option<Tally> {
+        let number = self.names.get(receiver)?;
+        let held = self.receivers.get(*number as usize)?.held;
+        let now = self.unfinished();
+        let over =
+            |held: u64, most: u64, now: u64| held > most.saturating_sub(now).saturating_mul(SHARE);
+        let over = over(held.jobs + 1, bounds.jobs, now.jobs)
+            || over(held.bytes + u64::from(size), bounds.bytes, now.bytes);
+        over.then_some(held)
     }
 
     /// Takes a job in; it is in no queue yet.
@@ -114,8 +132,9 @@ impl Index {
 
     /// Forgets a receiver that has nothing and that nobody watches.
     fn forget(&mut self, receiver: u32) {
-        let idle =
-            |known: &Receiver| known.held.jobs == 0 && !known.queues.iter().any(|queue| queue.awake);
+        let idle = |known: &Receiver| {
+            known.held.jobs == 0 && !known.queues.iter().any(|queue| queue.awake)
+        };
         if self.receivers.get(receiver as usize).is_some_and(idle) {
             let known = self.receivers.remove(receiver as usize);
             self.names.remove(&known.name);

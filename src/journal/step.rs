@@ -203,6 +203,7 @@ impl Journal {
         changes.put(Table::Jobs, &id.0, record::write_head(&head).into());
         let mut index = self.memory.index();
         self.room(index.unfinished(), 1, u64::from(size))?;
+        self.share(&index, &head.receiver, size)?;
         index.insert(id, &head, Place::Busy);
         Ok((changes, size))
     }
@@ -211,7 +212,7 @@ impl Journal {
     pub(super) fn head(&self, id: Id) -> Result<Option<Head>, JournalError> {
         let row = self.store.view()?.get(Table::Jobs, &id.0)?;
         let head = row.map(|row| record::read_head(&row)).transpose();
-        head.map_err(|error| unreadable(&self.store, error))
+        head.map_err(|error| unreadable(self.store.folder(), error))
     }
 
     pub(super) fn room(
@@ -258,8 +259,8 @@ impl Journal {
             entry.place = Place::Busy;
         }
         let planned = self.plan(id, step, change).and_then(|(mut changes, head)| {
-            let fresh = accept::lay(jobs, now_ms, &mut changes)?;
-            let fresh = accept::take_in(&mut self.memory.index(), &fresh)?;
+            let fresh = self.lay(jobs, now_ms, &mut changes)?;
+            accept::take_in(&mut self.memory.index(), &fresh)?;
             Ok((changes, head, fresh))
         });
         let (changes, head, fresh) = planned.inspect_err(|_| {
@@ -289,11 +290,7 @@ impl Journal {
         let mut head = self.head(id)?.ok_or(JournalError::Unknown(id))?;
         let mut changes = Changes::default();
         change(&mut head, &mut changes).map_err(|now| JournalError::Order { id, step, now })?;
-        if let Some(end) = head.end {
-            let key = record::ended_key(end, head.ended_ms, id);
-            changes.put(Table::Ended, &key, record::ended_row(&head).into());
-        }
-        changes.put(Table::Jobs, &id.0, record::write_head(&head).into());
+        put_head(&mut changes, id, &head);
         Ok((changes, head))
     }
 
@@ -321,7 +318,16 @@ pub(super) fn place(index: &mut super::index::Index, id: Id, place: Place) {
     }
 }
 
-fn end(head: &mut Head, end: End, now_ms: u64) {
+/// Adds the rows that say where a job stands.
+pub(super) fn put_head(changes: &mut Changes, id: Id, head: &Head) {
+    if let Some(end) = head.end {
+        let key = record::ended_key(end, head.ended_ms, id);
+        changes.put(Table::Ended, &key, record::ended_row(head).into());
+    }
+    changes.put(Table::Jobs, &id.0, record::write_head(head).into());
+}
+
+pub(super) fn end(head: &mut Head, end: End, now_ms: u64) {
     head.end = Some(end);
     head.ended_ms = now_ms;
 }

@@ -4,6 +4,8 @@ mod crash;
 mod ended;
 mod format;
 mod order;
+mod share;
+mod start;
 
 use super::*;
 use crate::store::Table;
@@ -35,6 +37,7 @@ fn job(receiver: &str, stage: Stage) -> Job<'_> {
         stage,
         body: Arc::from(&b"what was said"[..]),
         held: false,
+        letter: false,
     }
 }
 

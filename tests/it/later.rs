@@ -5,6 +5,7 @@ mod crash;
 pub(crate) mod disk;
 mod fail;
 mod reload;
+pub(crate) mod share;
 mod trial;
 mod way;
 
