@@ -5,7 +5,7 @@ use super::index::Index;
 use super::jobs::Place;
 use super::record::{self, Unreadable};
 use super::{End, Head, Id, JournalError, Memory, State, unreadable};
-use crate::store::{Frozen, Store, StoreError, Table};
+use crate::store::{Frozen, Store, Table};
 use std::ops::{Bound, ControlFlow};
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
@@ -44,13 +44,22 @@ impl Left {
     ///
     /// # Errors
     ///
-    /// The store does not read.
-    pub(super) fn new(store: &Store, now_ms: u64) -> Result<Self, StoreError> {
-        Ok(Self {
-            rows: store.freeze(Table::Jobs)?,
-            folder: store.folder().to_owned(),
-            now_ms,
-        })
+    /// The store does not read, or another version wrote the newest of them.
+    pub(super) fn new(store: &Store, now_ms: u64) -> Result<Self, JournalError> {
+        let all = (Bound::Unbounded, Bound::Unbounded);
+        let mut newest = None;
+        store.view()?.walk(Table::Jobs, all, true, |_, row| {
+            newest = record::read_head(row).err();
+            ControlFlow::Break(())
+        })?;
+        match newest {
+            Some(wrong) => Err(unreadable(store.folder(), wrong)),
+            None => Ok(Self {
+                rows: store.freeze(Table::Jobs)?,
+                folder: store.folder().to_owned(),
+                now_ms,
+            }),
+        }
     }
 
     /// Picks up the next of them. True: there may be more.
