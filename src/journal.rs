@@ -2,7 +2,7 @@
 //!
 //! A job is accepted, answered, then delivered or dead; a dead one can be taken up again. Each step is a [`Step`] that is done once
 //! the disk has it, and what has failed has not happened. What is to be answered and what is to be delivered lie on disk alone;
-//! memory holds an entry of some hundred bytes for each job that has not ended, in the order in which they come due, receiver by
+//! memory holds an entry of some 75 bytes for each job that has not ended, in the order in which they come due, receiver by
 //! receiver. Nothing here reads a clock: whoever calls tells the time, in milliseconds since 1970.
 
 mod accept;

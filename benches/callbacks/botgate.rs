@@ -33,9 +33,8 @@ impl Botgate {
         Self { child, at, folder }
     }
 
-    /// Kills it, and starts another on what it has left.
+    /// Starts another on what one that was killed has left.
     pub(crate) fn again(&mut self) {
-        self.end();
         (self.child, self.at) = run(self.folder.path());
     }
 
@@ -58,7 +57,8 @@ impl Botgate {
         numbers.max().unwrap()
     }
 
-    fn end(&mut self) {
+    /// Kills it.
+    pub(crate) fn end(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

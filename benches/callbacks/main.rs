@@ -65,6 +65,7 @@ fn rate(count: usize, took: Duration) -> f64 {
 
 /// Kills it and has another accept a message: how long that takes from its start.
 async fn recover(botgate: &mut Botgate, number: usize) -> String {
+    botgate.end();
     let start = Instant::now();
     botgate.again();
     Caller::connect(botgate.at).await.send(number).await;
