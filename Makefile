@@ -13,7 +13,7 @@ TOOLS := $(CURDIR)/.tools
 export PATH := $(TOOLS)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo chaos test peers smoke lint deny bench bench-smoke fuzz load idle clean
+.PHONY: help demo chaos test peers smoke lint deny bench bench-smoke callbacks fuzz load idle clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -81,6 +81,9 @@ bench: ## every criterion bench
 
 bench-smoke: ## each bench once, to see that it still runs
 	cargo test --bench '*'
+
+callbacks: ## what answers that come later cost, as one table; some minutes
+	loadtest/callbacks.sh
 
 # cargo-fuzz asks for nightly's sanitizer flags; RUSTC_BOOTSTRAP lets the stable compiler take them.
 fuzz: ## each fuzz target for FUZZ_SECONDS

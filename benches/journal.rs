@@ -27,6 +27,7 @@ fn job(body: &Arc<[u8]>) -> Job<'static> {
         stage: Stage::Answer,
         body: Arc::clone(body),
         held: false,
+        letter: false,
     }
 }
 

@@ -2,13 +2,15 @@
 //!
 //! A job is accepted, answered, then delivered or dead; a dead one can be taken up again. Each step is a [`Step`] that is done once
 //! the disk has it, and what has failed has not happened. What is to be answered and what is to be delivered lie on disk alone;
-//! memory holds an entry of some hundred bytes for each job that has not ended, in the order in which they come due, receiver by
+//! memory holds an entry of some 75 bytes for each job that has not ended, in the order in which they come due, receiver by
 //! receiver. Nothing here reads a clock: whoever calls tells the time, in milliseconds since 1970.
 
 mod accept;
 mod index;
 mod job;
+mod jobs;
 mod keep;
+mod left;
 mod list;
 mod queue;
 mod record;
@@ -19,17 +21,19 @@ pub use accept::Along;
 pub use index::Tally;
 pub use job::{Attempt, End, Head, Id, Job, Phases, Stage, State, Then};
 pub use keep::PER_PORTION;
+pub use left::LOOKED;
 pub use list::{Filter, Found, LONGEST_PAGE, MOST_LOOKED, Page, Shown};
 pub use record::{LONGEST_REASON, LONGEST_RESPONSE, MOST_ATTEMPTS};
 pub use repeat::Repeat;
 pub use step::Step;
 
-use crate::store::{Store, StoreError, Table, Unwritten};
-use index::{Index, Place};
+use crate::store::{Store, StoreError, Unwritten};
+use index::Index;
+use jobs::Place;
 use keep::Keeping;
+use left::Left;
 use record::Unreadable;
-use std::ops::{Bound, ControlFlow};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
@@ -37,6 +41,12 @@ use tokio::sync::Notify;
 pub const LARGEST: usize = 8 * 1024 * 1024;
 /// The longest name of a bot, a dialect or a receiver, in bytes.
 pub const LONGEST_NAME: usize = 512;
+
+/// A receiver may have so many times what is free: alone it may fill eight ninths, and however many do, others find room.
+/// Choudhury and Hahne, "Dynamic queue length thresholds for shared-memory packet switches", 1998.
+pub const SHARE: u64 = 8;
+/// Why a job is dead that came where its receiver had no room.
+pub const CROWDED: &str = "too much waits for its receiver";
 
 /// How much the journal holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +67,7 @@ pub struct Bounds {
 
 /// What a journal holds where nobody says otherwise.
 pub const BOUNDS: Bounds = Bounds {
-    jobs: 1_000_000,
+    jobs: 1_048_576,
     bytes: 4 * 1024 * 1024 * 1024,
     kept_jobs: 100_000,
     kept_bytes: 512 * 1024 * 1024,
@@ -72,6 +82,16 @@ pub enum JournalError {
     #[error("the journal is full: {jobs} jobs of {bytes} bytes wait")]
     Full {
         /// How many jobs wait.
+        jobs: u64,
+        /// Their bytes.
+        bytes: u64,
+    },
+    /// One receiver's jobs are so many that the others need what is left.
+    #[error("{receiver} has no more room in the journal: {jobs} jobs of {bytes} bytes wait for it")]
+    Share {
+        /// Whose.
+        receiver: String,
+        /// How many jobs wait for it.
         jobs: u64,
         /// Their bytes.
         bytes: u64,
@@ -159,7 +179,7 @@ impl Memory {
 
     /// Puts a job in its queue.
     fn enqueue(&self, index: &mut Index, id: Id) {
-        let stage = index.jobs.get(&id).map(|entry| entry.stage);
+        let stage = index.jobs.get(id).map(|entry| entry.stage);
         if let Some(stage) = stage.filter(|_| index.enqueue(id)) {
             self.changed[stage as usize].notify_one();
         }
@@ -175,31 +195,18 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Picks up what a store holds: every job that has not ended is in its queue. A store has one journal.
+    /// Picks up what a store holds: every job that has not ended comes into its queue. Where they are more than [`LOOKED`] the
+    /// others come meanwhile, until then on disk alone: they count, nobody can take them, and none is lost. A store has one journal.
     ///
     /// # Errors
     ///
     /// The store does not read, or holds what another version wrote.
     pub fn open(store: Arc<Store>, bounds: Bounds, now_ms: u64) -> Result<Self, JournalError> {
         let memory = Arc::new(Memory::default());
-        let mut unreadable = None;
-        {
-            let mut index = memory.index();
-            let all = (Bound::Unbounded, Bound::Unbounded);
-            store.view()?.walk(Table::Jobs, all, false, |key, row| {
-                let id = <[u8; 16]>::try_from(key).map_err(|_| Unreadable::Broken);
-                match id.and_then(|id| Ok((Id(id), record::read_head(row)?))) {
-                    Ok((id, head)) => pick_up(&mut index, id, head, now_ms),
-                    Err(error) => unreadable = Some(error),
-                }
-                match unreadable {
-                    None => ControlFlow::Continue(()),
-                    Some(_) => ControlFlow::Break(()),
-                }
-            })?;
-        }
-        if let Some(unreadable) = unreadable {
-            return Err(self::unreadable(&store, unreadable));
+        left::count(&store, &mut memory.index())?;
+        let mut left = Left::new(&store, now_ms)?;
+        if left.pick_up(&memory)? {
+            left.go_on(&memory).map_err(StoreError::Thread)?;
         }
         let kept = Arc::clone(&memory);
         store.ask(Box::new(move |view, now_ms| {
@@ -212,7 +219,8 @@ impl Journal {
         })
     }
 
-    /// How many jobs stand where, and their bytes. What is on its way to the disk counts as accepted.
+    /// How many jobs stand where, and their bytes. What is on its way to the disk counts as accepted, and so does what is still to be
+    /// picked up.
     pub fn tallies(&self) -> [(State, Tally); 4] {
         self.memory.index().tallies()
     }
@@ -227,9 +235,9 @@ impl Journal {
         self.memory.index().pending(bot)
     }
 
-    /// When the oldest job that has not ended was accepted. Looks at all of them: for who asks a few times a minute.
+    /// When the oldest job that has not ended was made, in milliseconds since 1970, or up to 4 s before that.
     pub fn oldest_ms(&self) -> Option<u64> {
-        self.memory.index().jobs.keys().min().map(Id::made_ms)
+        self.memory.index().jobs.oldest_ms()
     }
 
     /// The next receiver that has something due at a stage. From then on it is the caller's: [`Journal::take`] gives its jobs, until
@@ -243,8 +251,8 @@ impl Journal {
     /// to be woken anew.
     pub fn take(&self, stage: Stage, receiver: &Receiver, now_ms: u64) -> Option<Taken> {
         let taken = self.memory.index().take(stage, receiver.number, now_ms);
-        taken.map(|(id, entry)| Taken {
-            id,
+        taken.map(|entry| Taken {
+            id: entry.id,
             size: entry.size,
             due_ms: entry.next_ms,
         })
@@ -267,7 +275,7 @@ impl Journal {
     /// Nobody has taken it.
     pub fn release(&self, id: Id, pause_ms: u32, now_ms: u64) -> Result<(), JournalError> {
         let mut index = self.memory.index();
-        let entry = index.jobs.get_mut(&id).ok_or(JournalError::Unknown(id))?;
+        let entry = index.jobs.get_mut(id).ok_or(JournalError::Unknown(id))?;
         if entry.place != Place::Taken {
             return Err(not_taken(id, "released", entry.place));
         }
@@ -276,21 +284,6 @@ impl Journal {
         self.memory.enqueue(&mut index, id);
         Ok(())
     }
-}
-
-fn pick_up(index: &mut Index, id: Id, mut head: Head, now_ms: u64) {
-    if head.end.is_some() {
-        index.tally(head.state()).add(head.size());
-        return;
-    }
-    // Where the clock was ahead, nothing waits longer than it was put off.
-    let latest = now_ms.saturating_add(u64::from(head.pause_ms()));
-    if head.next_ms > latest {
-        head.since_ms = now_ms;
-        head.next_ms = latest;
-    }
-    index.insert(id, &head, Place::Taken);
-    index.enqueue(id);
 }
 
 fn not_taken(id: Id, step: &'static str, place: Place) -> JournalError {
@@ -302,8 +295,8 @@ fn not_taken(id: Id, step: &'static str, place: Place) -> JournalError {
     JournalError::Order { id, step, now }
 }
 
-fn unreadable(store: &Store, unreadable: Unreadable) -> JournalError {
-    let path = store.folder().to_owned();
+fn unreadable(folder: &Path, unreadable: Unreadable) -> JournalError {
+    let path = folder.to_owned();
     match unreadable {
         Unreadable::Version(found) => JournalError::Version { path, found },
         Unreadable::Broken => JournalError::Broken { path },

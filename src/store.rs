@@ -20,7 +20,7 @@ mod writer;
 pub use durable::{Changes, Done, ENOUGH_BYTES, MOST_CHANGES, MOST_DURABLE, RowKey, Table};
 pub use queue::{MOST_BYTES, MOST_RECORDS};
 pub use sweep::PER_SWEEP;
-pub use view::{Range, View};
+pub use view::{Frozen, Range, View};
 pub use writer::{ENOUGH, GATHER};
 
 use arc_swap::ArcSwapOption;
@@ -314,6 +314,15 @@ impl Store {
     /// The database is not open just now.
     pub fn view(&self) -> Result<View<'_>, StoreError> {
         View::new(&self.shared)
+    }
+
+    /// All rows of a table as they are on disk now, to be looked at for as long as that takes.
+    ///
+    /// # Errors
+    ///
+    /// The database is not open just now.
+    pub fn freeze(&self, table: Table) -> Result<Frozen, StoreError> {
+        Frozen::new(&self.shared, table)
     }
 
     /// The folder that the store lies in.

@@ -119,6 +119,7 @@ pub(super) async fn test(desk: &Desk, key: &str) -> Result<Test, Fault> {
         stage: Stage::Deliver,
         body: body.into(),
         held: false,
+        letter: false,
     };
     journal.accept(&[job], now_ms)?.await?;
     Ok(Test {

@@ -103,7 +103,7 @@ impl From<JournalError> for Fault {
         match error {
             JournalError::Unknown(_) => Self::missing(format!("{text}, or not any more")),
             JournalError::Order { .. } => Self::conflict(text),
-            JournalError::Full { .. } => {
+            JournalError::Full { .. } | JournalError::Share { .. } => {
                 Self::unavailable(format!("{text}; ask again when some have ended"))
             }
             JournalError::Unwritten(_) => {
@@ -144,13 +144,23 @@ mod tests {
             step: "taken up again",
             now: "not dead",
         };
-        let cases: [(Fault, u16, &str); 9] = [
+        let cases: [(Fault, u16, &str); 10] = [
             (JournalError::Unknown(id).into(), 404, "not any more"),
             (order.into(), 409, "not dead"),
             (
                 JournalError::Full { jobs: 1, bytes: 2 }.into(),
                 503,
                 "ask again",
+            ),
+            (
+                JournalError::Share {
+                    receiver: "bots.gone.callback".to_owned(),
+                    jobs: 1,
+                    bytes: 2,
+                }
+                .into(),
+                503,
+                "bots.gone.callback has no more room in the journal: 1 jobs of 2 bytes wait for it; ask again",
             ),
             (
                 JournalError::Unwritten(Unwritten::Disk).into(),

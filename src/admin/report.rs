@@ -89,6 +89,7 @@ pub(super) async fn test(
         stage: Stage::Deliver,
         body: body.into(),
         held: false,
+        letter: false,
     };
     journal.accept(&[job], now_ms)?.await?;
     Ok(Test { delivery: text })

@@ -179,6 +179,7 @@ impl Place {
             stage: Stage::Answer,
             body: errand.envelope.write(),
             held,
+            letter: false,
         }
     }
 

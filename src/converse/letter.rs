@@ -65,6 +65,7 @@ pub fn jobs<'a>(letters: &'a [Letter], bot: &'a str, dialect: &'a str) -> Vec<Jo
         stage: Stage::Deliver,
         body: letter.body.clone(),
         held: false,
+        letter: true,
     };
     letters.iter().map(job).collect()
 }

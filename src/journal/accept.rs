@@ -1,8 +1,12 @@
 //! How jobs are accepted: what is written of them, and what memory knows of them meanwhile.
 
-use super::index::{Index, Place};
-use super::step::{Step, place, size};
-use super::{Head, Id, Job, Journal, JournalError, LARGEST, LONGEST_NAME, Memory, Stage, record};
+use super::index::Index;
+use super::jobs::Place;
+use super::step::{self, Step, place, size};
+use super::{
+    CROWDED, End, Head, Id, Job, Journal, JournalError, LARGEST, LONGEST_NAME, Memory, Stage,
+    Tally, record,
+};
 use crate::store::{Changes, Table};
 use std::sync::Arc;
 
@@ -23,8 +27,12 @@ impl std::fmt::Debug for Along {
     }
 }
 
-/// Jobs that are new, and whether somebody holds them.
-pub(super) type Fresh = Vec<(Id, Head, bool)>;
+/// A job on its way to the disk.
+pub(super) struct Fresh {
+    id: Id,
+    head: Head,
+    held: bool,
+}
 
 impl Journal {
     /// Accepts jobs, all of them or none. Once it is done they cannot get lost. Their ids are new ones.
@@ -53,14 +61,18 @@ impl Journal {
             anyway,
         } = along;
         let mut begin = || {
-            let heads = lay(jobs, now_ms, &mut changes)?;
+            let fresh = self.lay(jobs, now_ms, &mut changes)?;
             let mut index = self.memory.index();
-            let bytes = heads.iter().map(|(_, head, _)| u64::from(head.size()));
+            let waiting = fresh.iter().filter(|fresh| fresh.head.end.is_none());
+            let bytes = waiting.clone().map(|fresh| u64::from(fresh.head.size()));
             if !anyway {
-                self.room(index.unfinished(), heads.len() as u64, bytes.sum())?;
+                self.room(index.unfinished(), waiting.count() as u64, bytes.sum())?;
+                for (job, fresh) in jobs.iter().zip(&fresh).filter(|(job, _)| !job.letter) {
+                    self.share(&index, job.receiver, fresh.head.size())?;
+                }
             }
-            take_in(&mut index, &heads)?;
-            Ok(heads)
+            take_in(&mut index, &fresh)?;
+            Ok(fresh)
         };
         let fresh = match begin() {
             Ok(fresh) => fresh,
@@ -78,30 +90,56 @@ impl Journal {
             }
         }))
     }
-}
 
-/// Adds the rows of these jobs.
-pub(super) fn lay(
-    jobs: &[Job<'_>],
-    now_ms: u64,
-    changes: &mut Changes,
-) -> Result<Fresh, JournalError> {
-    let lay = |job: &Job<'_>| {
-        let head = head(job, now_ms)?;
-        let row = record::write_head(&head);
-        changes.put(Table::Jobs, &job.id.0, row.into());
-        let key = record::body_key(job.id, job.stage);
-        changes.put(Table::Parts, &key, Arc::clone(&job.body));
-        Ok((job.id, head, job.held))
-    };
-    jobs.iter().map(lay).collect()
+    /// Adds the rows of these jobs. A letter to a receiver without room is dead.
+    pub(super) fn lay(
+        &self,
+        jobs: &[Job<'_>],
+        now_ms: u64,
+        changes: &mut Changes,
+    ) -> Result<Vec<Fresh>, JournalError> {
+        let lay = |job: &Job<'_>| {
+            let mut head = head(job, now_ms)?;
+            let fits = || self.share(&self.memory.index(), job.receiver, head.size());
+            if job.letter && fits().is_err() {
+                CROWDED.clone_into(&mut head.reason);
+                step::end(&mut head, End::Dead, now_ms);
+            }
+            step::put_head(changes, job.id, &head);
+            let key = record::body_key(job.id, job.stage);
+            changes.put(Table::Parts, &key, Arc::clone(&job.body));
+            Ok(Fresh {
+                id: job.id,
+                head,
+                held: job.held,
+            })
+        };
+        jobs.iter().map(lay).collect()
+    }
+
+    /// Whether a receiver may have a job of this size too.
+    pub(super) fn share(
+        &self,
+        index: &Index,
+        receiver: &str,
+        size: u32,
+    ) -> Result<(), JournalError> {
+        match index.crowded(receiver, size, &self.bounds) {
+            None => Ok(()),
+            Some(Tally { jobs, bytes }) => Err(JournalError::Share {
+                receiver: receiver.to_owned(),
+                jobs,
+                bytes,
+            }),
+        }
+    }
 }
 
 /// Has memory know of jobs that are on their way to the disk.
-pub(super) fn take_in(index: &mut Index, heads: &[(Id, Head, bool)]) -> Result<(), JournalError> {
-    for (number, (id, head, _)) in heads.iter().enumerate() {
-        if index.jobs.contains_key(id) {
-            for (id, head, _) in heads.iter().take(number) {
+pub(super) fn take_in(index: &mut Index, jobs: &[Fresh]) -> Result<(), JournalError> {
+    for (number, Fresh { id, head, .. }) in jobs.iter().enumerate() {
+        if index.jobs.slot(*id).is_some() {
+            for Fresh { id, head, .. } in jobs.iter().take(number) {
                 index.remove(*id, &head.bot);
             }
             return Err(JournalError::Order {
@@ -110,16 +148,20 @@ pub(super) fn take_in(index: &mut Index, heads: &[(Id, Head, bool)]) -> Result<(
                 now: "there already",
             });
         }
-        index.insert(*id, head, Place::Busy);
+        if head.end.is_none() {
+            index.insert(*id, head, Place::Busy);
+        }
     }
     Ok(())
 }
 
 /// Puts jobs that the disk has into their queues, and forgets those that it has not.
-pub(super) fn settle(memory: &Memory, index: &mut Index, fresh: Fresh, written: bool) {
-    for (id, head, held) in fresh {
+pub(super) fn settle(memory: &Memory, index: &mut Index, jobs: Vec<Fresh>, written: bool) {
+    for Fresh { id, head, held } in jobs {
         if !written {
             index.remove(id, &head.bot);
+        } else if head.end.is_some() {
+            index.tally(head.state()).add(head.size());
         } else if held {
             place(index, id, Place::Taken);
         } else {

@@ -1,7 +1,8 @@
 //! What memory holds of the journal: an entry for each job that has not ended, and the order in which they come due.
 
+use super::jobs::{Entry, Jobs, Place};
 use super::queue::{Asleep, Queue};
-use super::{Head, Id, Stage, State};
+use super::{Bounds, Head, Id, SHARE, Stage, State};
 use foldhash::fast::RandomState;
 use slab::Slab;
 use std::collections::{HashMap, HashSet};
@@ -32,53 +33,17 @@ impl Tally {
     }
 }
 
-/// Where an entry is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
-    /// In its receiver's queue.
-    Queued,
-    /// Somebody works on it.
-    Taken,
-    /// A step of it is on its way to the disk.
-    Busy,
-}
-
-/// A job that has not ended, as memory knows it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Entry {
-    pub(super) next_ms: u64,
-    /// How far ahead it was put off: where the clock jumps back it waits so long again, and no longer.
-    pub(super) pause_ms: u32,
-    pub(super) size: u32,
-    pub(super) receiver: u32,
-    pub(super) stage: Stage,
-    pub(super) place: Place,
-}
-
-impl Entry {
-    pub(super) fn new(head: &Head, receiver: u32, place: Place) -> Self {
-        Self {
-            next_ms: head.next_ms,
-            pause_ms: head.pause_ms(),
-            size: head.size(),
-            receiver,
-            stage: head.stage,
-            place,
-        }
-    }
-}
-
 #[derive(Debug)]
 struct Receiver {
     name: Arc<str>,
-    jobs: u32,
+    held: Tally,
     queues: [Queue; 2],
 }
 
 /// All of it.
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    pub(super) jobs: HashMap<Id, Entry, RandomState>,
+    pub(super) jobs: Jobs,
     /// Jobs that have ended and are being deleted or taken up again.
     pub(super) closed: HashSet<Id, RandomState>,
     receivers: Slab<Receiver>,
@@ -87,7 +52,10 @@ pub(super) struct Index {
     tallies: [Tally; 4],
     /// How many jobs each bot has that have not ended, by its hash.
     bots: HashMap<u64, u32, RandomState>,
+    /// What an earlier run has left that is still to be picked up, as well as it is known.
+    pub(super) unseen: Tally,
     latest_ms: u64,
+    turn: u32,
 }
 
 impl Index {
@@ -96,7 +64,11 @@ impl Index {
     }
 
     pub(super) fn tallies(&self) -> [(State, Tally); 4] {
-        State::ALL.map(|state| (state, self.tallies[state as usize]))
+        let mut tallies = State::ALL.map(|state| (state, self.tallies[state as usize]));
+        let [(_, accepted), ..] = &mut tallies;
+        accepted.jobs += self.unseen.jobs;
+        accepted.bytes += self.unseen.bytes;
+        tallies
     }
 
     /// How many receivers are known.
@@ -109,9 +81,21 @@ impl Index {
     pub(super) fn unfinished(&self) -> Tally {
         let [accepted, answered, ..] = self.tallies;
         Tally {
-            jobs: accepted.jobs + answered.jobs,
-            bytes: accepted.bytes + answered.bytes,
+            jobs: accepted.jobs + answered.jobs + self.unseen.jobs,
+            bytes: accepted.bytes + answered.bytes + self.unseen.bytes,
         }
+    }
+
+    /// What a receiver has waiting, where a job of this size is more than it may have.
+    pub(super) fn crowded(&self, receiver: &str, size: u32, bounds: &Bounds) -> Option<Tally> {
+        let number = self.names.get(receiver)?;
+        let held = self.receivers.get(*number as usize)?.held;
+        let now = self.unfinished();
+        let over =
+            |held: u64, most: u64, now: u64| held > most.saturating_sub(now).saturating_mul(SHARE);
+        let over = over(held.jobs + 1, bounds.jobs, now.jobs)
+            || over(held.bytes + u64::from(size), bounds.bytes, now.bytes);
+        over.then_some(held)
     }
 
     /// Takes a job in; it is in no queue yet.
@@ -122,7 +106,7 @@ impl Index {
                 let name: Arc<str> = Arc::from(head.receiver.as_str());
                 let receiver = self.receivers.insert(Receiver {
                     name: Arc::clone(&name),
-                    jobs: 0,
+                    held: Tally::default(),
                     queues: Default::default(),
                 });
                 let receiver = u32::try_from(receiver).unwrap_or(u32::MAX);
@@ -130,13 +114,13 @@ impl Index {
                 receiver
             }
         };
+        let entry = Entry::new(id, head, receiver, place);
         if let Some(known) = self.receivers.get_mut(receiver as usize) {
-            known.jobs += 1;
+            known.held.add(entry.size);
         }
-        let entry = Entry::new(head, receiver, place);
         self.tally(head.state()).add(entry.size);
         *self.bots.entry(self.owner(&head.bot)).or_default() += 1;
-        self.jobs.insert(id, entry);
+        self.jobs.insert(entry);
     }
 
     /// What a bot's jobs are counted under.
@@ -152,7 +136,7 @@ impl Index {
 
     /// Forgets a job of this bot that is in no queue.
     pub(super) fn remove(&mut self, id: Id, bot: &str) -> Option<Entry> {
-        let entry = self.jobs.remove(&id)?;
+        let entry = self.jobs.remove(id)?;
         let owner = self.owner(bot);
         match self.bots.get_mut(&owner) {
             Some(count) if *count > 1 => *count -= 1,
@@ -164,7 +148,7 @@ impl Index {
         }
         self.tally(state(entry.stage)).sub(entry.size);
         if let Some(receiver) = self.receivers.get_mut(entry.receiver as usize) {
-            receiver.jobs = receiver.jobs.saturating_sub(1);
+            receiver.held.sub(entry.size);
         }
         self.forget(entry.receiver);
         Some(entry)
@@ -172,8 +156,9 @@ impl Index {
 
     /// Forgets a receiver that has nothing and that nobody watches.
     fn forget(&mut self, receiver: u32) {
-        let idle =
-            |known: &Receiver| known.jobs == 0 && !known.queues.iter().any(|queue| queue.awake);
+        let idle = |known: &Receiver| {
+            known.held.jobs == 0 && !known.queues.iter().any(|queue| queue.awake)
+        };
         if self.receivers.get(receiver as usize).is_some_and(idle) {
             let known = self.receivers.remove(receiver as usize);
             self.names.remove(&known.name);
@@ -182,18 +167,26 @@ impl Index {
 
     /// Changes what is known of a job that is in no queue.
     pub(super) fn update(&mut self, id: Id, head: &Head, place: Place) {
-        if let Some(entry) = self.jobs.get_mut(&id) {
+        if let Some(entry) = self.jobs.get_mut(id) {
             let before = *entry;
-            *entry = Entry::new(head, before.receiver, place);
+            *entry = Entry::new(id, head, before.receiver, place);
             let size = entry.size;
             self.tally(state(before.stage)).sub(before.size);
             self.tally(head.state()).add(size);
+            if let Some(receiver) = self.receivers.get_mut(before.receiver as usize) {
+                receiver.held.sub(before.size);
+                receiver.held.add(size);
+            }
         }
     }
 
     /// Puts a job in its queue. True if somebody who waits for that stage is to be woken.
     pub(super) fn enqueue(&mut self, id: Id) -> bool {
-        let Some(entry) = self.jobs.get_mut(&id) else {
+        self.jobs.slot(id).is_some_and(|slot| self.enqueue_at(slot))
+    }
+
+    fn enqueue_at(&mut self, slot: u32) -> bool {
+        let Some(entry) = self.jobs.at_mut(slot) else {
             return false;
         };
         entry.place = Place::Queued;
@@ -201,7 +194,9 @@ impl Index {
         let Some(receiver) = self.receivers.get_mut(number as usize) else {
             return false;
         };
-        self.asleep[stage].push(&mut receiver.queues[stage], number, entry.next_ms, id)
+        self.turn = self.turn.wrapping_add(1);
+        let due = (entry.next_ms, self.turn, slot);
+        self.asleep[stage].push(&mut receiver.queues[stage], number, due)
     }
 
     /// The next receiver with something due, which is awake from then on.
@@ -214,21 +209,21 @@ impl Index {
     }
 
     /// A receiver's next job that is due; without one it goes back to sleep.
-    pub(super) fn take(&mut self, stage: Stage, number: u32, now_ms: u64) -> Option<(Id, Entry)> {
+    pub(super) fn take(&mut self, stage: Stage, number: u32, now_ms: u64) -> Option<Entry> {
         self.look_at_the_clock(now_ms);
         let receiver = self.receivers.get_mut(number as usize)?;
         let queue = &mut receiver.queues[stage as usize];
         if !queue.awake {
             return None;
         }
-        let Some(id) = queue.pop(now_ms) else {
+        let Some(slot) = queue.pop(now_ms) else {
             self.asleep[stage as usize].rest(queue, number);
             self.forget(number);
             return None;
         };
-        let entry = self.jobs.get_mut(&id)?;
+        let entry = self.jobs.at_mut(slot)?;
         entry.place = Place::Taken;
-        Some((id, *entry))
+        Some(*entry)
     }
 
     /// When the next receiver that sleeps has something due.
@@ -252,11 +247,11 @@ impl Index {
                 queued.extend(queue.clear());
             }
         }
-        for id in queued {
-            if let Some(entry) = self.jobs.get_mut(&id) {
+        for slot in queued {
+            if let Some(entry) = self.jobs.at_mut(slot) {
                 let latest = now_ms.saturating_add(u64::from(entry.pause_ms));
                 entry.next_ms = entry.next_ms.min(latest);
-                self.enqueue(id);
+                self.enqueue_at(slot);
             }
         }
     }

@@ -120,6 +120,9 @@ pub struct Job<'a> {
     pub body: Arc<[u8]>,
     /// Whoever accepts it also works on it: it is in no queue before [`Journal::release`](super::Journal::release).
     pub held: bool,
+    /// It tells its receiver of something that does not wait for that: where the receiver has no more room it is dead from the
+    /// start, kept and to be taken up again like any other, rather than refused.
+    pub letter: bool,
 }
 
 /// What is known of a job, all but what was said. Times are milliseconds since 1970, 0 where it has not happened.

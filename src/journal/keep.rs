@@ -20,6 +20,8 @@ struct Progress {
     rest_until_ms: u64,
     /// Up to where nothing is left, of each end: what was deleted need not be stepped over again.
     from: [Option<RowKey>; 2],
+    /// What was last written of how much waits.
+    noted: Tally,
 }
 
 /// A job that goes.
@@ -43,7 +45,10 @@ pub(super) fn portion(
         .0
         .lock()
         .unwrap_or_else(PoisonError::into_inner);
-    let [_, _, (_, delivered), (_, dead)] = memory.index().tallies();
+    let ([_, _, (_, delivered), (_, dead)], unfinished) = {
+        let index = memory.index();
+        (index.tallies(), index.unfinished())
+    };
     let mut over = Tally {
         jobs: (delivered.jobs + dead.jobs).saturating_sub(bounds.kept_jobs),
         bytes: (delivered.bytes + dead.bytes).saturating_sub(bounds.kept_bytes),
@@ -91,11 +96,15 @@ pub(super) fn portion(
         old.retain(|old| index.closed.insert(old.id));
     }
     if old.is_empty() {
-        *progress = Progress {
-            rest_until_ms: now_ms.saturating_add(REST_MS),
-            ..Progress::default()
-        };
-        return None;
+        let noted = std::mem::replace(
+            &mut *progress,
+            Progress {
+                rest_until_ms: now_ms.saturating_add(REST_MS),
+                noted: unfinished,
+                ..Progress::default()
+            },
+        );
+        return (noted.noted != unfinished).then(|| note(unfinished));
     }
     for old in &old {
         progress.from[old.end as usize] = Some(old.key.clone());
@@ -130,6 +139,14 @@ pub(super) fn portion(
         }
     };
     Some((changes, Box::new(done)))
+}
+
+/// Has it written how much waits, for the next start. Where the disk does not take it an older word stands, or none.
+fn note(unfinished: Tally) -> (Changes, Done) {
+    let mut changes = Changes::default();
+    let row = record::write_tally(unfinished);
+    changes.put(Table::Ended, &record::UNFINISHED, row.into());
+    (changes, Box::new(drop))
 }
 
 fn delete(changes: &mut Changes, old: &Old) {

@@ -96,7 +96,7 @@ impl Journal {
             ControlFlow::Continue(())
         })?;
         match wrong {
-            Some(wrong) => Err(unreadable(&self.store, wrong)),
+            Some(wrong) => Err(unreadable(self.store.folder(), wrong)),
             None => Ok(page),
         }
     }

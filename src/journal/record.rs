@@ -4,7 +4,7 @@
 //! own, so a folder is taken over as its jobs move on. Numbers are little endian, but for those in keys; a text stands behind its
 //! length.
 
-use super::{Attempt, End, Head, Id, Phases, Stage};
+use super::{Attempt, End, Head, Id, Phases, Stage, Tally};
 use crate::store::RowKey;
 
 /// The version that is written.
@@ -86,6 +86,29 @@ pub(super) fn read_ended_row(row: &[u8]) -> Option<(u32, u32)> {
         return None;
     };
     Some((number(&mut rest)?, number(&mut rest)?))
+}
+
+/// Where, before all jobs that have ended, it stands how much has not: what a start knows of that before it has picked it up.
+pub(super) const UNFINISHED: [u8; 1] = [0];
+
+/// A tally as it stands there.
+pub(super) fn write_tally(tally: Tally) -> Vec<u8> {
+    let mut out = vec![VERSION];
+    out.extend_from_slice(&tally.jobs.to_le_bytes());
+    out.extend_from_slice(&tally.bytes.to_le_bytes());
+    out
+}
+
+/// Reads it; none where it makes no sense.
+pub(super) fn read_tally(row: &[u8]) -> Option<Tally> {
+    let mut rest = row;
+    let [VERSION] = take(&mut rest)? else {
+        return None;
+    };
+    Some(Tally {
+        jobs: time(&mut rest)?,
+        bytes: time(&mut rest)?,
+    })
 }
 
 fn end_mark(end: End) -> u8 {

@@ -1,6 +1,6 @@
 //! Steps of a job's life, each done when the disk has it.
 
-use super::index::Place;
+use super::jobs::Place;
 use super::{
     Attempt, End, Head, Id, Job, Journal, JournalError, LARGEST, LONGEST_REASON, Memory, Stage,
     State, Then, accept, not_taken, record, unreadable,
@@ -157,7 +157,7 @@ impl Journal {
         };
         {
             let mut index = self.memory.index();
-            if index.jobs.contains_key(&id) {
+            if index.jobs.slot(id).is_some() {
                 return Err(wrong("not dead"));
             }
             if !index.closed.insert(id) {
@@ -203,6 +203,7 @@ impl Journal {
         changes.put(Table::Jobs, &id.0, record::write_head(&head).into());
         let mut index = self.memory.index();
         self.room(index.unfinished(), 1, u64::from(size))?;
+        self.share(&index, &head.receiver, size)?;
         index.insert(id, &head, Place::Busy);
         Ok((changes, size, head.bot))
     }
@@ -211,7 +212,7 @@ impl Journal {
     pub(super) fn head(&self, id: Id) -> Result<Option<Head>, JournalError> {
         let row = self.store.view()?.get(Table::Jobs, &id.0)?;
         let head = row.map(|row| record::read_head(&row)).transpose();
-        head.map_err(|error| unreadable(&self.store, error))
+        head.map_err(|error| unreadable(self.store.folder(), error))
     }
 
     pub(super) fn room(
@@ -251,14 +252,14 @@ impl Journal {
     ) -> Result<Step, JournalError> {
         {
             let mut index = self.memory.index();
-            let entry = index.jobs.get_mut(&id).ok_or(JournalError::Unknown(id))?;
+            let entry = index.jobs.get_mut(id).ok_or(JournalError::Unknown(id))?;
             if entry.place != Place::Taken {
                 return Err(not_taken(id, step, entry.place));
             }
             entry.place = Place::Busy;
         }
         let planned = self.plan(id, step, change).and_then(|(mut changes, head)| {
-            let fresh = accept::lay(jobs, now_ms, &mut changes)?;
+            let fresh = self.lay(jobs, now_ms, &mut changes)?;
             accept::take_in(&mut self.memory.index(), &fresh)?;
             Ok((changes, head, fresh))
         });
@@ -289,11 +290,7 @@ impl Journal {
         let mut head = self.head(id)?.ok_or(JournalError::Unknown(id))?;
         let mut changes = Changes::default();
         change(&mut head, &mut changes).map_err(|now| JournalError::Order { id, step, now })?;
-        if let Some(end) = head.end {
-            let key = record::ended_key(end, head.ended_ms, id);
-            changes.put(Table::Ended, &key, record::ended_row(&head).into());
-        }
-        changes.put(Table::Jobs, &id.0, record::write_head(&head).into());
+        put_head(&mut changes, id, &head);
         Ok((changes, head))
     }
 
@@ -316,12 +313,21 @@ impl Journal {
 }
 
 pub(super) fn place(index: &mut super::index::Index, id: Id, place: Place) {
-    if let Some(entry) = index.jobs.get_mut(&id) {
+    if let Some(entry) = index.jobs.get_mut(id) {
         entry.place = place;
     }
 }
 
-fn end(head: &mut Head, end: End, now_ms: u64) {
+/// Adds the rows that say where a job stands.
+pub(super) fn put_head(changes: &mut Changes, id: Id, head: &Head) {
+    if let Some(end) = head.end {
+        let key = record::ended_key(end, head.ended_ms, id);
+        changes.put(Table::Ended, &key, record::ended_row(head).into());
+    }
+    changes.put(Table::Jobs, &id.0, record::write_head(head).into());
+}
+
+pub(super) fn end(head: &mut Head, end: End, now_ms: u64) {
     head.end = Some(end);
     head.ended_ms = now_ms;
 }

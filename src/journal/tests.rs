@@ -6,6 +6,8 @@ mod format;
 mod order;
 mod pending;
 mod repeat;
+mod share;
+mod start;
 
 use super::*;
 use crate::store::Table;
@@ -37,6 +39,7 @@ fn job(receiver: &str, stage: Stage) -> Job<'_> {
         stage,
         body: Arc::from(&b"what was said"[..]),
         held: false,
+        letter: false,
     }
 }
 

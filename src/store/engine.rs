@@ -6,7 +6,9 @@
 use super::durable::{Rows, Table};
 use super::queue::Batch;
 use super::{Group, STAMP, Slotted, Space, StoreError};
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode};
+use fjall::{
+    Database, Iter, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Readable as _,
+};
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
@@ -142,6 +144,11 @@ impl Engine {
             Table::Texts => &self.texts,
             Table::Switches => &self.switches,
         }
+    }
+
+    /// All rows of a table as they are now, whatever is written meanwhile. They keep the database's lock from nobody.
+    pub(super) fn freeze(&self, table: Table) -> Iter {
+        self.database.snapshot().iter(self.table(table))
     }
 
     pub(super) fn read(&self, space: Space, group: &Group) -> fjall::Result<Vec<Slotted>> {

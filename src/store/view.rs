@@ -67,10 +67,55 @@ impl<'a> View<'a> {
     }
 
     fn unread(&self, source: fjall::Error) -> StoreError {
-        self.shared.totals.unread.fetch_add(1, Relaxed);
-        StoreError::Engine {
-            path: self.shared.folder.clone(),
-            source,
+        unread(self.shared, source)
+    }
+}
+
+fn unread(shared: &Shared, source: fjall::Error) -> StoreError {
+    shared.totals.unread.fetch_add(1, Relaxed);
+    StoreError::Engine {
+        path: shared.folder.clone(),
+        source,
+    }
+}
+
+/// All rows of a table as they were at one moment. Unlike a [`View`] it may be held for long.
+pub struct Frozen {
+    shared: Arc<Shared>,
+    rows: fjall::Iter,
+}
+
+impl std::fmt::Debug for Frozen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Frozen")
+    }
+}
+
+impl Frozen {
+    pub(super) fn new(shared: &Arc<Shared>, table: Table) -> Result<Self, StoreError> {
+        let rows = View::new(shared)?.engine.freeze(table);
+        Ok(Self {
+            shared: Arc::clone(shared),
+            rows,
+        })
+    }
+
+    /// Shows the rows that it has not shown, in the order of their keys, until told to stop. True: it was told to.
+    ///
+    /// # Errors
+    ///
+    /// The database does not read.
+    pub fn walk(
+        &mut self,
+        mut visit: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+    ) -> Result<bool, StoreError> {
+        for guard in self.rows.by_ref() {
+            let row = guard.into_inner();
+            let (key, value) = row.map_err(|source| unread(&self.shared, source))?;
+            if visit(&key, &value).is_break() {
+                return Ok(true);
+            }
         }
+        Ok(false)
     }
 }

@@ -6,6 +6,7 @@ mod disk;
 mod fail;
 mod reload;
 mod repeat;
+pub(crate) mod share;
 mod trial;
 mod way;
 

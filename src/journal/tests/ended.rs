@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::store::Range;
+use std::ops::{Bound, ControlFlow};
 
 /// Ends a job in this way.
 fn ended(journal: &Journal, end: End, now_ms: u64) -> Id {
@@ -23,13 +24,13 @@ pub(super) fn until(mut met: impl FnMut() -> bool) {
     }
 }
 
-/// How many rows a table has.
+/// How many rows a table has, but for the one that says how much waits.
 pub(super) fn rows(journal: &Journal, table: Table) -> usize {
     let all: Range<'_> = (Bound::Unbounded, Bound::Unbounded);
     let mut count = 0;
     let view = journal.store.view().unwrap();
-    view.walk(table, all, false, |_, _| {
-        count += 1;
+    view.walk(table, all, false, |key, _| {
+        count += usize::from(*key != record::UNFINISHED);
         ControlFlow::Continue(())
     })
     .unwrap();

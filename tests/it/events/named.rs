@@ -68,6 +68,7 @@ fn what_an_earlier_version_left_goes_to_the_subscriber_at_its_place() {
         stage: Stage::Deliver,
         body: content.into_bytes().into(),
         held: false,
+        letter: true,
     };
     let step = journal.accept(&[job], now_ms).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -126,3 +126,18 @@ fn what_is_wrong_is_told_to_nobody() {
     assert_eq!(event(&receiver.last(), "secret 0")["data"]["content"], "up");
     assert_eq!(receiver.count(), 1);
 }
+
+#[test]
+fn where_one_has_no_more_room_reports_are_acknowledged_and_the_others_are_told() {
+    let (gone, well) = (Backend::ok(), Backend::ok());
+    let state = tempfile::tempdir().unwrap();
+    crate::later::share::fill(&state.path().join("store"), "subscribers[0]");
+    let subscribers = [(&gone, ""), (&well, "")];
+    let botgate = Botgate::start(&config(state.path(), "", &subscribers));
+    acknowledged(&botgate, BOT, "status", "on");
+    wait(&well, 1);
+    // What could not wait is dead, and kept.
+    botgate.metric_until("botgate_jobs{state=\"dead\"}", |jobs| jobs == 1.0);
+    botgate.metric_until("botgate_jobs{state=\"delivered\"}", |jobs| jobs == 1.0);
+    assert_eq!(gone.count(), 0);
+}

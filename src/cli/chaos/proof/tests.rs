@@ -25,6 +25,7 @@ fn leave(journal: &Journal, number: u32, end: State) {
         stage,
         body,
         held: true,
+        letter: false,
     };
     done(journal.accept(std::slice::from_ref(&job), NOW));
     let attempt = crate::journal::Attempt {
