@@ -55,7 +55,7 @@ impl Attempt<'_> {
         if let Some(reservation) = &mut reservation {
             reservation.on_its_way();
         }
-        let sent = client::send(pool, request, question.timer, Some(question.by)).await;
+        let sent = client::send(pool, request, question.timer, Some(question.by), None).await;
         let response = match sent {
             Ok(response) => response,
             Err(error) => {

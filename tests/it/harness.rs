@@ -11,6 +11,7 @@ pub(crate) mod clock;
 pub(crate) mod gate;
 pub(crate) mod peer;
 pub(crate) mod run;
+pub(crate) mod tls;
 pub(crate) mod turn;
 
 pub(crate) use backend::{After, Backend};
