@@ -4,6 +4,7 @@ mod auto;
 mod crash;
 pub(crate) mod disk;
 mod fail;
+mod large;
 mod reload;
 mod trial;
 mod way;
