@@ -130,7 +130,20 @@ pub struct Subscriber {
     pub bots: Vec<String>,
 }
 
+/// How the names of subscribers begin, and those of no other receivers.
+const SUBSCRIBER: &str = "subscribers[";
+
 impl Subscriber {
+    /// The name of the receiver of the subscriber at this place of the file, from 0.
+    pub fn name(index: usize) -> String {
+        format!("{SUBSCRIBER}{index}]")
+    }
+
+    /// Whether a receiver of this name is a subscriber, be it one that is in the configuration no more.
+    pub fn has_name(receiver: &str) -> bool {
+        receiver.starts_with(SUBSCRIBER)
+    }
+
     /// Whether it is told of such an event of this bot.
     pub fn wants(&self, kind: Kind, bot: &str) -> bool {
         let named = |pattern: &String| match pattern.strip_suffix('*') {

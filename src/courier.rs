@@ -4,6 +4,7 @@
 //! that is slow or gone holds up nobody else: what is in flight to it is bounded, and its breaker keeps the others' places free.
 
 mod deliver;
+mod give_up;
 mod lane;
 mod round;
 
@@ -12,10 +13,10 @@ pub use round::{ANSWERS, ANSWERS_EACH, BYTES, DELIVERIES, LATE_MS, QUANTUM};
 use crate::bot::Registry;
 use crate::client::breaker::{Breaker, Pass};
 use crate::clock;
-use crate::converse::{Envelope, Errand, insist};
+use crate::converse::{Envelope, Errand};
 use crate::journal::{Id, Journal, JournalError, Stage};
 use crate::timers::TICK;
-use crate::worker::{Shared, Worker};
+use crate::worker::{Shared, Worker, thread};
 use lane::{Lane, Lanes};
 use round::Round;
 use std::cell::Cell;
@@ -23,7 +24,6 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::spawn_local;
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -55,22 +55,13 @@ pub struct Handle {
 /// No thread can be started.
 pub fn start(shared: Arc<Shared>, registry: Arc<Registry>, workers: usize) -> io::Result<Handle> {
     let (orders, inbox) = mpsc::channel(ORDERS);
-    let thread = std::thread::Builder::new()
-        .name("courier".to_owned())
-        .spawn(move || {
-            let built = Builder::new_current_thread()
-                .enable_io()
-                .enable_time()
-                .build_local(LocalOptions::default());
-            match built {
-                Ok(runtime) => {
-                    let cells = shared.metrics.spare(workers);
-                    let worker = Worker::new(shared, registry, cells, None, workers + 1);
-                    runtime.block_on(run(worker, inbox));
-                }
-                Err(error) => tracing::error!(%error, "the courier cannot start"),
-            }
-        })?;
+    let thread = thread::start("courier".to_owned(), move || {
+        let cells = shared.metrics.spare(workers);
+        run(
+            Worker::new(shared, registry, cells, None, workers + 1),
+            inbox,
+        )
+    })?;
     Ok(Handle { orders, thread })
 }
 
@@ -179,7 +170,7 @@ impl Courier {
         let shown = journal.show(id)?.ok_or(JournalError::Unknown(id))?;
         let head = shown.head;
         let tried = shown.attempts.len();
-        let dead = async |reason| give_up(journal, id, reason).await;
+        let dead = async |reason| self.give_up(id, &head, reason).await;
         let Some(envelope) = Envelope::read(&journal.body(id, Stage::Answer)?) else {
             return dead("what was kept of the message cannot be read by this version").await;
         };
@@ -191,7 +182,7 @@ impl Courier {
             worker: self.worker.clone(),
             view,
             index,
-            bot: head.bot.into(),
+            bot: head.bot.clone().into(),
             envelope,
             came_ms: head.accepted_ms,
         };
@@ -207,10 +198,4 @@ impl Courier {
             let _ = self.journal.release(id, WHILE_MS, clock::unix_ms());
         }
     }
-}
-
-/// Ends a job without another attempt.
-async fn give_up(journal: &Journal, id: Id, reason: &str) -> Result<(), JournalError> {
-    tracing::warn!(%id, reason, "a message is given up");
-    insist(|| journal.dead(id, reason, clock::unix_ms())).await
 }

@@ -1,6 +1,7 @@
 //! One worker: what its requests share without a lock, and what of it a reload replaces.
 
 mod kept;
+pub mod thread;
 
 pub use kept::{Deliveries, Kept};
 

@@ -3,6 +3,7 @@
 use super::delivery::Page;
 use super::fault::Fault;
 use super::query::Query;
+use crate::bot::Subscriber;
 use crate::clock;
 use crate::dialect::event::{Envelope, received};
 use crate::journal::{Id, Job, Journal, Stage};
@@ -81,7 +82,7 @@ pub(super) async fn test(
         id,
         bot: BOT,
         dialect: "botpass",
-        receiver: &format!("subscribers[{index}]"),
+        receiver: &Subscriber::name(index),
         stage: Stage::Deliver,
         body: body.into(),
         held: false,

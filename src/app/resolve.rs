@@ -54,7 +54,7 @@ pub fn registry(settings: &Settings) -> Result<Registry, String> {
     let subscribers = settings.subscribers.iter().enumerate();
     registry.subscribers = subscribers
         .map(|(index, subscriber)| Subscriber {
-            receiver: subscriber_of(index).into(),
+            receiver: Subscriber::name(index).into(),
             events: subscriber.events.clone(),
             bots: subscriber.bots.clone(),
         })
@@ -132,15 +132,10 @@ pub fn receivers(settings: &Settings) -> Result<Vec<Receiver>, String> {
     });
     let subscribers = settings.subscribers.iter().enumerate();
     let subscribers =
-        subscribers.map(|(index, subscriber)| (subscriber_of(index), &subscriber.callback));
+        subscribers.map(|(index, subscriber)| (Subscriber::name(index), &subscriber.callback));
     bots.chain(subscribers)
         .map(|(name, callback)| receiver(&name, callback, &mut roots))
         .collect()
-}
-
-/// The name of a subscriber.
-fn subscriber_of(index: usize) -> String {
-    format!("subscribers[{index}]")
 }
 
 /// The name of a bot's callback.

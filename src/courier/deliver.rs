@@ -1,14 +1,13 @@
 //! One attempt to deliver an answer: sent under one deadline, judged by its status, written down with what follows.
 
+use super::Courier;
 use super::lane::Lane;
-use super::{Courier, give_up};
 use crate::callback::{self, Next, Outcome, Receiver};
 use crate::client::breaker::{Breaker, Health, Pass};
 use crate::client::{self, Opening, Pool, Received, Sent, UpstreamError, retry_after};
 use crate::clock;
-use crate::converse::{Letter, insist, jobs, letters};
-use crate::dialect::event::{Kind, given_up};
-use crate::journal::{Attempt, Head, Id, JournalError, LONGEST_RESPONSE, Phases, Stage, Then};
+use crate::converse::{insist, jobs};
+use crate::journal::{Attempt, Id, JournalError, LONGEST_RESPONSE, Phases, Stage, Then};
 use crate::signature::Unix;
 use crate::timers::Timer;
 use crate::witness::Step;
@@ -44,7 +43,7 @@ impl Courier {
         let shown = journal.show(id)?.ok_or(JournalError::Unknown(id))?;
         let Some((receiver, pool)) = &lane.way else {
             let gone = "its receiver is not in the configuration any more";
-            return give_up(journal, id, gone).await;
+            return self.give_up(id, &shown.head, gone).await;
         };
         let attempts = shown.attempts.iter();
         let made = 1 + attempts.filter(|it| it.stage == Stage::Deliver).count();
@@ -104,7 +103,7 @@ impl Courier {
             response: sent.map(|answered| answered.body).unwrap_or_default(),
         };
         let told = match then {
-            Then::Dead(why) => self.tell(&shown.head, receiver, id, why),
+            Then::Dead(why) => self.tell(id, &shown.head, why),
             _ => Vec::new(),
         };
         let jobs = jobs(&told, &shown.head.bot, &shown.head.dialect);
@@ -117,25 +116,6 @@ impl Courier {
             count.fetch_add(1, Relaxed);
         }
         Ok(())
-    }
-
-    /// Who is told that a delivery was given up: nobody where it was itself told to a subscriber, since that would have no end.
-    fn tell(&self, head: &Head, receiver: &Receiver, id: Id, why: &str) -> Vec<Letter> {
-        let view = self.worker.view();
-        let mut subscribers = view.registry.subscribers.iter();
-        if subscribers.any(|subscriber| subscriber.receiver == receiver.name) {
-            return Vec::new();
-        }
-        let (id, now_ms) = (id.to_string(), clock::unix_ms());
-        letters(
-            &view.registry,
-            Kind::Error,
-            &head.bot,
-            now_ms,
-            |envelope, out| {
-                given_up(envelope, &id, why, out);
-            },
-        )
     }
 
     async fn send(
