@@ -24,7 +24,7 @@ const CALLERS: usize = 20;
 const RATE: usize = 200;
 /// What each bad bot is sent in a second.
 const BAD_RATE: usize = 10;
-/// Pairs of runs; one that holds is enough, since what else the machine does only ever slows.
+/// Pairs of runs. The best of each kind are compared, since what else the machine does only ever slows.
 const PAIRS: usize = 3;
 /// With the bad ones the good one's p99 may be longer by a fifth, or by this.
 const SLACK: Duration = Duration::from_millis(5);
@@ -282,17 +282,15 @@ fn millis(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }
 
-/// One pair of runs; whether the good receiver's p99 stays where it was.
-async fn pair(messages: usize) -> bool {
+/// One pair of runs: the good receiver's p99 without the bad ones, and with them.
+async fn pair(messages: usize) -> [Duration; 2] {
     let ([_, alone], _) = run(messages, false).await;
     let ([median, beside], asked) = run(messages, true).await;
-    let holds = beside <= (alone * 6 / 5).max(alone + SLACK);
     println!(
-        "good receiver        {:>9.2} ms p99 alone, {:.2} ms beside the bad ones (p50 {:.2} ms){}",
+        "good receiver        {:>9.2} ms p99 alone, {:.2} ms beside the bad ones (p50 {:.2} ms)",
         millis(alone),
         millis(beside),
-        millis(median),
-        if holds { "" } else { ": too slow" }
+        millis(median)
     );
     let told = BAD.iter().zip(asked).map(|(manner, asked)| {
         assert!(
@@ -305,7 +303,7 @@ async fn pair(messages: usize) -> bool {
         "asked                {}",
         told.collect::<Vec<_>>().join(", ")
     );
-    holds
+    [alone, beside]
 }
 
 fn main() {
@@ -320,11 +318,19 @@ fn main() {
             pair(40).await;
             return;
         }
-        let mut held = 0;
+        let mut best = [Duration::MAX; 2];
         for _ in 0..PAIRS {
-            held += usize::from(pair(RATE * 10).await);
+            let pair = pair(RATE * 10).await;
+            best = std::array::from_fn(|nth| best[nth].min(pair[nth]));
         }
-        println!("held in {held} of {PAIRS} pairs");
-        assert!(held > 0, "bad receivers slow a good one");
+        let [alone, beside] = best;
+        let most = (alone * 6 / 5).max(alone + SLACK);
+        println!(
+            "best                 {:>9.2} ms p99 alone, {:.2} ms beside the bad ones, at most {:.2} ms",
+            millis(alone),
+            millis(beside),
+            millis(most)
+        );
+        assert!(beside <= most, "bad receivers slow a good one");
     });
 }

@@ -6,9 +6,10 @@
 mod deliver;
 mod give_up;
 mod lane;
+mod load;
 mod round;
 
-pub use round::{ANSWERS, ANSWERS_EACH, BYTES, DELIVERIES, LATE_MS, QUANTUM};
+pub use round::{ANSWERS, ANSWERS_EACH, BYTES, BYTES_EACH, DELIVERIES, LATE_MS, QUANTUM};
 
 use crate::bot::Registry;
 use crate::client::breaker::{Breaker, Pass};
@@ -18,8 +19,8 @@ use crate::journal::{Id, Journal, JournalError, Stage};
 use crate::timers::TICK;
 use crate::worker::{Shared, Worker, thread};
 use lane::{Lane, Lanes};
+use load::Place;
 use round::Round;
-use std::cell::Cell;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -120,20 +121,15 @@ struct Courier {
     more: Notify,
 }
 
-/// A place in flight, free again when it is dropped.
+/// A place in flight. Dropped, it is free, and the courier is told.
 struct Seat {
-    counts: [Rc<Cell<usize>>; 2],
-    bytes: (Rc<Cell<u64>>, u64),
+    place: Option<Place>,
     courier: Rc<Courier>,
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        for count in &self.counts {
-            count.set(count.get() - 1);
-        }
-        let (all, own) = &self.bytes;
-        all.set(all.get() - own);
+        self.place.take();
         self.courier.more.notify_one();
     }
 }
