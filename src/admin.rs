@@ -1,5 +1,6 @@
 //! The operator's side: health, readiness, metrics and the API, on a listener of its own.
 
+mod analytics;
 mod answer;
 mod api;
 mod delivery;
@@ -64,8 +65,8 @@ pub struct Listed {
 pub struct House {
     /// All bots.
     pub bots: Vec<Listed>,
-    /// How many subscribers there are.
-    pub subscribers: usize,
+    /// The names of all subscribers as receivers, in the order of the file.
+    pub subscribers: Vec<String>,
 }
 
 /// What the admin side knows.

@@ -19,7 +19,7 @@ use crate::reject::REASONS;
 use crate::witness::Witness;
 use crate::worker::Shared;
 use crate::{client, signature};
-use keep::{courier, keep, sharers};
+use keep::{courier, keep, save_figures, sharers};
 use listed::listed;
 use std::io;
 use std::net::SocketAddr;
@@ -119,6 +119,7 @@ impl App {
         let workers = Arc::new(workers);
         let ready = Arc::new(AtomicBool::new(true));
         let mut tasks = JoinSet::new();
+        tasks.spawn(save_figures(shared.clone()));
         let acceptors = listeners.into_iter().map(|listener| {
             let acceptor = Acceptor {
                 places: places.clone(),

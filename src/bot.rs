@@ -19,7 +19,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use registry::{Door, Found, Path, Registry};
+pub use registry::{Door, Found, Path, Registry, is_id};
 
 /// One bot, or a template that many bots are made from.
 #[derive(Debug)]
@@ -62,6 +62,16 @@ pub enum Way {
     Forward(Forward),
     /// It is read, and answered by an AI.
     Chat(Box<Talk>),
+}
+
+impl Way {
+    /// Whether messages may become jobs.
+    pub fn makes_jobs(&self) -> bool {
+        match self {
+            Self::Forward(_) => false,
+            Self::Chat(talk) => talk.later.is_some() || talk.chat.acknowledges(),
+        }
+    }
 }
 
 /// Where messages are forwarded to, and what their head says there.
@@ -130,18 +140,12 @@ pub struct Subscriber {
     pub bots: Vec<String>,
 }
 
-/// How the names of subscribers begin, and those of no other receivers.
-const SUBSCRIBER: &str = "subscribers[";
-
 impl Subscriber {
-    /// The name of the receiver of the subscriber at this place of the file, from 0.
-    pub fn name(index: usize) -> String {
-        format!("{SUBSCRIBER}{index}]")
-    }
-
     /// Whether a receiver of this name is a subscriber, be it one that is in the configuration no more.
     pub fn has_name(receiver: &str) -> bool {
-        receiver.starts_with(SUBSCRIBER)
+        let rest = receiver.strip_prefix("subscribers");
+        // Older versions knew them by their place, in brackets.
+        rest.is_some_and(|rest| rest.starts_with(['.', '[']))
     }
 
     /// Whether it is told of such an event of this bot.

@@ -22,7 +22,7 @@ pub const SOCKETS: usize = 64;
 /// Where answers or events go, resolved from its settings.
 #[derive(Clone, Debug)]
 pub struct Receiver {
-    /// Its place in the configuration: `bots.ID.callback`, `subscribers[0]`.
+    /// Its place in the configuration: `bots.ID.callback`, `subscribers.NAME`.
     pub name: Arc<str>,
     /// Where it is; one budget holds for the whole of an attempt.
     pub target: Target,

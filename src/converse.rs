@@ -6,6 +6,7 @@ mod errand;
 mod failed;
 mod later;
 mod letter;
+mod noted;
 mod report;
 mod turn;
 
@@ -23,6 +24,7 @@ use crate::conversation::Held;
 use crate::dialect::{Format, Receipt, Stream, event};
 use crate::duplicates::{Guard, Stored};
 use crate::head::{format, prefers_xml};
+use crate::journal::Repeat;
 use crate::message::{Answer, Event, Kind, Role, Turn};
 use crate::money::MicroCents;
 use crate::reject::Reject;
@@ -106,8 +108,8 @@ pub async fn answer(
     let report = reports.then(|| Report::new(&message, &event, trace.began_ms));
     // An answer that nobody wants to be told is asked for all the same: the conversation goes on with it.
     let told = !reports || wanted(&view.registry, event::Kind::Sent, id);
+    let xml = format == Format::Form && (talk.twiml || prefers_xml(headers));
     if let Some(later) = talk.later.as_ref().filter(|_| !silent && told) {
-        let xml = format == Format::Form && (talk.twiml || prefers_xml(headers));
         let said = later::Said {
             later,
             event: &event,
@@ -122,7 +124,13 @@ pub async fn answer(
     drop(frames);
     if let Some(report) = report {
         let kept = worker.shared.kept.get().ok_or(Reject::Unkept)?;
-        let accepted = report.accept(&message, kept, None, trace.began_ms);
+        // What is said to it is known already where nobody's answer is waited for.
+        let repeat = guard.as_ref().filter(|_| silent).map(|guard| {
+            let nothing = Answer::default();
+            let said = encode(&message, trace, &event, &nothing, "", 0, xml);
+            repeat(guard, &said)
+        });
+        let accepted = report.accept(&message, kept, None, repeat.as_ref(), trace.began_ms);
         later::done(accepted).await?;
     }
 
@@ -155,7 +163,6 @@ pub async fn answer(
             &fresh
         }
     };
-    let xml = format == Format::Form && (talk.twiml || prefers_xml(headers));
     let spoken = if silent {
         Spoken::Whole(Answer::default(), 0)
     } else {
@@ -255,7 +262,18 @@ fn streamed(reply: Reply) -> Response<Reply> {
 
 /// Keeps an answer for the next time that the same delivery comes.
 fn keep(guard: Guard, response: &Response<Reply>) {
+    guard.done(stored(response), clock::now());
+}
+
+/// The same, for longer than this process lives.
+fn repeat(guard: &Guard, response: &Response<Reply>) -> Repeat {
+    Repeat {
+        key: *guard.key(),
+        said: guard.record(&stored(response), clock::unix_ms()),
+    }
+}
+
+fn stored(response: &Response<Reply>) -> Stored {
     let body = response.body().whole();
-    let stored = Stored::new(response.status(), response.headers(), body);
-    guard.done(stored, clock::now());
+    Stored::new(response.status(), response.headers(), body)
 }

@@ -11,11 +11,12 @@ mod round;
 
 pub use round::{ANSWERS, ANSWERS_EACH, BYTES, BYTES_EACH, DELIVERIES, LATE_MS, QUANTUM};
 
+use crate::analytics::Happened;
 use crate::bot::Registry;
 use crate::client::breaker::{Breaker, Pass};
 use crate::clock;
 use crate::converse::{Envelope, Errand};
-use crate::journal::{Id, Journal, JournalError, Stage};
+use crate::journal::{Head, Id, Journal, JournalError, Stage};
 use crate::timers::TICK;
 use crate::worker::{Shared, Worker, thread};
 use lane::{Lane, Lanes};
@@ -166,13 +167,14 @@ impl Courier {
         let shown = journal.show(id)?.ok_or(JournalError::Unknown(id))?;
         let head = shown.head;
         let tried = shown.attempts.len();
-        let dead = async |reason| self.give_up(id, &head, reason).await;
         let Some(envelope) = Envelope::read(&journal.body(id, Stage::Answer)?) else {
-            return dead("what was kept of the message cannot be read by this version").await;
+            let unreadable = "what was kept of the message cannot be read by this version";
+            return self.give_up(id, &head, unreadable).await;
         };
         let view = self.worker.view();
         let Some(index) = view.registry.place(&head.bot, &head.dialect) else {
-            return dead("its bot is not in the configuration any more").await;
+            let gone = "its bot is not in the configuration any more";
+            return self.give_up(id, &head, gone).await;
         };
         let errand = Errand {
             worker: self.worker.clone(),
@@ -184,6 +186,16 @@ impl Courier {
         };
         let tried = u32::try_from(tried).unwrap_or(u32::MAX);
         errand.finish(journal, id, tried).await
+    }
+
+    /// Counts what has become of a job among its bot's figures; those of one that is not in the configuration any more have ended.
+    fn happened(&self, head: &Head, happened: Happened) {
+        let view = self.worker.view();
+        if let Some(index) = view.registry.place(&head.bot, &head.dialect) {
+            let (bot, at_ms) = (Arc::from(&*head.bot), clock::unix_ms());
+            self.worker
+                .note((&view, index), &bot, true, happened, at_ms);
+        }
     }
 
     /// What cannot be worked on now goes back, to be tried again in a while.

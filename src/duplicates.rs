@@ -7,6 +7,7 @@
 //! All of it is bounded: past the cap on deliveries or bytes the answers that were given first are forgotten first. What is in
 //! flight is never forgotten; where nothing else is left to forget, a newcomer passes untracked.
 
+mod record;
 mod shard;
 mod stored;
 
@@ -167,13 +168,17 @@ pub struct Guard {
 
 impl Guard {
     /// Remembers the answer for the window from now on.
-    pub fn done(mut self, answer: Stored, now_ns: u64) {
+    pub fn done(self, answer: Stored, now_ns: u64) {
+        let window = u64::try_from(self.window.as_nanos()).unwrap_or(u64::MAX);
+        self.settle(Arc::new(answer), now_ns.saturating_add(window));
+    }
+
+    fn settle(mut self, answer: Arc<Stored>, expires_ns: u64) {
         if self.tracked {
             self.tracked = false;
-            let window = u64::try_from(self.window.as_nanos()).unwrap_or(u64::MAX);
             self.ledger
                 .shard(&self.key)
-                .done(self.key, answer, now_ns.saturating_add(window));
+                .done(self.key, answer, expires_ns);
         }
     }
 }

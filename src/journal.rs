@@ -12,6 +12,7 @@ mod keep;
 mod list;
 mod queue;
 mod record;
+mod repeat;
 mod step;
 
 pub use accept::Along;
@@ -20,6 +21,7 @@ pub use job::{Attempt, End, Head, Id, Job, Phases, Stage, State, Then};
 pub use keep::PER_PORTION;
 pub use list::{Filter, Found, LONGEST_PAGE, MOST_LOOKED, Page, Shown};
 pub use record::{LONGEST_REASON, LONGEST_RESPONSE, MOST_ATTEMPTS};
+pub use repeat::Repeat;
 pub use step::Step;
 
 use crate::store::{Store, StoreError, Table, Unwritten};
@@ -218,6 +220,11 @@ impl Journal {
     /// All jobs that have not ended.
     pub fn unfinished(&self) -> Tally {
         self.memory.index().unfinished()
+    }
+
+    /// How many jobs of a bot have not ended.
+    pub fn pending(&self, bot: &str) -> u32 {
+        self.memory.index().pending(bot)
     }
 
     /// When the oldest job that has not ended was accepted. Looks at all of them: for who asks a few times a minute.

@@ -5,6 +5,7 @@
 
 pub mod access_log;
 pub mod admin;
+pub mod analytics;
 pub mod app;
 pub mod balance;
 pub mod bot;

@@ -267,6 +267,7 @@ impl Asker<'_> {
             .map_err(Reject::Unverified)?;
         let by_head = verifier.decided_by_head();
         if by_head {
+            trace.proven();
             charge_head(self.worker, found, trace, self.peer, self.about.headers)?;
         }
         let timer = &self.caller.timer;
@@ -323,12 +324,23 @@ fn begin_delivery(
         Some(frames)
     };
     let key = duplicates::key(found.id(), &id, body);
-    Some(
-        worker
-            .shared
-            .ledger
-            .begin(key, duplicates.window, clock::now()),
-    )
+    let ledger = &worker.shared.ledger;
+    let begun = ledger.begin(key, duplicates.window, clock::now());
+    Some(match begun {
+        Begin::Fresh(guard) if found.bot.way.makes_jobs() => recall(worker, guard),
+        begun => begun,
+    })
+}
+
+/// What is new to the ledger may have become a job before the last start.
+fn recall(worker: &Worker, guard: Guard) -> Begin {
+    let kept = worker.shared.kept.get();
+    // A disk that does not read takes no job either.
+    let said = kept.and_then(|kept| kept.journal.said(guard.key()).ok().flatten());
+    match said {
+        Some(said) => guard.recall(&said, clock::unix_ms(), clock::now()),
+        None => Begin::Fresh(guard),
+    }
 }
 
 fn shake(handshake: Handshake) -> Response<Reply> {

@@ -1,12 +1,40 @@
 //! Money: whole millionths of a US cent, so that nothing is lost by adding.
 
 use crate::message::Usage;
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+use std::io::Write as _;
 
 /// Millionths of a US cent.
 pub type MicroCents = u64;
 
 /// One US dollar.
 pub const DOLLAR: MicroCents = 100_000_000;
+
+/// An amount that is written as a number of cents with up to six decimals, exactly: `0`, `1`, `0.16325`. For JSON alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cents(pub MicroCents);
+
+impl Serialize for Cents {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut room = [0; 32];
+        let mut rest = &mut room[..];
+        let (whole, part) = (self.0 / 1_000_000, self.0 % 1_000_000);
+        // 14 digits before the point at most and 6 behind it: they fit.
+        let _ = match part {
+            0 => write!(rest, "{whole}"),
+            _ => write!(rest, "{whole}.{part:06}"),
+        };
+        let left = rest.len();
+        let text = std::str::from_utf8(&room[..room.len() - left]).unwrap_or("0");
+        let text = match part {
+            0 => text,
+            _ => text.trim_end_matches('0'),
+        };
+        let number: &RawValue = serde_json::from_str(text).unwrap_or(RawValue::NULL);
+        number.serialize(serializer)
+    }
+}
 
 /// What an upstream's tokens cost, in thousandths of a US cent per million tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +69,21 @@ pub enum Period {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_amount_is_written_to_the_last_of_its_millionths() {
+        for (amount, text) in [
+            (0, "0"),
+            (1, "0.000001"),
+            (163_250, "0.16325"),
+            (1_000_000, "1"),
+            (10_000_000, "10"),
+            (12_500_000, "12.5"),
+            (u64::MAX, "18446744073709.551615"),
+        ] {
+            assert_eq!(serde_json::to_string(&Cents(amount)).unwrap(), text);
+        }
+    }
 
     #[test]
     fn a_cost_is_exact_and_rounds_up() {

@@ -12,6 +12,7 @@ mod durable;
 mod engine;
 mod groups;
 mod queue;
+mod slot;
 mod sweep;
 mod view;
 mod writer;
@@ -41,6 +42,8 @@ pub enum Space {
     Conversations,
     /// What was spent.
     Budgets,
+    /// What was counted of each bot, hour by hour.
+    Analytics,
 }
 
 /// What the records of one thing share: a hash, so that any length fits.

@@ -1,6 +1,9 @@
 //! The trace of a request: gathered on its way, counted and logged in one place whatever became of it.
 
+mod noted;
+
 use crate::access_log::{Record, Text};
+use crate::analytics::Happened;
 use crate::bot::{Door, Found};
 use crate::client::{Pool, UpstreamError};
 use crate::clock;
@@ -47,6 +50,10 @@ pub struct Trace {
     record: Record,
     /// Its request is counted and logged elsewhere.
     quiet: bool,
+    /// What it was refused with.
+    code: Option<&'static str>,
+    proven: bool,
+    later: bool,
 }
 
 impl Trace {
@@ -70,9 +77,10 @@ impl Trace {
     }
 
     /// The trace of an exchange whose request is over, or has a trace of its own: what it costs is counted, the exchange itself is not.
-    pub fn errand(worker: &Rc<Worker>, view: &Rc<View>, bot: usize) -> Box<Self> {
-        let id = worker.request_id();
-        let mut trace = Self::new(worker, id, Record::default());
+    pub fn errand(worker: &Rc<Worker>, view: &Rc<View>, bot: usize, id: &Arc<str>) -> Box<Self> {
+        let mut trace = Self::new(worker, worker.request_id(), Record::default());
+        trace.record.bot = Some(id.clone());
+        trace.proven = true;
         trace.bot = Some((view.clone(), bot));
         trace.quiet = true;
         Box::new(trace)
@@ -101,6 +109,9 @@ impl Trace {
             origin: None,
             record,
             quiet: false,
+            code: None,
+            proven: false,
+            later: false,
         }
     }
 
@@ -128,6 +139,7 @@ impl Trace {
 
     /// It is verified, by one of the bot's secrets.
     pub fn verified(&mut self, proof: &Proof, unix: i64) {
+        self.proven();
         if let Some((view, index)) = &self.bot {
             view.bots[*index].secret_used(proof.secret(), unix.unsigned_abs());
         }
@@ -167,6 +179,7 @@ impl Trace {
         if let Some((view, index)) = &self.bot {
             view.bots[*index].spent(usage.input, usage.output, cost);
         }
+        self.happened(Happened::Spent(usage, cost), clock::unix_ms());
     }
 
     /// The same AI is asked once more.
@@ -295,6 +308,7 @@ impl Trace {
 
     fn note(&mut self, reject: &Reject, face: Face) {
         self.record.reason = face.reason;
+        self.code = Some(face.code);
         self.worker.cells.refused(face.reason);
         self.tell(|| reject.step());
         match reject {
@@ -326,7 +340,8 @@ impl Drop for Trace {
             return;
         }
         let now = clock::now();
-        if self.record.status == 0 {
+        let left = self.record.status == 0;
+        if left {
             // Nobody waited for the answer: nginx's word for it.
             self.record.status = 499;
             self.record.reason = "caller_gone";
@@ -339,6 +354,7 @@ impl Drop for Trace {
             Some((view, index)) => view.bots[*index].answered(self.record.status),
             None => cells.unrouted.answered(self.record.status),
         }
+        self.ended(left);
         if let Some(log) = &self.worker.log {
             self.record.at_ms = self.began_ms + self.record.duration_ns / 1_000_000;
             log.push(std::mem::take(&mut self.record));

@@ -1,11 +1,13 @@
 //! One worker: what its requests share without a lock, and what of it a reload replaces.
 
 mod kept;
+mod noted;
 pub mod thread;
 
 pub use kept::{Deliveries, Kept};
 
 use crate::access_log::{AccessLog, Producer};
+use crate::analytics::Notes;
 use crate::bot::Registry;
 use crate::buffer::Budget;
 use crate::client::Pool;
@@ -122,6 +124,8 @@ pub struct View {
     pub breakers: Vec<Arc<Breaker>>,
     /// What it counts, by the index of the bot.
     pub bots: Vec<Arc<BotCells>>,
+    /// What each bot is called where numbers are shown.
+    labels: Vec<Arc<str>>,
 }
 
 /// One worker's own state. Never leaves its thread.
@@ -139,6 +143,7 @@ pub struct Worker {
     pub cells: Arc<WorkerCells>,
     /// Where its access log records go, if anywhere.
     pub log: Option<Producer>,
+    notes: Notes,
     rooms: Rc<Rooms>,
     view: RefCell<Rc<View>>,
     workers: usize,
@@ -165,6 +170,7 @@ impl Worker {
             scratch: RefCell::default(),
             cells,
             log,
+            notes: Notes::default(),
             rooms: Rc::default(),
             view,
             workers,
@@ -225,6 +231,7 @@ impl Worker {
         }
         self.sweeper.borrow_mut().tick(&self.shared.limiter, now);
         self.shared.ledger.sweep(now);
+        self.hand_over();
         if let Some(kept) = self.shared.kept.get() {
             kept.tick(clock::unix_ms());
         }
@@ -346,16 +353,18 @@ impl View {
             .iter()
             .map(|upstream| shared.breaker(&upstream.name))
             .collect();
-        let bots = registry
-            .bots()
+        let bots = registry.bots().iter();
+        let labels: Vec<Arc<str>> = bots.map(|bot| bot.label().into()).collect();
+        let bots = labels
             .iter()
-            .map(|bot| shared.metrics.bot(cells, &bot.label()))
+            .map(|label| shared.metrics.bot(cells, label))
             .collect();
         Self {
             registry,
             pools,
             breakers,
             bots,
+            labels,
         }
     }
 }

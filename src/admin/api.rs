@@ -4,7 +4,7 @@ use super::answer::{Answer, answer, json};
 use super::delivery::{self, Page};
 use super::fault::Fault;
 use super::query::Query;
-use super::{Desk, Listed, report};
+use super::{Desk, Listed, analytics, report};
 use crate::clock;
 use crate::journal::{Id, Journal};
 use http::{Method, Request, StatusCode};
@@ -51,6 +51,11 @@ async fn route<B>(desk: &Desk, request: &Request<B>) -> Result<Answer, Fault> {
                 next: None,
             }))
         }
+        ["bots", bot, "analytics"] => {
+            only(method, "GET, HEAD")?;
+            let query = query(&["from", "to"])?;
+            Ok(ok(&analytics::show(desk, bot, &query).await?))
+        }
         ["deliveries"] => {
             only(method, "GET, HEAD")?;
             let query = query(&["status", "bot", "cursor", "limit"])?;
@@ -78,11 +83,11 @@ async fn route<B>(desk: &Desk, request: &Request<B>) -> Result<Answer, Fault> {
             let messages = desk.kept().map(|kept| &kept.messages);
             Ok(ok(&report::list(messages, &query)?))
         }
-        ["subscribers", nth, "test"] => {
+        ["subscribers", which, "test"] => {
             only(method, "POST")?;
             query(&[])?;
-            let count = desk.house().subscribers;
-            Ok(ok(&report::test(journal, nth, count).await?))
+            let house = desk.house();
+            Ok(ok(&report::test(journal, which, &house.subscribers).await?))
         }
         ["conversations"] => {
             only(method, "DELETE")?;

@@ -78,6 +78,16 @@ impl<'a> Query<'a> {
         Ok(self.one("limit", &fix, read)?.unwrap_or(PAGE))
     }
 
+    /// A parameter that is a whole hour, counted from 1970.
+    pub(super) fn hour(&self, name: &str) -> Result<Option<u32>, Fault> {
+        let read = |text: &str| {
+            let at = text.parse::<jiff::Timestamp>().ok()?;
+            let whole = at.as_second() % 3600 == 0 && at.subsec_nanosecond() == 0;
+            u32::try_from(at.as_second() / 3600).ok().filter(|_| whole)
+        };
+        self.one(name, "a whole hour in UTC, as 2026-01-15T10:00:00Z", read)
+    }
+
     /// A parameter that is 1 or 0.
     pub(super) fn flag(&self, name: &str) -> Result<bool, Fault> {
         let read = |text: &str| match text {

@@ -3,7 +3,6 @@
 use super::delivery::Page;
 use super::fault::Fault;
 use super::query::Query;
-use crate::bot::Subscriber;
 use crate::clock;
 use crate::dialect::event::{Envelope, received};
 use crate::journal::{Id, Job, Journal, Stage};
@@ -47,18 +46,22 @@ pub(super) fn list(
     })
 }
 
-/// Sends an event to one of so many subscribers, whatever it has subscribed to.
+/// Sends an event to one of these subscribers, by its name or its place, whatever it has subscribed to.
 pub(super) async fn test(
     journal: Option<&Journal>,
-    nth: &str,
-    count: usize,
+    which: &str,
+    subscribers: &[String],
 ) -> Result<Test, Fault> {
-    let index = nth.parse().ok().filter(|index: &usize| *index < count);
-    let (Some(index), Some(journal)) = (index, journal) else {
-        return Err(Fault::missing(match count {
+    let name = format!("subscribers.{which}");
+    let found = match which.parse::<usize>() {
+        Ok(index) => subscribers.get(index),
+        Err(_) => subscribers.iter().find(|it| **it == name),
+    };
+    let (Some(receiver), Some(journal)) = (found, journal) else {
+        return Err(Fault::missing(match subscribers.len() {
             0 => "there is no subscriber: add [[subscribers]] with a url".to_owned(),
-            _ => format!(
-                "there is no such subscriber: they count from 0 to {}",
+            count => format!(
+                "there is no such subscriber: say its name, or its place from 0 to {}",
                 count - 1
             ),
         }));
@@ -82,7 +85,7 @@ pub(super) async fn test(
         id,
         bot: BOT,
         dialect: "botpass",
-        receiver: &Subscriber::name(index),
+        receiver,
         stage: Stage::Deliver,
         body: body.into(),
         held: false,

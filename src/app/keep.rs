@@ -3,6 +3,7 @@
 use super::App;
 use crate::bot::Registry;
 use crate::callback;
+use crate::clock;
 use crate::config::{self, Mode, Settings};
 use crate::courier;
 use crate::dialect;
@@ -11,8 +12,12 @@ use crate::worker::{Kept, Shared};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::spawn_blocking;
 
-/// Opens the store, once some bot keeps anything: one that keeps nothing needs no folder.
+/// How often the bots' figures are written: what a kill may cost of them.
+const SAVE: Duration = Duration::from_secs(2);
+
+/// Opens the store, once some bot keeps anything or somebody may ask for figures: without both no folder is needed.
 pub(super) fn keep(shared: &Shared, settings: &Settings) -> Result<(), JournalError> {
     let reports = |bot: &config::Bot| {
         let chat = dialect::find(bot.dialect).and_then(|dialect| dialect.chat);
@@ -20,7 +25,9 @@ pub(super) fn keep(shared: &Shared, settings: &Settings) -> Result<(), JournalEr
     };
     let keeps =
         |bot: &config::Bot| bot.conversation.is_some() || bot.budget.is_some() || reports(bot);
-    let wanted = answers_later(settings) || settings.bots.iter().any(keeps);
+    let admin = settings.admin.as_ref();
+    let managed = admin.is_some_and(|admin| admin.token.is_some());
+    let wanted = answers_later(settings) || managed || settings.bots.iter().any(keeps);
     if shared.kept.get().is_none() && wanted {
         let kept = Kept::open(&settings.state.path)?;
         let _ = shared.kept.set(kept);
@@ -60,6 +67,21 @@ pub(super) fn courier(
         return Ok(None);
     }
     courier::start(shared.clone(), registry.clone(), workers).map(Some)
+}
+
+/// Has the bots' figures written every now and then.
+pub(super) async fn save_figures(shared: Arc<Shared>) {
+    let mut ticks = tokio::time::interval(SAVE);
+    loop {
+        ticks.tick().await;
+        let shared = shared.clone();
+        let save = move || {
+            let kept = shared.kept.get();
+            kept.inspect(|kept| kept.analytics.save(clock::unix_ms()));
+        };
+        // It ends early only when all does.
+        let _ = spawn_blocking(save).await;
+    }
 }
 
 impl App {

@@ -1,5 +1,6 @@
 //! What is in force, as the operator's side lists it.
 
+use super::resolve::subscriber_of;
 use crate::admin::{House, Listed};
 use crate::config::{Bot, PathPattern, Settings};
 
@@ -20,7 +21,7 @@ pub(super) fn listed(settings: &Settings) -> House {
     };
     House {
         bots: settings.bots.iter().map(bot).collect(),
-        subscribers: settings.subscribers.len(),
+        subscribers: settings.subscribers.iter().map(subscriber_of).collect(),
     }
 }
 

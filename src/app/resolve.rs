@@ -51,10 +51,10 @@ pub fn registry(settings: &Settings) -> Result<Registry, String> {
         server.trusted_proxies.clone(),
     );
     registry.receivers = receivers(settings)?;
-    let subscribers = settings.subscribers.iter().enumerate();
+    let subscribers = settings.subscribers.iter();
     registry.subscribers = subscribers
-        .map(|(index, subscriber)| Subscriber {
-            receiver: Subscriber::name(index).into(),
+        .map(|subscriber| Subscriber {
+            receiver: subscriber_of(subscriber).into(),
             events: subscriber.events.clone(),
             bots: subscriber.bots.clone(),
         })
@@ -130,12 +130,17 @@ pub fn receivers(settings: &Settings) -> Result<Vec<Receiver>, String> {
         let callback = bot.callback.as_ref();
         callback.map(|callback| (callback_of(bot), callback))
     });
-    let subscribers = settings.subscribers.iter().enumerate();
+    let subscribers = settings.subscribers.iter();
     let subscribers =
-        subscribers.map(|(index, subscriber)| (Subscriber::name(index), &subscriber.callback));
+        subscribers.map(|subscriber| (subscriber_of(subscriber), &subscriber.callback));
     bots.chain(subscribers)
         .map(|(name, callback)| receiver(&name, callback, &mut roots))
         .collect()
+}
+
+/// The name of a subscriber.
+pub(super) fn subscriber_of(subscriber: &config::Subscriber) -> String {
+    format!("subscribers.{}", subscriber.name)
 }
 
 /// The name of a bot's callback.

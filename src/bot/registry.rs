@@ -330,7 +330,8 @@ impl Templates {
     }
 }
 
-fn is_id(text: &str) -> bool {
+/// Whether this may be a bot's id.
+pub fn is_id(text: &str) -> bool {
     matches!(text.len(), 1..=LONGEST_ID)
         && text
             .bytes()

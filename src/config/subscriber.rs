@@ -1,11 +1,17 @@
-//! `[[subscribers]]`: who is told of which events.
+//! `[[subscribers]]`: who is told of which events, and by what name each is known.
 
 use super::callback::{Own, callback};
 use super::kinds::shown;
 use super::reading::Reading;
 use super::values::Wrong;
-use super::{Bot, Subscriber, shape};
+use super::{Bot, Callback, Subscriber, shape};
 use crate::dialect::event::Kind;
+use ring::digest::{SHA256, digest};
+
+/// The longest name that may be written, in bytes.
+const LONGEST: usize = 64;
+/// So much of a host stands in a name that is derived.
+const HOST: usize = 200;
 
 /// Reads all of them; what is wrong is noted.
 pub(crate) fn subscribers(
@@ -13,7 +19,8 @@ pub(crate) fn subscribers(
     written: &[shape::Subscriber],
     bots: &[Bot],
 ) -> Vec<Subscriber> {
-    let mut read = Vec::with_capacity(written.len());
+    let mut read: Vec<Subscriber> = Vec::with_capacity(written.len());
+    let mut places: Vec<usize> = Vec::with_capacity(written.len());
     for (index, written) in written.iter().enumerate() {
         let at = format!("subscribers[{index}]");
         let secret = written.secret.as_deref();
@@ -28,11 +35,20 @@ pub(crate) fn subscribers(
         let events = Kind::ALL.into_iter().filter(|kind| {
             wanted.is_none_or(|wanted| wanted.iter().any(|name| name == kind.name()))
         });
-        read.extend(callback.map(|callback| Subscriber {
+        let name = reading.value(&format!("{at}.name"), written.name.as_deref(), name);
+        let Some(callback) = callback else { continue };
+        let name = name.unwrap_or_else(|| derived(&callback));
+        let same = read.iter().position(|other| other.name == name);
+        if let Some(other) = same.and_then(|same| places.get(same)) {
+            taken(reading, &at, *other, written.name.is_some());
+        }
+        places.push(index);
+        read.push(Subscriber {
+            name,
             callback,
             events: events.collect(),
             bots: named,
-        }));
+        });
     }
     read
 }
@@ -58,6 +74,63 @@ fn unmatched(reading: &mut Reading<'_>, at: &str, patterns: &[String], bots: &[B
                 "write a bot's id, the front of several and \"*\", or \"*\" for all",
             );
         }
+    }
+}
+
+/// A name that no place in the file could be meant by.
+fn name(text: &str) -> Result<String, Wrong> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    let a_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    if (1..=LONGEST).contains(&text.len()) && text.bytes().all(plain) && !a_number {
+        return Ok(text.to_owned());
+    }
+    Err(Wrong::new(
+        "no name of a subscriber",
+        "write up to 64 letters, digits, \"_\" and \"-\", not digits alone",
+    ))
+}
+
+/// The name of one that has none: its host, and enough of its URL's hash to tell it from others there. What the URL keeps secret is not
+/// to be found in it.
+fn derived(callback: &Callback) -> String {
+    let scheme = if callback.tls { "https" } else { "http" };
+    let url = format!("{scheme}://{}", callback.authority).to_ascii_lowercase();
+    let hash = digest(
+        &SHA256,
+        &[b"subscriber\0", url.as_bytes(), callback.path.expose()].concat(),
+    );
+    let front = hash.as_ref().get(..4).unwrap_or_default();
+    let host = callback.host.to_ascii_lowercase();
+    let host = host.get(..HOST).unwrap_or(&host);
+    format!("{host}-{}", hex::encode(front))
+}
+
+/// Notes that one has the name of another before it.
+fn taken(reading: &mut Reading<'_>, at: &str, other: usize, has_name: bool) {
+    let before = format!("subscribers[{other}]");
+    let name = format!("{at}.name");
+    if has_name {
+        let other = [format!("{before}.name"), before.clone()];
+        let other = other.into_iter().find(|path| reading.has(path));
+        reading.clash(
+            &name,
+            &other.unwrap_or(before),
+            "this one",
+            format!("`{}` is taken", shown(&name)),
+            "write another one".to_owned(),
+        );
+    } else {
+        reading.clash(
+            &format!("{at}.url"),
+            &format!("{before}.url"),
+            "this one",
+            format!(
+                "`{}` and `{}` cannot be told apart",
+                shown(at),
+                shown(&before)
+            ),
+            "give each a name: name = \"ops\"".to_owned(),
+        );
     }
 }
 

@@ -38,7 +38,7 @@ pub struct Errand {
     /// Its bot's place among all.
     pub index: usize,
     /// The bot's id that it was sent to.
-    pub bot: Box<str>,
+    pub bot: Arc<str>,
     /// What was said.
     pub envelope: Envelope,
     /// When it came, in milliseconds since 1970.
@@ -102,7 +102,7 @@ impl Errand {
     ) -> Result<(), Reject> {
         let (talk, _) = self.talk()?;
         let (worker, view, id) = (&self.worker, &self.view, &*self.bot);
-        let mut trace = Trace::errand(worker, view, self.index);
+        let mut trace = Trace::errand(worker, view, self.index, &self.bot);
         let mut room = worker.room();
         room.extend_from_slice(&self.envelope.body);
         let event = talk.chat.decode(self.envelope.format, &mut room);

@@ -24,7 +24,7 @@ impl Errand {
             Err(error @ JournalError::TooLarge { .. }) => {
                 self.give_up(journal, id, &error.to_string()).await
             }
-            kept => kept,
+            kept => kept.inspect(|()| self.note_answer()),
         }
     }
 
@@ -64,7 +64,8 @@ impl Errand {
         });
         let (now_ms, jobs) = (clock::unix_ms(), self.jobs(&told));
         let attempt = attempt(now_ms, reason);
-        insist(|| journal.given_up(id, &attempt, reason, &jobs, now_ms)).await
+        let ended = insist(|| journal.given_up(id, &attempt, reason, &jobs, now_ms)).await;
+        ended.inspect(|()| self.note_end())
     }
 
     /// The answer that says what is said where there is none.

@@ -4,13 +4,13 @@ use super::envelope::Envelope;
 use super::errand::{Bodies, Errand, insist};
 use super::report::Report;
 use super::turn::{by, key, sticky};
-use super::{Message, keep};
+use super::{Message, keep, repeat};
 use crate::bot::Later;
 use crate::buffer::Hold;
 use crate::clock;
 use crate::dialect::{Format, Receipt};
 use crate::duplicates::Guard;
-use crate::journal::{Id, Job, Journal, JournalError, Stage, Step};
+use crate::journal::{Along, Id, Job, Journal, JournalError, Repeat, Stage, Step};
 use crate::message::Event;
 use crate::reject::Reject;
 use crate::reply::Reply;
@@ -45,7 +45,7 @@ pub(super) struct Said<'a> {
 pub(super) async fn answer(
     message: &Message<'_>,
     said: Said<'_>,
-    trace: &Trace,
+    trace: &mut Trace,
     hold: Option<Hold>,
     guard: Option<Guard>,
 ) -> Result<Response<Reply>, Reject> {
@@ -97,20 +97,29 @@ pub(super) async fn answer(
         };
         let mut body = Vec::new();
         message.talk.chat.accept(&receipt, &mut body);
-        (body.into(), message.talk.chat.content_type(&receipt))
+        let status = match &said.report {
+            // The acknowledgement is the same whatever follows.
+            Some(_) => StatusCode::OK,
+            None => StatusCode::ACCEPTED,
+        };
+        let body = (body.into(), message.talk.chat.content_type(&receipt));
+        response(status, body)
     };
     let place = Place {
         journal: kept.journal.clone(),
         dialect: message.found.bot.dialect.name,
         receiver: said.later.receiver.clone(),
+        repeat: guard.as_ref().map(|guard| repeat(guard, &accepted)),
     };
     let answered = match said.later.within {
         None => {
             let now_ms = clock::unix_ms();
-            let job = place.job(&errand, false, now_ms);
             done(match &said.report {
-                Some(report) => report.accept(message, kept, Some(job), now_ms),
-                None => kept.journal.accept(&[job], now_ms),
+                Some(report) => {
+                    let job = place.job(&errand, false, now_ms);
+                    report.accept(message, kept, Some(job), place.repeat.as_ref(), now_ms)
+                }
+                None => place.hand_in(&errand, false).map(|(_, step)| step),
             })
             .await?;
             None
@@ -121,11 +130,12 @@ pub(super) async fn answer(
             exchange.until(soon, message.timer, place).await?
         }
     };
+    if answered.is_none() {
+        trace.later();
+    }
     let response = match answered {
         Some(reply) => response(StatusCode::OK, reply),
-        // The acknowledgement is the same whatever follows.
-        None if said.report.is_some() => response(StatusCode::OK, accepted),
-        None => response(StatusCode::ACCEPTED, accepted),
+        None => accepted,
     };
     if let Some(guard) = guard {
         keep(guard, &response);
@@ -149,6 +159,8 @@ struct Place {
     journal: Arc<Journal>,
     dialect: &'static str,
     receiver: Arc<str>,
+    /// What is said to whoever repeats it, once it is accepted.
+    repeat: Option<Repeat>,
 }
 
 impl Place {
@@ -167,11 +179,20 @@ impl Place {
 
     /// Has the message put on disk, by whoever goes on with it.
     async fn accept(&self, errand: &Errand) -> Result<Id, JournalError> {
-        let now_ms = clock::unix_ms();
-        let job = self.job(errand, true, now_ms);
-        let id = job.id;
-        self.journal.accept(&[job], now_ms)?.await?;
+        let (id, step) = self.hand_in(errand, true)?;
+        step.await?;
         Ok(id)
+    }
+
+    fn hand_in(&self, errand: &Errand, held: bool) -> Result<(Id, Step), JournalError> {
+        let now_ms = clock::unix_ms();
+        let job = self.job(errand, held, now_ms);
+        let (id, mut along) = (job.id, Along::default());
+        if let Some(repeat) = &self.repeat {
+            along.repeat(id, repeat);
+        }
+        let step = self.journal.accept_with(&[job], along, now_ms)?;
+        Ok((id, step))
     }
 }
 

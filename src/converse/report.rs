@@ -3,7 +3,7 @@
 use super::Message;
 use super::letter::{Letter, jobs, letters};
 use crate::dialect::event::{self, Kind};
-use crate::journal::{Along, Id, Job, JournalError, Step};
+use crate::journal::{Along, Id, Job, JournalError, Repeat, Step};
 use crate::message::Event;
 use crate::messages::LARGEST;
 use crate::worker::Kept;
@@ -37,7 +37,8 @@ impl Report {
         Self { id, json, letters }
     }
 
-    /// Has all of it put on disk, with the job that has it answered, if it is to be.
+    /// Has all of it put on disk, with the job that has it answered, if it is to be, and with what is said to whoever repeats it, as
+    /// long as any job follows from it.
     ///
     /// # Errors
     ///
@@ -47,6 +48,7 @@ impl Report {
         message: &Message<'_>,
         kept: &Kept,
         answer: Option<Job<'_>>,
+        repeat: Option<&Repeat>,
         now_ms: u64,
     ) -> Result<Step, JournalError> {
         let dialect = message.found.bot.dialect.name;
@@ -58,10 +60,13 @@ impl Report {
             length: self.json.len(),
             most: LARGEST,
         })?;
-        let along = Along {
+        let mut along = Along {
             changes: coming.changes,
             then: Some(coming.then),
         };
+        if let (Some(repeat), Some(job)) = (repeat, jobs.last()) {
+            along.repeat(job.id, repeat);
+        }
         kept.journal.accept_with(&jobs, along, now_ms)
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Courier;
 use super::lane::Lane;
+use crate::analytics::Happened;
 use crate::callback::{self, Next, Outcome, Receiver};
 use crate::client::breaker::{Breaker, Health, Pass};
 use crate::client::{self, Opening, Pool, Received, Sent, UpstreamError, retry_after};
@@ -78,16 +79,24 @@ impl Courier {
             .next(made, now_ms, outcome, self.worker.random());
         let reason;
         let counts = self.worker.shared.kept.get().map(|kept| &kept.deliveries);
-        let (then, count) = match next {
-            Next::Delivered => (Then::Delivered, counts.map(|it| &it.delivered)),
-            Next::At(at_ms) => (Then::Again(at_ms), counts.map(|it| &it.failed)),
+        let (then, count, happened) = match next {
+            Next::Delivered => (
+                Then::Delivered,
+                counts.map(|it| &it.delivered),
+                Some(Happened::Delivered),
+            ),
+            Next::At(at_ms) => (Then::Again(at_ms), counts.map(|it| &it.failed), None),
             Next::Dead(why) => {
                 reason = match &sent {
                     Err(failed) => format!("{why}; the last one: {failed}"),
                     Ok(answered) => format!("{why}; the last status: {}", answered.status.as_u16()),
                 };
                 tracing::warn!(%id, receiver = &*receiver.name, reason, "a message is given up");
-                (Then::Dead(&reason), counts.map(|it| &it.dead))
+                (
+                    Then::Dead(&reason),
+                    counts.map(|it| &it.dead),
+                    Some(Happened::Dead),
+                )
             }
         };
         let attempt = Attempt {
@@ -114,6 +123,9 @@ impl Courier {
         .await?;
         if let Some(count) = count {
             count.fetch_add(1, Relaxed);
+        }
+        if let Some(happened) = happened {
+            self.happened(&shown.head, happened);
         }
         Ok(())
     }

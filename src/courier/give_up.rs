@@ -1,6 +1,7 @@
 //! The end of a job that comes to nothing, and who is told of it.
 
 use super::Courier;
+use crate::analytics::Happened;
 use crate::bot::Subscriber;
 use crate::clock;
 use crate::converse::{Letter, insist, jobs, letters};
@@ -18,7 +19,9 @@ impl Courier {
         tracing::warn!(%id, reason, "a message is given up");
         let told = self.tell(id, head, reason);
         let jobs = jobs(&told, &head.bot, &head.dialect);
-        insist(|| self.journal.dead(id, reason, &jobs, clock::unix_ms())).await
+        insist(|| self.journal.dead(id, reason, &jobs, clock::unix_ms())).await?;
+        self.happened(head, Happened::Dead);
+        Ok(())
     }
 
     /// Who is told that a job was given up: nobody where it was itself told to a subscriber, since that would have no end.

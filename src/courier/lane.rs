@@ -87,6 +87,12 @@ impl Lanes {
             };
             lanes.insert(receiver.name.clone(), Rc::new(lane));
         }
+        // A version that knew subscribers by their place alone may have left jobs.
+        for (index, subscriber) in view.registry.subscribers.iter().enumerate() {
+            if let Some(lane) = lanes.get(&subscriber.receiver).cloned() {
+                lanes.insert(format!("subscribers[{index}]").into(), lane);
+            }
+        }
         // Answers that leave as events have no receiver; what is asked for them counts all the same.
         for name in answered(&view.registry) {
             let old = before.remove(name);

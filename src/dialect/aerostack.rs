@@ -4,10 +4,8 @@ use super::field::{self, Field};
 use super::pieces::{Calls, spoken, write};
 use super::{Chat, Dialect, Format, Malformed, Names, Receipt, Sample};
 use crate::message::{Answer, Event, Few, Role, Turn, User};
-use crate::money::MicroCents;
+use crate::money::Cents;
 use serde::Serialize;
-use serde_json::value::RawValue;
-use std::io::Write as _;
 
 pub(super) static AEROSTACK: Dialect = Dialect {
     name: "aerostack",
@@ -50,7 +48,7 @@ impl Chat for Aerostack {
             response: &'a str,
             tool_calls: Calls<'a>,
             tokens: Tokens,
-            cost_cents: &'a RawValue,
+            cost_cents: Cents,
             latency_ms: u64,
         }
         #[derive(Serialize)]
@@ -58,7 +56,6 @@ impl Chat for Aerostack {
             input: u64,
             output: u64,
         }
-        let mut room = [0; 32];
         write(
             &Shape {
                 response: &spoken(answer),
@@ -67,28 +64,10 @@ impl Chat for Aerostack {
                     input: answer.usage.input,
                     output: answer.usage.output,
                 },
-                cost_cents: cents(receipt.micro_cents, &mut room),
+                cost_cents: Cents(receipt.micro_cents),
                 latency_ms: receipt.latency_ms,
             },
             out,
         );
     }
-}
-
-/// An amount as a number of cents with up to six decimals, exactly: `0`, `1`, `0.16325`.
-fn cents(amount: MicroCents, room: &mut [u8; 32]) -> &RawValue {
-    let mut rest = &mut room[..];
-    let (whole, part) = (amount / 1_000_000, amount % 1_000_000);
-    // 14 digits before the point at most and 6 behind it: they fit.
-    let _ = match part {
-        0 => write!(rest, "{whole}"),
-        _ => write!(rest, "{whole}.{part:06}"),
-    };
-    let left = rest.len();
-    let text = std::str::from_utf8(&room[..room.len() - left]).unwrap_or("0");
-    let text = match part {
-        0 => text,
-        _ => text.trim_end_matches('0'),
-    };
-    serde_json::from_str(text).unwrap_or(RawValue::NULL)
 }

@@ -77,13 +77,13 @@ impl Shard {
         Found::Fresh { tracked: true }
     }
 
-    pub(super) fn done(&mut self, key: Key, stored: Stored, expires_ns: u64) {
+    pub(super) fn done(&mut self, key: Key, stored: Arc<Stored>, expires_ns: u64) {
         let (serial, cost) = (self.next_serial, stored.cost());
         self.next_serial += 1;
         self.bytes += cost;
         self.order.insert(serial, key);
         let answer = Answer {
-            stored: Arc::new(stored),
+            stored,
             cost,
             expires_ns,
             serial,

@@ -21,8 +21,8 @@ impl std::fmt::Debug for Along {
     }
 }
 
-/// Jobs of which memory knows, and whether somebody holds them.
-pub(super) type Fresh = Vec<(Id, bool)>;
+/// Jobs that are new, and whether somebody holds them.
+pub(super) type Fresh = Vec<(Id, Head, bool)>;
 
 impl Journal {
     /// Accepts jobs, all of them or none. Once it is done they cannot get lost. Their ids are new ones.
@@ -51,7 +51,8 @@ impl Journal {
             let mut index = self.memory.index();
             let bytes = heads.iter().map(|(_, head, _)| u64::from(head.size()));
             self.room(index.unfinished(), heads.len() as u64, bytes.sum())?;
-            take_in(&mut index, &heads)
+            take_in(&mut index, &heads)?;
+            Ok(heads)
         };
         let fresh = match begin() {
             Ok(fresh) => fresh,
@@ -76,7 +77,7 @@ pub(super) fn lay(
     jobs: &[Job<'_>],
     now_ms: u64,
     changes: &mut Changes,
-) -> Result<Vec<(Id, Head, bool)>, JournalError> {
+) -> Result<Fresh, JournalError> {
     let lay = |job: &Job<'_>| {
         let head = head(job, now_ms)?;
         let row = record::write_head(&head);
@@ -89,14 +90,11 @@ pub(super) fn lay(
 }
 
 /// Has memory know of jobs that are on their way to the disk.
-pub(super) fn take_in(
-    index: &mut Index,
-    heads: &[(Id, Head, bool)],
-) -> Result<Fresh, JournalError> {
+pub(super) fn take_in(index: &mut Index, heads: &[(Id, Head, bool)]) -> Result<(), JournalError> {
     for (number, (id, head, _)) in heads.iter().enumerate() {
         if index.jobs.contains_key(id) {
-            for (id, ..) in heads.iter().take(number) {
-                index.remove(*id);
+            for (id, head, _) in heads.iter().take(number) {
+                index.remove(*id, &head.bot);
             }
             return Err(JournalError::Order {
                 id: *id,
@@ -106,14 +104,14 @@ pub(super) fn take_in(
         }
         index.insert(*id, head, Place::Busy);
     }
-    Ok(heads.iter().map(|(id, _, held)| (*id, *held)).collect())
+    Ok(())
 }
 
 /// Puts jobs that the disk has into their queues, and forgets those that it has not.
 pub(super) fn settle(memory: &Memory, index: &mut Index, fresh: Fresh, written: bool) {
-    for (id, held) in fresh {
+    for (id, head, held) in fresh {
         if !written {
-            index.remove(id);
+            index.remove(id, &head.bot);
         } else if held {
             place(index, id, Place::Taken);
         } else {

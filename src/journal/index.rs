@@ -5,6 +5,7 @@ use super::{Head, Id, Stage, State};
 use foldhash::fast::RandomState;
 use slab::Slab;
 use std::collections::{HashMap, HashSet};
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
 /// A clock that goes back by no more than this many milliseconds only makes jobs late by as much.
@@ -84,6 +85,8 @@ pub(super) struct Index {
     names: HashMap<Arc<str>, u32, RandomState>,
     asleep: [Asleep; 2],
     tallies: [Tally; 4],
+    /// How many jobs each bot has that have not ended, by its hash.
+    bots: HashMap<u64, u32, RandomState>,
     latest_ms: u64,
 }
 
@@ -132,12 +135,33 @@ impl Index {
         }
         let entry = Entry::new(head, receiver, place);
         self.tally(head.state()).add(entry.size);
+        *self.bots.entry(self.owner(&head.bot)).or_default() += 1;
         self.jobs.insert(id, entry);
     }
 
-    /// Forgets a job that is in no queue.
-    pub(super) fn remove(&mut self, id: Id) -> Option<Entry> {
+    /// What a bot's jobs are counted under.
+    fn owner(&self, bot: &str) -> u64 {
+        self.names.hasher().hash_one(bot)
+    }
+
+    /// How many jobs of a bot have not ended.
+    pub(super) fn pending(&self, bot: &str) -> u32 {
+        let count = self.bots.get(&self.owner(bot));
+        count.copied().unwrap_or_default()
+    }
+
+    /// Forgets a job of this bot that is in no queue.
+    pub(super) fn remove(&mut self, id: Id, bot: &str) -> Option<Entry> {
         let entry = self.jobs.remove(&id)?;
+        let owner = self.owner(bot);
+        match self.bots.get_mut(&owner) {
+            Some(count) if *count > 1 => *count -= 1,
+            _ => drop(self.bots.remove(&owner)),
+        }
+        if self.bots.is_empty() {
+            // What many bots have needed once is not kept for good.
+            self.bots.shrink_to_fit();
+        }
         self.tally(state(entry.stage)).sub(entry.size);
         if let Some(receiver) = self.receivers.get_mut(entry.receiver as usize) {
             receiver.jobs = receiver.jobs.saturating_sub(1);

@@ -1,7 +1,7 @@
 //! How jobs that have ended leave the disk: those whose time is over, and the oldest where there are too many.
 
 use super::index::Tally;
-use super::{Bounds, End, Id, Memory, State, record};
+use super::{Bounds, End, Id, Memory, State, record, repeat};
 use crate::store::{Changes, Done, RowKey, Table, View};
 use std::ops::{Bound, ControlFlow};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -103,6 +103,8 @@ pub(super) fn portion(
     let mut changes = Changes::default();
     for old in &old {
         delete(&mut changes, old);
+        // What was said of a job that is gone is as good as forgotten: a disk that does not read must not keep the job.
+        let _ = repeat::delete(&mut changes, view, old.id);
     }
     let memory = Arc::clone(memory);
     let done = move |written: Result<(), _>| {

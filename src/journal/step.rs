@@ -171,7 +171,7 @@ impl Journal {
             }
         }
         let planned = self.plan_retry(id, now_ms, wrong);
-        let (changes, size) = planned.inspect_err(|_| {
+        let (changes, size, bot) = planned.inspect_err(|_| {
             self.memory.index().closed.remove(&id);
         })?;
         Ok(self.commit(changes, move |memory, written| {
@@ -181,7 +181,7 @@ impl Journal {
                 index.tally(State::Dead).sub(size);
                 memory.enqueue(&mut index, id);
             } else {
-                index.remove(id);
+                index.remove(id, &bot);
             }
         }))
     }
@@ -191,7 +191,7 @@ impl Journal {
         id: Id,
         now_ms: u64,
         wrong: impl Fn(&'static str) -> JournalError,
-    ) -> Result<(Changes, u32), JournalError> {
+    ) -> Result<(Changes, u32, String), JournalError> {
         let mut head = self.head(id)?.ok_or(JournalError::Unknown(id))?;
         if head.end != Some(End::Dead) {
             return Err(wrong("not dead"));
@@ -210,7 +210,7 @@ impl Journal {
         let mut index = self.memory.index();
         self.room(index.unfinished(), 1, u64::from(size))?;
         index.insert(id, &head, Place::Busy);
-        Ok((changes, size))
+        Ok((changes, size, head.bot))
     }
 
     /// A job's head as it is on disk.
@@ -265,7 +265,7 @@ impl Journal {
         }
         let planned = self.plan(id, step, change).and_then(|(mut changes, head)| {
             let fresh = accept::lay(jobs, now_ms, &mut changes)?;
-            let fresh = accept::take_in(&mut self.memory.index(), &fresh)?;
+            accept::take_in(&mut self.memory.index(), &fresh)?;
             Ok((changes, head, fresh))
         });
         let (changes, head, fresh) = planned.inspect_err(|_| {
@@ -277,7 +277,7 @@ impl Journal {
             if !written {
                 place(&mut index, id, Place::Taken);
             } else if head.end.is_some() {
-                index.remove(id);
+                index.remove(id, &head.bot);
                 index.tally(head.state()).add(head.size());
             } else {
                 index.update(id, &head, Place::Taken);

@@ -4,6 +4,8 @@ mod crash;
 mod ended;
 mod format;
 mod order;
+mod pending;
+mod repeat;
 
 use super::*;
 use crate::store::Table;

@@ -3,6 +3,7 @@
 mod pages;
 
 use super::{REASONS, Reject, error_body, fault_face};
+use crate::analytics::CODES;
 use crate::client::{Cause, Deadline, Sent, UpstreamError};
 use crate::gate::Fault;
 use crate::guard;
@@ -241,6 +242,16 @@ fn every_reason_is_counted_and_every_counted_reason_occurs() {
         .collect();
     assert_eq!(seen, BTreeSet::from(REASONS));
     assert_eq!(seen.len(), REASONS.len(), "a reason stands there twice");
+}
+
+#[test]
+fn every_code_word_has_its_figure() {
+    for (reject, ..) in rejects() {
+        let code = reject.face().code;
+        assert!(CODES.contains(&code), "{code}");
+    }
+    let distinct = BTreeSet::from(CODES);
+    assert_eq!(distinct.len(), CODES.len(), "a word stands there twice");
 }
 
 #[test]

@@ -21,6 +21,8 @@ pub enum Table {
     Parts,
     /// Jobs that have ended, the oldest first.
     Ended,
+    /// What was said to deliveries that became jobs.
+    Repeats,
     /// Whose each of the messages is that bots have reported, and how large.
     Messages,
     /// What those say.

@@ -35,9 +35,11 @@ pub(super) struct Engine {
     database: Database,
     conversations: Keyspace,
     budgets: Keyspace,
+    analytics: Keyspace,
     jobs: Keyspace,
     parts: Keyspace,
     ended: Keyspace,
+    repeats: Keyspace,
     messages: Keyspace,
     texts: Keyspace,
 }
@@ -109,9 +111,11 @@ impl Engine {
         Ok(Self {
             conversations: space("conversations")?,
             budgets: space("budgets")?,
+            analytics: space("analytics")?,
             jobs: space("jobs")?,
             parts: space("parts")?,
             ended: space("ended")?,
+            repeats: space("repeats")?,
             messages: space("messages")?,
             texts: space("texts")?,
             database,
@@ -122,6 +126,7 @@ impl Engine {
         match space {
             Space::Conversations => &self.conversations,
             Space::Budgets => &self.budgets,
+            Space::Analytics => &self.analytics,
         }
     }
 
@@ -130,6 +135,7 @@ impl Engine {
             Table::Jobs => &self.jobs,
             Table::Parts => &self.parts,
             Table::Ended => &self.ended,
+            Table::Repeats => &self.repeats,
             Table::Messages => &self.messages,
             Table::Texts => &self.texts,
         }
@@ -149,6 +155,17 @@ impl Engine {
         }
         found.retain(|(_, record): &Slotted| record.len() >= STAMP);
         Ok(found)
+    }
+
+    /// One record, wherever the first of its group is.
+    pub(super) fn slot(
+        &self,
+        space: Space,
+        group: &Group,
+        slot: u32,
+    ) -> fjall::Result<Option<Arc<[u8]>>> {
+        let record = self.space(space).get(key(group, slot))?;
+        Ok(record.map(|record| Arc::from(&*record)))
     }
 
     /// What rows hold now that were to become something else: writing it undoes that.
@@ -205,9 +222,11 @@ impl Engine {
         let all = [
             &self.conversations,
             &self.budgets,
+            &self.analytics,
             &self.jobs,
             &self.parts,
             &self.ended,
+            &self.repeats,
             &self.messages,
             &self.texts,
         ];

@@ -85,7 +85,8 @@ impl Sweep {
                 self.from.clear();
                 (self.space, self.rest_until_ms) = match self.space {
                     Space::Conversations => (Space::Budgets, self.rest_until_ms),
-                    Space::Budgets => (Space::Conversations, now_ms.saturating_add(REST_MS)),
+                    Space::Budgets => (Space::Analytics, self.rest_until_ms),
+                    Space::Analytics => (Space::Conversations, now_ms.saturating_add(REST_MS)),
                 };
             }
         }

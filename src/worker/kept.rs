@@ -1,5 +1,6 @@
 //! What outlives the process: the store, and on it the conversations and what was spent.
 
+use crate::analytics::Analytics;
 use crate::budget::Budgets;
 use crate::clock;
 use crate::conversation::Conversations;
@@ -36,6 +37,8 @@ pub struct Kept {
     pub messages: Messages,
     /// What came of attempts to deliver them.
     pub deliveries: Deliveries,
+    /// What is counted of each bot.
+    pub analytics: Analytics,
     store: Arc<Store>,
 }
 
@@ -54,6 +57,7 @@ impl Kept {
             journal: Arc::new(journal),
             messages,
             deliveries: Deliveries::default(),
+            analytics: Analytics::new(store.clone()),
             store,
         })
     }
@@ -66,6 +70,7 @@ impl Kept {
 
     /// Writes what waits. True if all of it is on disk in time.
     pub fn close(&self, deadline: Duration) -> bool {
+        self.analytics.save(clock::unix_ms());
         self.store.close(deadline)
     }
 

@@ -3,6 +3,7 @@
 mod answered;
 mod crash;
 mod kept;
+mod named;
 mod told;
 
 use crate::harness::{Backend, Botgate, backend::Seen};

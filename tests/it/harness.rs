@@ -3,12 +3,15 @@
 //! Nothing here sleeps: everything waits for a condition under a deadline and fails with what it saw instead.
 
 pub(crate) mod ai;
+pub(crate) mod apart;
 pub(crate) mod backend;
 pub(crate) mod botgate;
 pub(crate) mod bytes;
 pub(crate) mod caller;
 pub(crate) mod clock;
+pub(crate) mod disk;
 pub(crate) mod gate;
+pub(crate) mod names;
 pub(crate) mod peer;
 pub(crate) mod run;
 pub(crate) mod tls;

@@ -2,10 +2,11 @@
 
 mod auto;
 mod crash;
-pub(crate) mod disk;
+mod disk;
 mod fail;
 mod large;
 mod reload;
+mod repeat;
 mod trial;
 mod way;
 

@@ -34,6 +34,7 @@ mod later;
 mod limit;
 mod pages;
 mod peers;
+mod receivers;
 mod refusals;
 mod reload;
 mod routing;

@@ -36,6 +36,7 @@ const FLOORS: [&[&str]; 6] = [
         "callback",
         "journal",
         "messages",
+        "analytics",
     ],
     &[
         "reject", "head", "receive", "charge", "reply", "forward", "trace", "bot", "worker",

@@ -73,6 +73,8 @@ pub enum Auth {
 /// One of `[[subscribers]]`.
 #[derive(Clone, Debug)]
 pub struct Subscriber {
+    /// What it is known by, its own among all: as written, or derived from its URL, of which it shows the host alone.
+    pub name: String,
     /// Where its events go.
     pub callback: Callback,
     /// The kinds of event that it is sent, each once.

@@ -106,6 +106,9 @@ pub(crate) struct AuthOwn {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(extend("additionalProperties" = false), transform = closed)]
 pub(crate) struct Subscriber {
+    /// What deliveries know it by; by default its host and a hash of its URL.
+    #[schemars(length(min = 1, max = 64), regex(pattern = r"^[A-Za-z0-9_-]*[A-Za-z_-][A-Za-z0-9_-]*$"), example = &"ops")]
+    pub(crate) name: Option<String>,
     /// The kinds of event that are sent; by default all.
     #[schemars(length(min = 1, max = 5), example = ["message.received", "bot.error"], extend("items" = event_names()))]
     pub(crate) events: Option<Vec<String>>,

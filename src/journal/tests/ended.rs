@@ -15,7 +15,7 @@ fn ended(journal: &Journal, end: End, now_ms: u64) -> Id {
     id
 }
 
-fn until(mut met: impl FnMut() -> bool) {
+pub(super) fn until(mut met: impl FnMut() -> bool) {
     let start = std::time::Instant::now();
     while !met() {
         assert!(start.elapsed() < LONG, "it never came");
@@ -24,7 +24,7 @@ fn until(mut met: impl FnMut() -> bool) {
 }
 
 /// How many rows a table has.
-fn rows(journal: &Journal, table: Table) -> usize {
+pub(super) fn rows(journal: &Journal, table: Table) -> usize {
     let all: Range<'_> = (Bound::Unbounded, Bound::Unbounded);
     let mut count = 0;
     let view = journal.store.view().unwrap();

@@ -52,6 +52,7 @@ fn every_command_of_the_paper_runs() {
         };
         let target = url.trim_matches('"').strip_prefix(URL).unwrap();
         let target = target.replace("bot=support&user", "bot=memo&user");
+        let target = target.replace("/bots/support/", "/bots/memo/");
         let reply = read(&ask(&house.botgate, method, &target, super::TOKEN), 200);
         if method == "DELETE" {
             assert_eq!(reply, json!({"conversations": 1, "more": false}));

@@ -11,6 +11,7 @@ fn all() -> Vec<(&'static str, String)> {
     vec![
         ("GET", "/api/openapi.json".to_owned()),
         ("GET", "/api/bots".to_owned()),
+        ("GET", "/api/bots/memo/analytics".to_owned()),
         ("GET", "/api/deliveries".to_owned()),
         ("GET", format!("/api/deliveries/{ID}")),
         ("POST", format!("/api/deliveries/{ID}/retry")),
@@ -113,6 +114,33 @@ fn what_makes_no_sense_is_refused_with_the_fix() {
             "1 or 0",
         ),
         ("GET", "/api/bots?x", 400, "none is known here"),
+        ("GET", "/api/bots/nobody/analytics", 404, "/api/bots"),
+        ("GET", "/api/bots/memo/analytics?at=1", 400, "from, to"),
+        (
+            "GET",
+            "/api/bots/memo/analytics?from=1795003200",
+            400,
+            "2026-01-15T10:00:00Z",
+        ),
+        (
+            "GET",
+            "/api/bots/memo/analytics?to=2026-01-15T10:30:00Z",
+            400,
+            "whole hour",
+        ),
+        (
+            "GET",
+            "/api/bots/memo/analytics?from=2026-01-15T10:00:00Z&to=2026-01-15T10:00:00Z",
+            400,
+            "before to",
+        ),
+        (
+            "GET",
+            "/api/bots/memo/analytics?from=2026-01-15T10:00:00Z&to=2026-02-14T12:00:00Z",
+            400,
+            "722 hours",
+        ),
+        ("POST", "/api/bots/memo/analytics", 405, "GET, HEAD"),
         ("POST", &format!("/api/deliveries/{ID}/retry"), 404, ID),
         ("POST", "/api/deliveries/retry", 400, "status=dead"),
         (

@@ -111,13 +111,18 @@ fn reports_are_listed_newest_first_page_by_page_and_survive_a_restart() {
 fn a_subscriber_is_tried_out() {
     let (one, two) = (Backend::ok(), Backend::ok());
     let state = tempfile::tempdir().unwrap();
-    let picky = "events = [\"bot.error\"]\nbots = [\"other\"]";
+    let picky = "name = \"picky\"\nevents = [\"bot.error\"]\nbots = [\"other\"]";
     let text = guarded(&config(state.path(), "", &[(&one, ""), (&two, picky)]));
     let botgate = Botgate::start(&text);
+    for (nth, which) in ["1", "picky"].into_iter().enumerate() {
+        let target = format!("/api/subscribers/{which}/test");
+        assert_eq!(ask(&botgate, "POST", &target, TOKEN).status, 200);
+        wait(&two, nth + 1);
+    }
     let reply = ask(&botgate, "POST", "/api/subscribers/1/test", TOKEN);
     assert_eq!(reply.status, 200, "{reply:?}");
     let reply: Value = serde_json::from_slice(&reply.body).unwrap();
-    wait(&two, 1);
+    wait(&two, 3);
     let sent = event(&two.last(), "secret 1");
     assert_eq!(sent["id"], reply["delivery"]);
     assert_eq!(sent["type"], "message.received");
@@ -127,7 +132,12 @@ fn a_subscriber_is_tried_out() {
     let delivery = reply["delivery"].as_str().unwrap();
     let shown = get(&botgate, &format!("/api/deliveries/{delivery}"));
     assert_eq!(shown["status"], "delivered");
-    for (nth, headers, status) in [("2", TOKEN, 404), ("x", TOKEN, 404), ("0", "", 401)] {
+    assert_eq!(shown["receiver"], "subscribers.picky");
+    for (nth, headers, status) in [
+        ("2", TOKEN, 404),
+        ("subscribers.picky", TOKEN, 404),
+        ("0", "", 401),
+    ] {
         let target = format!("/api/subscribers/{nth}/test");
         assert_eq!(
             ask(&botgate, "POST", &target, headers).status,

@@ -136,6 +136,14 @@ impl Backend {
         Self::serve(TcpListener::bind("127.0.0.1:0").unwrap(), script)
     }
 
+    /// Runs `script` for each request at this address.
+    pub(crate) fn at(
+        addr: SocketAddr,
+        script: impl Fn(&Seen, &mut Connection<'_>) -> After + Send + Sync + 'static,
+    ) -> Self {
+        Self::serve(TcpListener::bind(addr).unwrap(), script)
+    }
+
     /// Runs `script` where another backend was until it was dropped.
     pub(crate) fn start_again(
         addr: SocketAddr,

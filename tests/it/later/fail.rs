@@ -1,7 +1,7 @@
 //! What becomes of a message when its receiver or its AI fails.
 
 use super::{Bot, accepted, always, config, failing, jobs, jobs_until, sent, wait};
-use crate::harness::{After, Backend, Botgate, PATIENCE, ai, clock::Wall};
+use crate::harness::{After, Backend, Botgate, PATIENCE, ai, apart, clock::Wall};
 use botgate::client::breaker;
 use std::time::Instant;
 
@@ -49,50 +49,56 @@ fn a_delivery_is_tried_at_its_times_and_then_given_up() {
 
 #[test]
 fn a_receiver_that_is_gone_or_leads_elsewhere_is_taken_at_its_word() {
-    let elsewhere = Backend::ok();
-    let to = format!("Location: http://{}/\r\n", elsewhere.addr());
-    let gone = always("410 Gone");
-    let moved = Backend::start(move |_, connection| connection.answer("307 There", &to, b""));
-    let ai = ai::echo();
-    let state = tempfile::tempdir().unwrap();
-    let text = config(
-        &ai,
-        state.path(),
-        &[
-            Bot::of("gone", &gone),
-            Bot {
-                callback: "retries = [], allow = [\"127.0.0.0/8\"]",
-                ..Bot::of("moved", &moved)
-            },
-        ],
-    );
-    let botgate = Botgate::start(&text);
-    accepted(&botgate, "gone", "one", "hi");
-    accepted(&botgate, "moved", "one", "hi");
-    jobs_until(&botgate, "dead", 2.0);
-    assert_eq!((gone.count(), moved.count(), elsewhere.count()), (1, 1, 0));
-    let name = "botgate_deliveries_total{outcome=\"dead\"}";
-    botgate.metric_until(name, |count| count == 2.0);
+    apart::run(|| {
+        apart::network_with(&[]);
+        let elsewhere = Backend::ok();
+        let to = format!("Location: http://{}/\r\n", elsewhere.addr());
+        let gone = always("410 Gone");
+        let moved = Backend::start(move |_, connection| connection.answer("307 There", &to, b""));
+        let ai = ai::echo();
+        let state = tempfile::tempdir().unwrap();
+        let text = config(
+            &ai,
+            state.path(),
+            &[
+                Bot::of("gone", &gone),
+                Bot {
+                    callback: "retries = [], allow = [\"127.0.0.0/8\"]",
+                    ..Bot::of("moved", &moved)
+                },
+            ],
+        );
+        let botgate = Botgate::start(&text);
+        accepted(&botgate, "gone", "one", "hi");
+        accepted(&botgate, "moved", "one", "hi");
+        jobs_until(&botgate, "dead", 2.0);
+        assert_eq!((gone.count(), moved.count(), elsewhere.count()), (1, 1, 0));
+        let name = "botgate_deliveries_total{outcome=\"dead\"}";
+        botgate.metric_until(name, |count| count == 2.0);
+    });
 }
 
 #[test]
 fn a_receiver_on_this_machine_is_not_dialled_unless_it_is_listed() {
-    let (ai, receiver) = (ai::echo(), Backend::ok());
-    let state = tempfile::tempdir().unwrap();
-    let bot = Bot {
-        callback: "retries = []",
-        ..Bot::of("inside", &receiver)
-    };
-    let botgate = Botgate::start(&config(&ai, state.path(), &[bot]));
-    accepted(&botgate, "inside", "one", "hi");
-    jobs_until(&botgate, "dead", 1.0);
-    let said = botgate.line("the refused address", |line| {
-        line["message"]
-            .as_str()
-            .is_some_and(|text| text.contains("add allow = [\"127.0.0.1/32\"]"))
+    apart::run(|| {
+        apart::network_with(&[]);
+        let (ai, receiver) = (ai::echo(), Backend::ok());
+        let state = tempfile::tempdir().unwrap();
+        let bot = Bot {
+            callback: "retries = []",
+            ..Bot::of("inside", &receiver)
+        };
+        let botgate = Botgate::start(&config(&ai, state.path(), &[bot]));
+        accepted(&botgate, "inside", "one", "hi");
+        jobs_until(&botgate, "dead", 1.0);
+        let said = botgate.line("the refused address", |line| {
+            line["message"]
+                .as_str()
+                .is_some_and(|text| text.contains("add allow = [\"127.0.0.1/32\"]"))
+        });
+        assert_eq!(said["level"], "WARN", "{said}");
+        assert_eq!(receiver.witnessed().lock().opened, 0);
     });
-    assert_eq!(said["level"], "WARN", "{said}");
-    assert_eq!(receiver.witnessed().lock().opened, 0);
 }
 
 #[test]
