@@ -141,6 +141,13 @@ pub struct Subscriber {
 }
 
 impl Subscriber {
+    /// Whether a receiver of this name is a subscriber, be it one that is in the configuration no more.
+    pub fn has_name(receiver: &str) -> bool {
+        let rest = receiver.strip_prefix("subscribers");
+        // Older versions knew them by their place, in brackets.
+        rest.is_some_and(|rest| rest.starts_with(['.', '[']))
+    }
+
     /// Whether it is told of such an event of this bot; of a template's, by its front and `*`, where any of its bots is meant.
     pub fn wants(&self, kind: Kind, bot: &str) -> bool {
         let named = |pattern: &String| match (pattern.strip_suffix('*'), bot.strip_suffix('*')) {

@@ -8,6 +8,7 @@ mod body;
 pub mod breaker;
 mod failure;
 pub mod framing;
+mod opening;
 mod pool;
 mod read;
 mod request;
@@ -27,6 +28,7 @@ use crate::witness::Step;
 pub use body::{Incoming, Received};
 pub use failure::{Again, Cause, Deadline, Sent, UpstreamError, WORDS};
 use http::Response;
+pub use opening::Opening;
 pub use pool::Pool;
 use pool::Up;
 pub use request::{Frames, Outgoing};
@@ -122,12 +124,14 @@ impl Schedule {
 /// Sends one request and returns the response once its head is there; the body then streams.
 ///
 /// A request of which a kept-alive connection took nothing is sent again on another one; nothing else is ever repeated. `by`,
-/// in nanoseconds of [`clock::now`], caps the target's own total where the exchange is one of several.
+/// in nanoseconds of [`clock::now`], caps the target's own total where the exchange is one of several. `opening` is told how long
+/// it took to open a connection, where one was opened.
 pub async fn send(
     pool: &Rc<Pool>,
     mut request: Outgoing,
     timer: &Rc<Timer>,
     by: Option<u64>,
+    opening: Option<&Opening>,
 ) -> Result<Response<Received>, UpstreamError> {
     let schedule = Schedule::new(pool.target.timeouts, by);
     loop {
@@ -138,7 +142,7 @@ pub async fn send(
                 sent: Sent::Unsent,
             });
         }
-        let checked_out = pool.checkout(timer, &schedule).await;
+        let checked_out = pool.checkout(timer, &schedule, opening).await;
         let mut up = checked_out.map_err(|cause| UpstreamError {
             cause,
             sent: Sent::Unsent,

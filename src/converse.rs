@@ -3,6 +3,7 @@
 
 mod envelope;
 mod errand;
+mod failed;
 mod later;
 mod letter;
 mod noted;
@@ -11,7 +12,8 @@ mod turn;
 
 pub use envelope::{Envelope, VERSION};
 pub(crate) use errand::insist;
-pub use errand::{AGAIN, AGAIN_MOST, Errand};
+pub use errand::{Errand, LETTERS};
+pub use failed::{AGAIN, AGAIN_MOST};
 pub use letter::{Letter, jobs, letters, wanted};
 
 use crate::bot::{Found, Talk};

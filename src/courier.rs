@@ -4,27 +4,28 @@
 //! that is slow or gone holds up nobody else: what is in flight to it is bounded, and its breaker keeps the others' places free.
 
 mod deliver;
+mod give_up;
 mod lane;
+mod load;
 mod round;
 
-pub use round::{ANSWERS, ANSWERS_EACH, BYTES, DELIVERIES, LATE_MS, QUANTUM};
+pub use round::{ANSWERS, ANSWERS_EACH, BYTES, BYTES_EACH, DELIVERIES, LATE_MS, QUANTUM};
 
 use crate::analytics::Happened;
 use crate::bot::Registry;
 use crate::client::breaker::{Breaker, Pass};
 use crate::clock;
-use crate::converse::{Envelope, Errand, insist};
+use crate::converse::{Envelope, Errand};
 use crate::journal::{Head, Id, Journal, JournalError, Stage};
 use crate::timers::TICK;
-use crate::worker::{Shared, Worker};
+use crate::worker::{Shared, Worker, thread};
 use lane::{Lane, Lanes};
+use load::Place;
 use round::Round;
-use std::cell::Cell;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::spawn_local;
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -56,22 +57,13 @@ pub struct Handle {
 /// No thread can be started.
 pub fn start(shared: Arc<Shared>, registry: Arc<Registry>, workers: usize) -> io::Result<Handle> {
     let (orders, inbox) = mpsc::channel(ORDERS);
-    let thread = std::thread::Builder::new()
-        .name("courier".to_owned())
-        .spawn(move || {
-            let built = Builder::new_current_thread()
-                .enable_io()
-                .enable_time()
-                .build_local(LocalOptions::default());
-            match built {
-                Ok(runtime) => {
-                    let cells = shared.metrics.spare(workers);
-                    let worker = Worker::new(shared, registry, cells, None, workers + 1);
-                    runtime.block_on(run(worker, inbox));
-                }
-                Err(error) => tracing::error!(%error, "the courier cannot start"),
-            }
-        })?;
+    let thread = thread::start("courier".to_owned(), move || {
+        let cells = shared.metrics.spare(workers);
+        run(
+            Worker::new(shared, registry, cells, None, workers + 1),
+            inbox,
+        )
+    })?;
     Ok(Handle { orders, thread })
 }
 
@@ -130,20 +122,15 @@ struct Courier {
     more: Notify,
 }
 
-/// A place in flight, free again when it is dropped.
+/// A place in flight. Dropped, it is free, and the courier is told.
 struct Seat {
-    counts: [Rc<Cell<usize>>; 2],
-    bytes: (Rc<Cell<u64>>, u64),
+    place: Option<Place>,
     courier: Rc<Courier>,
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        for count in &self.counts {
-            count.set(count.get() - 1);
-        }
-        let (all, own) = &self.bytes;
-        all.set(all.get() - own);
+        self.place.take();
         self.courier.more.notify_one();
     }
 }
@@ -193,20 +180,12 @@ impl Courier {
             worker: self.worker.clone(),
             view,
             index,
-            bot: head.bot.into(),
+            bot: head.bot.clone().into(),
             envelope,
             came_ms: head.accepted_ms,
         };
         let tried = u32::try_from(tried).unwrap_or(u32::MAX);
         errand.finish(journal, id, tried).await
-    }
-
-    /// Ends a job without another attempt.
-    async fn give_up(&self, id: Id, head: &Head, reason: &str) -> Result<(), JournalError> {
-        tracing::warn!(%id, reason, "a message is given up");
-        insist(|| self.journal.dead(id, reason, clock::unix_ms())).await?;
-        self.happened(head, Happened::Dead);
-        Ok(())
     }
 
     /// Counts what has become of a job among its bot's figures; those of one that is not in the configuration any more have ended.

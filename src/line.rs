@@ -228,7 +228,7 @@ async fn send_on(
 ) -> Result<Response<Reply>, Reject> {
     let pool = &view.pools[way.upstream];
     trace.upstream(pool);
-    let response = client::send(pool, request, &caller.timer, None)
+    let response = client::send(pool, request, &caller.timer, None, None)
         .await
         .map_err(Reject::Upstream)?;
     let (parts, body) = response.into_parts();

@@ -2,6 +2,7 @@
 
 mod kept;
 mod noted;
+pub mod thread;
 
 pub use kept::{Deliveries, Kept};
 

@@ -4,6 +4,7 @@
 mod tests;
 
 use super::failure::{Cause, Deadline};
+use super::opening::{Lap, Opening};
 use super::response::Early;
 use super::seats::{Seat, Seats, Turn};
 use super::stream::Stream;
@@ -94,7 +95,12 @@ impl Pool {
     }
 
     /// A connection that is ready for a request: the youngest idle one that is still alive, or a new one.
-    pub(super) async fn checkout(&self, timer: &Timer, schedule: &Schedule) -> Result<Up, Cause> {
+    pub(super) async fn checkout(
+        &self,
+        timer: &Timer,
+        schedule: &Schedule,
+        opening: Option<&Opening>,
+    ) -> Result<Up, Cause> {
         if let Some(up) = poll_fn(|cx| Poll::Ready(self.reuse(cx))).await {
             return Ok(up);
         }
@@ -106,7 +112,7 @@ impl Pool {
                 Err(seat) => seat,
             },
         };
-        Box::pin(self.connect(seat, timer, schedule)).await
+        Box::pin(self.connect(seat, timer, schedule, opening)).await
     }
 
     fn reuse(&self, cx: &mut Context<'_>) -> Option<Up> {
@@ -158,9 +164,15 @@ impl Pool {
         .await
     }
 
-    async fn connect(&self, seat: Seat, timer: &Timer, schedule: &Schedule) -> Result<Up, Cause> {
+    async fn connect(
+        &self,
+        seat: Seat,
+        timer: &Timer,
+        schedule: &Schedule,
+        opening: Option<&Opening>,
+    ) -> Result<Up, Cause> {
         let dialled = clock::coarse();
-        let mut dial = pin!(self.dial());
+        let mut dial = pin!(self.dial(opening));
         let stream = poll_fn(|cx| match dial.as_mut().poll(cx) {
             Poll::Ready(result) => Poll::Ready(result),
             Poll::Pending => timer
@@ -182,28 +194,38 @@ impl Pool {
 }
 
 impl Pool {
-    async fn dial(&self) -> Result<Stream, Cause> {
+    async fn dial(&self, opening: Option<&Opening>) -> Result<Stream, Cause> {
+        let lap = Lap::of(opening.map(|it| &it.resolve));
         let found = lookup_host((self.target.host.as_str(), self.target.port)).await;
+        drop(lap);
         let addresses: SmallVec<[SocketAddr; 4]> = found.map_err(Cause::Connect)?.collect();
         self.seen(|| Step::Found(addresses.to_vec()));
-        self.reach(&addresses).await
+        self.reach(&addresses, opening).await
     }
 
     /// A connection to one of these addresses and to no other, once all of them have passed the guard.
-    async fn reach(&self, addresses: &[SocketAddr]) -> Result<Stream, Cause> {
+    async fn reach(
+        &self,
+        addresses: &[SocketAddr],
+        opening: Option<&Opening>,
+    ) -> Result<Stream, Cause> {
         let target = &self.target;
         if let Some(guard) = &target.guard {
             let checked = guard.check(&target.host, addresses.iter().map(SocketAddr::ip));
             checked.map_err(Box::new)?;
         }
+        let lap = Lap::of(opening.map(|it| &it.connect));
         let dialled = TcpStream::connect(addresses).await;
+        drop(lap);
         let socket = dialled.map_err(Cause::Connect)?;
         socket.set_nodelay(true).map_err(Cause::Connect)?;
         self.seen(|| Step::Connected(socket.peer_addr().ok()));
         let Some(tls) = &target.tls else {
             return Ok(Stream::Plain(socket));
         };
+        let lap = Lap::of(opening.map(|it| &it.tls));
         let stream = tls.shake(socket).await?;
+        drop(lap);
         self.seen(|| Step::Secured);
         Ok(Stream::Tls(Box::new(stream)))
     }

@@ -54,7 +54,7 @@ impl House {
             },
         );
         let timer = Rc::new(self.timers.timer());
-        let response = send(&self.pool, request, &timer, by).await?;
+        let response = send(&self.pool, request, &timer, by, None).await?;
         let mut got = Vec::new();
         whole(response.into_body(), max, &mut got).await?;
         Ok(got)
@@ -241,7 +241,8 @@ async fn a_body_that_another_task_waits_for_in_the_end_still_has_its_deadline() 
         socket.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
         socket
     };
-    let (mut socket, response) = tokio::join!(serve, send(&house.pool, request, &timer, None));
+    let (mut socket, response) =
+        tokio::join!(serve, send(&house.pool, request, &timer, None, None));
     let Received::Streaming(mut body) = response.unwrap().into_body() else {
         panic!("its end is not known");
     };

@@ -8,10 +8,11 @@ use crate::clock;
 use crate::conversation::Held;
 use crate::dialect::event::{self, Kind};
 use crate::dialect::{Chat, Receipt};
-use crate::journal::{Attempt, Id, Job, Journal, JournalError, Phases, Stage, Step, Then};
-use crate::message::{Answer, Event, Fault, Outcome, Role, Turn};
+use crate::journal::{Id, Job, Journal, JournalError, Step};
+use crate::message::{Answer, Event, Role, Turn};
 use crate::money::MicroCents;
 use crate::reject::Reject;
+use crate::store::MOST_DURABLE;
 use crate::talk::{Question, Spoken, ask, candidates};
 use crate::trace::Trace;
 use crate::worker::{View, Worker};
@@ -22,12 +23,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// After how long an AI that failed is asked again; each further failure doubles it, and chance takes up to half of it off.
-pub const AGAIN: Duration = Duration::from_secs(1);
-/// The longest that it is left alone, unless it says itself for how long.
-pub const AGAIN_MOST: Duration = Duration::from_secs(60);
 /// After how long the disk is asked again to take what it did not.
 const DISK: Duration = Duration::from_secs(1);
+/// The most that an answer may come to in the letters to all who are told it, in bytes: they are one change to the disk.
+pub const LETTERS: usize = MOST_DURABLE / 2;
 
 /// A message, and who serves it.
 #[derive(Debug)]
@@ -65,7 +64,7 @@ pub(super) enum Sent {
 }
 
 impl Errand {
-    fn talk(&self) -> Result<(&Talk, &Later), Reject> {
+    pub(super) fn talk(&self) -> Result<(&Talk, &Later), Reject> {
         let bot = self.view.registry.bots().get(self.index);
         match bot.map(|bot| &bot.way) {
             Some(Way::Chat(talk)) => talk.later.as_ref().map(|later| (&**talk, later)),
@@ -88,7 +87,7 @@ impl Errand {
             })
             .await;
         match said {
-            Ok(()) => kept.inspect(|()| self.note_answer()),
+            Ok(()) => self.kept(journal, id, kept).await,
             Err(reject) => self.failed(journal, id, tried, &reject).await,
         }
     }
@@ -157,7 +156,11 @@ impl Errand {
     }
 
     /// The id of the conversation: the one it is, the platform's own, or the one that was told.
-    fn conversation<'a>(&'a self, held: Option<&'a Held>, event: &'a Event<'_>) -> &'a str {
+    pub(super) fn conversation<'a>(
+        &'a self,
+        held: Option<&'a Held>,
+        event: &'a Event<'_>,
+    ) -> &'a str {
         match (held, event.conversation.as_deref()) {
             (Some(held), _) => held.id(),
             (None, Some(own)) => own,
@@ -165,7 +168,7 @@ impl Errand {
         }
     }
 
-    fn bodies(
+    pub(super) fn bodies(
         &self,
         chat: &dyn Chat,
         event: &Event<'_>,
@@ -204,13 +207,17 @@ impl Errand {
         }
     }
 
-    fn letters(&self, kind: Kind, write: impl Fn(&event::Envelope<'_>, &mut Vec<u8>)) -> Sent {
+    pub(super) fn letters(
+        &self,
+        kind: Kind,
+        write: impl Fn(&event::Envelope<'_>, &mut Vec<u8>),
+    ) -> Sent {
         let registry = &self.view.registry;
         let now_ms = clock::unix_ms();
         Sent::Letters(letters(registry, kind, &self.bot, now_ms, write))
     }
 
-    fn jobs<'a>(&'a self, sent: &'a Sent) -> Vec<Job<'a>> {
+    pub(super) fn jobs<'a>(&'a self, sent: &'a Sent) -> Vec<Job<'a>> {
         let bot = self.view.registry.bots().get(self.index);
         let dialect = bot.map_or("", |bot| bot.dialect.name);
         match sent {
@@ -222,7 +229,7 @@ impl Errand {
     /// The step of a job that has its answer.
     ///
     /// # Errors
-    /// The journal does not know the job like that.
+    /// The journal does not know the job like that, or the answer is larger than it takes.
     pub(super) fn answered(
         &self,
         journal: &Journal,
@@ -232,67 +239,18 @@ impl Errand {
         let now_ms = clock::unix_ms();
         match way {
             Sent::Callback(body) => journal.answered(id, body.clone(), now_ms),
-            Sent::Letters(_) => journal.passed_on(id, &self.jobs(way), now_ms),
-        }
-    }
-
-    /// What follows a failure: another attempt while there is time for one and it might help, else what is said instead, else the
-    /// end.
-    pub(super) async fn failed(
-        &self,
-        journal: &Journal,
-        id: Id,
-        tried: u32,
-        reject: &Reject,
-    ) -> Result<(), JournalError> {
-        let now_ms = clock::unix_ms();
-        let reason = reject.sentence();
-        let later = self.talk().map(|(_, later)| later);
-        let ends_ms = later.as_ref().map_or(0, |later| {
-            self.came_ms.saturating_add(millis(later.answer_within))
-        });
-        let at_ms = now_ms.saturating_add(pause(tried, told(reject), self.worker.random()));
-        let then = if may_pass(reject) && at_ms <= ends_ms {
-            Then::Again(at_ms)
-        } else {
-            let text = later.ok().and_then(|later| later.failure_text.as_deref());
-            if let Some(answer) = text.and_then(|text| self.instead(text)) {
-                return insist(|| self.answered(journal, id, &answer)).await;
+            Sent::Letters(letters) => {
+                let length = letters.iter().map(Letter::size).sum();
+                if length > LETTERS {
+                    return Err(JournalError::TooLarge {
+                        what: "answer, told to all who want it,",
+                        length,
+                        most: LETTERS,
+                    });
+                }
+                journal.passed_on(id, &self.jobs(way), now_ms)
             }
-            tracing::warn!(%id, bot = &*self.bot, reason, "a message is given up");
-            Then::Dead(&reason)
-        };
-        let attempt = Attempt {
-            stage: Stage::Answer,
-            at_ms: now_ms,
-            took: Phases::default(),
-            status: None,
-            error: reason.clone(),
-            response: Vec::new(),
-        };
-        let Then::Dead(reason) = then else {
-            return insist(|| journal.attempted(id, &attempt, then, now_ms)).await;
-        };
-        let told = self.letters(Kind::Error, |envelope, out| {
-            event::given_up(envelope, &self.envelope.message_id, reason, out);
-        });
-        let jobs = self.jobs(&told);
-        let ended = insist(|| journal.given_up(id, &attempt, reason, &jobs, now_ms)).await;
-        ended.inspect(|()| self.note_end())
-    }
-
-    /// The answer that says this text.
-    fn instead(&self, text: &str) -> Option<Sent> {
-        let (talk, _) = self.talk().ok()?;
-        let mut body = self.envelope.body.clone();
-        let event = talk.chat.decode(self.envelope.format, &mut body).ok()?;
-        let answer = Answer {
-            text: text.into(),
-            ..Answer::default()
-        };
-        let conversation = self.conversation(None, &event).to_owned();
-        let bodies = self.bodies(talk.chat, &event, &conversation, &answer, 0, false);
-        Some(bodies.way)
+        }
     }
 }
 
@@ -314,69 +272,5 @@ pub(crate) async fn insist(
             }
             taken => return taken,
         }
-    }
-}
-
-/// Whether asking again might help.
-fn may_pass(reject: &Reject) -> bool {
-    match reject {
-        Reject::Crowded
-        | Reject::TurnTimeout
-        | Reject::State
-        | Reject::Unavailable(_)
-        | Reject::Upstream(_) => true,
-        Reject::Refused(refusal) => match refusal.outcome {
-            Outcome::TooLarge | Outcome::Rejected => false,
-            Outcome::Limited
-            | Outcome::Exhausted
-            | Outcome::Overloaded
-            | Outcome::KeyRefused
-            | Outcome::TooSlow
-            | Outcome::Failed => true,
-        },
-        Reject::Answer(fault) => !matches!(fault, Fault::Cut | Fault::Refused | Fault::Filtered),
-        _ => false,
-    }
-}
-
-/// How long the AI asks to be left alone.
-fn told(reject: &Reject) -> Option<Duration> {
-    match reject {
-        Reject::Refused(refusal) => refusal.retry_after,
-        Reject::Unavailable(wait) => Some(*wait),
-        _ => None,
-    }
-}
-
-/// How long until the next attempt, in milliseconds.
-fn pause(tried: u32, told: Option<Duration>, random: u64) -> u64 {
-    let step = 1_u32.checked_shl(tried).unwrap_or(u32::MAX);
-    let step = millis(AGAIN.saturating_mul(step).min(AGAIN_MOST));
-    let wait = step - random % (step / 2 + 1);
-    told.map_or(wait, |told| millis(told).max(wait))
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_ai_that_fails_is_left_alone_for_longer_each_time_or_as_long_as_it_says() {
-        let latest = |tried| pause(tried, None, 0);
-        let steps: Vec<u64> = (0..8).map(latest).collect();
-        assert_eq!(
-            steps,
-            [1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000]
-        );
-        assert_eq!(latest(u32::MAX), 60_000);
-        for random in (0..u64::MAX).step_by(usize::MAX / 1000) {
-            assert!((500..=1000).contains(&pause(0, None, random)));
-        }
-        assert_eq!(pause(0, Some(Duration::from_secs(7)), 1), 7000);
-        assert_eq!(pause(3, Some(Duration::ZERO), 0), 8000);
     }
 }

@@ -8,7 +8,6 @@ use super::{Message, keep, repeat};
 use crate::bot::Later;
 use crate::buffer::Hold;
 use crate::clock;
-use crate::conversation::{Conversations, Key, Policy};
 use crate::dialect::{Format, Receipt};
 use crate::duplicates::Guard;
 use crate::journal::{Along, Id, Job, Journal, JournalError, Repeat, Stage, Step};
@@ -54,9 +53,11 @@ pub(super) async fn answer(
     let kept = worker.shared.kept.get().ok_or(Reject::Unkept)?;
     let key = key(id, said.event);
     let candidates = candidates(message.talk, sticky(id, said.event, &key, trace.start));
+    let by = by(message.view, &candidates, trace.start);
     let named = match (message.talk.conversation, key) {
         (Some(policy), Some(key)) => {
-            Some(name(&kept.conversations, key, policy, trace.began_ms).await)
+            let name = || kept.conversations.name(key, policy, trace.began_ms);
+            Some(known(name, by).await?)
         }
         _ => None,
     };
@@ -125,7 +126,6 @@ pub(super) async fn answer(
         }
         Some(within) => {
             let soon = trace.start.saturating_add(clock::nanos(within));
-            let by = by(message.view, &candidates, trace.start);
             let exchange = Exchange::start(errand, by, said.xml, hold);
             exchange.until(soon, message.timer, place).await?
         }
@@ -143,17 +143,12 @@ pub(super) async fn answer(
     Ok(response)
 }
 
-/// The id of the conversation that a message belongs to.
-async fn name(
-    conversations: &Arc<Conversations>,
-    key: Key,
-    policy: Policy,
-    now_ms: u64,
-) -> [u8; 32] {
+/// What another worker is about to know, until this time in nanoseconds of [`clock::now`].
+async fn known<T>(mut look: impl FnMut() -> Option<T>, by: u64) -> Result<T, Reject> {
     loop {
-        match conversations.name(key, policy, now_ms) {
-            Some(id) => return id,
-            // Another worker is about to know it.
+        match look() {
+            Some(known) => return Ok(known),
+            None if clock::coarse() >= by => return Err(Reject::TurnTimeout),
             None => yield_now().await,
         }
     }
@@ -331,10 +326,9 @@ impl Exchange {
                 let step = || self.errand.answered(journal, id, &bodies.way);
                 let done = insist(step).await;
                 if done.is_ok() {
-                    self.errand.note_answer();
                     self.settle();
                 }
-                done
+                self.errand.kept(journal, id, done).await
             }
             Ok(Err(reject)) => self.errand.failed(journal, id, 0, &reject).await,
             Err(_) => journal.release(id, 0, clock::unix_ms()),
@@ -351,4 +345,23 @@ fn response(status: StatusCode, (body, content_type): (Bytes, &'static str)) -> 
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_another_worker_is_about_to_know_is_not_waited_for_beyond_its_time() {
+        let mut looks = 0;
+        let third = || {
+            looks += 1;
+            (looks == 3).then_some(looks)
+        };
+        assert_eq!(known(third, u64::MAX).await.unwrap(), 3);
+        let by = clock::now() + clock::nanos(std::time::Duration::from_millis(30));
+        let never = known(|| None::<()>, by).await;
+        assert!(matches!(never, Err(Reject::TurnTimeout)));
+        assert!(clock::now() >= by);
+    }
 }

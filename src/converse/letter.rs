@@ -20,6 +20,13 @@ impl std::fmt::Debug for Letter {
     }
 }
 
+impl Letter {
+    /// What it says, in bytes.
+    pub fn size(&self) -> usize {
+        self.body.len()
+    }
+}
+
 /// Whether anybody is told of such an event of this bot.
 pub fn wanted(registry: &Registry, kind: Kind, bot: &str) -> bool {
     let mut subscribers = registry.subscribers.iter();

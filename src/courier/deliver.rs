@@ -5,11 +5,10 @@ use super::lane::Lane;
 use crate::analytics::Happened;
 use crate::callback::{self, Next, Outcome, Receiver};
 use crate::client::breaker::{Breaker, Health, Pass};
-use crate::client::{self, Pool, Received, UpstreamError, retry_after};
+use crate::client::{self, Opening, Pool, Received, Sent, UpstreamError, retry_after};
 use crate::clock;
-use crate::converse::{Letter, insist, jobs, letters};
-use crate::dialect::event::{Kind, given_up};
-use crate::journal::{Attempt, Head, Id, JournalError, LONGEST_RESPONSE, Phases, Stage, Then};
+use crate::converse::{insist, jobs};
+use crate::journal::{Attempt, Id, JournalError, LONGEST_RESPONSE, Phases, Stage, Then};
 use crate::signature::Unix;
 use crate::timers::Timer;
 use crate::witness::Step;
@@ -29,8 +28,8 @@ struct Answered {
     told: Option<Duration>,
     /// The begin of the body.
     body: Vec<u8>,
-    /// Until the head was there, in nanoseconds.
-    head: u64,
+    /// How long the body took, in nanoseconds.
+    took: u64,
 }
 
 impl Courier {
@@ -57,7 +56,8 @@ impl Courier {
             now: Unix::from_millis(at_ms.cast_signed()),
             body: &body,
         };
-        let sent = self.send(receiver, pool, &attempt, start).await;
+        let opening = Opening::default();
+        let sent = self.send(receiver, pool, &attempt, &opening).await;
         let took = clock::now().saturating_sub(start);
         let (outcome, health) = match &sent {
             Ok(answered) => (
@@ -99,9 +99,20 @@ impl Courier {
                 )
             }
         };
-        let attempt = record(at_ms, took, &sent);
+        let attempt = Attempt {
+            stage: Stage::Deliver,
+            at_ms,
+            took: phases(took, &opening, &sent),
+            status: sent.as_ref().ok().map(|answered| answered.status.as_u16()),
+            error: sent
+                .as_ref()
+                .err()
+                .map(Failed::to_string)
+                .unwrap_or_default(),
+            response: sent.map(|answered| answered.body).unwrap_or_default(),
+        };
         let told = match then {
-            Then::Dead(why) => self.tell(&shown.head, receiver, id, why),
+            Then::Dead(why) => self.tell(id, &shown.head, why),
             _ => Vec::new(),
         };
         let jobs = jobs(&told, &shown.head.bot, &shown.head.dialect);
@@ -119,37 +130,18 @@ impl Courier {
         Ok(())
     }
 
-    /// Who is told that a delivery was given up: nobody where it was itself told to a subscriber, since that would have no end.
-    fn tell(&self, head: &Head, receiver: &Receiver, id: Id, why: &str) -> Vec<Letter> {
-        let view = self.worker.view();
-        let mut subscribers = view.registry.subscribers.iter();
-        if subscribers.any(|subscriber| subscriber.receiver == receiver.name) {
-            return Vec::new();
-        }
-        let (id, now_ms) = (id.to_string(), clock::unix_ms());
-        letters(
-            &view.registry,
-            Kind::Error,
-            &head.bot,
-            now_ms,
-            |envelope, out| {
-                given_up(envelope, &id, why, out);
-            },
-        )
-    }
-
     async fn send(
         &self,
         receiver: &Receiver,
         pool: &Rc<Pool>,
         attempt: &callback::Attempt<'_>,
-        start: u64,
+        opening: &Opening,
     ) -> Result<Answered, Failed> {
         let request = receiver
             .request(attempt, HeaderMap::new())
             .map_err(|error| Failed::Unsigned(error.to_string()))?;
         let timer: Rc<Timer> = Rc::new(self.worker.timers.timer());
-        let response = client::send(pool, request, &timer, None)
+        let response = client::send(pool, request, &timer, None, Some(opening))
             .await
             .map_err(|error| {
                 pool.cells().failed(error.cause.word());
@@ -159,14 +151,14 @@ impl Courier {
                 });
                 Failed::Upstream(error)
             })?;
-        let head = clock::now().saturating_sub(start);
+        let head = clock::now();
         let told = retry_after(response.headers(), clock::unix_ms());
         let status = response.status();
         Ok(Answered {
             status,
             told,
             body: begin(response.into_body()).await,
-            head,
+            took: clock::now().saturating_sub(head),
         })
     }
 }
@@ -197,23 +189,23 @@ enum Failed {
     Unsigned(String),
 }
 
-fn record(at_ms: u64, took: u64, sent: &Result<Answered, Failed>) -> Attempt {
+/// The phases of an attempt that took so long in all, in nanoseconds.
+fn phases(took: u64, opening: &Opening, sent: &Result<Answered, Failed>) -> Phases {
     let micros = |nanos: u64| u32::try_from(nanos / 1000).unwrap_or(u32::MAX);
-    let head = sent.as_ref().map_or(took, |answered| answered.head);
-    Attempt {
-        stage: Stage::Deliver,
-        at_ms,
-        took: Phases {
-            first_byte_us: micros(head),
-            body_us: micros(took.saturating_sub(head)),
-            ..Phases::default()
-        },
-        status: sent.as_ref().ok().map(|answered| answered.status.as_u16()),
-        error: sent
-            .as_ref()
-            .err()
-            .map(Failed::to_string)
-            .unwrap_or_default(),
-        response: sent.as_ref().map(|it| it.body.clone()).unwrap_or_default(),
+    let (resolve, connect) = (opening.resolve.get(), opening.connect.get());
+    let tls = opening.tls.get();
+    let body = sent.as_ref().map_or(0, |answered| answered.took);
+    let asked = match sent {
+        Ok(_) => true,
+        Err(Failed::Upstream(error)) => error.sent != Sent::Unsent,
+        Err(Failed::Unsigned(_)) => false,
+    };
+    let rest = took.saturating_sub(resolve + connect + tls + body);
+    Phases {
+        resolve_us: micros(resolve),
+        connect_us: micros(connect),
+        tls_us: micros(tls),
+        first_byte_us: if asked { micros(rest) } else { 0 },
+        body_us: micros(body),
     }
 }

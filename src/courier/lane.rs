@@ -1,11 +1,12 @@
 //! What is known of each receiver: where it is, how it has been of late, what is in flight to it.
 
+use super::load::Load;
 use crate::bot::{Registry, Way};
 use crate::callback::Receiver;
 use crate::client::Pool;
 use crate::client::breaker::Breaker;
 use crate::worker::Worker;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -17,14 +18,14 @@ pub(super) struct Lane {
     pub(super) way: Option<(Receiver, Rc<Pool>)>,
     pub(super) breaker: Rc<Breaker>,
     /// Messages that are being answered for it.
-    pub(super) asked: Rc<Cell<usize>>,
+    pub(super) asked: Rc<Load>,
     /// Deliveries in flight to it.
-    pub(super) sent: Rc<Cell<usize>>,
+    pub(super) sent: Rc<Load>,
 }
 
 impl Lane {
     /// One that leads nowhere.
-    fn without(asked: Rc<Cell<usize>>) -> Self {
+    fn without(asked: Rc<Load>) -> Self {
         Self {
             way: None,
             breaker: Rc::default(),

@@ -2,12 +2,11 @@
 //! flight to each and in all.
 
 use super::lane::Lane;
+use super::load::{Load, Place};
 use super::{Courier, Seat};
-use crate::callback;
 use crate::client::breaker::Breaker;
 use crate::clock;
 use crate::journal::{Receiver, Stage, Taken};
-use std::cell::Cell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
@@ -17,10 +16,12 @@ pub const QUANTUM: i64 = 16 * 1024;
 pub const ANSWERS: usize = 1024;
 /// The same of messages whose answers go to one receiver.
 pub const ANSWERS_EACH: usize = 256;
-/// The most deliveries in flight, in all; to one receiver: [`callback::SOCKETS`].
+/// The most deliveries in flight, in all; to one receiver: [`SOCKETS`](crate::callback::SOCKETS).
 pub const DELIVERIES: usize = 1024;
 /// The most bytes of jobs in flight at each of the two stages; a single larger one still passes.
 pub const BYTES: u64 = 64 * 1024 * 1024;
+/// The same of those of one receiver, so that one that is slow cannot hold all of them.
+pub const BYTES_EACH: u64 = BYTES / 8;
 
 /// A receiver's breaker puts an attempt off by so many milliseconds at the most, so that every schedule has its end.
 pub const LATE_MS: u64 = 60_000;
@@ -30,8 +31,7 @@ pub const LATE_MS: u64 = 60_000;
 pub(super) struct Round {
     stage: Stage,
     turns: VecDeque<Turn>,
-    in_flight: Rc<Cell<usize>>,
-    bytes: Rc<Cell<u64>>,
+    in_flight: Rc<Load>,
 }
 
 #[derive(Debug)]
@@ -49,21 +49,16 @@ impl Round {
             stage,
             turns: VecDeque::new(),
             in_flight: Rc::default(),
-            bytes: Rc::default(),
         }
     }
 
     /// Nothing is in flight.
     pub(super) fn is_idle(&self) -> bool {
-        self.in_flight.get() == 0
+        self.in_flight.is_empty()
     }
 
     fn is_full(&self) -> bool {
-        let most = match self.stage {
-            Stage::Answer => ANSWERS,
-            Stage::Deliver => DELIVERIES,
-        };
-        self.in_flight.get() >= most || self.bytes.get() >= BYTES
+        !self.in_flight.has_room(self.stage)
     }
 
     /// Begins whatever is due and has room.
@@ -96,11 +91,11 @@ impl Round {
 
     fn turn(&self, turn: &mut Turn, lane: &Rc<Lane>, courier: &Rc<Courier>, now_ms: u64) -> Took {
         let mut took = Took::None;
-        let (in_flight, most) = match self.stage {
-            Stage::Answer => (&lane.asked, ANSWERS_EACH),
-            Stage::Deliver => (&lane.sent, callback::SOCKETS),
+        let in_flight = match self.stage {
+            Stage::Answer => &lane.asked,
+            Stage::Deliver => &lane.sent,
         };
-        while turn.credit > 0 && !self.is_full() && in_flight.get() < most {
+        while turn.credit > 0 && !self.is_full() && in_flight.has_room_each(self.stage) {
             let next = turn.next.take();
             let taken = next.or_else(|| courier.journal.take(self.stage, &turn.receiver, now_ms));
             let Some(taken) = taken else {
@@ -116,14 +111,9 @@ impl Round {
                 break;
             }
             turn.credit -= i64::from(taken.size);
-            let size = u64::from(taken.size);
-            for count in [&self.in_flight, in_flight] {
-                count.set(count.get() + 1);
-            }
-            self.bytes.set(self.bytes.get() + size);
+            let loads = [self.in_flight.clone(), in_flight.clone()];
             let seat = Seat {
-                counts: [self.in_flight.clone(), in_flight.clone()],
-                bytes: (self.bytes.clone(), size),
+                place: Some(Place::take(loads, u64::from(taken.size))),
                 courier: courier.clone(),
             };
             match self.stage {

@@ -6,14 +6,13 @@ use crate::bot::Registry;
 use crate::clock;
 use crate::metrics::WorkerCells;
 use crate::timers::TICK;
-use crate::worker::{Shared, Worker};
+use crate::worker::{Shared, Worker, thread};
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread::JoinHandle;
-use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
@@ -58,22 +57,13 @@ pub fn start(
     };
     let assigned = Arc::new(AtomicUsize::new(0));
     let (theirs, count) = (cells.clone(), assigned.clone());
-    let thread = std::thread::Builder::new()
-        .name(format!("worker-{number}"))
-        .spawn(move || {
-            let built = Builder::new_current_thread()
-                .enable_io()
-                .enable_time()
-                .build_local(LocalOptions::default());
-            match built {
-                Ok(runtime) => runtime.block_on(run(
-                    Worker::new(shared, registry, theirs, log, workers),
-                    count,
-                    inbox,
-                )),
-                Err(error) => tracing::error!(%error, number, "a worker cannot start"),
-            }
-        })?;
+    let thread = thread::start(format!("worker-{number}"), move || {
+        run(
+            Worker::new(shared, registry, theirs, log, workers),
+            count,
+            inbox,
+        )
+    })?;
     Ok(Handle {
         orders,
         cells,

@@ -184,7 +184,7 @@ impl Head {
     }
 }
 
-/// How long each phase of an attempt took, in microseconds; 0 where it was not come to.
+/// How long each phase of an attempt took, in microseconds; 0 where it was not come to, or the connection was there already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Phases {
     /// Looking up the name.

@@ -131,13 +131,19 @@ impl Journal {
         })
     }
 
-    /// A job that was taken is given up without another attempt.
+    /// A job that was taken is given up without another attempt; the jobs that tell of that are accepted as in [`Journal::passed_on`].
     ///
     /// # Errors
     ///
-    /// Nobody has taken it, or the disk does not take it.
-    pub fn dead(&self, id: Id, reason: &str, now_ms: u64) -> Result<Step, JournalError> {
-        self.step(id, "given up", |head, _| {
+    /// As for [`Journal::passed_on`].
+    pub fn dead(
+        &self,
+        id: Id,
+        reason: &str,
+        jobs: &[Job<'_>],
+        now_ms: u64,
+    ) -> Result<Step, JournalError> {
+        self.step_with(id, "given up", jobs, now_ms, |head, _| {
             record::cut(reason, LONGEST_REASON).clone_into(&mut head.reason);
             end(head, End::Dead, now_ms);
             Ok(())

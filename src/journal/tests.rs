@@ -138,7 +138,7 @@ fn a_dead_job_is_taken_up_again_where_it_stood() {
     let journal = open(&folder);
     let asked = accept(&journal, "crm", Stage::Answer, NOW);
     take_one(&journal, Stage::Answer, asked, NOW);
-    done(journal.dead(asked, "no AI", NOW)).unwrap();
+    done(journal.dead(asked, "no AI", &[], NOW)).unwrap();
     let answered = accept(&journal, "crm", Stage::Deliver, NOW);
     take_one(&journal, Stage::Deliver, answered, NOW);
     let gone = Then::Dead("gone");
@@ -174,7 +174,7 @@ fn a_step_out_of_order_is_an_error_and_changes_nothing() {
     };
     // Nobody has taken it.
     order(journal.answered(id, answer(), NOW));
-    order(journal.dead(id, "", NOW));
+    order(journal.dead(id, "", &[], NOW));
     order(journal.retry(id, NOW));
     journal.release(id, 0, NOW).unwrap_err();
     let same = Job {
@@ -199,7 +199,7 @@ fn a_step_out_of_order_is_an_error_and_changes_nothing() {
     take_one(&journal, Stage::Deliver, id, NOW);
     order(journal.answered(id, answer(), NOW));
     done(journal.attempted(id, &attempt(NOW, Some(200)), Then::Delivered, NOW)).unwrap();
-    let error = done(journal.dead(id, "", NOW)).unwrap_err();
+    let error = done(journal.dead(id, "", &[], NOW)).unwrap_err();
     assert!(matches!(error, JournalError::Unknown(_)), "{error}");
     order(journal.retry(id, NOW));
     let unknown = done(journal.retry(Id::new(NOW), NOW)).unwrap_err();
@@ -237,7 +237,7 @@ fn it_is_bounded_and_what_the_disk_refuses_has_not_happened() {
     let third = accept(&journal, "a", Stage::Answer, NOW);
     let taken = take_all(&journal, Stage::Answer, NOW);
     assert_eq!(taken.len(), 2);
-    done(journal.dead(third, "", NOW)).unwrap();
+    done(journal.dead(third, "", &[], NOW)).unwrap();
     accept(&journal, "a", Stage::Answer, NOW);
     let error = done(journal.retry(third, NOW)).unwrap_err();
     assert!(matches!(error, JournalError::Full { .. }), "{error}");
@@ -265,7 +265,7 @@ fn it_is_bounded_and_what_the_disk_refuses_has_not_happened() {
     let held = taken.iter().find(|(_, id)| *id != third).unwrap().1;
     // It is still the caller's, who may try again.
     for _ in 0..2 {
-        refused(journal.dead(held, "", NOW));
+        refused(journal.dead(held, "", &[], NOW));
     }
     assert_eq!(journal.tallies(), before);
     drop(journal);

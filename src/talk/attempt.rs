@@ -12,7 +12,7 @@ use crate::reject::Reject;
 use crate::speech::Speech;
 use crate::trace::Trace;
 use crate::upstream::Unsupported;
-use http::{HeaderMap, Response, StatusCode, header};
+use http::{HeaderMap, Response, header};
 use smallvec::SmallVec;
 use std::time::Duration;
 
@@ -55,7 +55,7 @@ impl Attempt<'_> {
         if let Some(reservation) = &mut reservation {
             reservation.on_its_way();
         }
-        let sent = client::send(pool, request, question.timer, Some(question.by)).await;
+        let sent = client::send(pool, request, question.timer, Some(question.by), None).await;
         let response = match sent {
             Ok(response) => response,
             Err(error) => {
@@ -69,7 +69,7 @@ impl Attempt<'_> {
                 });
             }
         };
-        let judged = if response.status() == StatusCode::OK {
+        let judged = if response.status().is_success() {
             self.hear(response, &mut reservation, trace).await
         } else {
             Err(self.refused(response, trace).await)
@@ -91,7 +91,7 @@ impl Attempt<'_> {
         judged
     }
 
-    /// Reads a 200, whole or up to its first words.
+    /// Reads a response that may be an answer, whole or up to its first words.
     async fn hear(
         &self,
         response: Response<Received>,

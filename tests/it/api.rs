@@ -7,6 +7,7 @@ mod deliveries;
 mod description;
 mod forget;
 mod paper;
+mod phases;
 mod refused;
 
 use crate::harness::{Backend, Botgate, Caller, Gate, PATIENCE, ai, caller::Reply};

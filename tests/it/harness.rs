@@ -14,6 +14,7 @@ pub(crate) mod gate;
 pub(crate) mod names;
 pub(crate) mod peer;
 pub(crate) mod run;
+pub(crate) mod tls;
 pub(crate) mod turn;
 
 pub(crate) use backend::{After, Backend};

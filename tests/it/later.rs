@@ -4,6 +4,7 @@ mod auto;
 mod crash;
 mod disk;
 mod fail;
+mod large;
 mod reload;
 mod repeat;
 pub(crate) mod share;

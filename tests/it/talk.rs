@@ -192,6 +192,34 @@ fn what_an_ai_refuses_is_told_in_the_callers_terms() {
 }
 
 #[test]
+fn any_2xx_with_an_answer_in_it_is_an_answer() {
+    const KINDS: [&str; 3] = ["custom", "openai", "anthropic"];
+    let ai = Backend::start(|seen, connection| {
+        let status = ai::texts(seen).pop().unwrap();
+        let body = match status.as_str() {
+            "204 Nothing" => Vec::new(),
+            _ => ai::answer(KINDS[nth(seen)], &status, 1, 1),
+        };
+        connection.answer(&status, "Content-Type: application/json\r\n", &body)
+    });
+    let botgate = Botgate::start(&config(&KINDS, &ai, "retries = 0"));
+    for (nth, kind) in KINDS.iter().enumerate() {
+        let ask = |status: &str| {
+            let request = ai::message(&format!("plain-{nth}"), status, status);
+            botgate.caller().call(&request)
+        };
+        for status in ["200 OK", "201 Created", "202 Accepted"] {
+            assert_eq!(ai::said(&ask(status)), status, "{kind}");
+        }
+        for status in ["204 Nothing", "304 The same"] {
+            let reply = ask(status);
+            let told = (reply.status, reply.code());
+            assert_eq!(told, (502, "upstream_error".to_owned()), "{status}");
+        }
+    }
+}
+
+#[test]
 fn a_date_to_wait_for_is_told_in_seconds() {
     let ai = Backend::start(|_, connection| {
         let date = httpdate(SystemTime::now() + Duration::from_secs(90));

@@ -1,43 +1,18 @@
 //! An upstream over TLS: its certificate is believed or the request is refused with the reason, and what a reload changes in that.
 
-use crate::harness::{Botgate, OPEN, config, get};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType};
-use rcgen::{IsCa, KeyPair, date_time_ymd};
+use crate::harness::{Botgate, OPEN, config, get, tls};
+use rcgen::{CertifiedIssuer, KeyPair};
 use rustix::process::Signal;
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use rustls::{ServerConnection, StreamOwned};
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
-    sync::Arc,
     thread,
 };
 
-/// An authority of our own, by its name.
-fn authority(name: &str) -> CertifiedIssuer<'static, KeyPair> {
-    let mut params = CertificateParams::default();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params.distinguished_name = DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, name);
-    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
-}
-
 /// A backend over TLS, with a certificate for `name` until the end of `year`; its thread ends with the test's process.
 fn backend(issuer: &CertifiedIssuer<'static, KeyPair>, name: &str, year: i32) -> SocketAddr {
-    let key = KeyPair::generate().unwrap();
-    let mut params = CertificateParams::new([name.to_owned()]).unwrap();
-    params.not_before = date_time_ymd(2001, 1, 1);
-    params.not_after = date_time_ymd(year, 12, 31);
-    let certificate = params.signed_by(&key, issuer).unwrap();
-    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.der().clone()], key)
-        .unwrap();
-    let config = Arc::new(config);
+    let config = tls::server(issuer, name, year);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap();
     thread::spawn(move || {
@@ -79,7 +54,7 @@ const NOW: i32 = 2120;
 
 #[test]
 fn a_certificate_that_a_given_authority_vouches_for_is_believed() {
-    let ours = authority("Ours");
+    let ours = tls::authority("Ours");
     let botgate = start(backend(&ours, "127.0.0.1", NOW), &ours.pem());
     let mut caller = botgate.caller();
     for _ in 0..3 {
@@ -92,7 +67,7 @@ fn a_certificate_that_a_given_authority_vouches_for_is_believed() {
 
 #[test]
 fn a_wrong_name_an_expired_one_and_an_unknown_issuer_are_three_502s() {
-    let (ours, theirs) = (authority("Ours"), authority("Theirs"));
+    let (ours, theirs) = (tls::authority("Ours"), tls::authority("Theirs"));
     for (backend, word) in [
         (backend(&ours, "other.test", NOW), "tls_name"),
         (backend(&ours, "127.0.0.1", 2002), "tls_expired"),
@@ -125,7 +100,7 @@ fn a_backend_that_speaks_no_tls_is_a_502_too() {
             let _ = socket.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
         }
     });
-    let botgate = start(addr, &authority("Ours").pem()).expect_errors();
+    let botgate = start(addr, &tls::authority("Ours").pem()).expect_errors();
     let reply = botgate
         .caller()
         .call(&get("/hook", "X-Request-Id: one\r\n"));
@@ -135,7 +110,7 @@ fn a_backend_that_speaks_no_tls_is_a_502_too() {
 
 #[test]
 fn a_reload_takes_another_authority_and_keeps_the_connections_of_the_same() {
-    let (ours, theirs) = (authority("Ours"), authority("Theirs"));
+    let (ours, theirs) = (tls::authority("Ours"), tls::authority("Theirs"));
     let botgate = start(backend(&theirs, "127.0.0.1", NOW), &ours.pem()).expect_errors();
     let mut caller = botgate.caller();
     assert_eq!(caller.call(&get("/hook", "")).status, 502);

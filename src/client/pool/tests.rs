@@ -61,7 +61,7 @@ impl House {
     async fn checkout(&self) -> Result<Up, Cause> {
         let timer = self.timers.timer();
         let schedule = Schedule::new(self.timeouts, None);
-        self.pool.checkout(&timer, &schedule).await
+        self.pool.checkout(&timer, &schedule, None).await
     }
 
     /// A connection and the backend's end of it.

@@ -79,7 +79,7 @@ fn ended_and_gone(journal: &Journal) -> Id {
         ..job("crm", Stage::Deliver)
     };
     done(journal.accept(std::slice::from_ref(&held), NOW)).unwrap();
-    done(journal.dead(held.id, "gone", NOW)).unwrap();
+    done(journal.dead(held.id, "gone", &[], NOW)).unwrap();
     journal.store.tick(NOW + 10_000);
     until(|| {
         let [_, _, delivered, dead] = jobs(journal);

@@ -71,7 +71,7 @@ fn a_receiver_with_nothing_left_is_forgotten() {
     for number in 0..20 {
         let id = accept(&journal, &format!("receiver {number}"), Stage::Deliver, NOW);
         take_one(&journal, Stage::Deliver, id, NOW);
-        done(journal.dead(id, "", NOW)).unwrap();
+        done(journal.dead(id, "", &[], NOW)).unwrap();
     }
     assert_eq!(journal.memory.index().receivers(), 0);
 }

@@ -13,7 +13,7 @@ fn told(journal: &Journal, key: [u8; 32], said: &str, now_ms: u64) {
     let said = said.as_bytes().to_vec();
     along.repeat(held.id, &Repeat { key, said });
     done(journal.accept_with(std::slice::from_ref(&held), along, NOW)).unwrap();
-    done(journal.dead(held.id, "gone", now_ms)).unwrap();
+    done(journal.dead(held.id, "gone", &[], now_ms)).unwrap();
 }
 
 fn said(journal: &Journal, key: [u8; 32]) -> Option<String> {

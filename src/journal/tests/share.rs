@@ -35,7 +35,7 @@ fn a_receiver_may_have_eight_times_what_is_free_and_the_others_find_room() {
     // As they are worked off, so there is room.
     for (receiver, id) in take_all(&journal, Stage::Deliver, NOW) {
         if receiver == "slow" {
-            done(journal.dead(id, "", NOW)).unwrap();
+            done(journal.dead(id, "", &[], NOW)).unwrap();
         }
     }
     let (count, error) = fill(&journal, "gone");

@@ -47,7 +47,7 @@ fn leave(folder: &tempfile::TempDir) -> Vec<Id> {
     let again = Then::Again(NOW + 30_000);
     let (put_off, dead) = (ids[ids.len() - 2], ids[ids.len() - 1]);
     done(journal.attempted(put_off, &attempt(NOW, None), again, NOW)).unwrap();
-    done(journal.dead(dead, "gone", NOW)).unwrap();
+    done(journal.dead(dead, "gone", &[], NOW)).unwrap();
     ids
 }
 
@@ -74,7 +74,7 @@ fn a_journal_serves_before_all_is_picked_up_and_nothing_is_taken_twice_or_lost()
     assert!(left.pick_up(&journal.memory).unwrap());
     let (put_off, dead) = (ids[ids.len() - 2], ids[ids.len() - 1]);
     // What has not been picked up is on disk alone: none of its steps can be taken, and it is shown.
-    let unknown = done(journal.dead(put_off, "", NOW)).unwrap_err();
+    let unknown = done(journal.dead(put_off, "", &[], NOW)).unwrap_err();
     assert!(matches!(unknown, JournalError::Unknown(_)), "{unknown}");
     let order = done(journal.retry(put_off, NOW)).unwrap_err();
     assert!(matches!(order, JournalError::Order { .. }), "{order}");
@@ -173,8 +173,8 @@ fn the_oldest_job_is_told_to_within_four_seconds() {
     let [first, second] = [late, late + 60_000].map(|at_ms| (made(at_ms), at_ms));
     told(first.0.made_ms());
     assert_eq!(take_all(&journal, Stage::Deliver, second.1).len(), 2);
-    done(journal.dead(first.0, "", second.1)).unwrap();
+    done(journal.dead(first.0, "", &[], second.1)).unwrap();
     told(second.0.made_ms());
-    done(journal.dead(second.0, "", second.1)).unwrap();
+    done(journal.dead(second.0, "", &[], second.1)).unwrap();
     assert_eq!(journal.oldest_ms(), None);
 }

@@ -1,7 +1,7 @@
 //! A message that an AI answers: acknowledged at once, its answer is an event, and so is that there will be none.
 
 use super::{BOT, acknowledged, config, event, told, wait};
-use crate::harness::{Backend, Botgate, Gate, ai};
+use crate::harness::{After, Backend, Botgate, Gate, ai};
 use std::path::Path;
 
 /// The bots ask this AI, and have this in their table besides.
@@ -127,4 +127,65 @@ fn a_callback_that_is_given_up_is_told_and_a_subscriber_that_is_gone_is_not() {
     botgate.metric_until("botgate_jobs{state=\"dead\"}", |jobs| jobs == 2.0);
     botgate.metric_until("botgate_jobs{state=\"delivered\"}", |jobs| jobs == 1.0);
     assert_eq!((well.count(), gone.count()), (1, 2));
+}
+
+#[test]
+fn what_is_left_for_a_bot_or_a_callback_that_is_gone_is_told_and_for_a_subscriber_it_is_not() {
+    let (ai, well) = (ai::echo(), Backend::ok());
+    let breaks = Backend::start(|_, _| After::Close);
+    let down = Backend::start(|_, connection| connection.answer("500 No", "", b""));
+    let state = tempfile::tempdir().unwrap();
+    let patient = format!("retries = [{}]", ["\"1s\""; 16].join(", "));
+    let upstream = ai::upstream("breaks", "custom", &format!("http://{}", breaks.addr()), "");
+    let bot = |id: &str, upstream: &str| {
+        format!(
+            "[bots.{id}]\ndialect = \"fourthchat\"\nupstream = \"{upstream}\"\nverify = {{ preset = \"none\" }}\n\
+             callback = {{ url = \"http://{}/in\", sign = {{ secret = \"s\" }}, allow = [\"127.0.0.0/8\"], {patient} }}\n\n",
+            down.addr()
+        )
+    };
+    let subscribers = [(&well, "events = [\"bot.error\"]"), (&down, &*patient)];
+    let text = asking(&ai, state.path(), "", &subscribers)
+        + &upstream
+        + &bot("unanswered", "breaks")
+        + &bot("undelivered", "ai");
+    let botgate = Botgate::start(&text);
+    for id in ["unanswered", "undelivered"] {
+        let body = serde_json::json!({"connectionId": id, "message": "hi"});
+        let request = ai::post("/api/webhooks/incoming", "", &body);
+        assert_eq!(botgate.caller().call(&request).status, 202);
+    }
+    acknowledged(&botgate, BOT, "status", "up");
+    let broke = "botgate_upstream_errors_total{upstream=\"breaks\",word=\"broken\"}";
+    botgate.metric_until(broke, |count| count >= 1.0);
+    // The event and the callback, each in vain.
+    wait(&down, 2);
+    drop(botgate);
+    assert_eq!(well.count(), 0);
+
+    // The bot that is left has no callback any more.
+    let sync = "[bots.undelivered]\ndialect = \"aerostack\"\nupstream = \"ai\"\nverify = { preset = \"none\" }\n";
+    let text = asking(&ai, state.path(), "", &subscribers[..1]) + sync;
+    let botgate = Botgate::start(&text);
+    botgate.metric_until("botgate_jobs{state=\"dead\"}", |jobs| jobs == 3.0);
+    botgate.metric_until("botgate_jobs{state=\"delivered\"}", |jobs| jobs == 2.0);
+    let mut all: Vec<_> = well
+        .seen()
+        .iter()
+        .map(|seen| event(seen, "secret 0"))
+        .collect();
+    all.sort_by_key(|event| event["data"]["agentId"].to_string());
+    let about = |event: &serde_json::Value| {
+        assert_eq!(event["type"], "bot.error");
+        let text = |key: &str| event["data"][key].as_str().unwrap().to_owned();
+        (text("agentId"), text("content"))
+    };
+    let left = [
+        pair("unanswered", "its bot is not in the configuration any more"),
+        pair(
+            "undelivered",
+            "its receiver is not in the configuration any more",
+        ),
+    ];
+    assert!(all.iter().map(about).eq(left), "{all:?}");
 }

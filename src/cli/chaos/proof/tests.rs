@@ -39,7 +39,7 @@ fn leave(journal: &Journal, number: u32, end: State) {
     match end {
         State::Accepted | State::Answered => {}
         State::Delivered => done(journal.attempted(job.id, &attempt, Then::Delivered, NOW)),
-        State::Dead => done(journal.dead(job.id, "gone", NOW)),
+        State::Dead => done(journal.dead(job.id, "gone", &[], NOW)),
     }
 }
 

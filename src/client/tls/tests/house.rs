@@ -109,7 +109,7 @@ impl House {
             );
         });
         let timer = Rc::new(self.timers.timer());
-        let response = send(&self.pool, request, &timer, None).await?;
+        let response = send(&self.pool, request, &timer, None, None).await?;
         let mut got = Vec::new();
         whole(response.into_body(), 1 << 20, &mut got).await?;
         Ok(got)

@@ -1,0 +1,160 @@
+//! What follows when a message has no answer that can be kept: another attempt, what is said instead, the end.
+
+use super::errand::{Errand, Sent, insist};
+use crate::clock;
+use crate::dialect::event::{self, Kind};
+use crate::journal::{Attempt, Id, Journal, JournalError, Phases, Stage, Then};
+use crate::message::{Answer, Fault, Outcome};
+use crate::reject::Reject;
+use std::time::Duration;
+
+/// After how long an AI that failed is asked again; each further failure doubles it, and chance takes up to half of it off.
+pub const AGAIN: Duration = Duration::from_secs(1);
+/// The longest that it is left alone, unless it says itself for how long.
+pub const AGAIN_MOST: Duration = Duration::from_secs(60);
+impl Errand {
+    /// What follows once the disk has the answer, or is said to have no room for one like it: asked again, the AI would say as much.
+    pub(super) async fn kept(
+        &self,
+        journal: &Journal,
+        id: Id,
+        kept: Result<(), JournalError>,
+    ) -> Result<(), JournalError> {
+        match kept {
+            Err(error @ JournalError::TooLarge { .. }) => {
+                self.give_up(journal, id, &error.to_string()).await
+            }
+            kept => kept.inspect(|()| self.note_answer()),
+        }
+    }
+
+    /// What follows a failure: another attempt while there is time for one and it might help, else the end.
+    pub(super) async fn failed(
+        &self,
+        journal: &Journal,
+        id: Id,
+        tried: u32,
+        reject: &Reject,
+    ) -> Result<(), JournalError> {
+        let now_ms = clock::unix_ms();
+        let reason = reject.sentence();
+        let ends_ms = self.talk().map_or(0, |(_, later)| {
+            self.came_ms.saturating_add(millis(later.answer_within))
+        });
+        let at_ms = now_ms.saturating_add(pause(tried, told(reject), self.worker.random()));
+        if !may_pass(reject) || at_ms > ends_ms {
+            return self.give_up(journal, id, &reason).await;
+        }
+        let attempt = attempt(now_ms, &reason);
+        insist(|| journal.attempted(id, &attempt, Then::Again(at_ms), now_ms)).await
+    }
+
+    /// The end: something else is said, where that is set, or else all who want to know are told that there is no answer.
+    async fn give_up(&self, journal: &Journal, id: Id, reason: &str) -> Result<(), JournalError> {
+        if let Some(answer) = self.instead() {
+            let said = insist(|| self.answered(journal, id, &answer)).await;
+            // It too goes out with what the caller has sent along.
+            if !matches!(said, Err(JournalError::TooLarge { .. })) {
+                return said;
+            }
+        }
+        tracing::warn!(%id, bot = &*self.bot, reason, "a message is given up");
+        let told = self.letters(Kind::Error, |envelope, out| {
+            event::given_up(envelope, &self.envelope.message_id, reason, out);
+        });
+        let (now_ms, jobs) = (clock::unix_ms(), self.jobs(&told));
+        let attempt = attempt(now_ms, reason);
+        let ended = insist(|| journal.given_up(id, &attempt, reason, &jobs, now_ms)).await;
+        ended.inspect(|()| self.note_end())
+    }
+
+    /// The answer that says what is said where there is none.
+    fn instead(&self) -> Option<Sent> {
+        let (talk, later) = self.talk().ok()?;
+        let mut body = self.envelope.body.clone();
+        let event = talk.chat.decode(self.envelope.format, &mut body).ok()?;
+        let answer = Answer {
+            text: later.failure_text.as_deref()?.into(),
+            ..Answer::default()
+        };
+        let conversation = self.conversation(None, &event).to_owned();
+        let bodies = self.bodies(talk.chat, &event, &conversation, &answer, 0, false);
+        Some(bodies.way)
+    }
+}
+
+/// An attempt that failed for this reason.
+fn attempt(at_ms: u64, reason: &str) -> Attempt {
+    Attempt {
+        stage: Stage::Answer,
+        at_ms,
+        took: Phases::default(),
+        status: None,
+        error: reason.to_owned(),
+        response: Vec::new(),
+    }
+}
+
+/// Whether asking again might help.
+fn may_pass(reject: &Reject) -> bool {
+    match reject {
+        Reject::Crowded
+        | Reject::TurnTimeout
+        | Reject::State
+        | Reject::Unavailable(_)
+        | Reject::Upstream(_) => true,
+        Reject::Refused(refusal) => match refusal.outcome {
+            Outcome::TooLarge | Outcome::Rejected => false,
+            Outcome::Limited
+            | Outcome::Exhausted
+            | Outcome::Overloaded
+            | Outcome::KeyRefused
+            | Outcome::TooSlow
+            | Outcome::Failed => true,
+        },
+        Reject::Answer(fault) => !matches!(fault, Fault::Cut | Fault::Refused | Fault::Filtered),
+        _ => false,
+    }
+}
+
+/// How long the AI asks to be left alone.
+fn told(reject: &Reject) -> Option<Duration> {
+    match reject {
+        Reject::Refused(refusal) => refusal.retry_after,
+        Reject::Unavailable(wait) => Some(*wait),
+        _ => None,
+    }
+}
+
+/// How long until the next attempt, in milliseconds.
+fn pause(tried: u32, told: Option<Duration>, random: u64) -> u64 {
+    let step = 1_u32.checked_shl(tried).unwrap_or(u32::MAX);
+    let step = millis(AGAIN.saturating_mul(step).min(AGAIN_MOST));
+    let wait = step - random % (step / 2 + 1);
+    told.map_or(wait, |told| millis(told).max(wait))
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ai_that_fails_is_left_alone_for_longer_each_time_or_as_long_as_it_says() {
+        let latest = |tried| pause(tried, None, 0);
+        let steps: Vec<u64> = (0..8).map(latest).collect();
+        assert_eq!(
+            steps,
+            [1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000]
+        );
+        assert_eq!(latest(u32::MAX), 60_000);
+        for random in (0..u64::MAX).step_by(usize::MAX / 1000) {
+            assert!((500..=1000).contains(&pause(0, None, random)));
+        }
+        assert_eq!(pause(0, Some(Duration::from_secs(7)), 1), 7000);
+        assert_eq!(pause(3, Some(Duration::ZERO), 0), 8000);
+    }
+}
