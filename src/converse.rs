@@ -10,7 +10,7 @@ mod turn;
 
 pub use envelope::{Envelope, VERSION};
 pub(crate) use errand::insist;
-pub use errand::{AGAIN, AGAIN_MOST, Errand};
+pub use errand::{AGAIN, AGAIN_MOST, Errand, Went};
 pub use letter::{Letter, jobs, letters, wanted};
 
 use crate::bot::{Found, Talk};

@@ -12,7 +12,7 @@ pub use round::{ANSWERS, ANSWERS_EACH, BYTES, DELIVERIES, LATE_MS, QUANTUM};
 use crate::bot::Registry;
 use crate::client::breaker::{Breaker, Pass};
 use crate::clock;
-use crate::converse::{Envelope, Errand, insist};
+use crate::converse::{Envelope, Errand, Went, insist};
 use crate::journal::{Id, Journal, JournalError, Stage};
 use crate::timers::TICK;
 use crate::worker::{Shared, Worker};
@@ -149,12 +149,17 @@ impl Drop for Seat {
 
 impl Courier {
     /// Has a job answered that was taken.
-    fn answer(self: &Rc<Self>, id: Id, seat: Seat) {
-        let courier = self.clone();
+    fn answer(self: &Rc<Self>, id: Id, lane: &Rc<Lane>, seat: Seat) {
+        let (courier, lane) = (self.clone(), lane.clone());
         spawn_local(async move {
             let _seat = seat;
             let answered = courier.try_to_answer(id).await;
-            courier.note(id, answered);
+            match answered {
+                Ok(Went::On) => lane.pace.faster(),
+                Ok(Went::Back) => lane.pace.slower(lane.asked.get(), clock::coarse()),
+                Err(_) => {}
+            }
+            courier.note(id, answered.map(drop));
         });
     }
 
@@ -174,12 +179,15 @@ impl Courier {
         });
     }
 
-    async fn try_to_answer(&self, id: Id) -> Result<(), JournalError> {
+    async fn try_to_answer(&self, id: Id) -> Result<Went, JournalError> {
         let journal = &self.journal;
         let shown = journal.show(id)?.ok_or(JournalError::Unknown(id))?;
         let head = shown.head;
         let tried = shown.attempts.len();
-        let dead = async |reason| give_up(journal, id, reason).await;
+        let dead = async |reason| {
+            let ended = give_up(journal, id, reason).await;
+            ended.map(|()| Went::On)
+        };
         let Some(envelope) = Envelope::read(&journal.body(id, Stage::Answer)?) else {
             return dead("what was kept of the message cannot be read by this version").await;
         };

@@ -4,6 +4,7 @@ use super::envelope::Envelope;
 use super::letter::{Letter, jobs, letters};
 use super::turn::{by, key, sticky, turn};
 use crate::bot::{Later, Talk, Way};
+use crate::client::Cause;
 use crate::clock;
 use crate::conversation::Held;
 use crate::dialect::event::{self, Kind};
@@ -26,6 +27,8 @@ use std::time::Duration;
 pub const AGAIN: Duration = Duration::from_secs(1);
 /// The longest that it is left alone, unless it says itself for how long.
 pub const AGAIN_MOST: Duration = Duration::from_secs(60);
+/// How long a message waits whose conversation has as many waiting as may, in milliseconds.
+const CROWDED_MS: u32 = 1_000;
 /// After how long the disk is asked again to take what it did not.
 const DISK: Duration = Duration::from_secs(1);
 
@@ -44,6 +47,15 @@ pub struct Errand {
     pub envelope: Envelope,
     /// When it came, in milliseconds since 1970.
     pub came_ms: u64,
+}
+
+/// What an attempt to answer a job came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Went {
+    /// The job has taken a step.
+    On,
+    /// No AI was asked, since too much is under way here: the job is back in its queue.
+    Back,
 }
 
 /// An answer in the two forms that it may leave in.
@@ -75,10 +87,16 @@ impl Errand {
     }
 
     /// Answers a job that was taken, and takes its next step: it is answered, put off or given up. `tried`: how often before.
+    /// What was not asked because others were in the way is no attempt, however often that happens within its time.
     ///
     /// # Errors
     /// The journal does not know the job like that.
-    pub async fn finish(&self, journal: &Journal, id: Id, tried: u32) -> Result<(), JournalError> {
+    pub async fn finish(
+        &self,
+        journal: &Journal,
+        id: Id,
+        tried: u32,
+    ) -> Result<Went, JournalError> {
         let mut kept = Ok(());
         let said = self
             .run(None, false, async |bodies| {
@@ -87,10 +105,33 @@ impl Errand {
                 kept.is_ok()
             })
             .await;
-        match said {
-            Ok(()) => kept,
-            Err(reject) => self.failed(journal, id, tried, &reject).await,
+        let Err(reject) = said else {
+            return kept.map(|()| Went::On);
+        };
+        let now_ms = clock::unix_ms();
+        match &reject {
+            Reject::Upstream(error)
+                if matches!(error.cause, Cause::Busy) && now_ms < self.ends_ms() =>
+            {
+                journal.put_back(id)?;
+                Ok(Went::Back)
+            }
+            Reject::Crowded if now_ms < self.ends_ms() => {
+                journal.release(id, CROWDED_MS, now_ms)?;
+                Ok(Went::On)
+            }
+            _ => {
+                let failed = self.failed(journal, id, tried, &reject).await;
+                failed.map(|()| Went::On)
+            }
         }
+    }
+
+    /// Until when it may be tried again, in milliseconds since 1970.
+    fn ends_ms(&self) -> u64 {
+        self.talk().map_or(0, |(_, later)| {
+            self.came_ms.saturating_add(millis(later.answer_within))
+        })
     }
 
     /// Asks. `hand_over` gets the answer and says whether it is safe; only then it is remembered. `by` is when the answer must be
@@ -247,15 +288,12 @@ impl Errand {
     ) -> Result<(), JournalError> {
         let now_ms = clock::unix_ms();
         let reason = reject.sentence();
-        let later = self.talk().map(|(_, later)| later);
-        let ends_ms = later.as_ref().map_or(0, |later| {
-            self.came_ms.saturating_add(millis(later.answer_within))
-        });
         let at_ms = now_ms.saturating_add(pause(tried, told(reject), self.worker.random()));
-        let then = if may_pass(reject) && at_ms <= ends_ms {
+        let then = if may_pass(reject) && at_ms <= self.ends_ms() {
             Then::Again(at_ms)
         } else {
-            let text = later.ok().and_then(|later| later.failure_text.as_deref());
+            let talk = self.talk().ok();
+            let text = talk.and_then(|(_, later)| later.failure_text.as_deref());
             if let Some(answer) = text.and_then(|text| self.instead(text)) {
                 return insist(|| self.answered(journal, id, &answer)).await;
             }

@@ -1,14 +1,21 @@
 //! What is known of each receiver: where it is, how it has been of late, what is in flight to it.
 
+use super::ANSWERS_EACH;
 use crate::bot::{Registry, Way};
+
 use crate::callback::Receiver;
 use crate::client::Pool;
 use crate::client::breaker::Breaker;
+use crate::clock;
 use crate::worker::Worker;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How long nothing is begun for a receiver once connections to its AI have run out.
+const REST: Duration = Duration::from_millis(100);
 
 /// One receiver.
 #[derive(Debug)]
@@ -20,6 +27,44 @@ pub(super) struct Lane {
     pub(super) asked: Rc<Cell<usize>>,
     /// Deliveries in flight to it.
     pub(super) sent: Rc<Cell<usize>>,
+    /// How many of its messages may be answered at once.
+    pub(super) pace: Rc<Pace>,
+}
+
+/// How many messages may be answered at once for one receiver: fewer where connections to the AI run out, more again with every
+/// answer. Whoever waits in the journal loses nothing, and costs nothing.
+#[derive(Debug)]
+pub(super) struct Pace {
+    most: Cell<usize>,
+    /// Nothing is begun before, in nanoseconds of [`clock::now`].
+    rest: Cell<u64>,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            most: Cell::new(ANSWERS_EACH),
+            rest: Cell::new(0),
+        }
+    }
+}
+
+impl Pace {
+    /// Whether another may be begun beside so many.
+    pub(super) fn admits(&self, asked: usize, now: u64) -> bool {
+        asked < self.most.get() && now >= self.rest.get()
+    }
+
+    /// One of so many found no connection.
+    pub(super) fn slower(&self, asked: usize, now: u64) {
+        self.most.set(asked.saturating_sub(1).max(1));
+        self.rest.set(now.saturating_add(clock::nanos(REST)));
+    }
+
+    /// An AI has been asked.
+    pub(super) fn faster(&self) {
+        self.most.set((self.most.get() + 1).min(ANSWERS_EACH));
+    }
 }
 
 impl Lane {
@@ -30,6 +75,7 @@ impl Lane {
             breaker: Rc::default(),
             asked,
             sent: Rc::default(),
+            pace: Rc::default(),
         }
     }
 }
@@ -82,7 +128,8 @@ impl Lanes {
                     .as_ref()
                     .map(|old| old.asked.clone())
                     .unwrap_or_default(),
-                sent: old.map(|old| old.sent.clone()).unwrap_or_default(),
+                sent: old.as_ref().map(|old| old.sent.clone()).unwrap_or_default(),
+                pace: old.map(|old| old.pace.clone()).unwrap_or_default(),
             };
             lanes.insert(receiver.name.clone(), Rc::new(lane));
         }

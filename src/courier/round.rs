@@ -96,11 +96,15 @@ impl Round {
 
     fn turn(&self, turn: &mut Turn, lane: &Rc<Lane>, courier: &Rc<Courier>, now_ms: u64) -> Took {
         let mut took = Took::None;
-        let (in_flight, most) = match self.stage {
-            Stage::Answer => (&lane.asked, ANSWERS_EACH),
-            Stage::Deliver => (&lane.sent, callback::SOCKETS),
+        let in_flight = match self.stage {
+            Stage::Answer => &lane.asked,
+            Stage::Deliver => &lane.sent,
         };
-        while turn.credit > 0 && !self.is_full() && in_flight.get() < most {
+        let admits = |count| match self.stage {
+            Stage::Answer => lane.pace.admits(count, clock::coarse()),
+            Stage::Deliver => count < callback::SOCKETS,
+        };
+        while turn.credit > 0 && !self.is_full() && admits(in_flight.get()) {
             let next = turn.next.take();
             let taken = next.or_else(|| courier.journal.take(self.stage, &turn.receiver, now_ms));
             let Some(taken) = taken else {
@@ -127,7 +131,7 @@ impl Round {
                 courier: courier.clone(),
             };
             match self.stage {
-                Stage::Answer => courier.answer(taken.id, seat),
+                Stage::Answer => courier.answer(taken.id, lane, seat),
                 Stage::Deliver => courier.deliver(taken.id, lane, pass, seat),
             }
             took = Took::Some;

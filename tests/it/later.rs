@@ -2,6 +2,7 @@
 
 mod auto;
 mod crash;
+mod crowd;
 pub(crate) mod disk;
 mod fail;
 mod reload;
