@@ -12,7 +12,7 @@ mod turn;
 
 pub use envelope::{Envelope, VERSION};
 pub(crate) use errand::insist;
-pub use errand::{Errand, LETTERS};
+pub use errand::{Errand, LETTERS, Went};
 pub use failed::{AGAIN, AGAIN_MOST};
 pub use letter::{Letter, jobs, letters, wanted};
 

@@ -7,6 +7,7 @@ mod deliver;
 mod give_up;
 mod lane;
 mod load;
+mod pace;
 mod round;
 
 pub use round::{ANSWERS, ANSWERS_EACH, BYTES, BYTES_EACH, DELIVERIES, LATE_MS, QUANTUM};
@@ -15,7 +16,7 @@ use crate::analytics::Happened;
 use crate::bot::Registry;
 use crate::client::breaker::{Breaker, Pass};
 use crate::clock;
-use crate::converse::{Envelope, Errand};
+use crate::converse::{Envelope, Errand, Went};
 use crate::journal::{Head, Id, Journal, JournalError, Stage};
 use crate::timers::TICK;
 use crate::worker::{Shared, Worker, thread};
@@ -137,12 +138,17 @@ impl Drop for Seat {
 
 impl Courier {
     /// Has a job answered that was taken.
-    fn answer(self: &Rc<Self>, id: Id, seat: Seat) {
-        let courier = self.clone();
+    fn answer(self: &Rc<Self>, id: Id, lane: &Rc<Lane>, seat: Seat) {
+        let (courier, lane) = (self.clone(), lane.clone());
         spawn_local(async move {
             let _seat = seat;
             let answered = courier.try_to_answer(id).await;
-            courier.note(id, answered);
+            match answered {
+                Ok(Went::On) => lane.pace.faster(),
+                Ok(Went::Back) => lane.pace.slower(lane.asked.jobs(), clock::coarse()),
+                Err(_) => {}
+            }
+            courier.note(id, answered.map(drop));
         });
     }
 
@@ -162,19 +168,21 @@ impl Courier {
         });
     }
 
-    async fn try_to_answer(&self, id: Id) -> Result<(), JournalError> {
+    async fn try_to_answer(&self, id: Id) -> Result<Went, JournalError> {
         let journal = &self.journal;
         let shown = journal.show(id)?.ok_or(JournalError::Unknown(id))?;
         let head = shown.head;
         let tried = shown.attempts.len();
         let Some(envelope) = Envelope::read(&journal.body(id, Stage::Answer)?) else {
             let unreadable = "what was kept of the message cannot be read by this version";
-            return self.give_up(id, &head, unreadable).await;
+            self.give_up(id, &head, unreadable).await?;
+            return Ok(Went::On);
         };
         let view = self.worker.view();
         let Some(index) = view.registry.place(&head.bot, &head.dialect) else {
             let gone = "its bot is not in the configuration any more";
-            return self.give_up(id, &head, gone).await;
+            self.give_up(id, &head, gone).await?;
+            return Ok(Went::On);
         };
         let errand = Errand {
             worker: self.worker.clone(),

@@ -284,6 +284,24 @@ impl Journal {
         self.memory.enqueue(&mut index, id);
         Ok(())
     }
+
+    /// Puts a job that was taken back to where it was in its queue: nothing was tried. The disk is not told.
+    ///
+    /// # Errors
+    ///
+    /// Nobody has taken it.
+    pub fn put_back(&self, id: Id) -> Result<(), JournalError> {
+        let mut index = self.memory.index();
+        let entry = index.jobs.get(id).ok_or(JournalError::Unknown(id))?;
+        if entry.place != Place::Taken {
+            return Err(not_taken(id, "put back", entry.place));
+        }
+        let stage = entry.stage as usize;
+        if index.put_back(id) {
+            self.memory.changed[stage].notify_one();
+        }
+        Ok(())
+    }
 }
 
 fn not_taken(id: Id, step: &'static str, place: Place) -> JournalError {

@@ -4,6 +4,7 @@ use super::envelope::Envelope;
 use super::letter::{Letter, jobs, letters};
 use super::turn::{by, key, sticky, turn};
 use crate::bot::{Later, Talk, Way};
+use crate::client::Cause;
 use crate::clock;
 use crate::conversation::Held;
 use crate::dialect::event::{self, Kind};
@@ -23,6 +24,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// How long a message waits whose conversation has as many waiting as may, in milliseconds.
+const CROWDED_MS: u32 = 1_000;
 /// After how long the disk is asked again to take what it did not.
 const DISK: Duration = Duration::from_secs(1);
 /// The most that an answer may come to in the letters to all who are told it, in bytes: they are one change to the disk.
@@ -43,6 +46,15 @@ pub struct Errand {
     pub envelope: Envelope,
     /// When it came, in milliseconds since 1970.
     pub came_ms: u64,
+}
+
+/// What an attempt to answer a job came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Went {
+    /// The job has taken a step.
+    On,
+    /// No AI was asked, since too much is under way here: the job is back in its queue.
+    Back,
 }
 
 /// An answer in the two forms that it may leave in.
@@ -74,10 +86,16 @@ impl Errand {
     }
 
     /// Answers a job that was taken, and takes its next step: it is answered, put off or given up. `tried`: how often before.
+    /// What was not asked because others were in the way is no attempt, however often that happens within its time.
     ///
     /// # Errors
     /// The journal does not know the job like that.
-    pub async fn finish(&self, journal: &Journal, id: Id, tried: u32) -> Result<(), JournalError> {
+    pub async fn finish(
+        &self,
+        journal: &Journal,
+        id: Id,
+        tried: u32,
+    ) -> Result<Went, JournalError> {
         let mut kept = Ok(());
         let said = self
             .run(None, false, async |bodies| {
@@ -86,10 +104,18 @@ impl Errand {
                 kept.is_ok()
             })
             .await;
+        let now_ms = clock::unix_ms();
+        let in_time = now_ms < self.ends_ms();
         match said {
-            Ok(()) => self.kept(journal, id, kept).await,
-            Err(reject) => self.failed(journal, id, tried, &reject).await,
+            Ok(()) => self.kept(journal, id, kept).await?,
+            Err(Reject::Upstream(error)) if matches!(error.cause, Cause::Busy) && in_time => {
+                journal.put_back(id)?;
+                return Ok(Went::Back);
+            }
+            Err(Reject::Crowded) if in_time => journal.release(id, CROWDED_MS, now_ms)?,
+            Err(reject) => self.failed(journal, id, tried, &reject).await?,
         }
+        Ok(Went::On)
     }
 
     /// Asks. `hand_over` gets the answer and says whether it is safe; only then it is remembered. `by` is when the answer must be

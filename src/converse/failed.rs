@@ -12,7 +12,15 @@ use std::time::Duration;
 pub const AGAIN: Duration = Duration::from_secs(1);
 /// The longest that it is left alone, unless it says itself for how long.
 pub const AGAIN_MOST: Duration = Duration::from_secs(60);
+
 impl Errand {
+    /// Until when it may be tried again, in milliseconds since 1970.
+    pub(super) fn ends_ms(&self) -> u64 {
+        self.talk().map_or(0, |(_, later)| {
+            self.came_ms.saturating_add(millis(later.answer_within))
+        })
+    }
+
     /// What follows once the disk has the answer, or is said to have no room for one like it: asked again, the AI would say as much.
     pub(super) async fn kept(
         &self,
@@ -38,11 +46,8 @@ impl Errand {
     ) -> Result<(), JournalError> {
         let now_ms = clock::unix_ms();
         let reason = reject.sentence();
-        let ends_ms = self.talk().map_or(0, |(_, later)| {
-            self.came_ms.saturating_add(millis(later.answer_within))
-        });
         let at_ms = now_ms.saturating_add(pause(tried, told(reject), self.worker.random()));
-        if !may_pass(reject) || at_ms > ends_ms {
+        if !may_pass(reject) || at_ms > self.ends_ms() {
             return self.give_up(journal, id, &reason).await;
         }
         let attempt = attempt(now_ms, &reason);

@@ -1,6 +1,7 @@
 //! What is known of each receiver: where it is, how it has been of late, what is in flight to it.
 
 use super::load::Load;
+use super::pace::Pace;
 use crate::bot::{Registry, Way};
 use crate::callback::Receiver;
 use crate::client::Pool;
@@ -21,6 +22,8 @@ pub(super) struct Lane {
     pub(super) asked: Rc<Load>,
     /// Deliveries in flight to it.
     pub(super) sent: Rc<Load>,
+    /// How many of its messages may be answered at once.
+    pub(super) pace: Rc<Pace>,
 }
 
 impl Lane {
@@ -31,6 +34,7 @@ impl Lane {
             breaker: Rc::default(),
             asked,
             sent: Rc::default(),
+            pace: Rc::default(),
         }
     }
 }
@@ -83,7 +87,8 @@ impl Lanes {
                     .as_ref()
                     .map(|old| old.asked.clone())
                     .unwrap_or_default(),
-                sent: old.map(|old| old.sent.clone()).unwrap_or_default(),
+                sent: old.as_ref().map(|old| old.sent.clone()).unwrap_or_default(),
+                pace: old.map(|old| old.pace.clone()).unwrap_or_default(),
             };
             lanes.insert(receiver.name.clone(), Rc::new(lane));
         }

@@ -19,6 +19,11 @@ impl Load {
         self.jobs.get() == 0
     }
 
+    /// How many jobs are in flight.
+    pub(super) fn jobs(&self) -> usize {
+        self.jobs.get()
+    }
+
     /// Whether another job of this stage may be begun, if these are all.
     pub(super) fn has_room(&self, stage: Stage) -> bool {
         self.is_below(BYTES, stage, ANSWERS, DELIVERIES)

@@ -95,7 +95,12 @@ impl Round {
             Stage::Answer => &lane.asked,
             Stage::Deliver => &lane.sent,
         };
-        while turn.credit > 0 && !self.is_full() && in_flight.has_room_each(self.stage) {
+        let paced = || match self.stage {
+            Stage::Answer => lane.pace.admits(in_flight.jobs(), clock::coarse()),
+            Stage::Deliver => true,
+        };
+        let has_room = || in_flight.has_room_each(self.stage) && paced();
+        while turn.credit > 0 && !self.is_full() && has_room() {
             let next = turn.next.take();
             let taken = next.or_else(|| courier.journal.take(self.stage, &turn.receiver, now_ms));
             let Some(taken) = taken else {
@@ -117,7 +122,7 @@ impl Round {
                 courier: courier.clone(),
             };
             match self.stage {
-                Stage::Answer => courier.answer(taken.id, seat),
+                Stage::Answer => courier.answer(taken.id, lane, seat),
                 Stage::Deliver => courier.deliver(taken.id, lane, pass, seat),
             }
             took = Took::Some;

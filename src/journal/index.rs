@@ -185,7 +185,18 @@ impl Index {
         self.jobs.slot(id).is_some_and(|slot| self.enqueue_at(slot))
     }
 
+    /// The same with a job that was taken from there, before those that came in after it.
+    pub(super) fn put_back(&mut self, id: Id) -> bool {
+        let slot = self.jobs.slot(id);
+        slot.is_some_and(|slot| self.push(slot, 0))
+    }
+
     fn enqueue_at(&mut self, slot: u32) -> bool {
+        self.turn = self.turn.wrapping_add(1);
+        self.push(slot, self.turn)
+    }
+
+    fn push(&mut self, slot: u32, turn: u32) -> bool {
         let Some(entry) = self.jobs.at_mut(slot) else {
             return false;
         };
@@ -194,8 +205,7 @@ impl Index {
         let Some(receiver) = self.receivers.get_mut(number as usize) else {
             return false;
         };
-        self.turn = self.turn.wrapping_add(1);
-        let due = (entry.next_ms, self.turn, slot);
+        let due = (entry.next_ms, turn, slot);
         self.asleep[stage].push(&mut receiver.queues[stage], number, due)
     }
 

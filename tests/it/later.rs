@@ -2,6 +2,7 @@
 
 mod auto;
 mod crash;
+mod crowd;
 mod disk;
 mod fail;
 mod large;
