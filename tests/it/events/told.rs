@@ -131,8 +131,8 @@ fn what_is_wrong_is_told_to_nobody() {
 fn where_one_has_no_more_room_reports_are_acknowledged_and_the_others_are_told() {
     let (gone, well) = (Backend::ok(), Backend::ok());
     let state = tempfile::tempdir().unwrap();
-    crate::later::share::fill(&state.path().join("store"), "subscribers[0]");
-    let subscribers = [(&gone, ""), (&well, "")];
+    crate::later::share::fill(&state.path().join("store"), "subscribers.gone");
+    let subscribers = [(&gone, "name = \"gone\""), (&well, "")];
     let botgate = Botgate::start(&config(state.path(), "", &subscribers));
     acknowledged(&botgate, BOT, "status", "on");
     wait(&well, 1);
