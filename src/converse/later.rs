@@ -247,10 +247,10 @@ impl Exchange {
                 }
                 is_safe.await.is_ok()
             });
-            if let Err(reject) = handed.await
+            if let Err(none) = handed.await
                 && let Some(tell) = tell
             {
-                let _ = tell.send(Err(reject));
+                let _ = tell.send(Err(none.reject));
             }
         });
         Self {
