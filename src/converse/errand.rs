@@ -99,8 +99,9 @@ impl Errand {
         .ok_or(Reject::NotFound)
     }
 
-    /// Answers a job that was taken, and takes its next step: it is answered, put off or given up. `tried`: how often before.
-    /// What was not asked because others were in the way is no attempt, however often that happens within its time.
+    /// Answers a job that was taken, and takes its next step: it is answered, put off or given up. `tried`: how often before;
+    /// `since_ms`: when it was last decided that it is to be answered. What was not asked because others were in the way is no
+    /// attempt, however often that happens within its time.
     ///
     /// # Errors
     /// The journal does not know the job like that.
@@ -109,6 +110,7 @@ impl Errand {
         journal: &Journal,
         id: Id,
         tried: u32,
+        since_ms: u64,
     ) -> Result<Went, JournalError> {
         let mut kept = Ok(());
         let said = self
@@ -119,7 +121,7 @@ impl Errand {
             })
             .await;
         let now_ms = clock::unix_ms();
-        let in_time = now_ms < self.ends_ms();
+        let in_time = now_ms < self.waits_ms(since_ms);
         match said {
             Ok(()) => self.kept(journal, id, kept).await?,
             Err(none) if none.reject.is_busy() && !none.asked && in_time => {
