@@ -5,6 +5,7 @@ mod bots;
 mod commands;
 mod deliveries;
 mod description;
+mod folder;
 mod forget;
 mod paper;
 mod phases;
