@@ -194,7 +194,7 @@ impl Courier {
             came_ms: head.accepted_ms,
         };
         let tried = u32::try_from(tried).unwrap_or(u32::MAX);
-        errand.finish(journal, id, tried).await
+        errand.finish(journal, id, tried, head.since_ms).await
     }
 
     /// Counts what has become of a job among its bot's figures; those of one that is not in the configuration any more have ended.

@@ -152,6 +152,20 @@ impl Reject {
         if ill { Health::Ill } else { Health::Well }
     }
 
+    /// No connection to an AI was free here.
+    pub fn is_busy(&self) -> bool {
+        matches!(self, Self::Upstream(error) if matches!(error.cause, Cause::Busy))
+    }
+
+    /// An AI was asked, or would have been had it been there.
+    pub fn was_asked(&self) -> bool {
+        match self {
+            Self::Upstream(_) => !self.is_busy(),
+            Self::Refused(_) | Self::Answer(_) => true,
+            _ => false,
+        }
+    }
+
     /// Status, code and reason.
     pub fn face(&self) -> Face {
         let face = |status, code, reason, retry_after| Face {

@@ -1,5 +1,6 @@
 //! The admin side's API, with deliveries that a real courier made: what it shows, what it takes up again, whom it lets in.
 
+mod again;
 mod analytics;
 mod bots;
 mod commands;
