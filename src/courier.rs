@@ -10,7 +10,8 @@ mod load;
 mod pace;
 mod round;
 
-pub use round::{ANSWERS, ANSWERS_EACH, BYTES, BYTES_EACH, DELIVERIES, LATE_MS, QUANTUM};
+pub use load::{ANSWERS, ANSWERS_EACH, BYTES, BYTES_EACH, DELIVERIES};
+pub use round::{LATE_MS, QUANTUM};
 
 use crate::analytics::Happened;
 use crate::bot::Registry;

@@ -6,6 +6,7 @@ mod bots;
 mod commands;
 mod deliveries;
 mod description;
+mod folder;
 mod forget;
 mod paper;
 mod phases;
