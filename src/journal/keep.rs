@@ -95,21 +95,22 @@ pub(super) fn portion(
         // Who is being taken up again stays.
         old.retain(|old| index.closed.insert(old.id));
     }
+    let mut changes = Changes::default();
+    if std::mem::replace(&mut progress.noted, unfinished) != unfinished {
+        note(&mut changes, unfinished);
+    }
     if old.is_empty() {
-        let noted = std::mem::replace(
-            &mut *progress,
-            Progress {
-                rest_until_ms: now_ms.saturating_add(REST_MS),
-                noted: unfinished,
-                ..Progress::default()
-            },
-        );
-        return (noted.noted != unfinished).then(|| note(unfinished));
+        *progress = Progress {
+            rest_until_ms: now_ms.saturating_add(REST_MS),
+            noted: unfinished,
+            ..Progress::default()
+        };
+        // Where the disk does not take it an older word stands, or none.
+        return (!changes.is_empty()).then(|| (changes, Box::new(drop) as Done));
     }
     for old in &old {
         progress.from[old.end as usize] = Some(old.key.clone());
     }
-    let mut changes = Changes::default();
     for old in &old {
         delete(&mut changes, old);
         // What was said of a job that is gone is as good as forgotten: a disk that does not read must not keep the job.
@@ -141,12 +142,10 @@ pub(super) fn portion(
     Some((changes, Box::new(done)))
 }
 
-/// Has it written how much waits, for the next start. Where the disk does not take it an older word stands, or none.
-fn note(unfinished: Tally) -> (Changes, Done) {
-    let mut changes = Changes::default();
+/// Writes down how much waits, for the next start.
+fn note(changes: &mut Changes, unfinished: Tally) {
     let row = record::write_tally(unfinished);
     changes.put(Table::Ended, &record::UNFINISHED, row.into());
-    (changes, Box::new(drop))
 }
 
 fn delete(changes: &mut Changes, old: &Old) {
