@@ -292,7 +292,9 @@ impl Exchange {
         spawn_local(async move {
             match place.accept(&self.errand, promise.as_ref()).await {
                 Ok(id) => {
-                    promise.map(Promise::keep);
+                    if let Some(promise) = promise {
+                        promise.keep();
+                    }
                     let _ = say.send(None);
                     self.deliver(&place.journal, id).await;
                 }

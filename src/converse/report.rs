@@ -70,7 +70,9 @@ impl Report {
         let then = coming.then;
         along.then = Some(Box::new(move |written| {
             then(written);
-            promise.filter(|_| written).map(Promise::keep);
+            if let Some(promise) = promise.filter(|_| written) {
+                promise.keep();
+            }
         }));
         kept.journal.accept_with(&jobs, along, now_ms)
     }
