@@ -105,21 +105,22 @@ pub(super) fn portion(
         // Who is being taken up again stays.
         old.retain(|old| index.closed.insert(old.id));
     }
+    let mut changes = Changes::default();
+    if std::mem::replace(&mut progress.noted, unfinished) != unfinished {
+        note(&mut changes, unfinished);
+    }
     if old.is_empty() {
-        let noted = std::mem::replace(
-            &mut *progress,
-            Progress {
-                rest_until_ms: now_ms.saturating_add(REST_MS),
-                noted: unfinished,
-                ..Progress::default()
-            },
-        );
-        return (noted.noted != unfinished).then(|| note(unfinished));
+        *progress = Progress {
+            rest_until_ms: now_ms.saturating_add(REST_MS),
+            noted: unfinished,
+            ..Progress::default()
+        };
+        // Where the disk does not take it an older word stands, or none.
+        return (!changes.is_empty()).then(|| (changes, Box::new(drop) as Done));
     }
     for old in &old {
         progress.from[old.end as usize] = Some(old.key.clone());
     }
-    let mut changes = Changes::default();
     delete(&mut changes, view, &old);
     let memory = Arc::clone(memory);
     let done = move |written: Result<(), _>| deleted(&memory, &old, written.is_ok());
@@ -146,12 +147,10 @@ pub(super) fn deleted(memory: &Memory, old: &[Old], written: bool) {
     }
 }
 
-/// Has it written how much waits, for the next start. Where the disk does not take it an older word stands, or none.
-fn note(unfinished: Tally) -> (Changes, Done) {
-    let mut changes = Changes::default();
+/// Writes down how much waits, for the next start.
+fn note(changes: &mut Changes, unfinished: Tally) {
     let row = record::write_tally(unfinished);
     changes.put(Table::Ended, &record::UNFINISHED, row.into());
-    (changes, Box::new(drop))
 }
 
 /// Deletes all that belongs to jobs.

@@ -137,6 +137,34 @@ fn what_is_still_to_be_picked_up_counts() {
 }
 
 #[test]
+fn how_much_waits_is_noted_though_there_is_always_something_to_delete() {
+    let folder = tempfile::tempdir().unwrap();
+    let (journal, _) = open_by_hand(&folder);
+    let [_, gone] = [(); 2].map(|()| accept(&journal, "crm", Stage::Deliver, NOW));
+    assert_eq!(take_all(&journal, Stage::Deliver, NOW).len(), 2);
+    done(journal.dead(gone, "gone", &[], NOW)).unwrap();
+    let crowded = Bounds {
+        kept_jobs: 0,
+        ..BOUNDS
+    };
+    let view = journal.store.view().unwrap();
+    let (changes, deleted) = keep::portion(&journal.memory, &crowded, &view, NOW).unwrap();
+    drop(view);
+    let (tell, told) = std::sync::mpsc::channel();
+    let tell = move |written| {
+        deleted(written);
+        tell.send(()).unwrap();
+    };
+    journal.store.commit(changes, Box::new(tell));
+    told.recv_timeout(LONG).unwrap();
+    assert_eq!(jobs(&journal), [0, 1, 0, 0]);
+    let waiting = journal.unfinished();
+    drop(journal);
+    let (journal, _) = open_by_hand(&folder);
+    assert_eq!(journal.unfinished(), waiting);
+}
+
+#[test]
 fn many_jobs_are_picked_up_by_a_thread_that_tells_the_workers() {
     let folder = tempfile::tempdir().unwrap();
     let ids = leave(&folder);
