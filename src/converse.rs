@@ -68,7 +68,7 @@ pub async fn answer(
     headers: &mut HeaderMap,
     frames: Vec<Bytes>,
     hold: Option<Hold>,
-    guard: Option<Guard>,
+    mut guard: Option<Guard>,
 ) -> Result<Response<Reply>, Reject> {
     let Message {
         worker,
@@ -125,12 +125,12 @@ pub async fn answer(
     if let Some(report) = report {
         let kept = worker.shared.kept.get().ok_or(Reject::Unkept)?;
         // What is said to it is known already where nobody's answer is waited for.
-        let repeat = guard.as_ref().filter(|_| silent).map(|guard| {
+        let promise = guard.take_if(|_| silent).map(|guard| {
             let nothing = Answer::default();
             let said = encode(&message, trace, &event, &nothing, "", 0, xml);
-            repeat(guard, &said)
+            Promise::new(guard, &said)
         });
-        let accepted = report.accept(&message, kept, None, repeat.as_ref(), trace.began_ms);
+        let accepted = report.accept(&message, kept, None, promise, trace.began_ms);
         later::done(accepted).await?;
     }
 
@@ -265,11 +265,29 @@ fn keep(guard: Guard, response: &Response<Reply>) {
     guard.done(stored(response), clock::now());
 }
 
-/// The same, for longer than this process lives.
-fn repeat(guard: &Guard, response: &Response<Reply>) -> Repeat {
-    Repeat {
-        key: *guard.key(),
-        said: guard.record(&stored(response), clock::unix_ms()),
+/// A delivery, and what is said to it and to whoever repeats it once the disk has what it became.
+struct Promise {
+    guard: Guard,
+    said: Stored,
+}
+
+impl Promise {
+    fn new(guard: Guard, response: &Response<Reply>) -> Self {
+        let said = stored(response);
+        Self { guard, said }
+    }
+
+    /// For longer than this process lives.
+    fn repeat(&self) -> Repeat {
+        Repeat {
+            key: *self.guard.key(),
+            said: self.guard.record(&self.said, clock::unix_ms()),
+        }
+    }
+
+    /// It holds.
+    fn keep(self) {
+        self.guard.done(self.said, clock::now());
     }
 }
 

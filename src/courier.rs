@@ -10,7 +10,8 @@ mod load;
 mod pace;
 mod round;
 
-pub use round::{ANSWERS, ANSWERS_EACH, BYTES, BYTES_EACH, DELIVERIES, LATE_MS, QUANTUM};
+pub use load::{ANSWERS, ANSWERS_EACH, BYTES, BYTES_EACH, DELIVERIES};
+pub use round::{LATE_MS, QUANTUM};
 
 use crate::analytics::Happened;
 use crate::bot::Registry;
@@ -193,7 +194,7 @@ impl Courier {
             came_ms: head.accepted_ms,
         };
         let tried = u32::try_from(tried).unwrap_or(u32::MAX);
-        errand.finish(journal, id, tried).await
+        errand.finish(journal, id, tried, head.since_ms).await
     }
 
     /// Counts what has become of a job among its bot's figures; those of one that is not in the configuration any more have ended.

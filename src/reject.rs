@@ -1,5 +1,6 @@
 //! Every refusal of the line, and the one place that maps it to a status, a code word and a sentence.
 
+use crate::client::breaker::Health;
 use crate::client::{Cause, Sent, UpstreamError};
 use crate::dialect::{Malformed, default_error};
 use crate::gate::Fault;
@@ -132,6 +133,39 @@ pub const REASONS: [&str; 44] = [
 ];
 
 impl Reject {
+    /// What it tells of the upstream that gave it.
+    pub fn health(&self) -> Health {
+        let ill = match self {
+            Self::Upstream(error) => return Health::of_error(error),
+            Self::Answer(fault) => matches!(
+                fault,
+                message::Fault::Senseless(_)
+                    | message::Fault::BrokeOff
+                    | message::Fault::Overloaded
+            ),
+            Self::Refused(refusal) => matches!(
+                refusal.outcome,
+                Outcome::Overloaded | Outcome::TooSlow | Outcome::Failed
+            ),
+            _ => return Health::Unknown,
+        };
+        if ill { Health::Ill } else { Health::Well }
+    }
+
+    /// No connection to an AI was free here.
+    pub fn is_busy(&self) -> bool {
+        matches!(self, Self::Upstream(error) if matches!(error.cause, Cause::Busy))
+    }
+
+    /// An AI was asked, or would have been had it been there.
+    pub fn was_asked(&self) -> bool {
+        match self {
+            Self::Upstream(_) => !self.is_busy(),
+            Self::Refused(_) | Self::Answer(_) => true,
+            _ => false,
+        }
+    }
+
     /// Status, code and reason.
     pub fn face(&self) -> Face {
         let face = |status, code, reason, retry_after| Face {

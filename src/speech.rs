@@ -2,6 +2,8 @@
 
 use crate::budget::Reservation;
 use crate::client::Received;
+use crate::client::breaker::{Breaker, Health};
+use crate::clock;
 use crate::dialect::Stream;
 use crate::message::{Answer, Fault, Usage};
 use crate::money::{MicroCents, Price};
@@ -11,6 +13,7 @@ use crate::upstream::{Codec, Deltas};
 use bytes::Bytes;
 use std::fmt;
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 /// The longest text of a streamed answer, in bytes.
@@ -31,6 +34,8 @@ pub struct Speech {
     fate: Option<Result<Usage, Reject>>,
     /// The last event, still to go out.
     last: Option<Bytes>,
+    /// Who is told of the AI's health once it has ended.
+    breaker: Option<Arc<Breaker>>,
 }
 
 impl fmt::Debug for Speech {
@@ -62,6 +67,7 @@ impl Speech {
             reservation,
             fate: None,
             last: None,
+            breaker: None,
         });
         poll_fn(|cx| {
             while speech.text.is_empty() && speech.fate.is_none() {
@@ -76,6 +82,23 @@ impl Speech {
                 speech.fate = fate;
                 Ok(speech)
             }
+        }
+    }
+
+    /// Has the AI's breaker told how it ends.
+    pub fn tell(&mut self, breaker: Arc<Breaker>) {
+        self.breaker = Some(breaker);
+        self.judge();
+    }
+
+    fn judge(&mut self) {
+        let health = match &self.fate {
+            Some(Ok(_)) => Health::Well,
+            Some(Err(reject)) => reject.health(),
+            None => return,
+        };
+        if let Some(breaker) = self.breaker.take() {
+            breaker.hear(health, clock::now());
         }
     }
 
@@ -158,6 +181,7 @@ impl Speech {
             }
         });
         self.last = Some(last.into());
+        self.judge();
         self.settle();
     }
 

@@ -54,6 +54,8 @@ pub struct Trace {
     code: Option<&'static str>,
     proven: bool,
     later: bool,
+    /// An AI was asked in vain.
+    pub asked: bool,
 }
 
 impl Trace {
@@ -112,6 +114,7 @@ impl Trace {
             code: None,
             proven: false,
             later: false,
+            asked: false,
         }
     }
 
@@ -190,7 +193,8 @@ impl Trace {
     }
 
     /// An AI could not answer.
-    pub fn attempt_failed(&self, reject: &Reject) {
+    pub fn attempt_failed(&mut self, reject: &Reject) {
+        self.asked |= reject.was_asked();
         self.tell(|| reject.step());
     }
 

@@ -127,6 +127,13 @@ impl Breaker {
         }
     }
 
+    /// What an exchange said whose pass has gone before it ended ([`Pass::begun`]). An open one hears nothing until it has waited.
+    pub fn hear(&self, health: Health, now: u64) {
+        if let Some(pass) = Self::admit(self, now) {
+            pass.tell(health, now);
+        }
+    }
+
     /// Where it stands.
     pub fn position(&self) -> Position {
         match State::unpack(self.word.load(Relaxed)).phase {
@@ -174,6 +181,18 @@ impl<B: Deref<Target = Breaker>> Pass<B> {
                 rounds: 0,
                 ..state.turn_to(Phase::Closed { failures: 0 })
             },
+        });
+    }
+
+    /// The upstream has begun to answer, and how that ends is told later: a probe has succeeded, any other says nothing yet.
+    pub fn begun(mut self) {
+        self.told = true;
+        self.change(|state| match state.phase {
+            Phase::Probing => State {
+                rounds: 0,
+                ..state.turn_to(Phase::Closed { failures: 0 })
+            },
+            _ => state,
         });
     }
 

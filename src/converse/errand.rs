@@ -4,7 +4,6 @@ use super::envelope::Envelope;
 use super::letter::{Letter, jobs, letters};
 use super::turn::{by, key, sticky, turn};
 use crate::bot::{Later, Talk, Way};
-use crate::client::Cause;
 use crate::clock;
 use crate::conversation::Held;
 use crate::dialect::event::{self, Kind};
@@ -57,6 +56,21 @@ pub enum Went {
     Back,
 }
 
+/// Why there is no answer.
+#[derive(Debug)]
+pub(super) struct Unanswered {
+    pub(super) reject: Reject,
+    /// An AI was asked before that.
+    asked: bool,
+}
+
+impl From<Reject> for Unanswered {
+    fn from(reject: Reject) -> Self {
+        let asked = false;
+        Self { reject, asked }
+    }
+}
+
 /// An answer in the two forms that it may leave in.
 #[derive(Debug)]
 pub(super) struct Bodies {
@@ -85,8 +99,9 @@ impl Errand {
         .ok_or(Reject::NotFound)
     }
 
-    /// Answers a job that was taken, and takes its next step: it is answered, put off or given up. `tried`: how often before.
-    /// What was not asked because others were in the way is no attempt, however often that happens within its time.
+    /// Answers a job that was taken, and takes its next step: it is answered, put off or given up. `tried`: how often before;
+    /// `since_ms`: when it was last decided that it is to be answered. What was not asked because others were in the way is no
+    /// attempt, however often that happens within its time.
     ///
     /// # Errors
     /// The journal does not know the job like that.
@@ -95,6 +110,7 @@ impl Errand {
         journal: &Journal,
         id: Id,
         tried: u32,
+        since_ms: u64,
     ) -> Result<Went, JournalError> {
         let mut kept = Ok(());
         let said = self
@@ -105,15 +121,17 @@ impl Errand {
             })
             .await;
         let now_ms = clock::unix_ms();
-        let in_time = now_ms < self.ends_ms();
+        let in_time = now_ms < self.waits_ms(since_ms);
         match said {
             Ok(()) => self.kept(journal, id, kept).await?,
-            Err(Reject::Upstream(error)) if matches!(error.cause, Cause::Busy) && in_time => {
+            Err(none) if none.reject.is_busy() && !none.asked && in_time => {
                 journal.put_back(id)?;
                 return Ok(Went::Back);
             }
-            Err(Reject::Crowded) if in_time => journal.release(id, CROWDED_MS, now_ms)?,
-            Err(reject) => self.failed(journal, id, tried, &reject).await?,
+            Err(none) if matches!(none.reject, Reject::Crowded) && in_time => {
+                journal.release(id, CROWDED_MS, now_ms)?;
+            }
+            Err(none) => self.failed(journal, id, tried, &none.reject).await?,
         }
         Ok(Went::On)
     }
@@ -125,7 +143,7 @@ impl Errand {
         by_when: Option<u64>,
         xml: bool,
         hand_over: impl AsyncFnOnce(Bodies) -> bool,
-    ) -> Result<(), Reject> {
+    ) -> Result<(), Unanswered> {
         let (talk, _) = self.talk()?;
         let (worker, view, id) = (&self.worker, &self.view, &*self.bot);
         let mut trace = Trace::errand(worker, view, self.index, &self.bot);
@@ -163,10 +181,15 @@ impl Errand {
                 by: by_when.unwrap_or_else(|| by(view, &candidates, clock::now())),
             };
             let spoken = ask(&question, &candidates, &mut trace, &mut HeaderMap::new()).await;
-            match spoken.inspect_err(|reject| trace.given_up(reject))? {
+            let spoken = spoken.map_err(|reject| {
+                trace.given_up(&reject);
+                let asked = trace.asked;
+                Unanswered { reject, asked }
+            });
+            match spoken? {
                 Spoken::Whole(answer, micro_cents) => (answer, micro_cents),
                 // A bot that streams answers at once: the configuration sees to it.
-                Spoken::Pieces(_) => return Err(Reject::NotFound),
+                Spoken::Pieces(_) => return Err(Reject::NotFound.into()),
             }
         };
         let bodies = self.bodies(talk.chat, &event, &conversation, &answer, micro_cents, xml);

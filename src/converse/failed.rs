@@ -21,6 +21,15 @@ impl Errand {
         })
     }
 
+    /// Until when it may wait for others. Where it was taken up again after its time, it has as long for that as it had at first.
+    pub(super) fn waits_ms(&self, since_ms: u64) -> u64 {
+        let ends_ms = self.ends_ms();
+        match since_ms > ends_ms {
+            true => since_ms.saturating_add(ends_ms.saturating_sub(self.came_ms)),
+            false => ends_ms,
+        }
+    }
+
     /// What follows once the disk has the answer, or is said to have no room for one like it: asked again, the AI would say as much.
     pub(super) async fn kept(
         &self,

@@ -4,13 +4,13 @@ use super::envelope::Envelope;
 use super::errand::{Bodies, Errand, insist};
 use super::report::Report;
 use super::turn::{by, key, sticky};
-use super::{Message, keep, repeat};
+use super::{Message, Promise, keep};
 use crate::bot::Later;
 use crate::buffer::Hold;
 use crate::clock;
 use crate::dialect::{Format, Receipt};
 use crate::duplicates::Guard;
-use crate::journal::{Along, Id, Job, Journal, JournalError, Repeat, Stage, Step};
+use crate::journal::{Along, Id, Job, Journal, JournalError, Stage, Step};
 use crate::message::Event;
 use crate::reject::Reject;
 use crate::reply::Reply;
@@ -109,38 +109,35 @@ pub(super) async fn answer(
         journal: kept.journal.clone(),
         dialect: message.found.bot.dialect.name,
         receiver: said.later.receiver.clone(),
-        repeat: guard.as_ref().map(|guard| repeat(guard, &accepted)),
     };
-    let answered = match said.later.within {
+    let promise = guard.map(|guard| Promise::new(guard, &accepted));
+    match said.later.within {
         None => {
             let now_ms = clock::unix_ms();
             done(match &said.report {
                 Some(report) => {
                     let job = place.job(&errand, false, now_ms);
-                    report.accept(message, kept, Some(job), place.repeat.as_ref(), now_ms)
+                    report.accept(message, kept, Some(job), promise, now_ms)
                 }
-                None => place.hand_in(&errand, false).map(|(_, step)| step),
+                None => place.hand_in(&errand, promise),
             })
             .await?;
-            None
         }
         Some(within) => {
             let soon = trace.start.saturating_add(clock::nanos(within));
             let exchange = Exchange::start(errand, by, said.xml, hold);
-            exchange.until(soon, message.timer, place).await?
+            let told = exchange.until(soon, message.timer, place, promise).await?;
+            if let Some((reply, promise)) = told {
+                let response = response(StatusCode::OK, reply);
+                if let Some(promise) = promise {
+                    keep(promise.guard, &response);
+                }
+                return Ok(response);
+            }
         }
-    };
-    if answered.is_none() {
-        trace.later();
     }
-    let response = match answered {
-        Some(reply) => response(StatusCode::OK, reply),
-        None => accepted,
-    };
-    if let Some(guard) = guard {
-        keep(guard, &response);
-    }
-    Ok(response)
+    trace.later();
+    Ok(accepted)
 }
 
 /// What another worker is about to know, until this time in nanoseconds of [`clock::now`].
@@ -159,8 +156,6 @@ struct Place {
     journal: Arc<Journal>,
     dialect: &'static str,
     receiver: Arc<str>,
-    /// What is said to whoever repeats it, once it is accepted.
-    repeat: Option<Repeat>,
 }
 
 impl Place {
@@ -179,21 +174,30 @@ impl Place {
     }
 
     /// Has the message put on disk, by whoever goes on with it.
-    async fn accept(&self, errand: &Errand) -> Result<Id, JournalError> {
-        let (id, step) = self.hand_in(errand, true)?;
-        step.await?;
+    async fn accept(&self, errand: &Errand, promise: Option<&Promise>) -> Result<Id, JournalError> {
+        let now_ms = clock::unix_ms();
+        let (job, mut along) = (self.job(errand, true, now_ms), Along::default());
+        let id = job.id;
+        if let Some(promise) = promise {
+            along.repeat(id, &promise.repeat());
+        }
+        self.journal.accept_with(&[job], along, now_ms)?.await?;
         Ok(id)
     }
 
-    fn hand_in(&self, errand: &Errand, held: bool) -> Result<(Id, Step), JournalError> {
+    /// Has it put on disk by whoever may leave before that: what is promised is kept without him.
+    fn hand_in(&self, errand: &Errand, promise: Option<Promise>) -> Result<Step, JournalError> {
         let now_ms = clock::unix_ms();
-        let job = self.job(errand, held, now_ms);
-        let (id, mut along) = (job.id, Along::default());
-        if let Some(repeat) = &self.repeat {
-            along.repeat(id, repeat);
+        let (job, mut along) = (self.job(errand, false, now_ms), Along::default());
+        if let Some(promise) = promise {
+            along.repeat(job.id, &promise.repeat());
+            along.then = Some(Box::new(|written| {
+                if written {
+                    promise.keep();
+                }
+            }));
         }
-        let step = self.journal.accept_with(&[job], along, now_ms)?;
-        Ok((id, step))
+        self.journal.accept_with(&[job], along, now_ms)
     }
 }
 
@@ -209,6 +213,8 @@ pub(super) async fn done(accepted: Result<Step, JournalError>) -> Result<(), Rej
     })
 }
 
+/// An answer and its content type.
+type Spoken = (Bytes, &'static str);
 type Told = oneshot::Receiver<Result<Bodies, Reject>>;
 
 /// An exchange that goes on beside the one who waits for it. Dropped, it ends.
@@ -247,10 +253,10 @@ impl Exchange {
                 }
                 is_safe.await.is_ok()
             });
-            if let Err(reject) = handed.await
+            if let Err(none) = handed.await
                 && let Some(tell) = tell
             {
-                let _ = tell.send(Err(reject));
+                let _ = tell.send(Err(none.reject));
             }
         });
         Self {
@@ -262,13 +268,15 @@ impl Exchange {
         }
     }
 
-    /// The answer, if it is there by `soon`; else the message is accepted, and the answer goes to the callback.
+    /// The answer, if it is there by `soon`, and what is not promised then; else the message is accepted, and the answer goes to
+    /// the callback.
     async fn until(
         mut self,
         soon: u64,
         timer: &Timer,
         place: Place,
-    ) -> Result<Option<(Bytes, &'static str)>, Reject> {
+        promise: Option<Promise>,
+    ) -> Result<Option<(Spoken, Option<Promise>)>, Reject> {
         timer.set(soon);
         let told = poll_fn(|cx| match Pin::new(&mut self.told).poll(cx) {
             Poll::Ready(told) => Poll::Ready(Some(told)),
@@ -277,27 +285,28 @@ impl Exchange {
         .await;
         timer.clear();
         if let Some(told) = told {
-            return self.reply(told);
+            return Ok(Some((self.reply(told)?, promise)));
         }
         // From here on it is another task's: the caller may leave between the disk's word and ours.
         let (say, heard) = oneshot::channel();
         spawn_local(async move {
-            match place.accept(&self.errand).await {
+            match place.accept(&self.errand, promise.as_ref()).await {
                 Ok(id) => {
+                    promise.map(Promise::keep);
                     let _ = say.send(None);
                     self.deliver(&place.journal, id).await;
                 }
                 Err(_) => {
-                    let _ = say.send(Some(self));
+                    let _ = say.send(Some((self, promise)));
                 }
             }
         });
         match heard.await {
             Ok(None) => Ok(None),
             // What cannot be kept is waited for.
-            Ok(Some(mut exchange)) => {
+            Ok(Some((mut exchange, promise))) => {
                 let told = (&mut exchange.told).await;
-                exchange.reply(told)
+                Ok(Some((exchange.reply(told)?, promise)))
             }
             Err(_) => Err(Reject::Unkept),
         }
@@ -313,10 +322,10 @@ impl Exchange {
     fn reply(
         mut self,
         told: Result<Result<Bodies, Reject>, oneshot::error::RecvError>,
-    ) -> Result<Option<(Bytes, &'static str)>, Reject> {
+    ) -> Result<Spoken, Reject> {
         let bodies = told.unwrap_or(Err(Reject::Unkept))?;
         self.settle();
-        Ok(Some(bodies.reply))
+        Ok(bodies.reply)
     }
 
     /// Goes on with a message that is accepted: its answer goes to disk, a failure to whoever tries again.

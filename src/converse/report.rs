@@ -1,9 +1,9 @@
 //! What a bot reports: kept, told to whoever subscribes, and on disk before the bot is told that it has arrived.
 
-use super::Message;
 use super::letter::{Letter, jobs, letters};
+use super::{Message, Promise};
 use crate::dialect::event::{self, Kind};
-use crate::journal::{Along, Id, Job, JournalError, Repeat, Step};
+use crate::journal::{Along, Id, Job, JournalError, Step};
 use crate::message::Event;
 use crate::messages::LARGEST;
 use crate::worker::Kept;
@@ -37,8 +37,8 @@ impl Report {
         Self { id, json, letters }
     }
 
-    /// Has all of it put on disk, with the job that has it answered, if it is to be, and with what is said to whoever repeats it, as
-    /// long as any job follows from it.
+    /// Has all of it put on disk, with the job that has it answered, if it is to be, and with what is promised to whoever repeats it,
+    /// as long as any job follows from it.
     ///
     /// # Errors
     ///
@@ -48,7 +48,7 @@ impl Report {
         message: &Message<'_>,
         kept: &Kept,
         answer: Option<Job<'_>>,
-        repeat: Option<&Repeat>,
+        promise: Option<Promise>,
         now_ms: u64,
     ) -> Result<Step, JournalError> {
         let dialect = message.found.bot.dialect.name;
@@ -62,12 +62,16 @@ impl Report {
         })?;
         let mut along = Along {
             changes: coming.changes,
-            then: Some(coming.then),
-            anyway: false,
+            ..Along::default()
         };
-        if let (Some(repeat), Some(job)) = (repeat, jobs.last()) {
-            along.repeat(job.id, repeat);
+        if let (Some(promise), Some(job)) = (&promise, jobs.last()) {
+            along.repeat(job.id, &promise.repeat());
         }
+        let then = coming.then;
+        along.then = Some(Box::new(move |written| {
+            then(written);
+            promise.filter(|_| written).map(Promise::keep);
+        }));
         kept.journal.accept_with(&jobs, along, now_ms)
     }
 }

@@ -1,10 +1,20 @@
 //! What is in flight, in all and for each receiver, and whether there is room for more.
 
-use super::round::{ANSWERS, ANSWERS_EACH, BYTES, BYTES_EACH, DELIVERIES};
 use crate::callback;
 use crate::journal::Stage;
 use std::cell::Cell;
 use std::rc::Rc;
+
+/// The most messages that AIs are asked at once, in all.
+pub const ANSWERS: usize = 1024;
+/// The same of messages whose answers go to one receiver.
+pub const ANSWERS_EACH: usize = 256;
+/// The most deliveries in flight, in all; to one receiver: [`SOCKETS`](crate::callback::SOCKETS).
+pub const DELIVERIES: usize = 1024;
+/// The most bytes of jobs in flight at each of the two stages; a single larger one still passes.
+pub const BYTES: u64 = 64 * 1024 * 1024;
+/// The same of those of one receiver, so that one that is slow cannot hold all of them.
+pub const BYTES_EACH: u64 = BYTES / 8;
 
 /// Jobs in flight, and their bytes.
 #[derive(Debug, Default)]

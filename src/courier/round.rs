@@ -12,16 +12,6 @@ use std::rc::Rc;
 
 /// So many bytes of jobs are begun for a receiver before the next one has its turn.
 pub const QUANTUM: i64 = 16 * 1024;
-/// The most messages that AIs are asked at once, in all.
-pub const ANSWERS: usize = 1024;
-/// The same of messages whose answers go to one receiver.
-pub const ANSWERS_EACH: usize = 256;
-/// The most deliveries in flight, in all; to one receiver: [`SOCKETS`](crate::callback::SOCKETS).
-pub const DELIVERIES: usize = 1024;
-/// The most bytes of jobs in flight at each of the two stages; a single larger one still passes.
-pub const BYTES: u64 = 64 * 1024 * 1024;
-/// The same of those of one receiver, so that one that is slow cannot hold all of them.
-pub const BYTES_EACH: u64 = BYTES / 8;
 
 /// A receiver's breaker puts an attempt off by so many milliseconds at the most, so that every schedule has its end.
 pub const LATE_MS: u64 = 60_000;

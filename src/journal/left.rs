@@ -66,10 +66,10 @@ impl Left {
     ///
     /// # Errors
     ///
-    /// The store does not read, or holds what another version wrote.
+    /// The store does not read; or it holds what another version wrote or what makes no sense, which is behind it then.
     pub(super) fn pick_up(&mut self, memory: &Memory) -> Result<bool, JournalError> {
         let (mut looked, mut found, mut wrong) = (0, Vec::new(), None);
-        let more = self.rows.walk(|key, row| {
+        let walked = self.rows.walk(|key, row| {
             let id = <[u8; 16]>::try_from(key).map_err(|_| Unreadable::Broken);
             match id.and_then(|id| Ok((Id(id), record::read_head(row)?))) {
                 Ok((_, head)) if head.end.is_some() => {}
@@ -81,7 +81,7 @@ impl Left {
                 true => ControlFlow::Break(()),
                 false => ControlFlow::Continue(()),
             }
-        })?;
+        });
         let mut index = memory.index();
         for (id, mut head) in found {
             on_time(&mut head, self.now_ms);
@@ -89,6 +89,7 @@ impl Left {
             index.insert(id, &head, Place::Taken);
             memory.enqueue(&mut index, id);
         }
+        let more = walked?;
         if !more {
             index.unseen = super::Tally::default();
         }
@@ -98,7 +99,8 @@ impl Left {
         }
     }
 
-    /// Picks up the rest, on a thread of its own, for as long as anybody has the journal.
+    /// Picks up the rest, on a thread of its own, for as long as anybody has the journal. What cannot be read would be no better at
+    /// the next start: it stays on disk as it is, and those behind it come.
     ///
     /// # Errors
     ///
@@ -106,14 +108,24 @@ impl Left {
     pub(super) fn go_on(mut self, memory: &Arc<Memory>) -> std::io::Result<()> {
         let memory: Weak<Memory> = Arc::downgrade(memory);
         let go_on = move || {
+            let mut passed_over = 0_u64;
             while let Some(memory) = memory.upgrade() {
                 match self.pick_up(&memory) {
                     Ok(true) => {}
-                    Ok(false) => return,
+                    Ok(false) => break,
+                    Err(error @ (JournalError::Version { .. } | JournalError::Broken { .. })) => {
+                        if passed_over == 0 {
+                            tracing::error!(%error, "a job that waits is passed over and stays on disk");
+                        }
+                        passed_over += 1;
+                    }
                     Err(error) => {
                         return tracing::error!(%error, "not all that waits can be picked up; the rest waits until the next start");
                     }
                 }
+            }
+            if passed_over > 0 {
+                tracing::error!(jobs = passed_over, "jobs that cannot be read wait on disk");
             }
         };
         let thread = std::thread::Builder::new().name("journal".to_owned());

@@ -6,7 +6,7 @@ use crate::budget::{Refused, Reservation};
 use crate::client::breaker::{Breaker, Health, Pass};
 use crate::client::{self, Cause, Frames, Outgoing, Received, Sent, UpstreamError};
 use crate::clock;
-use crate::message::{Ask, Fault, Outcome, Part, Usage};
+use crate::message::{Ask, Fault, Part, Usage};
 use crate::placeholder::Names;
 use crate::reject::Reject;
 use crate::speech::Speech;
@@ -83,12 +83,21 @@ impl Attempt<'_> {
             _ => None,
         };
         give_back(reservation, error);
-        let health = match &judged {
-            Ok(_) => Health::Well,
-            Err(failed) => health(&failed.reject),
-        };
-        pass.tell(health, clock::now());
-        judged
+        match (judged, question.view.breakers.get(self.index)) {
+            (Ok(Spoken::Pieces(mut speech)), Some(breaker)) => {
+                pass.begun();
+                speech.tell(breaker.clone());
+                Ok(Spoken::Pieces(speech))
+            }
+            (judged, _) => {
+                let health = match &judged {
+                    Ok(_) => Health::Well,
+                    Err(failed) => failed.reject.health(),
+                };
+                pass.tell(health, clock::now());
+                judged
+            }
+        }
     }
 
     /// Reads a response that may be an answer, whole or up to its first words.
@@ -265,21 +274,4 @@ fn judge(reject: Reject) -> Failed {
         Reject::Answer(Fault::Cut | Fault::Refused | Fault::Filtered) => Failed::for_good(reject),
         reject => Failed::next(reject),
     }
-}
-
-/// What a response tells of the upstream that gave it.
-fn health(reject: &Reject) -> Health {
-    let ill = match reject {
-        Reject::Upstream(error) => return Health::of_error(error),
-        Reject::Answer(fault) => matches!(
-            fault,
-            Fault::Senseless(_) | Fault::BrokeOff | Fault::Overloaded
-        ),
-        Reject::Refused(refusal) => matches!(
-            refusal.outcome,
-            Outcome::Overloaded | Outcome::TooSlow | Outcome::Failed
-        ),
-        _ => return Health::Unknown,
-    };
-    if ill { Health::Ill } else { Health::Well }
 }

@@ -1,10 +1,12 @@
 //! The admin side's API, with deliveries that a real courier made: what it shows, what it takes up again, whom it lets in.
 
+mod again;
 mod analytics;
 mod bots;
 mod commands;
 mod deliveries;
 mod description;
+mod folder;
 mod forget;
 mod paper;
 mod phases;

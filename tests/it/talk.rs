@@ -4,6 +4,7 @@ mod refused;
 mod stream;
 
 use crate::harness::{After, Backend, Botgate, Gate, PATIENCE, ai, backend::Seen, caller::Reply};
+use botgate::client::breaker;
 use refused::{RATE, REFUSALS};
 use serde_json::json;
 use std::time::{Duration, SystemTime};
@@ -160,6 +161,38 @@ fn a_caller_that_leaves_ends_the_ais_stream() {
     caller.chunk().unwrap().unwrap();
     drop(caller);
     left.wait("the AI to be left", |left| *left);
+}
+
+#[test]
+fn an_ai_whose_answers_break_off_is_left_alone_and_one_that_ends_them_is_not() {
+    let whole = Gate::new(true);
+    let is_whole = whole.clone();
+    let ai = Backend::start(move |_, connection| {
+        connection.begin("Content-Type: text/event-stream\r\n");
+        connection.chunk(b"data: {\"delta\":\"one\"}\n\n");
+        if *is_whole.lock() {
+            connection.chunk(b"event: done\ndata: {\"content\":\"one\"}\n\n");
+        }
+        connection.chunk(b"");
+        After::Keep
+    });
+    let botgate = Botgate::start(&config(&["custom"], &ai, "retries = 0"));
+    let ask = || botgate.caller().call(&asking(0, "count"));
+    let failures = usize::from(breaker::FAILURES);
+    for round in 0..=2 {
+        // A whole answer in between: only failures in a row count.
+        for _ in 0..failures - usize::from(round < 2) {
+            whole.change(|whole| *whole = false);
+            assert_eq!(heard(&ask()).1, "error");
+        }
+        whole.change(|whole| *whole = true);
+        if round < 2 {
+            assert_eq!(heard(&ask()).1, "done");
+        }
+    }
+    let asked = ai.count();
+    assert_eq!(ask().status, 503);
+    assert_eq!(ai.count(), asked, "it was asked");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What an earlier run has left is picked up while new jobs are accepted, and counts from the start.
 
 use super::*;
+use crate::store::Changes;
 use std::collections::BTreeSet;
 
 #[test]
@@ -149,6 +150,33 @@ fn many_jobs_are_picked_up_by_a_thread_that_tells_the_workers() {
         std::thread::yield_now();
     }
     assert!(taken.into_iter().eq(ids[..ids.len() - 2].iter().copied()));
+}
+
+#[test]
+fn what_cannot_be_read_holds_up_nobody_behind_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let ids = leave(&folder);
+    let store = Store::open(folder.path()).unwrap();
+    let mut changes = Changes::default();
+    let unread = [(ids[LOOKED + 3], &[9][..]), (ids[LOOKED + 7], &[])];
+    for (id, row) in unread {
+        changes.put(Table::Jobs, &id.0, row.into());
+    }
+    let (tell, told) = std::sync::mpsc::channel();
+    let tell = move |written| tell.send(written).unwrap();
+    store.commit(changes, Box::new(tell));
+    told.recv_timeout(LONG).unwrap().unwrap();
+    drop(store);
+    let journal = open(&folder);
+    let start = std::time::Instant::now();
+    // One more is dead.
+    while jobs(&journal) != [0, ids.len() as u64 - 3, 0, 1] {
+        assert!(start.elapsed() < LONG, "{:?}", jobs(&journal));
+        std::thread::yield_now();
+    }
+    let mut came = take_all(&journal, Stage::Deliver, NOW + 30_000);
+    came.retain(|(_, id)| unread.iter().any(|(unread, _)| id == unread));
+    assert_eq!(came, []);
 }
 
 #[test]

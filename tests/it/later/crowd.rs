@@ -1,25 +1,32 @@
 //! More messages than the AI can be asked at once: whoever waits for a connection to it has failed at nothing.
 
-use super::{Bot, accepted, config, jobs_until, wait};
-use crate::harness::{Backend, Botgate, Gate, ai};
+use super::{Bot, accepted, config, failing, jobs_until, wait};
+use crate::harness::{Backend, Botgate, Gate, ai, clock::Wall};
+use std::collections::BTreeSet;
 
 const MESSAGES: usize = 30;
+const NOON: i64 = 1_795_262_400;
 
-#[test]
-fn messages_wait_for_a_busy_ai_in_the_order_in_which_they_came() {
+/// An AI that answers once its gate is open.
+fn gated() -> (Backend, Gate<bool>) {
     let open = Gate::new(false);
     let gate = open.clone();
     let ai = Backend::start(move |seen, connection| {
         gate.wait("the AI's time", |open| *open);
         ai::echoed(seen, connection)
     });
-    let receiver = Backend::ok();
+    (ai, open)
+}
+
+/// One connection for each who may ask.
+const NARROW: &str = "max_connections = 3\ntimeout = { connect = \"100ms\" }";
+
+#[test]
+fn messages_wait_for_a_busy_ai_in_the_order_in_which_they_came() {
+    let ((ai, open), receiver) = (gated(), Backend::ok());
     let state = tempfile::tempdir().unwrap();
-    // One connection for each who may ask.
-    let text = config(&ai, state.path(), &[Bot::of("bot", &receiver)]).replace(
-        "[upstreams.ai]",
-        "[upstreams.ai]\nmax_connections = 3\ntimeout = { connect = \"100ms\" }",
-    );
+    let text = config(&ai, state.path(), &[Bot::of("bot", &receiver)])
+        .replace("[upstreams.ai]", &format!("[upstreams.ai]\n{NARROW}"));
     let botgate = Botgate::start(&text);
     for nth in 0..MESSAGES {
         accepted(&botgate, "bot", &format!("user{nth}"), &format!("m{nth}"));
@@ -30,4 +37,37 @@ fn messages_wait_for_a_busy_ai_in_the_order_in_which_they_came() {
     let asked: Vec<String> = ai.seen().iter().flat_map(|seen| ai::texts(seen)).collect();
     let in_order: Vec<String> = (0..MESSAGES).map(|nth| format!("m{nth}")).collect();
     assert_eq!(asked, in_order);
+}
+
+#[test]
+fn an_ai_that_fails_is_left_alone_however_busy_the_one_is_that_stands_in_for_it() {
+    let (ai, (spare, open)) = (failing("429 Slow"), gated());
+    let receiver = Backend::ok();
+    let state = tempfile::tempdir().unwrap();
+    let bots = [
+        Bot {
+            more: "fallback = [\"spare\"]",
+            ..Bot::of("bot", &receiver)
+        },
+        Bot::of("other", &receiver),
+    ];
+    let url = format!("http://{}", spare.addr());
+    let text = config(&ai, state.path(), &bots).replace(
+        "[bots.other]\ndialect = \"fourthchat\"\nupstream = \"ai\"",
+        "[bots.other]\ndialect = \"fourthchat\"\nupstream = \"spare\"",
+    ) + &ai::upstream("spare", "custom", &url, NARROW);
+    let wall = Wall::at(NOON);
+    let botgate = Botgate::start_with(&text, |_, command| wall.pin(command));
+    accepted(&botgate, "other", "one", "first");
+    wait(&spare, 1);
+    for nth in 1..=4 {
+        accepted(&botgate, "bot", &format!("user{nth}"), &format!("m{nth}"));
+        wait(&ai, nth);
+    }
+    let asked: BTreeSet<String> = ai.seen().iter().flat_map(|seen| ai::texts(seen)).collect();
+    assert_eq!((asked.len(), ai.count()), (4, 4), "each once, for now");
+    open.change(|open| *open = true);
+    wait(&receiver, 1);
+    wall.set(NOON + 3);
+    wait(&receiver, 5);
 }

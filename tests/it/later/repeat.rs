@@ -132,3 +132,31 @@ fn whenever_it_is_killed_a_caller_that_repeats_what_it_was_not_told_gets_one_job
     assert_eq!(jobs(&botgate, "delivered"), all as f64);
     assert_eq!(by_id(&receiver).len(), all, "one job for each message");
 }
+
+#[test]
+fn a_caller_that_leaves_before_it_is_told_and_comes_again_at_once_gets_one_job() {
+    const MESSAGES: usize = 100;
+    let (ai, receiver) = (ai::echo(), Backend::ok());
+    let state = tempfile::tempdir().unwrap();
+    let bot = Bot {
+        more: BY,
+        ..Bot::of("bot", &receiver)
+    };
+    let botgate = Botgate::start(&config(&ai, state.path(), &[bot]));
+    for nth in 0..MESSAGES {
+        let message = delivery("bot", &format!("m{nth}"), "key");
+        botgate.caller().send(&message);
+        loop {
+            let reply = botgate.caller().call(&message);
+            match reply.status {
+                // The first is in the making.
+                409 => {}
+                status => break assert_eq!(status, 202, "{reply:?}"),
+            }
+        }
+    }
+    jobs_until(&botgate, "delivered", MESSAGES as f64);
+    let waiting = || jobs(&botgate, "accepted") + jobs(&botgate, "answered");
+    botgate.metric_until("botgate_jobs{state=\"accepted\"}", |_| waiting() == 0.0);
+    assert_eq!(jobs(&botgate, "delivered"), MESSAGES as f64);
+}
