@@ -6,7 +6,7 @@
     reason = "a bench has nobody to tell but the terminal"
 )]
 
-use botgate::journal::{BOUNDS, Id, Job, Journal, Stage};
+use botgate::journal::{BOUNDS, Id, Job, Journal, Stage, Subject};
 use botgate::store::Store;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::sync::Arc;
@@ -22,6 +22,7 @@ fn job(body: &Arc<[u8]>) -> Job<'static> {
     Job {
         id: Id::new(NOW),
         bot: "bt_support",
+        subject: Subject::default(),
         dialect: "aerostack",
         receiver: "crm",
         stage: Stage::Answer,

@@ -190,6 +190,7 @@ impl Courier {
             view,
             index,
             bot: head.bot.clone().into(),
+            subject: head.subject,
             envelope,
             came_ms: head.accepted_ms,
         };

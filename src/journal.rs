@@ -6,6 +6,7 @@
 //! receiver. Nothing here reads a clock: whoever calls tells the time, in milliseconds since 1970.
 
 mod accept;
+mod forget;
 mod index;
 mod job;
 mod jobs;
@@ -18,8 +19,9 @@ mod repeat;
 mod step;
 
 pub use accept::Along;
+pub use forget::{Forgetting, MOST_FORGOTTEN};
 pub use index::Tally;
-pub use job::{Attempt, End, Head, Id, Job, Phases, Stage, State, Then};
+pub use job::{Attempt, End, Head, Id, Job, Phases, Stage, State, Subject, Then};
 pub use keep::PER_PORTION;
 pub use left::LOOKED;
 pub use list::{Filter, Found, LONGEST_PAGE, MOST_LOOKED, Page, Shown};
@@ -128,7 +130,7 @@ pub enum JournalError {
     /// A record of another version.
     #[error(
         "a job in {path} is of version {found}, and this version of Botgate reads {known} and older; use the newer one, or move the folder away to begin anew",
-        known = record::VERSION
+        known = record::HEAD
     )]
     Version {
         /// In which folder.

@@ -7,12 +7,16 @@ mod index;
 
 use crate::journal::Id;
 use crate::store::{Changes, Store, StoreError, Table};
-use index::Index;
+use index::{Index, Known};
+use serde::Deserialize;
+use serde_json::Value;
 use std::ops::{Bound, ControlFlow};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The largest message, as JSON, in bytes.
 pub const LARGEST: usize = 8 * 1024 * 1024;
+/// The most messages that are forgotten at once.
+pub const MOST_FORGOTTEN: usize = 1_000;
 /// The most messages on a page.
 pub const LONGEST_PAGE: usize = 100;
 /// With so many bytes a page ends; a single larger message still makes one.
@@ -131,18 +135,13 @@ impl Messages {
         changes.put(Table::Messages, id.bytes(), write(size, bot).into());
         let text = [&[VERSION][..], json].concat();
         changes.put(Table::Texts, id.bytes(), text.into());
-        for (id, ..) in &gone {
-            changes.remove(Table::Messages, id.bytes());
-            changes.remove(Table::Texts, id.bytes());
-        }
+        delete(&mut changes, &gone);
         let index = Arc::clone(&self.index);
         let then = move |written: bool| {
             if !written {
                 let mut index = lock(&index);
                 index.remove(id);
-                for (id, bot, size) in gone {
-                    index.insert(id, &bot, size);
-                }
+                index.take_back(gone);
             }
         };
         Some(Coming {
@@ -187,9 +186,71 @@ impl Messages {
         Ok(page)
     }
 
+    /// What is to be written so that what a bot has reported about a user goes, at most [`MOST_FORGOTTEN`] messages, and how many
+    /// that are. It reads all of the bot's.
+    ///
+    /// # Errors
+    ///
+    /// The store does not read.
+    pub fn forget(&self, bot: &str, user: &str) -> Result<(usize, Coming), StoreError> {
+        let ids = lock(&self.index).before(Some(bot), None, usize::MAX);
+        let (view, mut of_user) = (self.store.view()?, Vec::new());
+        for id in ids {
+            let text = view.get(Table::Texts, id.bytes())?;
+            let json = text.as_deref().and_then(<[u8]>::split_first);
+            if json.is_some_and(|(_, json)| user_of(json).as_deref() == Some(user)) {
+                of_user.push(id);
+            }
+            if of_user.len() == MOST_FORGOTTEN {
+                break;
+            }
+        }
+        let gone: Vec<_> = {
+            let mut index = lock(&self.index);
+            of_user.iter().filter_map(|id| index.remove(*id)).collect()
+        };
+        let mut changes = Changes::default();
+        delete(&mut changes, &gone);
+        let index = Arc::clone(&self.index);
+        let messages = gone.len();
+        let then = move |written: bool| {
+            if !written {
+                lock(&index).take_back(gone);
+            }
+        };
+        let then = Box::new(then);
+        Ok((messages, Coming { changes, then }))
+    }
+
     /// What is kept now.
     pub fn held(&self) -> Room {
         lock(&self.index).held()
+    }
+}
+
+fn delete(changes: &mut Changes, gone: &[Known]) {
+    for (id, ..) in gone {
+        changes.remove(Table::Messages, id.bytes());
+        changes.remove(Table::Texts, id.bytes());
+    }
+}
+
+/// The user whom a message is about, where its data says so.
+fn user_of(json: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Message {
+        data: Option<Data>,
+    }
+    #[derive(Deserialize)]
+    struct Data {
+        #[serde(rename = "userId")]
+        user: Option<Value>,
+    }
+    let message: Message = serde_json::from_slice(json).ok()?;
+    match message.data?.user? {
+        Value::String(user) => Some(user),
+        Value::Number(user) => Some(user.to_string()),
+        _ => None,
     }
 }
 

@@ -6,10 +6,12 @@ use super::fault::Fault;
 use super::query::Query;
 use super::{Desk, analytics, bots, report};
 use crate::clock;
-use crate::journal::{Id, Journal};
+use crate::journal::{Along, Id, Journal, JournalError, Subject};
+use crate::messages::{Coming, MOST_FORGOTTEN};
 use http::{Method, Request, StatusCode};
 use serde::Serialize;
 use std::time::Duration;
+use tokio::task;
 use tokio::time::timeout;
 
 /// How long somebody who asks to be forgotten waits for messages that are being answered.
@@ -19,9 +21,11 @@ const FORGET: Duration = Duration::from_secs(60);
 const DESCRIPTION: &str = include_str!("openapi.json");
 
 /// What was forgotten of a user.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct Forgot {
     conversations: usize,
+    deliveries: usize,
+    messages: usize,
     more: bool,
 }
 
@@ -118,18 +122,29 @@ async fn one(journal: Option<&Journal>, id: &str) -> Result<Answer, Fault> {
 
 async fn forget(desk: &Desk, bot: &str, user: &str) -> Result<Answer, Fault> {
     let Some(kept) = desk.kept() else {
-        return Ok(ok(&Forgot {
-            conversations: 0,
-            more: false,
-        }));
+        return Ok(ok(&Forgot::default()));
     };
+    // First what is being answered, so that it has ended, or is a delivery that says so.
     let forgetting = kept.conversations.forget(bot, user, clock::unix_ms());
     let forgotten = timeout(FORGET, forgetting).await.map_err(|_| {
         Fault::conflict("a message of the user is still being answered; ask again when it is")
     })??;
+    let (going, messages) = task::block_in_place(|| {
+        let (messages, Coming { changes, then }) = kept.messages.forget(bot, user)?;
+        let along = Along {
+            changes,
+            then: Some(then),
+            ..Along::default()
+        };
+        let going = kept.journal.forget(Subject::of(bot, Some(user)), along)?;
+        Ok::<_, JournalError>((going, messages))
+    })?;
+    going.step.await?;
     Ok(ok(&Forgot {
         conversations: forgotten.conversations,
-        more: forgotten.more,
+        deliveries: going.jobs,
+        messages,
+        more: forgotten.more || going.more || messages == MOST_FORGOTTEN,
     }))
 }
 

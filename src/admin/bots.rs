@@ -7,7 +7,7 @@ use super::{Desk, House, Listed};
 use crate::clock;
 use crate::converse::{jobs, letters};
 use crate::dialect::{self, event};
-use crate::journal::{Id, Job, Stage};
+use crate::journal::{Id, Job, Stage, Subject};
 use crate::switches::{MOST, Switches};
 use serde::Serialize;
 
@@ -76,7 +76,7 @@ async fn turn(desk: &Desk, key: &str, active: bool) -> Result<Switched, Fault> {
         let letters = letters(&house.registry, kind, &bot.key, now_ms, |envelope, out| {
             event::verification(envelope, active, out);
         });
-        let jobs = jobs(&letters, &bot.key, bot.listed.dialect);
+        let jobs = jobs(&letters, &bot.key, bot.listed.dialect, Subject::default());
         let along = switches.turn(&bot.key, !active);
         let journal = desk.kept().map(|kept| &kept.journal);
         let journal = journal.ok_or_else(|| Fault::internal("there is no store"))?;
@@ -114,6 +114,7 @@ pub(super) async fn test(desk: &Desk, key: &str) -> Result<Test, Fault> {
     let job = Job {
         id,
         bot: &bot.key,
+        subject: Subject::default(),
         dialect: bot.listed.dialect,
         receiver,
         stage: Stage::Deliver,

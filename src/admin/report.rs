@@ -5,7 +5,7 @@ use super::fault::Fault;
 use super::query::Query;
 use crate::clock;
 use crate::dialect::event::{Envelope, received};
-use crate::journal::{Id, Job, Journal, Stage};
+use crate::journal::{Id, Job, Journal, Stage, Subject};
 use crate::message::{Event, Few, Kind, Role, Turn};
 use crate::messages::Messages;
 use serde::Serialize;
@@ -84,6 +84,7 @@ pub(super) async fn test(
     let job = Job {
         id,
         bot: BOT,
+        subject: Subject::default(),
         dialect: "botpass",
         receiver,
         stage: Stage::Deliver,

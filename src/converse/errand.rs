@@ -8,7 +8,7 @@ use crate::clock;
 use crate::conversation::Held;
 use crate::dialect::event::{self, Kind};
 use crate::dialect::{Chat, Receipt};
-use crate::journal::{Id, Job, Journal, JournalError, Step};
+use crate::journal::{Id, Job, Journal, JournalError, Step, Subject};
 use crate::message::{Answer, Event, Role, Turn};
 use crate::money::MicroCents;
 use crate::reject::Reject;
@@ -41,6 +41,8 @@ pub struct Errand {
     pub index: usize,
     /// The bot's id that it was sent to.
     pub bot: Arc<str>,
+    /// The user who sent it.
+    pub subject: Subject,
     /// What was said.
     pub envelope: Envelope,
     /// When it came, in milliseconds since 1970.
@@ -270,7 +272,7 @@ impl Errand {
         let bot = self.view.registry.bots().get(self.index);
         let dialect = bot.map_or("", |bot| bot.dialect.name);
         match sent {
-            Sent::Letters(letters) => jobs(letters, &self.bot, dialect),
+            Sent::Letters(letters) => jobs(letters, &self.bot, dialect, self.subject),
             Sent::Callback(_) => Vec::new(),
         }
     }

@@ -10,7 +10,7 @@ use crate::buffer::Hold;
 use crate::clock;
 use crate::dialect::{Format, Receipt};
 use crate::duplicates::Guard;
-use crate::journal::{Along, Id, Job, Journal, JournalError, Stage, Step};
+use crate::journal::{Along, Id, Job, Journal, JournalError, Stage, Step, Subject};
 use crate::message::Event;
 use crate::reject::Reject;
 use crate::reply::Reply;
@@ -76,6 +76,7 @@ pub(super) async fn answer(
         view: message.view.clone(),
         index: message.found.index,
         bot: id.into(),
+        subject: Subject::of(id, said.event.user.id.as_deref()),
         envelope,
         came_ms: trace.began_ms,
     };
@@ -164,6 +165,7 @@ impl Place {
         Job {
             id: Id::new(now_ms),
             bot: &errand.bot,
+            subject: errand.subject,
             dialect: self.dialect,
             receiver: &self.receiver,
             stage: Stage::Answer,
@@ -292,7 +294,9 @@ impl Exchange {
         spawn_local(async move {
             match place.accept(&self.errand, promise.as_ref()).await {
                 Ok(id) => {
-                    promise.map(Promise::keep);
+                    if let Some(promise) = promise {
+                        promise.keep();
+                    }
                     let _ = say.send(None);
                     self.deliver(&place.journal, id).await;
                 }

@@ -2,7 +2,7 @@
 
 use crate::bot::Registry;
 use crate::dialect::event::{Envelope, Kind};
-use crate::journal::{Id, Job, Stage};
+use crate::journal::{Id, Job, Stage, Subject};
 use std::sync::Arc;
 
 /// An event on its way to one subscriber.
@@ -62,11 +62,17 @@ pub fn letters(
     letter.collect()
 }
 
-/// The jobs that take these letters, about a bot of that dialect, to their receivers.
-pub fn jobs<'a>(letters: &'a [Letter], bot: &'a str, dialect: &'a str) -> Vec<Job<'a>> {
+/// The jobs that take these letters, about a bot of that dialect and one of its users, to their receivers.
+pub fn jobs<'a>(
+    letters: &'a [Letter],
+    bot: &'a str,
+    dialect: &'a str,
+    subject: Subject,
+) -> Vec<Job<'a>> {
     let job = |letter: &'a Letter| Job {
         id: letter.id,
         bot,
+        subject,
         dialect,
         receiver: &letter.receiver,
         stage: Stage::Deliver,

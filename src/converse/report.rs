@@ -3,7 +3,7 @@
 use super::letter::{Letter, jobs, letters};
 use super::{Message, Promise};
 use crate::dialect::event::{self, Kind};
-use crate::journal::{Along, Id, Job, JournalError, Step};
+use crate::journal::{Along, Id, Job, JournalError, Step, Subject};
 use crate::message::Event;
 use crate::messages::LARGEST;
 use crate::worker::Kept;
@@ -15,6 +15,7 @@ pub(super) struct Report {
     /// As it is kept: JSON.
     json: Vec<u8>,
     letters: Vec<Letter>,
+    subject: Subject,
 }
 
 impl Report {
@@ -34,7 +35,12 @@ impl Report {
         let letters = letters(registry, kind, bot, now_ms, |envelope, out| {
             event::received(envelope, &text, event, out);
         });
-        Self { id, json, letters }
+        Self {
+            id,
+            json,
+            letters,
+            subject: Subject::of(bot, event.user.id.as_deref()),
+        }
     }
 
     /// Has all of it put on disk, with the job that has it answered, if it is to be, and with what is promised to whoever repeats it,
@@ -52,7 +58,7 @@ impl Report {
         now_ms: u64,
     ) -> Result<Step, JournalError> {
         let dialect = message.found.bot.dialect.name;
-        let mut jobs = jobs(&self.letters, message.id, dialect);
+        let mut jobs = jobs(&self.letters, message.id, dialect, self.subject);
         jobs.extend(answer);
         let coming = kept.messages.keep(self.id, message.id, &self.json);
         let coming = coming.ok_or(JournalError::TooLarge {
@@ -70,7 +76,9 @@ impl Report {
         let then = coming.then;
         along.then = Some(Box::new(move |written| {
             then(written);
-            promise.filter(|_| written).map(Promise::keep);
+            if let Some(promise) = promise.filter(|_| written) {
+                promise.keep();
+            }
         }));
         kept.journal.accept_with(&jobs, along, now_ms)
     }

@@ -115,7 +115,12 @@ impl Courier {
             Then::Dead(why) => self.tell(id, &shown.head, why),
             _ => Vec::new(),
         };
-        let jobs = jobs(&told, &shown.head.bot, &shown.head.dialect);
+        let jobs = jobs(
+            &told,
+            &shown.head.bot,
+            &shown.head.dialect,
+            shown.head.subject,
+        );
         insist(|| match then {
             Then::Dead(why) => journal.given_up(id, &attempt, why, &jobs, now_ms),
             then => journal.attempted(id, &attempt, then, now_ms),

@@ -18,7 +18,7 @@ impl Courier {
     ) -> Result<(), JournalError> {
         tracing::warn!(%id, reason, "a message is given up");
         let told = self.tell(id, head, reason);
-        let jobs = jobs(&told, &head.bot, &head.dialect);
+        let jobs = jobs(&told, &head.bot, &head.dialect, head.subject);
         insist(|| self.journal.dead(id, reason, &jobs, clock::unix_ms())).await?;
         self.happened(head, Happened::Dead);
         Ok(())

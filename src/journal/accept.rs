@@ -185,6 +185,7 @@ pub(super) fn head(job: &Job<'_>, now_ms: u64) -> Result<Head, JournalError> {
     };
     Ok(Head {
         bot: job.bot.to_owned(),
+        subject: job.subject,
         dialect: job.dialect.to_owned(),
         receiver: job.receiver.to_owned(),
         reason: String::new(),

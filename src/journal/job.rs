@@ -1,5 +1,6 @@
 //! The words of the journal: a job, where it stands, and what was tried.
 
+use ring::digest::{Context, SHA256};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -103,6 +104,28 @@ impl State {
     }
 }
 
+/// The user whom a job is about, as far as a hash tells: enough to find what is kept of somebody who is named.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Subject(pub(super) u64);
+
+impl Subject {
+    /// A user of a bot; nobody where none was named.
+    pub fn of(bot: &str, user: Option<&str>) -> Self {
+        let Some(user) = user else {
+            return Self::default();
+        };
+        let mut hash = Context::new(&SHA256);
+        // Neither id can stand for a part of the other.
+        hash.update(&bot.len().to_le_bytes());
+        hash.update(bot.as_bytes());
+        hash.update(user.as_bytes());
+        let hash = hash.finish();
+        let front = hash.as_ref().first_chunk().copied().unwrap_or_default();
+        // 0 is nobody.
+        Self(u64::from_le_bytes(front).max(1))
+    }
+}
+
 /// What is to be accepted.
 #[derive(Clone)]
 pub struct Job<'a> {
@@ -110,6 +133,8 @@ pub struct Job<'a> {
     pub id: Id,
     /// Whose it is.
     pub bot: &'a str,
+    /// The user whom it is about.
+    pub subject: Subject,
     /// The dialect that it came in.
     pub dialect: &'a str,
     /// Who gets the answer: the name of a callback or a subscriber.
@@ -130,6 +155,8 @@ pub struct Job<'a> {
 pub struct Head {
     /// Whose it is.
     pub bot: String,
+    /// The user whom it is about.
+    pub subject: Subject,
     /// The dialect that it came in.
     pub dialect: String,
     /// Who gets the answer.

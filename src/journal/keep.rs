@@ -25,12 +25,29 @@ struct Progress {
 }
 
 /// A job that goes.
-struct Old {
-    key: RowKey,
-    id: Id,
+pub(super) struct Old {
+    pub(super) key: RowKey,
+    pub(super) id: Id,
     end: End,
     size: u32,
     attempts: u32,
+}
+
+impl Old {
+    /// One of the rows of those that have ended.
+    pub(super) fn read(key: &[u8], row: &[u8]) -> Option<(Self, u64)> {
+        let (end, ended_ms, id) = record::read_ended_key(key)?;
+        let (size, attempts) = record::read_ended_row(row).unwrap_or_default();
+        let key = key.into();
+        let old = Self {
+            key,
+            id,
+            end,
+            size,
+            attempts,
+        };
+        Some((old, ended_ms))
+    }
 }
 
 /// What is to be deleted next, if anything.
@@ -69,23 +86,16 @@ pub(super) fn portion(
         let from = progress.from[end as usize].as_ref();
         let from = from.map_or(Bound::Included(&*first), |key| Bound::Excluded(&**key));
         let walked = view.walk(Table::Ended, (from, Bound::Unbounded), false, |key, row| {
-            let Some((found, ended_ms, id)) = record::read_ended_key(key) else {
+            let Some((found, ended_ms)) = Old::read(key, row) else {
                 return ControlFlow::Break(());
             };
             let much = over.jobs > 0 || over.bytes > 0;
-            let goes = found == end && (ended_ms <= before_ms || much);
+            let goes = found.end == end && (ended_ms <= before_ms || much);
             if !goes || old.len() >= PER_PORTION {
                 return ControlFlow::Break(());
             }
-            let (size, attempts) = record::read_ended_row(row).unwrap_or_default();
-            over.sub(size);
-            old.push(Old {
-                key: key.into(),
-                id,
-                end,
-                size,
-                attempts,
-            });
+            over.sub(found.size);
+            old.push(found);
             ControlFlow::Continue(())
         });
         walked.ok()?;
@@ -110,35 +120,30 @@ pub(super) fn portion(
         progress.from[old.end as usize] = Some(old.key.clone());
     }
     let mut changes = Changes::default();
-    for old in &old {
-        delete(&mut changes, old);
-        // What was said of a job that is gone is as good as forgotten: a disk that does not read must not keep the job.
-        let _ = repeat::delete(&mut changes, view, old.id);
-    }
+    delete(&mut changes, view, &old);
     let memory = Arc::clone(memory);
-    let done = move |written: Result<(), _>| {
-        let mut index = memory.index();
-        for old in &old {
-            index.closed.remove(&old.id);
-            if written.is_ok() {
-                let state = match old.end {
-                    End::Delivered => State::Delivered,
-                    End::Dead => State::Dead,
-                };
-                index.tally(state).sub(old.size);
-            }
-        }
-        if written.is_err() {
-            drop(index);
-            let mut progress = memory
-                .keeping
-                .0
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            *progress = Progress::default();
-        }
-    };
+    let done = move |written: Result<(), _>| deleted(&memory, &old, written.is_ok());
     Some((changes, Box::new(done)))
+}
+
+/// What memory knows of jobs that the disk has deleted, or has not.
+pub(super) fn deleted(memory: &Memory, old: &[Old], written: bool) {
+    let mut index = memory.index();
+    for old in old {
+        index.closed.remove(&old.id);
+        if written {
+            let state = match old.end {
+                End::Delivered => State::Delivered,
+                End::Dead => State::Dead,
+            };
+            index.tally(state).sub(old.size);
+        }
+    }
+    drop(index);
+    if !written {
+        let progress = memory.keeping.0.lock();
+        *progress.unwrap_or_else(PoisonError::into_inner) = Progress::default();
+    }
 }
 
 /// Has it written how much waits, for the next start. Where the disk does not take it an older word stands, or none.
@@ -149,13 +154,18 @@ fn note(unfinished: Tally) -> (Changes, Done) {
     (changes, Box::new(drop))
 }
 
-fn delete(changes: &mut Changes, old: &Old) {
-    changes.remove(Table::Ended, &old.key);
-    changes.remove(Table::Jobs, &old.id.0);
-    for stage in [super::Stage::Answer, super::Stage::Deliver] {
-        changes.remove(Table::Parts, &record::body_key(old.id, stage));
-    }
-    for number in 0..old.attempts.min(record::MOST_ATTEMPTS) {
-        changes.remove(Table::Parts, &record::attempt_key(old.id, number));
+/// Deletes all that belongs to jobs.
+pub(super) fn delete(changes: &mut Changes, view: &View<'_>, old: &[Old]) {
+    for old in old {
+        changes.remove(Table::Ended, &old.key);
+        changes.remove(Table::Jobs, &old.id.0);
+        for stage in [super::Stage::Answer, super::Stage::Deliver] {
+            changes.remove(Table::Parts, &record::body_key(old.id, stage));
+        }
+        for number in 0..old.attempts.min(record::MOST_ATTEMPTS) {
+            changes.remove(Table::Parts, &record::attempt_key(old.id, number));
+        }
+        // What was said of a job that is gone is as good as forgotten: a disk that does not read must not keep the job.
+        let _ = repeat::delete(changes, view, old.id);
     }
 }

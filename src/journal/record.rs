@@ -1,14 +1,16 @@
 //! A job as it lies on disk: its head, its attempts, and the keys of all that belongs to it.
 //!
-//! Every record begins with its version. This version writes 1 and reads 1; a later one reads all that came before and writes its
-//! own, so a folder is taken over as its jobs move on. Numbers are little endian, but for those in keys; a text stands behind its
+//! Every record begins with its version. This version writes heads of version 2 and reads 1, which had no user, too; a later one reads
+//! all that came before and writes its own, so a folder is taken over as its jobs move on. All other records are of version 1. Numbers are little endian, but for those in keys; a text stands behind its
 //! length.
 
-use super::{Attempt, End, Head, Id, Phases, Stage, Tally};
+use super::{Attempt, End, Head, Id, Phases, Stage, Subject, Tally};
 use crate::store::RowKey;
 
-/// The version that is written.
-pub(super) const VERSION: u8 = 1;
+/// The version of heads that is written.
+pub(super) const HEAD: u8 = 2;
+/// That of everything else.
+const VERSION: u8 = 1;
 /// The most attempts of a job that are kept; a later one takes the oldest's place.
 pub const MOST_ATTEMPTS: u32 = 64;
 /// The most of a receiver's response that is kept with an attempt, in bytes.
@@ -145,11 +147,7 @@ fn read_stage(mark: u8) -> Option<Stage> {
 /// A head as it is written.
 pub(super) fn write_head(head: &Head) -> Vec<u8> {
     let mut out = Vec::with_capacity(128);
-    out.extend([
-        VERSION,
-        stage_mark(head.stage),
-        head.end.map_or(0, end_mark),
-    ]);
+    out.extend([HEAD, stage_mark(head.stage), head.end.map_or(0, end_mark)]);
     for time in [
         head.accepted_ms,
         head.answered_ms,
@@ -170,21 +168,22 @@ pub(super) fn write_head(head: &Head) -> Vec<u8> {
     for text in [&head.bot, &head.dialect, &head.receiver, &head.reason] {
         bytes(&mut out, text.as_bytes());
     }
+    out.extend_from_slice(&head.subject.0.to_le_bytes());
     out
 }
 
 /// Reads a head of any version that there was.
 pub(super) fn read_head(record: &[u8]) -> Result<Head, Unreadable> {
     match record.first() {
-        Some(&VERSION) => read_head_1(record).ok_or(Unreadable::Broken),
+        Some(1 | &HEAD) => read_known(record).ok_or(Unreadable::Broken),
         Some(&other) => Err(Unreadable::Version(other)),
         None => Err(Unreadable::Broken),
     }
 }
 
-fn read_head_1(record: &[u8]) -> Option<Head> {
+fn read_known(record: &[u8]) -> Option<Head> {
     let mut rest = record;
-    let [_, stage, end] = take(&mut rest)?;
+    let [version, stage, end] = take(&mut rest)?;
     Some(Head {
         stage: read_stage(stage)?,
         end: read_end(end)?,
@@ -201,6 +200,10 @@ fn read_head_1(record: &[u8]) -> Option<Head> {
         dialect: text(&mut rest)?,
         receiver: text(&mut rest)?,
         reason: text(&mut rest)?,
+        subject: match version {
+            HEAD => Subject(time(&mut rest)?),
+            _ => Subject::default(),
+        },
     })
 }
 

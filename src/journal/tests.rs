@@ -2,6 +2,7 @@
 
 mod crash;
 mod ended;
+mod forget;
 mod format;
 mod order;
 mod pending;
@@ -34,6 +35,7 @@ fn job(receiver: &str, stage: Stage) -> Job<'_> {
     Job {
         id: Id::new(NOW),
         bot: "bt_support",
+        subject: Subject::default(),
         dialect: "aerostack",
         receiver,
         stage,

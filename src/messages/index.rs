@@ -92,6 +92,13 @@ impl Index {
         Some((id, bot, size))
     }
 
+    /// Takes in again what had gone.
+    pub(super) fn take_back(&mut self, gone: Vec<Known>) {
+        for (id, bot, size) in gone {
+            self.insert(id, &bot, size);
+        }
+    }
+
     /// The newest messages before this one.
     pub(super) fn before(&self, bot: Option<&str>, before: Option<Id>, most: usize) -> Vec<Id> {
         let to = before.map_or(Bound::Unbounded, Bound::Excluded);

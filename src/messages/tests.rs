@@ -121,3 +121,42 @@ fn what_the_disk_did_not_take_is_not_kept_and_nothing_goes_for_it() {
     let large = vec![b' '; LARGEST + 1];
     assert!(messages.keep(Id::new(NOW), "a", &large).is_none());
 }
+
+#[test]
+fn what_is_about_a_user_goes_and_comes_back_where_the_disk_does_not_do_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let messages = open(&folder, BOUNDS);
+    for json in [
+        r#"{"n":1,"data":{"userId":"42"}}"#,
+        r#"{"n":2,"data":{"userId":42}}"#,
+        r#"{"n":3,"data":{"userId":"4"}}"#,
+        r#"{"n":4,"data":{"userId":null}}"#,
+        r#"{"n":5,"data":null}"#,
+    ] {
+        keep(&messages, "one", json);
+        keep(&messages, "other", json);
+    }
+    let numbers = |bot| {
+        let digit = |json: String| json.as_bytes()[5] - b'0';
+        all(&messages, Some(bot)).into_iter().map(digit).collect()
+    };
+    let (count, going) = messages.forget("one", "42").unwrap();
+    assert_eq!((count, messages.held().messages), (2, 8));
+    (going.then)(false);
+    let before: Vec<u8> = numbers("one");
+    assert_eq!(before, [5, 4, 3, 2, 1]);
+    let (_, Coming { changes, then }) = messages.forget("one", "42").unwrap();
+    let (tell, told) = channel();
+    let done = move |written: Result<(), Unwritten>| {
+        then(written.is_ok());
+        tell.send(written).unwrap();
+    };
+    messages.store.commit(changes, Box::new(done));
+    told.recv().unwrap().unwrap();
+    let after: Vec<u8> = numbers("one");
+    let other: Vec<u8> = numbers("other");
+    assert_eq!((after, other), (vec![5, 4, 3], before));
+    drop(messages);
+    let messages = open(&folder, BOUNDS);
+    assert_eq!(messages.held().messages, 8);
+}

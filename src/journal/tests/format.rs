@@ -139,6 +139,7 @@ fn what_another_version_wrote_is_refused_with_the_folders_name() {
 fn what_is_written_is_read_and_what_is_cut_is_broken() {
     let head = Head {
         bot: "bt_support".to_owned(),
+        subject: Subject::of("bt_support", Some("ann")),
         dialect: "aerostack".to_owned(),
         receiver: "crm ✓".to_owned(),
         reason: "gone".to_owned(),

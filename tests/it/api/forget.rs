@@ -29,10 +29,10 @@ fn who_asks_to_be_forgotten_is_everywhere_and_for_good() {
             200,
         )
     };
-    let none = json!({"conversations": 0, "more": false});
+    let none = json!({"conversations": 0, "deliveries": 0, "messages": 0, "more": false});
     assert_eq!(forgot(&house, "?bot=other&user=ann"), none);
     assert_eq!(forgot(&house, "?bot=memo&user=an"), none);
-    let both = json!({"conversations": 2, "more": false});
+    let both = json!({"conversations": 2, "deliveries": 0, "messages": 0, "more": false});
     assert_eq!(forgot(&house, "?bot=memo&user=ann"), both);
     // What was said 200 to is on disk: a kill takes nothing of it back.
     house.botgate.signal(rustix::process::Signal::KILL);
@@ -48,4 +48,39 @@ fn who_asks_to_be_forgotten_is_everywhere_and_for_good() {
         both,
         "what came later, too"
     );
+}
+
+#[test]
+fn deliveries_and_reports_of_who_asks_are_forgotten_too() {
+    let house = House::new();
+    let forgot = |bot: &str, user: &str| -> Value {
+        let target = format!("/api/conversations?bot={bot}&user={user}");
+        super::read(&house.ask("DELETE", &target), 200)
+    };
+    house.message("well", "my secret");
+    house.message("gone", "my secret");
+    for user in ["ann", "bob"] {
+        let body = json!({
+            "botId": "reporter", "messageType": "message", "content": "my secret", "data": {"userId": user},
+        });
+        let report = ai::post("/api/webhook/incoming", "", &body);
+        assert_eq!(house.botgate.caller().call(&report).status, 200);
+    }
+    house.until("delivered", 3.0);
+    house.until("dead", 1.0);
+    assert_eq!(forgot("well", "bob")["deliveries"], 0);
+    let all = json!({"conversations": 1, "deliveries": 1, "messages": 0, "more": false});
+    for bot in ["well", "gone"] {
+        let id = house.only(bot);
+        assert_eq!(forgot(bot, "ann"), all, "{bot}");
+        let shown = house.ask("GET", &format!("/api/deliveries/{id}"));
+        assert_eq!(shown.status, 404);
+    }
+    let told = json!({"conversations": 0, "deliveries": 1, "messages": 1, "more": false});
+    assert_eq!(forgot("reporter", "ann"), told);
+    let left = house.get("/api/messages");
+    let left = left["items"].as_array().unwrap();
+    assert_eq!(left.len(), 1, "{left:?}");
+    assert_eq!(left[0]["data"]["userId"], "bob");
+    assert_eq!(house.list("").len(), 1);
 }

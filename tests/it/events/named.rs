@@ -2,7 +2,7 @@
 
 use super::{BOT, acknowledged, config, event, kept, told, wait};
 use crate::harness::{Backend, Botgate, Gate};
-use botgate::journal::{BOUNDS, Id, Job, Journal, Stage};
+use botgate::journal::{BOUNDS, Id, Job, Journal, Stage, Subject};
 use botgate::store::Store;
 use std::sync::Arc;
 
@@ -63,6 +63,7 @@ fn what_an_earlier_version_left_goes_to_the_subscriber_at_its_place() {
     let job = Job {
         id,
         bot: BOT,
+        subject: Subject::default(),
         dialect: "botpass",
         receiver: "subscribers[1]",
         stage: Stage::Deliver,

@@ -1,7 +1,7 @@
 //! A loss, a lie and a needless repetition are found out.
 
 use super::*;
-use crate::journal::{Id, Job, Step, Then};
+use crate::journal::{Id, Job, Step, Subject, Then};
 
 const NOW: u64 = 1_800_000_000_000;
 
@@ -20,6 +20,7 @@ fn leave(journal: &Journal, number: u32, end: State) {
     let job = Job {
         id: Id::new(NOW),
         bot: "bot",
+        subject: Subject::default(),
         dialect: "fourthchat",
         receiver: "bot",
         stage,
