@@ -101,8 +101,12 @@ impl From<JournalError> for Fault {
     fn from(error: JournalError) -> Self {
         let text = error.to_string();
         match error {
-            JournalError::Unknown(_) => Self::missing(format!("{text}, or not any more")),
-            JournalError::Order { .. } => Self::conflict(text),
+            JournalError::Unknown(id) => {
+                Self::missing(format!("there is no delivery {id}, or not any more"))
+            }
+            JournalError::Order { id, step, now } => {
+                Self::conflict(format!("the delivery {id} cannot be {step}: it is {now}"))
+            }
             JournalError::Full { .. } | JournalError::Share { .. } => {
                 Self::unavailable(format!("{text}; ask again when some have ended"))
             }
@@ -145,8 +149,12 @@ mod tests {
             now: "not dead",
         };
         let cases: [(Fault, u16, &str); 10] = [
-            (JournalError::Unknown(id).into(), 404, "not any more"),
-            (order.into(), 409, "not dead"),
+            (
+                JournalError::Unknown(id).into(),
+                404,
+                &format!("there is no delivery {id}, or not any more"),
+            ),
+            (order.into(), 409, &format!("the delivery {id} cannot")),
             (
                 JournalError::Full { jobs: 1, bytes: 2 }.into(),
                 503,

@@ -8,9 +8,12 @@ use super::kinds::shown;
 use super::reading::Reading;
 use super::values::{self, Wrong};
 use super::{Auth, Callback, server, shape, trust, url};
+use crate::guard::Guard;
 use crate::secret::Secret;
 use crate::signature::Verifier;
 use http::header::AUTHORIZATION;
+use ipnet::IpNet;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -86,6 +89,7 @@ pub(crate) fn callback(
     })?;
     let has_ca = written.ca.is_some();
     trust::check(reading, at, written.allow_http, has_ca, &place);
+    unlisted(reading, at, &place.host, &allow);
     Some(Callback {
         tls: place.tls,
         ca,
@@ -100,4 +104,25 @@ pub(crate) fn callback(
         retries: retries.unwrap_or_else(|| RETRIES.to_vec()),
         allow,
     })
+}
+
+/// Warns where every delivery would be refused: the address stands in the URL, is not public, and `allow` does not list it.
+fn unlisted(reading: &mut Reading<'_>, at: &str, host: &str, allow: &[IpNet]) {
+    let address = match host.parse() {
+        Ok(address) => address,
+        Err(_) if host.eq_ignore_ascii_case("localhost") => IpAddr::from(Ipv4Addr::LOCALHOST),
+        Err(_) => return,
+    };
+    let guard = Guard::new(allow.to_vec());
+    if reading.is_sound(at) && guard.check(host, [address]).is_err() {
+        let url = format!("{at}.url");
+        reading.warning(
+            &url,
+            format!(
+                "`{}` is not public, and `allow` does not list it: nothing will be delivered there",
+                shown(&url)
+            ),
+            format!("add allow = [\"{address}\"] to the table if it is meant"),
+        );
+    }
 }

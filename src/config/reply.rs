@@ -88,6 +88,9 @@ fn default(reading: &Reading<'_>, at: &str, dialect: &Dialect) -> Mode {
 /// Notes what this way of answering lacks, and what speaks against it.
 fn check(reading: &mut Reading<'_>, at: &str, written: &shape::Bot, dialect: &Dialect, mode: Mode) {
     let (callback_at, mode_at) = (format!("{at}.callback"), format!("{at}.reply.mode"));
+    if !reading.is_sound(&mode_at) {
+        return;
+    }
     let has_callback = reading.has(&callback_at);
     let never = match dialect.chat {
         None => Some((

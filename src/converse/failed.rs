@@ -69,7 +69,9 @@ impl Errand {
             let said = insist(|| self.answered(journal, id, &answer)).await;
             // It too goes out with what the caller has sent along.
             if !matches!(said, Err(JournalError::TooLarge { .. })) {
-                return said;
+                return said.inspect(|()| {
+                    tracing::warn!(%id, bot = &*self.bot, reason, "a message has no answer, failure_text is said instead");
+                });
             }
         }
         tracing::warn!(%id, bot = &*self.bot, reason, "a message is given up");

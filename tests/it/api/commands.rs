@@ -142,13 +142,18 @@ fn what_cannot_be_done_says_why_and_how_it_ended() {
     fs::write(bare.path().join("botgate.toml"), text).unwrap();
     let unknown = "0197a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b";
     let cases: [(&TempDir, &[&str], i32, &str); 12] = [
-        (&dir, &["deliveries", "show", unknown], 1, "there is no job"),
+        (
+            &dir,
+            &["deliveries", "show", unknown],
+            1,
+            "there is no delivery",
+        ),
         (&dir, &["deliveries", "show", "../bots"], 1, "no UUID"),
         (
             &dir,
             &["deliveries", "retry", unknown],
             1,
-            "there is no job",
+            "there is no delivery",
         ),
         (&dir, &["deliveries", "retry"], 2, "<ID>"),
         (

@@ -5,7 +5,7 @@ use crate::harness::{peer, run};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-fn description() -> Value {
+pub(super) fn description() -> Value {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/admin/openapi.json");
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
@@ -44,8 +44,11 @@ fn every_documented_route_answers_as_documented() {
     // A path of the description, a target, with the token or not, and the status.
     let cases = [
         ("/healthz", "get", "/healthz", TOKEN, 200),
+        ("/healthz", "get", "/healthz", "", 401),
         ("/readyz", "get", "/readyz", TOKEN, 200),
+        ("/readyz", "get", "/readyz", "", 401),
         ("/metrics", "get", "/metrics", TOKEN, 200),
+        ("/metrics", "get", "/metrics", "", 401),
         ("/api/openapi.json", "get", "/api/openapi.json", TOKEN, 200),
         (
             "/api/openapi.json",
@@ -346,7 +349,7 @@ fn schema(description: &Value, schema: &Value) -> jsonschema::Validator {
         .unwrap()
 }
 
-fn valid(description: &Value, of: &Value, body: &Value) -> bool {
+pub(super) fn valid(description: &Value, of: &Value, body: &Value) -> bool {
     schema(description, of).is_valid(body)
 }
 

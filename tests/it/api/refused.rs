@@ -1,5 +1,6 @@
 //! Who is not let in, and what makes no sense.
 
+use super::description::{description, valid};
 use super::{House, TOKEN, ask, read};
 use crate::harness::{Botgate, Caller, get};
 use serde_json::Value;
@@ -194,5 +195,63 @@ fn what_makes_no_sense_is_refused_with_the_fix() {
         let text = error["error"].as_str().unwrap();
         assert!(text.contains(fix), "{method} {target}: {text}");
         assert_ne!(error["error"], Value::Null);
+    }
+}
+
+#[test]
+fn what_is_always_refused_is_not_described_as_right() {
+    let house = House::new();
+    let description = description();
+    let cases = [
+        (
+            "/api/conversations",
+            "delete",
+            "bot",
+            "",
+            "/api/conversations?user=a&bot=",
+        ),
+        (
+            "/api/conversations",
+            "delete",
+            "user",
+            "",
+            "/api/conversations?bot=memo&user=",
+        ),
+        (
+            "/api/bots/{id}/analytics",
+            "get",
+            "from",
+            "2026-01-15T10:30:00Z",
+            "/api/bots/memo/analytics?from=2026-01-15T10:30:00Z",
+        ),
+        (
+            "/api/bots/{id}/analytics",
+            "get",
+            "to",
+            "2026-01-15T10:00:01Z",
+            "/api/bots/memo/analytics?to=2026-01-15T10:00:01Z",
+        ),
+        (
+            "/api/bots/{id}/test",
+            "post",
+            "id",
+            "memo_*",
+            "/api/bots/memo_*/test",
+        ),
+    ];
+    for (path, method, name, value, target) in cases {
+        let status = house.ask(&method.to_uppercase(), target).status;
+        assert!((400..500).contains(&status), "{target}: {status}");
+        let all = description["paths"][path][method]["parameters"]
+            .as_array()
+            .unwrap();
+        let of = all
+            .iter()
+            .find(|parameter| parameter["name"] == name)
+            .unwrap();
+        assert!(
+            !valid(&description, &of["schema"], &value.into()),
+            "{path} {name}"
+        );
     }
 }

@@ -123,6 +123,10 @@ fn an_ai_that_fails_is_asked_again_until_time_is_up_and_then_something_else_is_s
     assert_eq!(body["message"]["id"], *id);
     assert_eq!(body["message"]["content"], "We are sorry.");
     assert!(ai.count() >= 2, "asked {} times", ai.count());
+    let said = botgate.line("why nothing better was said", |line| {
+        line["bot"] == "polite" && line["reason"] == "The AI failed"
+    });
+    assert_eq!(said["level"], "WARN", "{said}");
     accepted(&botgate, "mute", "one", "hi");
     jobs_until(&botgate, "dead", 1.0);
     assert_eq!(receiver.count(), 1);
