@@ -55,8 +55,8 @@ struct Try {
     took_us: Took,
 }
 
-/// Its phases, in microseconds.
-#[derive(Serialize)]
+/// Its phases, in microseconds; of one to have a message answered all of it alone.
+#[derive(Default, Serialize)]
 struct Took {
     resolve: u32,
     connect: u32,
@@ -205,6 +205,7 @@ fn attempt(attempt: Attempt) -> Try {
         body_us: body,
     } = attempt.took;
     let phases = [resolve, connect, tls, first_byte, body];
+    let total = phases.into_iter().map(u64::from).sum();
     Try {
         to: match attempt.stage {
             Stage::Answer => "answer",
@@ -214,13 +215,19 @@ fn attempt(attempt: Attempt) -> Try {
         status: attempt.status,
         error: Some(attempt.error).filter(|error| !error.is_empty()),
         response: String::from_utf8_lossy(&attempt.response).into_owned(),
-        took_us: Took {
-            resolve,
-            connect,
-            tls,
-            first_byte,
-            body,
-            total: phases.into_iter().map(u64::from).sum(),
+        took_us: match attempt.stage {
+            Stage::Answer => Took {
+                total,
+                ..Took::default()
+            },
+            Stage::Deliver => Took {
+                resolve,
+                connect,
+                tls,
+                first_byte,
+                body,
+                total,
+            },
         },
     }
 }

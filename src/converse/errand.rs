@@ -115,6 +115,7 @@ impl Errand {
         since_ms: u64,
     ) -> Result<Went, JournalError> {
         let mut kept = Ok(());
+        let start = clock::now();
         let said = self
             .run(None, false, async |bodies| {
                 let step = || self.answered(journal, id, &bodies.way);
@@ -124,8 +125,9 @@ impl Errand {
             .await;
         let now_ms = clock::unix_ms();
         let in_time = now_ms < self.waits_ms(since_ms);
+        let took = Duration::from_nanos(clock::now().saturating_sub(start));
         match said {
-            Ok(()) => self.kept(journal, id, kept).await?,
+            Ok(()) => self.kept(journal, id, kept, took).await?,
             Err(none) if none.reject.is_busy() && !none.asked && in_time => {
                 journal.put_back(id)?;
                 return Ok(Went::Back);
@@ -133,7 +135,7 @@ impl Errand {
             Err(none) if matches!(none.reject, Reject::Crowded) && in_time => {
                 journal.release(id, CROWDED_MS, now_ms)?;
             }
-            Err(none) => self.failed(journal, id, tried, &none.reject).await?,
+            Err(none) => self.failed(journal, id, tried, &none.reject, took).await?,
         }
         Ok(Went::On)
     }

@@ -36,35 +36,43 @@ impl Errand {
         journal: &Journal,
         id: Id,
         kept: Result<(), JournalError>,
+        took: Duration,
     ) -> Result<(), JournalError> {
         match kept {
             Err(error @ JournalError::TooLarge { .. }) => {
-                self.give_up(journal, id, &error.to_string()).await
+                self.give_up(journal, id, &error.to_string(), took).await
             }
             kept => kept.inspect(|()| self.note_answer()),
         }
     }
 
-    /// What follows a failure: another attempt while there is time for one and it might help, else the end.
+    /// What follows a failure that took so long: another attempt while there is time for one and it might help, else the end.
     pub(super) async fn failed(
         &self,
         journal: &Journal,
         id: Id,
         tried: u32,
         reject: &Reject,
+        took: Duration,
     ) -> Result<(), JournalError> {
         let now_ms = clock::unix_ms();
         let reason = reject.sentence();
         let at_ms = now_ms.saturating_add(pause(tried, told(reject), self.worker.random()));
         if !may_pass(reject) || at_ms > self.ends_ms() {
-            return self.give_up(journal, id, &reason).await;
+            return self.give_up(journal, id, &reason, took).await;
         }
-        let attempt = attempt(now_ms, &reason);
+        let attempt = attempt(now_ms, &reason, took);
         insist(|| journal.attempted(id, &attempt, Then::Again(at_ms), now_ms)).await
     }
 
     /// The end: something else is said, where that is set, or else all who want to know are told that there is no answer.
-    async fn give_up(&self, journal: &Journal, id: Id, reason: &str) -> Result<(), JournalError> {
+    async fn give_up(
+        &self,
+        journal: &Journal,
+        id: Id,
+        reason: &str,
+        took: Duration,
+    ) -> Result<(), JournalError> {
         if let Some(answer) = self.instead() {
             let said = insist(|| self.answered(journal, id, &answer)).await;
             // It too goes out with what the caller has sent along.
@@ -79,7 +87,7 @@ impl Errand {
             event::given_up(envelope, &self.envelope.message_id, reason, out);
         });
         let (now_ms, jobs) = (clock::unix_ms(), self.jobs(&told));
-        let attempt = attempt(now_ms, reason);
+        let attempt = attempt(now_ms, reason, took);
         let ended = insist(|| journal.given_up(id, &attempt, reason, &jobs, now_ms)).await;
         ended.inspect(|()| self.note_end())
     }
@@ -99,12 +107,15 @@ impl Errand {
     }
 }
 
-/// An attempt that failed for this reason.
-fn attempt(at_ms: u64, reason: &str) -> Attempt {
+/// An attempt that failed for this reason after so long. One AI may have been asked or several: their phases are not told apart.
+fn attempt(at_ms: u64, reason: &str, took: Duration) -> Attempt {
     Attempt {
         stage: Stage::Answer,
         at_ms,
-        took: Phases::default(),
+        took: Phases {
+            first_byte_us: u32::try_from(took.as_micros()).unwrap_or(u32::MAX),
+            ..Phases::default()
+        },
         status: None,
         error: reason.to_owned(),
         response: Vec::new(),

@@ -25,6 +25,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::task::{AbortHandle, spawn_local, yield_now};
 
@@ -334,16 +335,19 @@ impl Exchange {
 
     /// Goes on with a message that is accepted: its answer goes to disk, a failure to whoever tries again.
     async fn deliver(mut self, journal: &Journal, id: Id) {
-        let done = match (&mut self.told).await {
+        let told = (&mut self.told).await;
+        let took_ms = clock::unix_ms().saturating_sub(self.errand.came_ms);
+        let took = Duration::from_millis(took_ms);
+        let done = match told {
             Ok(Ok(bodies)) => {
                 let step = || self.errand.answered(journal, id, &bodies.way);
                 let done = insist(step).await;
                 if done.is_ok() {
                     self.settle();
                 }
-                self.errand.kept(journal, id, done).await
+                self.errand.kept(journal, id, done, took).await
             }
-            Ok(Err(reject)) => self.errand.failed(journal, id, 0, &reject).await,
+            Ok(Err(reject)) => self.errand.failed(journal, id, 0, &reject, took).await,
             Err(_) => journal.release(id, 0, clock::unix_ms()),
         };
         if let Err(error) = done {
@@ -372,7 +376,7 @@ mod tests {
             (looks == 3).then_some(looks)
         };
         assert_eq!(known(third, u64::MAX).await.unwrap(), 3);
-        let by = clock::now() + clock::nanos(std::time::Duration::from_millis(30));
+        let by = clock::now() + clock::nanos(Duration::from_millis(30));
         let never = known(|| None::<()>, by).await;
         assert!(matches!(never, Err(Reject::TurnTimeout)));
         assert!(clock::now() >= by);

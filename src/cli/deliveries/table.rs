@@ -66,6 +66,7 @@ pub(super) fn show(item: &Value) -> String {
             "TLS",
             "FIRST BYTE",
             "BODY",
+            "TOTAL",
             "ERROR",
         ]
         .map(str::to_owned),
@@ -82,6 +83,7 @@ pub(super) fn show(item: &Value) -> String {
             took("tls"),
             took("first_byte"),
             took("body"),
+            took("total"),
             text(&tried["error"]),
         ]);
     }

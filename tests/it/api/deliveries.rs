@@ -4,7 +4,7 @@ use super::{House, read};
 use crate::harness::{Backend, Gate, PATIENCE, ai};
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 #[test]
 fn lists_are_filtered_and_paged_and_hold_nothing_that_was_said() {
@@ -98,6 +98,29 @@ fn one_is_shown_with_its_attempts_and_what_is_delivered_only_where_that_is_asked
     assert_eq!(shown["body"].as_str().unwrap().as_bytes(), seen[0].body);
     assert!(shown["body"].as_str().unwrap().contains("re: hush"));
     assert_eq!(seen[0].header("webhook-id"), [id.as_str()]);
+}
+
+#[test]
+fn an_attempt_to_have_a_message_answered_has_its_time() {
+    const SLOW: Duration = Duration::from_millis(50);
+    let ai = Backend::start(|_, connection| {
+        connection.closed_within(SLOW);
+        connection.answer("400 No", "", b"")
+    });
+    let house = House::with("410 Gone", ai);
+    house.message("well", "hush");
+    house.until("dead", 1.0);
+    let shown = house.get(&format!("/api/deliveries/{}", house.only("well")));
+    let tried = &shown["tries"][0];
+    assert_eq!(tried["to"], "answer");
+    let took = tried["took_us"].as_object().unwrap();
+    for (phase, us) in took {
+        let us = u128::from(us.as_u64().unwrap());
+        match phase.as_str() {
+            "total" => assert!(us >= SLOW.as_micros(), "{tried}"),
+            _ => assert_eq!(us, 0, "{phase}: {tried}"),
+        }
+    }
 }
 
 #[test]
