@@ -6,7 +6,7 @@ use botgate::store::Store;
 use serde_json::{Value, json};
 use std::path::Path;
 
-/// What earlier versions have left, a folder each. That of a new one is what [`write`] leaves.
+/// What earlier versions have left, a folder each. That of a new format is what [`write`] leaves.
 const LEFT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/folder");
 /// When they left it: a Wednesday, noon.
 const NOON: i64 = 1_795_003_200;
