@@ -35,6 +35,8 @@ use tokio::sync::{Mutex, Semaphore};
 const CONNECTIONS: usize = 64;
 /// For a request's head, and between two requests.
 const HEAD: Duration = Duration::from_secs(10);
+/// The same for probes, which anybody may send: who says nothing must not keep an orchestrator's waiting.
+const PROBE: Duration = Duration::from_secs(1);
 /// One connection's life: a scraper comes back.
 const LIFE: Duration = Duration::from_secs(300);
 
@@ -137,7 +139,10 @@ impl Desk {
                 });
                 let connection = http1::Builder::new()
                     .timer(TokioTimer::new())
-                    .header_read_timeout(HEAD)
+                    .header_read_timeout(match scope {
+                        Scope::All => HEAD,
+                        Scope::Probes => PROBE,
+                    })
                     .serve_connection(TokioIo::new(stream), service);
                 let _ = tokio::time::timeout(LIFE, connection).await;
                 drop(place);

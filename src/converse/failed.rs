@@ -57,10 +57,12 @@ impl Errand {
     ) -> Result<(), JournalError> {
         let now_ms = clock::unix_ms();
         let reason = reject.sentence();
-        let at_ms = now_ms.saturating_add(pause(tried, told(reject), self.worker.random()));
-        if !may_pass(reject) || at_ms > self.ends_ms() {
+        let left = self.ends_ms().saturating_sub(now_ms);
+        let wait = again(left, tried, told(reject), self.worker.random());
+        let Some(wait) = wait.filter(|_| may_pass(reject)) else {
             return self.give_up(journal, id, &reason, took).await;
-        }
+        };
+        let at_ms = now_ms.saturating_add(wait);
         let attempt = attempt(now_ms, &reason, took);
         insist(|| journal.attempted(id, &attempt, Then::Again(at_ms), now_ms)).await
     }
@@ -153,12 +155,15 @@ fn told(reject: &Reject) -> Option<Duration> {
     }
 }
 
-/// How long until the next attempt, in milliseconds.
-fn pause(tried: u32, told: Option<Duration>, random: u64) -> u64 {
+/// How long until the next attempt where so much time is left, in milliseconds. The last one comes when time is up, unless that is
+/// at once.
+fn again(left: u64, tried: u32, told: Option<Duration>, random: u64) -> Option<u64> {
+    let told = told.map_or(0, millis);
     let step = 1_u32.checked_shl(tried).unwrap_or(u32::MAX);
     let step = millis(AGAIN.saturating_mul(step).min(AGAIN_MOST));
-    let wait = step - random % (step / 2 + 1);
-    told.map_or(wait, |told| millis(told).max(wait))
+    let wait = (step - random % (step / 2 + 1)).max(told);
+    let last = left.max(told).max(millis(AGAIN) / 2);
+    Some(wait.min(last)).filter(|wait| *wait <= left)
 }
 
 fn millis(duration: Duration) -> u64 {
@@ -171,17 +176,26 @@ mod tests {
 
     #[test]
     fn an_ai_that_fails_is_left_alone_for_longer_each_time_or_as_long_as_it_says() {
-        let latest = |tried| pause(tried, None, 0);
-        let steps: Vec<u64> = (0..8).map(latest).collect();
+        const LONG: u64 = 900_000;
+        let latest = |tried| again(LONG, tried, None, 0);
+        let steps: Vec<u64> = (0..8).filter_map(latest).collect();
         assert_eq!(
             steps,
             [1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000]
         );
-        assert_eq!(latest(u32::MAX), 60_000);
+        assert_eq!(latest(u32::MAX), Some(60_000));
         for random in (0..u64::MAX).step_by(usize::MAX / 1000) {
-            assert!((500..=1000).contains(&pause(0, None, random)));
+            let wait = again(LONG, 0, None, random).unwrap();
+            assert!((500..=1000).contains(&wait));
         }
-        assert_eq!(pause(0, Some(Duration::from_secs(7)), 1), 7000);
-        assert_eq!(pause(3, Some(Duration::ZERO), 0), 8000);
+        let told = |left, seconds| again(left, 0, Some(Duration::from_secs(seconds)), 1);
+        assert_eq!(told(LONG, 7), Some(7000));
+        assert_eq!((told(7000, 7), told(6999, 7)), (Some(7000), None));
+        assert_eq!(again(LONG, 3, Some(Duration::ZERO), 0), Some(8000));
+        // The last attempt comes when time is up, and not right after another.
+        assert_eq!(again(7000, 3, None, 0), Some(7000));
+        assert_eq!(again(500, 3, None, 0), Some(500));
+        assert_eq!(again(499, 3, None, 0), None);
+        assert_eq!(again(0, 0, None, 0), None);
     }
 }
