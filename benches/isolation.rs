@@ -7,17 +7,22 @@
     reason = "a bench has nobody to tell but the terminal"
 )]
 
-use serde_json::Value;
-use std::io::{BufRead as _, BufReader};
+#[path = "callbacks/launch.rs"]
+mod launch;
+#[path = "callbacks/wire.rs"]
+mod wire;
+
+use launch::launch;
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep};
+use wire::{message, number};
 
 /// Callers of the good bot, and what they send together in a second.
 const CALLERS: usize = 20;
@@ -125,31 +130,8 @@ impl Receiver {
 
     fn take(&self, body: &[u8]) {
         let now = Instant::now();
-        let begin = memchr::memmem::rfind(body, b"\"n\":").unwrap() + 4;
-        let digits = body[begin..].iter().take_while(|it| it.is_ascii_digit());
-        let number = digits.fold(0, |number, digit| number * 10 + usize::from(digit - b'0'));
+        let number = number(body);
         self.came.lock().unwrap()[number].get_or_insert(now);
-    }
-}
-
-/// The next message on a connection, its head and its body.
-async fn message(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<(Vec<u8>, Vec<u8>)> {
-    loop {
-        if let Some(end) = memchr::memmem::find(buffer, b"\r\n\r\n") {
-            let head = buffer[..end].to_vec();
-            let text = String::from_utf8_lossy(&head).to_ascii_lowercase();
-            let length = text.split("content-length:").nth(1).unwrap();
-            let length = length.lines().next().unwrap().trim();
-            let whole = end + 4 + length.parse::<usize>().unwrap();
-            if buffer.len() >= whole {
-                let body = buffer[end + 4..whole].to_vec();
-                buffer.drain(..whole);
-                return Some((head, body));
-            }
-        }
-        if stream.read_buf(buffer).await.ok()? == 0 {
-            return None;
-        }
     }
 }
 
@@ -175,24 +157,11 @@ impl Botgate {
                 receiver.at
             );
         }
-        let file = folder.path().join("botgate.toml");
-        std::fs::write(&file, text).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_botgate"))
-            .args(["run", "--log-format", "json", "-c"])
-            .arg(file)
-            .env("RUST_LOG", "error")
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let at = lines.by_ref().map_while(Result::ok).find_map(|line| {
-            let event: Value = serde_json::from_str(&line).unwrap_or_default();
-            event["addr"].as_str().and_then(|addr| addr.parse().ok())
-        });
-        std::thread::spawn(move || lines.for_each(drop));
+        std::fs::write(folder.path().join("botgate.toml"), text).unwrap();
+        let (child, at) = launch(folder.path());
         Self {
             child,
-            at: at.unwrap(),
+            at,
             _folder: folder,
         }
     }

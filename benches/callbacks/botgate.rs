@@ -1,11 +1,9 @@
 //! The Botgate that is measured.
 
 use crate::BOTS;
-use serde_json::Value;
-use std::io::{BufRead as _, BufReader};
+use crate::launch::launch;
 use std::net::SocketAddr;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 
 /// One in front of the others; gone when it is dropped.
 pub(crate) struct Botgate {
@@ -29,13 +27,13 @@ impl Botgate {
             );
         }
         std::fs::write(folder.path().join("botgate.toml"), &text).unwrap();
-        let (child, at) = run(folder.path());
+        let (child, at) = launch(folder.path());
         Self { child, at, folder }
     }
 
     /// Starts another on what one that was killed has left.
     pub(crate) fn again(&mut self) {
-        (self.child, self.at) = run(self.folder.path());
+        (self.child, self.at) = launch(self.folder.path());
     }
 
     /// Its resident memory, now and at its highest, in MiB.
@@ -68,22 +66,4 @@ impl Drop for Botgate {
     fn drop(&mut self) {
         self.end();
     }
-}
-
-/// Starts it with the configuration in a folder, and learns where it listens.
-fn run(folder: &Path) -> (Child, SocketAddr) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_botgate"))
-        .args(["run", "--log-format", "json", "-c"])
-        .arg(folder.join("botgate.toml"))
-        .env("RUST_LOG", "error")
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    let at = lines.by_ref().map_while(Result::ok).find_map(|line| {
-        let event: Value = serde_json::from_str(&line).unwrap_or_default();
-        event["addr"].as_str().and_then(|addr| addr.parse().ok())
-    });
-    std::thread::spawn(move || lines.for_each(drop));
-    (child, at.unwrap())
 }

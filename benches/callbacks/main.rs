@@ -9,7 +9,9 @@
 )]
 
 mod botgate;
+mod launch;
 mod others;
+mod wire;
 
 use botgate::Botgate;
 use others::{Caller, Others};

@@ -1,11 +1,12 @@
 //! The AI, the receivers and the callers.
 
 use crate::BOTS;
+use crate::wire::{message, number};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -57,9 +58,7 @@ impl Others {
 
     fn take(&self, body: &[u8]) {
         let now = Instant::now();
-        let begin = memchr::memmem::rfind(body, b"\"n\":").unwrap() + 4;
-        let digits = body[begin..].iter().take_while(|it| it.is_ascii_digit());
-        let number = digits.fold(0, |number, digit| number * 10 + usize::from(digit - b'0'));
+        let number = number(body);
         let first = self.came.lock().unwrap()[number].replace(now);
         assert!(first.is_none(), "{number} came twice");
         self.count.fetch_add(1, Relaxed);
@@ -68,30 +67,6 @@ impl Others {
     pub(crate) async fn until(&self, count: usize) {
         while self.count.load(Relaxed) < count {
             sleep(Duration::from_millis(5)).await;
-        }
-    }
-}
-
-/// The next message on a connection, its head and its body.
-async fn message(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<(Vec<u8>, Vec<u8>)> {
-    loop {
-        if let Some(end) = memchr::memmem::find(buffer, b"\r\n\r\n") {
-            let (head, body) = (&buffer[..end], end + 4);
-            let line = head.split(|byte| *byte == b'\n').find(|line| {
-                let name = line.get(..15).unwrap_or_default();
-                name.eq_ignore_ascii_case(b"content-length:")
-            });
-            let length = std::str::from_utf8(&line?[15..]).unwrap();
-            let whole = body + length.trim().parse::<usize>().unwrap();
-            if buffer.len() >= whole {
-                let head = head.to_vec();
-                let body = buffer[body..whole].to_vec();
-                buffer.drain(..whole);
-                return Some((head, body));
-            }
-        }
-        if stream.read_buf(buffer).await.ok()? == 0 {
-            return None;
         }
     }
 }

@@ -13,7 +13,12 @@ fn open(folder: &tempfile::TempDir, bounds: Bounds) -> Messages {
 /// Keeps a message, and waits for the disk.
 fn keep(messages: &Messages, bot: &str, json: &str) -> Id {
     let id = Id::new(NOW);
-    let Coming { changes, then } = messages.keep(id, bot, json.as_bytes()).unwrap();
+    written(messages, messages.keep(id, bot, json.as_bytes()).unwrap());
+    id
+}
+
+/// Has it written, and waits for the disk.
+fn written(messages: &Messages, Coming { changes, then }: Coming) {
     let (tell, told) = channel();
     let done = move |written: Result<(), Unwritten>| {
         then(written.is_ok());
@@ -21,7 +26,6 @@ fn keep(messages: &Messages, bot: &str, json: &str) -> Id {
     };
     messages.store.commit(changes, Box::new(done));
     told.recv().unwrap().unwrap();
-    id
 }
 
 fn all(messages: &Messages, bot: Option<&str>) -> Vec<String> {
@@ -145,14 +149,7 @@ fn what_is_about_a_user_goes_and_comes_back_where_the_disk_does_not_do_it() {
     (going.then)(false);
     let before: Vec<u8> = numbers("one");
     assert_eq!(before, [5, 4, 3, 2, 1]);
-    let (_, Coming { changes, then }) = messages.forget("one", "42").unwrap();
-    let (tell, told) = channel();
-    let done = move |written: Result<(), Unwritten>| {
-        then(written.is_ok());
-        tell.send(written).unwrap();
-    };
-    messages.store.commit(changes, Box::new(done));
-    told.recv().unwrap().unwrap();
+    written(&messages, messages.forget("one", "42").unwrap().1);
     let after: Vec<u8> = numbers("one");
     let other: Vec<u8> = numbers("other");
     assert_eq!((after, other), (vec![5, 4, 3], before));
