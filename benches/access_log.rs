@@ -41,9 +41,7 @@ fn bench(criterion: &mut Criterion) {
     }
     let destination = Destination::Writer(Box::new(std::io::sink()));
     let (log, producers) = AccessLog::start(destination, Format::Json, 1).unwrap();
-    group.bench_function("push", |bencher| {
-        bencher.iter(|| producers[0].push(record(&bot)))
-    });
+    group.bench_function("push", |bencher| bencher.iter(|| producers[0].push(record(&bot))));
     drop(log);
     group.finish();
 }

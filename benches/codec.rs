@@ -30,11 +30,7 @@ fn answer(codec: &str) -> String {
 
 fn event() -> Event<'static> {
     Event {
-        user: User {
-            id: Some("user_abc123".into()),
-            name: Some("Jane".into()),
-            ..User::default()
-        },
+        user: User { id: Some("user_abc123".into()), name: Some("Jane".into()), ..User::default() },
         channel: Some("channel_main".into()),
         turns: [Turn::text(Role::User, TEXT)].into_iter().collect(),
         ..Event::default()
@@ -87,9 +83,7 @@ fn codecs(criterion: &mut Criterion) {
             criterion.bench_function(&format!("codec/{name}/{what}"), |bench| {
                 bench.iter(|| {
                     out.clear();
-                    codec
-                        .encode(black_box(&ask(&event, history)), &mut out)
-                        .unwrap();
+                    codec.encode(black_box(&ask(&event, history)), &mut out).unwrap();
                 });
             });
         }
@@ -112,9 +106,7 @@ fn stream(criterion: &mut Criterion) {
             let (mut events, mut deltas) = (Events::default(), codec.stream());
             let mut text = String::new();
             events
-                .feed(black_box(bytes.as_bytes()), |name, data| {
-                    deltas.event(name, data, &mut text)
-                })
+                .feed(black_box(bytes.as_bytes()), |name, data| deltas.event(name, data, &mut text))
                 .unwrap();
             assert_eq!(text.len(), 600);
         });

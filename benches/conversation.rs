@@ -20,10 +20,7 @@ use std::time::{Duration, Instant};
 const USERS: usize = 10_000;
 
 fn policy(window: u32) -> Policy {
-    Policy {
-        ttl: Duration::from_secs(86_400),
-        window,
-    }
+    Policy { ttl: Duration::from_secs(86_400), window }
 }
 
 fn enter(all: &Arc<Conversations>, key: Key, window: u32) -> Held {
@@ -34,20 +31,15 @@ fn enter(all: &Arc<Conversations>, key: Key, window: u32) -> Held {
 }
 
 fn append(held: Held) {
-    let user = Turn::text(
-        Role::User,
-        "Where is my order number 4711? It should have been here by now.",
-    );
+    let user =
+        Turn::text(Role::User, "Where is my order number 4711? It should have been here by now.");
     let answer = "It left our house this morning and will be with you tomorrow before noon. Is there anything else that I can do?";
     held.append(&user, &Turn::text(Role::Assistant, answer), None, 1);
 }
 
 fn cpu() -> Duration {
     let time = clock_gettime(ClockId::ProcessCPUTime);
-    Duration::new(
-        time.tv_sec.cast_unsigned(),
-        time.tv_nsec.try_into().unwrap(),
-    )
+    Duration::new(time.tv_sec.cast_unsigned(), time.tv_nsec.try_into().unwrap())
 }
 
 /// What the process spends on a message in all, its store's threads with it, at so many messages a second.
@@ -77,13 +69,9 @@ fn bench(criterion: &mut Criterion) {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).unwrap();
     let all = Conversations::new(Arc::clone(&store));
-    let users: Vec<String> = (0..USERS)
-        .map(|number| format!("user-{number:08}"))
-        .collect();
-    let keys: Vec<Key> = users
-        .iter()
-        .map(|user| Key::of_user("bt_bench", user, Some("web")))
-        .collect();
+    let users: Vec<String> = (0..USERS).map(|number| format!("user-{number:08}")).collect();
+    let keys: Vec<Key> =
+        users.iter().map(|user| Key::of_user("bt_bench", user, Some("web"))).collect();
     let mut user = 0;
     let mut next = || {
         user = (user + 7) % USERS;
@@ -101,9 +89,7 @@ fn bench(criterion: &mut Criterion) {
         });
         group.bench_function(format!("enter and read, window {window}"), |bencher| {
             bencher.iter(|| {
-                enter(&all, keys[next()], window)
-                    .history()
-                    .for_each(|turn| drop(black_box(turn)))
+                enter(&all, keys[next()], window).history().for_each(|turn| drop(black_box(turn)))
             });
         });
         for rate in [2_000, 20_000] {
@@ -129,10 +115,7 @@ fn bench(criterion: &mut Criterion) {
     let budgets = Budgets::new(Arc::clone(&store));
     group.bench_function("reserve and settle", |bencher| {
         bencher.iter(|| {
-            budgets
-                .reserve("bt_bench", u64::MAX, Period::Month, 100, 1)
-                .unwrap()
-                .settle(1)
+            budgets.reserve("bt_bench", u64::MAX, Period::Month, 100, 1).unwrap().settle(1)
         });
     });
     assert_eq!(store.counts().lost, 0);

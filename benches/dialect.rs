@@ -43,10 +43,7 @@ fn bench(criterion: &mut Criterion) {
     let answer = Answer {
         text: "Order #12345 is currently being shipped. The estimated delivery is March 17th."
             .into(),
-        usage: Usage {
-            input: 485,
-            output: 42,
-        },
+        usage: Usage { input: 485, output: 42 },
         ..Answer::default()
     };
     let (mut scratch, mut out) = (Vec::new(), Vec::new());
@@ -60,9 +57,7 @@ fn bench(criterion: &mut Criterion) {
         group.throughput(Throughput::Bytes(body.len() as u64));
         group.bench_function(format!("{}/decode", dialect.name), |bencher| {
             bencher.iter(|| {
-                decode(chat, black_box(&body), &mut scratch, |event| {
-                    black_box(event.turns.len())
-                })
+                decode(chat, black_box(&body), &mut scratch, |event| black_box(event.turns.len()))
             });
         });
         decode(chat, &body, &mut scratch, |event| {

@@ -31,39 +31,20 @@ fn bench(criterion: &mut Criterion) {
     let cases = [
         ("head, 8 fields", head(7, 24, "Content-Length: 0")),
         ("head, 60 fields", head(59, 120, "Content-Length: 0")),
-        (
-            "16 KiB",
-            [head(7, 24, "Content-Length: 16384"), vec![b'x'; 16384]].concat(),
-        ),
-        (
-            "16 KiB in chunks of 4 KiB",
-            [head(7, 24, chunked), chunks(4096)].concat(),
-        ),
-        (
-            "16 KiB in chunks of 16 B",
-            [head(7, 24, chunked), chunks(16)].concat(),
-        ),
+        ("16 KiB", [head(7, 24, "Content-Length: 16384"), vec![b'x'; 16384]].concat()),
+        ("16 KiB in chunks of 4 KiB", [head(7, 24, chunked), chunks(4096)].concat()),
+        ("16 KiB in chunks of 16 B", [head(7, 24, chunked), chunks(16)].concat()),
     ];
     let mut group = criterion.benchmark_group("gate");
     for (name, message) in cases {
         group.throughput(Throughput::Bytes(message.len() as u64));
-        group.bench_with_input(
-            BenchmarkId::from_parameter(name),
-            &message,
-            |bencher, message| {
-                let mut gate = Gate::default();
-                bencher.iter(|| {
-                    let passed = gate.pass(black_box(message));
-                    assert_eq!(
-                        passed,
-                        Passed {
-                            bytes: message.len(),
-                            fault: None
-                        }
-                    );
-                });
-            },
-        );
+        group.bench_with_input(BenchmarkId::from_parameter(name), &message, |bencher, message| {
+            let mut gate = Gate::default();
+            bencher.iter(|| {
+                let passed = gate.pass(black_box(message));
+                assert_eq!(passed, Passed { bytes: message.len(), fault: None });
+            });
+        });
     }
     group.finish();
 }

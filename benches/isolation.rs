@@ -45,13 +45,8 @@ enum Manner {
     Refuses,
 }
 
-const BAD: [Manner; 5] = [
-    Manner::Mute,
-    Manner::Dribbles,
-    Manner::Redirects,
-    Manner::Endless,
-    Manner::Refuses,
-];
+const BAD: [Manner; 5] =
+    [Manner::Mute, Manner::Dribbles, Manner::Redirects, Manner::Endless, Manner::Refuses];
 
 /// A receiver, and the AI, which has the manners of a good one.
 struct Receiver {
@@ -159,11 +154,7 @@ impl Botgate {
         }
         std::fs::write(folder.path().join("botgate.toml"), text).unwrap();
         let (child, at) = launch(folder.path());
-        Self {
-            child,
-            at,
-            _folder: folder,
-        }
+        Self { child, at, _folder: folder }
     }
 }
 
@@ -241,10 +232,7 @@ async fn run(messages: usize, with_bad: bool) -> ([Duration; 2], [usize; BAD.len
     let mut all: Vec<_> = accepted.iter().map(took).collect();
     all.sort_unstable();
     let asked = std::array::from_fn(|nth| receivers[nth + 1].count.load(Relaxed));
-    (
-        [50, 99].map(|percent| all[(all.len() - 1) * percent / 100]),
-        asked,
-    )
+    ([50, 99].map(|percent| all[(all.len() - 1) * percent / 100]), asked)
 }
 
 fn millis(duration: Duration) -> f64 {
@@ -262,26 +250,18 @@ async fn pair(messages: usize) -> [Duration; 2] {
         millis(median)
     );
     let told = BAD.iter().zip(asked).map(|(manner, asked)| {
-        assert!(
-            asked > 0 || *manner == Manner::Refuses,
-            "{manner:?} was not asked"
-        );
+        assert!(asked > 0 || *manner == Manner::Refuses, "{manner:?} was not asked");
         format!("{manner:?} {asked}")
     });
-    println!(
-        "asked                {}",
-        told.collect::<Vec<_>>().join(", ")
-    );
+    println!("asked                {}", told.collect::<Vec<_>>().join(", "));
     [alone, beside]
 }
 
 fn main() {
     // `cargo test` runs a bench without this word, to see that it still does; then no figure means anything.
     let whole = std::env::args().any(|argument| argument == "--bench");
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     runtime.unwrap().block_on(async {
         if !whole {
             pair(40).await;

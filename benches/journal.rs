@@ -42,10 +42,7 @@ fn accept(runtime: &Runtime, journal: &Arc<Journal>, waiters: u64, count: u64) -
             .map(|_| {
                 let (journal, left, body) = (journal.clone(), left.clone(), body.clone());
                 tokio::spawn(async move {
-                    while left
-                        .fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1))
-                        .is_ok()
-                    {
+                    while left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok() {
                         let job = job(&body);
                         let step = journal.accept(std::slice::from_ref(&job), NOW);
                         step.unwrap().await.unwrap();

@@ -8,10 +8,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 fn rules(burst: u64, key: Key) -> RuleSet {
-    let rate = Rate {
-        count: 60,
-        period: Duration::from_secs(60),
-    };
+    let rate = Rate { count: 60, period: Duration::from_secs(60) };
     RuleSet::new(&[Rule { rate, burst, key }], "bt_0123456789abcdef", "raw").unwrap()
 }
 
@@ -66,21 +63,9 @@ fn bench(criterion: &mut Criterion) {
         bencher.iter(|| ask(&limiter, &single, &mut sweeper, 0))
     });
     let three = {
-        let rate = Rate {
-            count: 60,
-            period: Duration::from_secs(60),
-        };
-        let rule = |key| Rule {
-            rate,
-            burst: 50_000_000,
-            key,
-        };
-        RuleSet::new(
-            &[rule(Key::Bot), rule(Key::Peer), rule(json())],
-            "bot",
-            "raw",
-        )
-        .unwrap()
+        let rate = Rate { count: 60, period: Duration::from_secs(60) };
+        let rule = |key| Rule { rate, burst: 50_000_000, key };
+        RuleSet::new(&[rule(Key::Bot), rule(Key::Peer), rule(json())], "bot", "raw").unwrap()
     };
     group.bench_function("hit, three rules", |bencher| {
         bencher.iter(|| ask(&limiter, &three, &mut sweeper, 0))
@@ -108,9 +93,7 @@ fn bench(criterion: &mut Criterion) {
     });
     group.bench_function("two threads, many buckets", |bencher| {
         bencher.iter_custom(|rounds| {
-            two(rounds, &limiter, &endless, |thread, round| {
-                (round * 2 + thread) % 10_000
-            })
+            two(rounds, &limiter, &endless, |thread, round| (round * 2 + thread) % 10_000)
         });
     });
     group.finish();

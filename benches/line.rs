@@ -113,13 +113,7 @@ fn request(path: &str, proof: &str, body: &[u8]) -> Vec<u8> {
 }
 
 fn signed(verifier: &Verifier, path: &str, body: &[u8]) -> Vec<u8> {
-    let outgoing = Outgoing {
-        method: &Method::POST,
-        path,
-        query: None,
-        content_type: None,
-        body,
-    };
+    let outgoing = Outgoing { method: &Method::POST, path, query: None, content_type: None, body };
     let now = Unix::from_millis(clock::unix_ms().cast_signed());
     let signed = verifier.schemes()[0].sign(&outgoing, now, "bot").unwrap();
     let (name, value) = &signed.headers[0];
@@ -134,9 +128,7 @@ fn said(verifier: &Verifier, bot: &str) -> Vec<Vec<u8>> {
             r#"{{"text":"What is the status of order #12345?","user_id":"user_{user}","channel_id":"channel_main"}}"#
         )
     };
-    (0..USERS)
-        .map(|user| signed(verifier, &path, body(user).as_bytes()))
-        .collect()
+    (0..USERS).map(|user| signed(verifier, &path, body(user).as_bytes())).collect()
 }
 
 /// A caller with one connection.
@@ -176,10 +168,8 @@ fn exchanges(
 }
 
 fn bench(criterion: &mut Criterion) {
-    let runtime = Builder::new_current_thread()
-        .enable_all()
-        .build_local(LocalOptions::default())
-        .unwrap();
+    let runtime =
+        Builder::new_current_thread().enable_all().build_local(LocalOptions::default()).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let worker = worker(folder.path());
     let bots = worker.view();
@@ -188,46 +178,19 @@ fn bench(criterion: &mut Criterion) {
     let token = "Authorization: Bearer a-token-that-only-this-bench-knows";
     let forged = format!("X-Webhook-Signature: sha256={}", "0".repeat(64));
     let cases = [
-        (
-            "200, 256 B",
-            vec![signed(verifier, "/signed", &small)],
-            b"200",
-        ),
-        (
-            "200, 16 KiB",
-            vec![signed(verifier, "/signed", &large)],
-            b"200",
-        ),
-        (
-            "401, 256 B",
-            vec![request("/signed", &forged, &small)],
-            b"401",
-        ),
-        (
-            "429, 256 B",
-            vec![request("/limited", token, &small)],
-            b"429",
-        ),
-        (
-            "404, 256 B",
-            vec![request("/nowhere", token, &small)],
-            b"404",
-        ),
+        ("200, 256 B", vec![signed(verifier, "/signed", &small)], b"200"),
+        ("200, 16 KiB", vec![signed(verifier, "/signed", &large)], b"200"),
+        ("401, 256 B", vec![request("/signed", &forged, &small)], b"401"),
+        ("429, 256 B", vec![request("/limited", token, &small)], b"429"),
+        ("404, 256 B", vec![request("/nowhere", token, &small)], b"404"),
         ("aerostack to openai", said(verifier, "bt_fresh"), b"200"),
-        (
-            "aerostack to openai, window of 20",
-            said(verifier, "bt_window"),
-            b"200",
-        ),
+        ("aerostack to openai, window of 20", said(verifier, "bt_window"), b"200"),
     ];
 
     let (near, far) = tokio::io::duplex(64 * 1024);
     let peer = SocketAddr::from(([203, 0, 113, 7], 4711));
     runtime.spawn_local(edge::run(worker.clone(), far, peer));
-    let mut caller = Caller {
-        stream: near,
-        room: vec![0; 64 * 1024],
-    };
+    let mut caller = Caller { stream: near, room: vec![0; 64 * 1024] };
     // The only token of the limited bot.
     let first = [request("/limited", token, &small)];
     exchanges(&runtime, &mut caller, 1, &first, b"200");

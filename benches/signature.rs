@@ -1,8 +1,5 @@
 //! What verification costs: each preset over a small and a large body, as one frame, head and verdict included.
-#![expect(
-    clippy::unwrap_used,
-    reason = "a bench that would measure the wrong thing must stop"
-)]
+#![expect(clippy::unwrap_used, reason = "a bench that would measure the wrong thing must stop")]
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use botgate::secret::Secret;
@@ -52,10 +49,7 @@ impl Sample {
                 let document = Ed25519KeyPair::generate_pkcs8(&random).unwrap();
                 let pair = Ed25519KeyPair::from_pkcs8(document.as_ref()).unwrap();
                 let tag = hex::encode(pair.sign(&stamped));
-                put(
-                    HeaderName::from_static("x-signature-timestamp"),
-                    &NOW.to_string(),
-                );
+                put(HeaderName::from_static("x-signature-timestamp"), &NOW.to_string());
                 put(HeaderName::from_static("x-signature-ed25519"), &tag);
                 hex::encode(pair.public_key())
             }
@@ -65,10 +59,7 @@ impl Sample {
                 let pair = EcdsaKeyPair::from_pkcs8(kind, document.as_ref(), &random).unwrap();
                 let tag = STANDARD.encode(pair.sign(&random, &stamped).unwrap());
                 let front = "x-twilio-email-event-webhook-";
-                put(
-                    format!("{front}timestamp").parse().unwrap(),
-                    &NOW.to_string(),
-                );
+                put(format!("{front}timestamp").parse().unwrap(), &NOW.to_string());
                 put(format!("{front}signature").parse().unwrap(), &tag);
                 STANDARD.encode([&hex::decode(SPKI).unwrap(), pair.public_key().as_ref()].concat())
             }
@@ -86,22 +77,13 @@ impl Sample {
                 content_type: Some(kind),
                 body: &frame,
             };
-            let signed = scheme
-                .sign(&outgoing, Unix::from_seconds(NOW), "bot")
-                .unwrap();
-            signed
-                .headers
-                .into_iter()
-                .for_each(|(name, value)| put(name, &value));
+            let signed = scheme.sign(&outgoing, Unix::from_seconds(NOW), "bot").unwrap();
+            signed.headers.into_iter().for_each(|(name, value)| put(name, &value));
             query = signed.query.unwrap_or(query);
             frame = signed.body.map_or(frame, Bytes::from);
         }
-        let sample = Self {
-            verifier: Verifier::new(vec![scheme]),
-            query,
-            headers,
-            frames: [frame],
-        };
+        let sample =
+            Self { verifier: Verifier::new(vec![scheme]), query, headers, frames: [frame] };
         sample.judge().unwrap();
         sample
     }
@@ -122,11 +104,7 @@ impl Sample {
 fn compiled(name: &str, secret: &str) -> Scheme {
     let mut table = preset(name).unwrap();
     table.body_unauthenticated = (name == "mailgun").then_some(true);
-    let secret = DatedSecret {
-        value: Secret::new(secret),
-        derive: false,
-        not_after: None,
-    };
+    let secret = DatedSecret { value: Secret::new(secret), derive: false, not_after: None };
     let url = PublicUrl::of_server("https://b.example");
     table.compile(&[secret], None, Some(&url)).unwrap()
 }

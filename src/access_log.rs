@@ -86,25 +86,13 @@ impl AccessLog {
         workers: usize,
     ) -> io::Result<(Self, Vec<Producer>)> {
         let shared: Arc<Shared> = Arc::default();
-        let queues: Queues = (0..workers)
-            .map(|_| Arc::new(ArrayQueue::new(QUEUE)))
-            .collect();
+        let queues: Queues = (0..workers).map(|_| Arc::new(ArrayQueue::new(QUEUE))).collect();
         let (logger, ended) =
             logger::spawn(destination, format, queues.clone(), Arc::clone(&shared))?;
-        let producer = |queue| Producer {
-            queue,
-            shared: Arc::clone(&shared),
-            logger: logger.clone(),
-        };
+        let producer =
+            |queue| Producer { queue, shared: Arc::clone(&shared), logger: logger.clone() };
         let producers = queues.into_iter().map(producer).collect();
-        Ok((
-            Self {
-                shared,
-                logger,
-                ended,
-            },
-            producers,
-        ))
+        Ok((Self { shared, logger, ended }, producers))
     }
 
     /// Opens the file again under its name, after it was moved away.

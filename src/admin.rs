@@ -164,9 +164,7 @@ impl Desk {
         }
         if request.method() != Method::GET && request.method() != Method::HEAD {
             let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n");
-            response
-                .headers_mut()
-                .insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
             return response;
         }
         match (path, scope) {
@@ -201,14 +199,10 @@ impl Desk {
     }
 
     fn metrics(&self) -> Answer {
-        let mut response = text(
-            StatusCode::OK,
-            self.0.shared.metrics.page(self.0.shared.readings()),
-        );
+        let mut response =
+            text(StatusCode::OK, self.0.shared.metrics.page(self.0.shared.readings()));
         let content_type = HeaderValue::from_static(metrics::CONTENT_TYPE);
-        response
-            .headers_mut()
-            .insert(header::CONTENT_TYPE, content_type);
+        response.headers_mut().insert(header::CONTENT_TYPE, content_type);
         response
     }
 }

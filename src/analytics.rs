@@ -74,12 +74,7 @@ impl Analytics {
     }
 
     fn bounded(store: Arc<Store>, most: usize) -> Self {
-        Self {
-            table: Mutex::default(),
-            moving: Mutex::default(),
-            store,
-            most,
-        }
+        Self { table: Mutex::default(), moving: Mutex::default(), store, most }
     }
 
     /// Counts what was noted.
@@ -104,13 +99,9 @@ impl Analytics {
     fn save_one(&self, hour: u32, bot: &Arc<str>) -> Result<(), Unsaved> {
         let group = group(bot);
         let expires_ms = u64::from(hour.saturating_add(HOURS)) * HOUR_MS;
-        let put = |slot, record: Vec<u8>| {
-            self.store
-                .put(Space::Analytics, &group, slot, record.into())
-        };
-        let fresh = lock(&self.table)
-            .cell(hour, bot)
-            .is_some_and(|cell| !cell.loaded);
+        let put =
+            |slot, record: Vec<u8>| self.store.put(Space::Analytics, &group, slot, record.into());
+        let fresh = lock(&self.table).cell(hour, bot).is_some_and(|cell| !cell.loaded);
         let before = if fresh {
             let mut first = expires_ms.to_be_bytes().to_vec();
             first.extend_from_slice(bot.as_bytes());
@@ -156,9 +147,8 @@ impl Analytics {
         let _moving = lock(&self.moving);
         let records = self.store.read(Space::Analytics, &group(bot))?;
         let records = records.iter().filter(|(slot, _)| *slot > 0);
-        let mut found: BTreeMap<u32, Figures> = records
-            .filter_map(|(_, record)| Figures::read(record))
-            .collect();
+        let mut found: BTreeMap<u32, Figures> =
+            records.filter_map(|(_, record)| Figures::read(record)).collect();
         for (hour, cells) in &lock(&self.table).hours {
             let Some(cell) = cells.get(bot) else {
                 continue;
@@ -205,11 +195,7 @@ fn slot(hour: u32) -> u32 {
 
 impl Table {
     fn count(&mut self, note: Note, most: usize) {
-        let Note {
-            whose: Whose { bot, template },
-            hour,
-            happened,
-        } = note;
+        let Note { whose: Whose { bot, template }, hour, happened } = note;
         if !self.hours.contains_key(&hour) && self.hours.len() >= MOST_HOURS {
             let lost = self.hours.pop_first();
             self.forget(lost.as_ref().map(|(_, cells)| cells));
@@ -223,10 +209,7 @@ impl Table {
         };
         let cell = cells.entry(bot).or_insert_with(|| {
             self.spare += usize::from(spare);
-            Cell {
-                spare,
-                ..Cell::default()
-            }
+            Cell { spare, ..Cell::default() }
         });
         cell.figures.count(happened);
         cell.unsaved = true;
@@ -240,23 +223,15 @@ impl Table {
         let cells = self.hours.iter();
         let cells = cells.flat_map(|(hour, cells)| cells.iter().map(|cell| (*hour, cell)));
         let unsaved = cells.filter(|(_, (_, cell))| cell.unsaved);
-        unsaved
-            .map(|(hour, (bot, _))| (hour, bot.clone()))
-            .collect()
+        unsaved.map(|(hour, (bot, _))| (hour, bot.clone())).collect()
     }
 
     /// Takes out all hours but this one that the store has.
     fn leave(&mut self, now: u32) -> Vec<Cells> {
         let saved = |cells: &Cells| !cells.values().any(|cell| cell.unsaved);
-        let over = self
-            .hours
-            .iter()
-            .filter(|(hour, cells)| **hour != now && saved(cells));
+        let over = self.hours.iter().filter(|(hour, cells)| **hour != now && saved(cells));
         let over: Vec<u32> = over.map(|(hour, _)| *hour).collect();
-        let over: Vec<Cells> = over
-            .iter()
-            .filter_map(|hour| self.hours.remove(hour))
-            .collect();
+        let over: Vec<Cells> = over.iter().filter_map(|hour| self.hours.remove(hour)).collect();
         self.forget(&over);
         over
     }

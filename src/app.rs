@@ -106,13 +106,7 @@ impl App {
 
         let workers = (0..count)
             .map(|number| {
-                edge::start(
-                    number,
-                    sharers,
-                    shared.clone(),
-                    registry.clone(),
-                    producers.next(),
-                )
+                edge::start(number, sharers, shared.clone(), registry.clone(), producers.next())
             })
             .collect::<io::Result<Vec<_>>>()?;
         let courier = courier(&shared, &registry, &settings, count)?;
@@ -121,18 +115,12 @@ impl App {
         let mut tasks = JoinSet::new();
         tasks.spawn(save_figures(shared.clone()));
         let acceptors = listeners.into_iter().map(|listener| {
-            let acceptor = Acceptor {
-                places: places.clone(),
-                workers: workers.clone(),
-            };
+            let acceptor = Acceptor { places: places.clone(), workers: workers.clone() };
             tasks.spawn(acceptor.run(listener))
         });
         let acceptors = acceptors.collect();
         let desk = admin.map(|(main, probes)| {
-            let token = settings
-                .admin
-                .as_ref()
-                .and_then(|admin| admin.token.clone());
+            let token = settings.admin.as_ref().and_then(|admin| admin.token.clone());
             let house = listed(&settings, &registry, http(&listening));
             let desk = admin::Desk::new(shared.clone(), ready.clone(), token, house);
             if let Some(probes) = probes {
@@ -306,18 +294,9 @@ fn open_log(
 
 /// The settings that a reload cannot put in force.
 fn needs_restart(old: &Settings, new: &Settings) -> Vec<&'static str> {
-    let addresses = |settings: &Settings| {
-        settings
-            .admin
-            .as_ref()
-            .map(|admin| (admin.listen, admin.probes))
-    };
-    let token = |settings: &Settings| {
-        settings
-            .admin
-            .as_ref()
-            .and_then(|admin| admin.token.clone())
-    };
+    let addresses =
+        |settings: &Settings| settings.admin.as_ref().map(|admin| (admin.listen, admin.probes));
+    let token = |settings: &Settings| settings.admin.as_ref().and_then(|admin| admin.token.clone());
     let same_token = match (token(old), token(new)) {
         (Some(old), Some(new)) => old.is(new.expose()),
         (old, new) => old.is_none() && new.is_none(),
@@ -326,26 +305,16 @@ fn needs_restart(old: &Settings, new: &Settings) -> Vec<&'static str> {
     let changed = [
         ("server.http", server.http != fresh.http),
         ("server.workers", server.workers != fresh.workers),
-        (
-            "server.max_connections",
-            server.max_connections != fresh.max_connections,
-        ),
+        ("server.max_connections", server.max_connections != fresh.max_connections),
         ("server.access_log", server.access_log != fresh.access_log),
         ("admin", addresses(old) != addresses(new) || !same_token),
         ("state", old.state != new.state),
     ];
-    changed
-        .into_iter()
-        .filter_map(|(key, changed)| changed.then_some(key))
-        .collect()
+    changed.into_iter().filter_map(|(key, changed)| changed.then_some(key)).collect()
 }
 
 fn secrets(bot: &config::Bot) -> Vec<usize> {
-    bot.verifier
-        .schemes()
-        .iter()
-        .map(signature::Scheme::secrets)
-        .collect()
+    bot.verifier.schemes().iter().map(signature::Scheme::secrets).collect()
 }
 
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {

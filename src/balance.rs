@@ -55,10 +55,7 @@ mod tests {
 
     /// Arms named 0, 1, 2 … with these weights.
     fn arms<const N: usize>(weights: [u32; N]) -> [Arm; N] {
-        std::array::from_fn(|at| Arm {
-            seed: at as u64,
-            weight: weights[at],
-        })
+        std::array::from_fn(|at| Arm { seed: at as u64, weight: weights[at] })
     }
 
     fn first(key: u64, arms: &[Arm]) -> usize {
@@ -117,9 +114,7 @@ mod tests {
     fn the_order_is_the_same_everywhere() {
         // Written down once: another build, machine or process must agree, or conversations move with a restart.
         let arms = arms([5, 3, 2, 1]);
-        let found: Vec<_> = (0..6)
-            .map(|key| order(key * 7919, &arms)[..].to_vec())
-            .collect();
+        let found: Vec<_> = (0..6).map(|key| order(key * 7919, &arms)[..].to_vec()).collect();
         let wanted = [
             [0_usize, 1, 2, 3],
             [0, 1, 3, 2],

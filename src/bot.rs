@@ -47,11 +47,7 @@ pub struct Bot {
 impl Bot {
     /// What it is called where numbers are shown: a template stands for all of its bots.
     pub fn label(&self) -> Cow<'_, str> {
-        if self.template {
-            format!("{}*", self.id).into()
-        } else {
-            (&*self.id).into()
-        }
+        if self.template { format!("{}*", self.id).into() } else { (&*self.id).into() }
     }
 }
 
@@ -181,11 +177,7 @@ pub struct Cors {
 impl Cors {
     /// Whether a page of this origin may call.
     pub fn lists(&self, origin: &[u8]) -> bool {
-        self.any
-            || self
-                .origins
-                .iter()
-                .any(|known| known.as_bytes().eq_ignore_ascii_case(origin))
+        self.any || self.origins.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(origin))
     }
 }
 

@@ -112,9 +112,7 @@ impl Budgets {
         if accounts.len() >= self.most {
             let idle = |account: &Arc<Account>| Arc::strong_count(account) == 1 && account.saved();
             let looked = accounts.iter().take(LOOK);
-            let one = looked
-                .filter(|(_, account)| idle(account))
-                .map(|(bot, _)| bot.clone());
+            let one = looked.filter(|(_, account)| idle(account)).map(|(bot, _)| bot.clone());
             if let Some(bot) = one.last() {
                 accounts.remove(&bot);
             }

@@ -19,10 +19,7 @@ pub struct Budget {
 impl Budget {
     /// A budget of `limit` bytes.
     pub fn new(limit: u64) -> Arc<Self> {
-        Arc::new(Self {
-            limit: AtomicU64::new(limit),
-            held: AtomicU64::new(0),
-        })
+        Arc::new(Self { limit: AtomicU64::new(limit), held: AtomicU64::new(0) })
     }
 
     /// Changes the limit; what is held already stays held.
@@ -42,10 +39,7 @@ impl Budget {
 
     /// Nothing held yet, for one body.
     pub fn hold(self: &Arc<Self>) -> Hold {
-        Hold {
-            budget: self.clone(),
-            bytes: 0,
-        }
+        Hold { budget: self.clone(), bytes: 0 }
     }
 }
 
@@ -97,10 +91,7 @@ mod tests {
         );
         let mut small = budget.hold();
         assert!(small.grow(SMALL, SMALL));
-        assert!(
-            !small.grow(1, SMALL),
-            "a small body that grows is a large one"
-        );
+        assert!(!small.grow(1, SMALL), "a small body that grows is a large one");
         drop((large, small));
         assert_eq!(budget.held(), 0);
     }

@@ -96,13 +96,9 @@ pub(crate) struct Configuration {
 impl Configuration {
     fn path(self) -> PathBuf {
         let from_environment = || {
-            std::env::var_os("BOTGATE_CONFIG")
-                .filter(|path| !path.is_empty())
-                .map(PathBuf::from)
+            std::env::var_os("BOTGATE_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from)
         };
-        self.config
-            .or_else(from_environment)
-            .unwrap_or_else(|| PathBuf::from("botgate.toml"))
+        self.config.or_else(from_environment).unwrap_or_else(|| PathBuf::from("botgate.toml"))
     }
 }
 
@@ -114,11 +110,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => {
             // Help and version end here, too; a closed pipe is nobody's loss.
             let _ = error.print();
-            return if error.use_stderr() {
-                ExitCode::from(USAGE)
-            } else {
-                ExitCode::SUCCESS
-            };
+            return if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
         }
     };
     let format = arguments.log_format;
@@ -153,15 +145,11 @@ mod tests {
 
     #[test]
     fn the_log_format_is_good_before_and_after_the_command() {
-        for arguments in [
-            ["botgate", "--log-format", "json", "run"],
-            ["botgate", "run", "--log-format", "json"],
-        ] {
+        for arguments in
+            [["botgate", "--log-format", "json", "run"], ["botgate", "run", "--log-format", "json"]]
+        {
             assert_eq!(
-                Arguments::try_parse_from(arguments)
-                    .ok()
-                    .unwrap()
-                    .log_format,
+                Arguments::try_parse_from(arguments).ok().unwrap().log_format,
                 Some(LogFormat::Json)
             );
         }

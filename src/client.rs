@@ -90,34 +90,18 @@ impl Schedule {
         let own = clock::coarse().saturating_add(all);
         let total = by.map_or(own, |by| by.min(own));
         // A little of it is gone before every exchange; who is silent for the rest has had its time.
-        let last = if own - total > all / EXCUSED {
-            Deadline::Left
-        } else {
-            Deadline::Total
-        };
-        Self {
-            timeouts,
-            total,
-            last,
-        }
+        let last = if own - total > all / EXCUSED { Deadline::Left } else { Deadline::Total };
+        Self { timeouts, total, last }
     }
 
     /// Arms `timer` with a phase's deadline or the total one, whichever is first.
     fn arm(&self, timer: &Timer, phase: Duration) {
-        timer.set(
-            clock::coarse()
-                .saturating_add(clock::nanos(phase))
-                .min(self.total),
-        );
+        timer.set(clock::coarse().saturating_add(clock::nanos(phase)).min(self.total));
     }
 
     /// Which of the two it was that passed.
     fn passed(&self, phase: Deadline) -> Cause {
-        Cause::Deadline(if clock::now() >= self.total {
-            self.last
-        } else {
-            phase
-        })
+        Cause::Deadline(if clock::now() >= self.total { self.last } else { phase })
     }
 }
 
@@ -143,10 +127,7 @@ pub async fn send(
             });
         }
         let checked_out = pool.checkout(timer, &schedule, opening).await;
-        let mut up = checked_out.map_err(|cause| UpstreamError {
-            cause,
-            sent: Sent::Unsent,
-        })?;
+        let mut up = checked_out.map_err(|cause| UpstreamError { cause, sent: Sent::Unsent })?;
         pool.seen(|| Step::Asked(request.length()));
         schedule.arm(timer, schedule.timeouts.first_byte);
         let mut broken = None;

@@ -27,8 +27,6 @@ pub fn nanos(duration: Duration) -> u64 {
 
 /// Milliseconds since 1970 by the wall clock, 0 before it.
 pub fn unix_ms() -> u64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -112,10 +112,7 @@ pub fn parse(
             None
         }
     };
-    let failed = reading
-        .notes
-        .iter()
-        .any(|note| note.severity == report::Severity::Error);
+    let failed = reading.notes.iter().any(|note| note.severity == report::Severity::Error);
     let report = Report::new(&name, text, &reading.blots, reading.notes);
     match settings {
         Some(settings) if !failed => Ok((settings, report)),
@@ -173,11 +170,7 @@ fn settings(reading: &mut reading::Reading<'_>, file: shape::File) -> Option<Set
             None => None,
         },
         state,
-        upstreams: upstreams
-            .into_iter()
-            .flatten()
-            .map(|read| read.upstream)
-            .collect(),
+        upstreams: upstreams.into_iter().flatten().map(|read| read.upstream).collect(),
         bots,
         subscribers,
     })

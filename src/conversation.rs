@@ -74,14 +74,8 @@ impl Conversations {
     }
 
     fn bounded(store: Arc<Store>, shards: usize, most: usize, bytes: usize) -> Arc<Self> {
-        let shards = (0..shards)
-            .map(|_| Mutex::new(Shard::new(most, bytes)))
-            .collect();
-        Arc::new(Self {
-            shards,
-            store,
-            next: AtomicUsize::new(0),
-        })
+        let shards = (0..shards).map(|_| Mutex::new(Shard::new(most, bytes))).collect();
+        Arc::new(Self { shards, store, next: AtomicUsize::new(0) })
     }
 
     /// Comes with a message. `now_ms`: milliseconds since 1970.

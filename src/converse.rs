@@ -70,18 +70,10 @@ pub async fn answer(
     hold: Option<Hold>,
     mut guard: Option<Guard>,
 ) -> Result<Response<Reply>, Reject> {
-    let Message {
-        worker,
-        view,
-        talk,
-        id,
-        ..
-    } = message;
+    let Message { worker, view, talk, id, .. } = message;
     let format = format(headers).unwrap_or(Format::Json);
     let mut room = worker.room();
-    frames
-        .iter()
-        .for_each(|frame| room.extend_from_slice(frame));
+    frames.iter().for_each(|frame| room.extend_from_slice(frame));
     let event = match talk.chat.decode(format, &mut room) {
         Ok(event) => event,
         Err(malformed) => {
@@ -93,15 +85,7 @@ pub async fn answer(
         }
     };
     let user = event.user.id.as_deref();
-    charge_body(
-        worker,
-        message.found,
-        trace,
-        message.peer,
-        headers,
-        &frames,
-        user,
-    )?;
+    charge_body(worker, message.found, trace, message.peer, headers, &frames, user)?;
     // What is only acknowledged waits for nobody's answer.
     let silent = talk.upstreams.is_empty() || event.kind != Kind::Message;
     let reports = talk.chat.acknowledges();
@@ -110,14 +94,7 @@ pub async fn answer(
     let told = !reports || wanted(&view.registry, event::Kind::Sent, id);
     let xml = format == Format::Form && (talk.twiml || prefers_xml(headers));
     if let Some(later) = talk.later.as_ref().filter(|_| !silent && told) {
-        let said = later::Said {
-            later,
-            event: &event,
-            format,
-            body: frames.concat(),
-            xml,
-            report,
-        };
+        let said = later::Said { later, event: &event, format, body: frames.concat(), xml, report };
         drop(frames);
         return Box::pin(later::answer(&message, said, trace, hold, guard)).await;
     }
@@ -141,14 +118,7 @@ pub async fn answer(
     let mut held = match (talk.conversation, kept, key) {
         (Some(policy), Some(kept), Some(key)) if !silent => {
             let conversations = &kept.conversations;
-            let turn = turn(
-                message.timer,
-                conversations,
-                key,
-                policy,
-                by,
-                trace.began_ms,
-            );
+            let turn = turn(message.timer, conversations, key, policy, by, trace.began_ms);
             Some(turn.await?)
         }
         _ => None,
@@ -188,15 +158,7 @@ pub async fn answer(
     if let Some(stream) = talk.stream {
         return Ok(at_once(&answer, stream, guard));
     }
-    let response = encode(
-        &message,
-        trace,
-        &event,
-        &answer,
-        conversation,
-        micro_cents,
-        xml,
-    );
+    let response = encode(&message, trace, &event, &answer, conversation, micro_cents, xml);
     if let Some(held) = held.take()
         && let Some(asked) = event.turns.last()
     {
@@ -234,10 +196,9 @@ fn encode(
     let mut body = Vec::with_capacity(answer.text.len() + 256);
     chat.encode(answer, &receipt, &mut body);
     let mut response = Response::new(Reply::full(body.into()));
-    response.headers_mut().insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static(chat.content_type(&receipt)),
-    );
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static(chat.content_type(&receipt)));
     response
 }
 
@@ -252,10 +213,7 @@ fn at_once(answer: &Answer<'_>, stream: &dyn Stream, guard: Option<Guard>) -> Re
 fn streamed(reply: Reply) -> Response<Reply> {
     let mut response = Response::new(reply);
     let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("text/event-stream"),
-    );
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     response
 }
@@ -279,10 +237,7 @@ impl Promise {
 
     /// For longer than this process lives.
     fn repeat(&self) -> Repeat {
-        Repeat {
-            key: *self.guard.key(),
-            said: self.guard.record(&self.said, clock::unix_ms()),
-        }
+        Repeat { key: *self.guard.key(), said: self.guard.record(&self.said, clock::unix_ms()) }
     }
 
     /// It holds.

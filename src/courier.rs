@@ -61,10 +61,7 @@ pub fn start(shared: Arc<Shared>, registry: Arc<Registry>, workers: usize) -> io
     let (orders, inbox) = mpsc::channel(ORDERS);
     let thread = thread::start("courier".to_owned(), move || {
         let cells = shared.metrics.spare(workers);
-        run(
-            Worker::new(shared, registry, cells, None, workers + 1),
-            inbox,
-        )
+        run(Worker::new(shared, registry, cells, None, workers + 1), inbox)
     })?;
     Ok(Handle { orders, thread })
 }
@@ -203,8 +200,7 @@ impl Courier {
         let view = self.worker.view();
         if let Some(index) = view.registry.place(&head.bot, &head.dialect) {
             let (bot, at_ms) = (Arc::from(&*head.bot), clock::unix_ms());
-            self.worker
-                .note((&view, index), &bot, true, happened, at_ms);
+            self.worker.note((&view, index), &bot, true, happened, at_ms);
         }
     }
 

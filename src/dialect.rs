@@ -191,10 +191,7 @@ pub static DIALECTS: &[&Dialect] = &[
 
 /// The dialect of that name.
 pub fn find(name: &str) -> Option<&'static Dialect> {
-    DIALECTS
-        .iter()
-        .copied()
-        .find(|dialect| dialect.name == name)
+    DIALECTS.iter().copied().find(|dialect| dialect.name == name)
 }
 
 /// Appends `{"error":"<sentence>","code":"<word>"}`.
@@ -204,10 +201,7 @@ pub fn default_error(sentence: &str, code: &str, out: &mut Vec<u8>) {
         error: &'a str,
         code: &'a str,
     }
-    let shape = Shape {
-        error: sentence,
-        code,
-    };
+    let shape = Shape { error: sentence, code };
     // Writing to a Vec does not fail.
     let _ = serde_json::to_writer(out, &shape);
 }

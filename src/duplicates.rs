@@ -107,25 +107,17 @@ impl Ledger {
     }
 
     fn bounded(shards: usize, most: usize, bytes: usize) -> Arc<Self> {
-        let shards = (0..shards)
-            .map(|_| Mutex::new(Shard::new(most, bytes)))
-            .collect();
-        Arc::new(Self {
-            shards,
-            next: AtomicUsize::new(0),
-        })
+        let shards = (0..shards).map(|_| Mutex::new(Shard::new(most, bytes))).collect();
+        Arc::new(Self { shards, next: AtomicUsize::new(0) })
     }
 
     /// Begins a delivery, if nobody did before. Its answer will be remembered for `window`; `now_ns` is the time since the process
     /// started.
     pub fn begin(self: &Arc<Self>, key: Key, window: Duration, now_ns: u64) -> Begin {
         match self.shard(&key).begin(key, now_ns) {
-            Found::Fresh { tracked } => Begin::Fresh(Guard {
-                ledger: Arc::clone(self),
-                key,
-                window,
-                tracked,
-            }),
+            Found::Fresh { tracked } => {
+                Begin::Fresh(Guard { ledger: Arc::clone(self), key, window, tracked })
+            }
             Found::InFlight => Begin::InFlight,
             Found::Done(stored) => Begin::Done(stored),
         }
@@ -176,9 +168,7 @@ impl Guard {
     fn settle(mut self, answer: Arc<Stored>, expires_ns: u64) {
         if self.tracked {
             self.tracked = false;
-            self.ledger
-                .shard(&self.key)
-                .done(self.key, answer, expires_ns);
+            self.ledger.shard(&self.key).done(self.key, answer, expires_ns);
         }
     }
 }

@@ -66,11 +66,7 @@ fn write_head(
         field(out, name.as_str(), value.as_bytes());
     }
     if framed {
-        field(
-            out,
-            "content-length",
-            itoa::Buffer::new().format(length).as_bytes(),
-        );
+        field(out, "content-length", itoa::Buffer::new().format(length).as_bytes());
     }
     write_identity(headers, identity, way, out);
     out.extend_from_slice(b"\r\n\r\n");
@@ -91,10 +87,7 @@ fn write_identity(headers: &HeaderMap, identity: &Identity<'_>, way: &Forward, o
     if !told(&X_FORWARDED_PROTO) {
         field(out, "x-forwarded-proto", b"http");
     }
-    if let Some(host) = headers
-        .get(header::HOST)
-        .filter(|_| !told(&X_FORWARDED_HOST))
-    {
+    if let Some(host) = headers.get(header::HOST).filter(|_| !told(&X_FORWARDED_HOST)) {
         field(out, "x-forwarded-host", host.as_bytes());
     }
     field(out, "x-request-id", identity.id.as_bytes());
@@ -125,14 +118,9 @@ fn write_target(way: &Forward, uri: &Uri, out: &mut Vec<u8>) {
 /// Takes out what the caller's `Connection` fields name, but not what says where the request goes.
 fn drop_named(headers: &mut HeaderMap) {
     let connections = headers.get_all(header::CONNECTION);
-    let listed = |name: &HeaderName| {
-        connections
-            .iter()
-            .any(|value| lists(value.as_bytes(), name.as_str()))
-    };
-    let doomed = headers
-        .keys()
-        .filter(|name| **name != header::HOST && listed(name));
+    let listed =
+        |name: &HeaderName| connections.iter().any(|value| lists(value.as_bytes(), name.as_str()));
+    let doomed = headers.keys().filter(|name| **name != header::HOST && listed(name));
     let doomed: Vec<HeaderName> = doomed.cloned().collect();
     for name in doomed {
         headers.remove(name);

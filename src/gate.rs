@@ -140,11 +140,7 @@ pub struct Gate {
 
 impl Default for Gate {
     fn default() -> Self {
-        Self {
-            place: Place::Head(head::Reader::default()),
-            heads: 0,
-            ends: 0,
-        }
+        Self { place: Place::Head(head::Reader::default()), heads: 0, ends: 0 }
     }
 }
 
@@ -156,10 +152,7 @@ impl Gate {
             let rest = &bytes[at..];
             match &mut self.place {
                 Place::Refused(fault) => {
-                    return Passed {
-                        bytes: at,
-                        fault: Some(*fault),
-                    };
+                    return Passed { bytes: at, fault: Some(*fault) };
                 }
                 Place::Head(reader) => match reader.read(rest) {
                     Ok(None) => break,
@@ -193,10 +186,7 @@ impl Gate {
                 },
             }
         }
-        Passed {
-            bytes: at,
-            fault: None,
-        }
+        Passed { bytes: at, fault: None }
     }
 
     /// Whole heads passed so far.
@@ -216,9 +206,6 @@ impl Gate {
 
     fn refuse(&mut self, bytes: usize, fault: Fault) -> Passed {
         self.place = Place::Refused(fault);
-        Passed {
-            bytes,
-            fault: Some(fault),
-        }
+        Passed { bytes, fault: Some(fault) }
     }
 }

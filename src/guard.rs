@@ -92,9 +92,6 @@ fn canonical(network: IpNet) -> IpNet {
 
 /// The value of `allow` as it is written in a configuration.
 fn line(named: &[IpNet]) -> String {
-    let quoted: Vec<_> = named
-        .iter()
-        .map(|network| format!("\"{network}\""))
-        .collect();
+    let quoted: Vec<_> = named.iter().map(|network| format!("\"{network}\"")).collect();
     format!("[{}]", quoted.join(", "))
 }

@@ -14,11 +14,7 @@ pub fn check_head(head: &Parts) -> Result<(), Reject> {
     {
         return Err(Reject::Expectation);
     }
-    if has_dot_segments(head.uri.path()) {
-        Err(Reject::DotSegments)
-    } else {
-        Ok(())
-    }
+    if has_dot_segments(head.uri.path()) { Err(Reject::DotSegments) } else { Ok(()) }
 }
 
 /// What a dialect that reads its messages says of the head: POST, and a body in a format that it knows, not encoded.
@@ -72,9 +68,8 @@ pub fn prefers_xml(headers: &HeaderMap) -> bool {
             for item in field.split(',') {
                 let mut parameters = item.split(';').map(str::trim);
                 let kind = parameters.next().unwrap_or_default();
-                let Some(closeness) = kinds
-                    .iter()
-                    .position(|known| kind.eq_ignore_ascii_case(known))
+                let Some(closeness) =
+                    kinds.iter().position(|known| kind.eq_ignore_ascii_case(known))
                 else {
                     continue;
                 };
@@ -221,21 +216,13 @@ mod tests {
             ("10.0.0.1", &[b"192.0.2.1"], "192.0.2.1"),
             ("10.0.0.1", &[b"192.0.2.1, 198.51.100.9"], "198.51.100.9"),
             ("10.0.0.1", &[b"192.0.2.1 ,\t10.0.0.2"], "192.0.2.1"),
-            (
-                "10.0.0.1",
-                &[b"192.0.2.1", b"198.51.100.9", b"10.3.3.3,fd00::1"],
-                "198.51.100.9",
-            ),
+            ("10.0.0.1", &[b"192.0.2.1", b"198.51.100.9", b"10.3.3.3,fd00::1"], "198.51.100.9"),
             ("10.0.0.1", &[b"10.0.0.3, 10.0.0.2"], "10.0.0.3"),
             ("10.0.0.1", &[b"192.0.2.1, nonsense, 10.0.0.2"], "10.0.0.2"),
             ("10.0.0.1", &[b""], "10.0.0.1"),
             ("10.0.0.1", &[b"192.0.2.1:4711"], "10.0.0.1"),
             ("10.0.0.1", &[b"\xe9, 198.51.100.9"], "198.51.100.9"),
-            (
-                "10.0.0.1",
-                &[b"\xe9", b"198.51.100.9, 10.0.0.2"],
-                "198.51.100.9",
-            ),
+            ("10.0.0.1", &[b"\xe9", b"198.51.100.9, 10.0.0.2"], "198.51.100.9"),
             ("fd00::2", &[b"::ffff:192.0.2.1"], "192.0.2.1"),
         ];
         for (socket, fields, wanted) in cases {

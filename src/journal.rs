@@ -211,14 +211,8 @@ impl Journal {
             left.go_on(&memory).map_err(StoreError::Thread)?;
         }
         let kept = Arc::clone(&memory);
-        store.ask(Box::new(move |view, now_ms| {
-            keep::portion(&kept, &bounds, view, now_ms)
-        }));
-        Ok(Self {
-            store,
-            memory,
-            bounds,
-        })
+        store.ask(Box::new(move |view, now_ms| keep::portion(&kept, &bounds, view, now_ms)));
+        Ok(Self { store, memory, bounds })
     }
 
     /// How many jobs stand where, and their bytes. What is on its way to the disk counts as accepted, and so does what is still to be
@@ -253,11 +247,7 @@ impl Journal {
     /// to be woken anew.
     pub fn take(&self, stage: Stage, receiver: &Receiver, now_ms: u64) -> Option<Taken> {
         let taken = self.memory.index().take(stage, receiver.number, now_ms);
-        taken.map(|entry| Taken {
-            id: entry.id,
-            size: entry.size,
-            due_ms: entry.next_ms,
-        })
+        taken.map(|entry| Taken { id: entry.id, size: entry.size, due_ms: entry.next_ms })
     }
 
     /// When the next receiver that sleeps has something due.

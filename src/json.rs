@@ -36,9 +36,8 @@ thread_local! {
 /// A key that stands twice in an object is found at its first place by [`Value`]'s `get`; who cares iterates.
 pub fn read<'t, T>(text: &'t mut [u8], see: impl FnOnce(Value<'_, 't>) -> T) -> Result<T, NotJson> {
     // Taken out, not borrowed, so that `see` may read another text.
-    let (mut buffers, tape) = ROOM
-        .take()
-        .unwrap_or_else(|| (Buffers::with_max_depth(0, DEEPEST), Tape(Vec::new())));
+    let (mut buffers, tape) =
+        ROOM.take().unwrap_or_else(|| (Buffers::with_max_depth(0, DEEPEST), Tape(Vec::new())));
     let mut tape = tape.reset();
     let length = text.len();
     let seen = match simd_json::fill_tape(text, &mut buffers, &mut tape) {
@@ -107,21 +106,15 @@ mod tests {
         let text = r#"{"a":[1,-2,1.5,true,false,null,"\u2028é\n\"",{}],"":{"b":[]},"n":18446744073709551615}"#;
         let mut bytes = text.as_bytes().to_vec();
         let again = read(&mut bytes, |value| text_of(&value)).unwrap().unwrap();
-        let (one, other): (serde_json::Value, serde_json::Value) = (
-            serde_json::from_str(text).unwrap(),
-            serde_json::from_str(again.get()).unwrap(),
-        );
+        let (one, other): (serde_json::Value, serde_json::Value) =
+            (serde_json::from_str(text).unwrap(), serde_json::from_str(again.get()).unwrap());
         assert_eq!(one, other);
     }
 
     #[test]
     fn what_is_no_json_is_said_so() {
         for text in ["", "{", "nul", "{\"a\":\"\\ud800\"}", &nested(128)] {
-            assert_eq!(
-                read(&mut text.as_bytes().to_vec(), |_| ()),
-                Err(NotJson),
-                "{text}"
-            );
+            assert_eq!(read(&mut text.as_bytes().to_vec(), |_| ()), Err(NotJson), "{text}");
         }
         assert_eq!(read(&mut b"\"\xff\"".to_vec(), |_| ()), Err(NotJson));
     }

@@ -144,49 +144,22 @@ mod tests {
     use super::*;
 
     fn rule(count: u64, seconds: u64, burst: u64) -> Rule {
-        Rule {
-            rate: Rate {
-                count,
-                period: Duration::from_secs(seconds),
-            },
-            burst,
-            key: Key::Bot,
-        }
+        Rule { rate: Rate { count, period: Duration::from_secs(seconds) }, burst, key: Key::Bot }
     }
 
     #[test]
     fn rates_from_one_an_hour_to_a_million_a_second_are_fine_and_the_rest_says_why_not() {
-        for (count, seconds) in [
-            (1, 86_400),
-            (1, 3_600),
-            (7, 3_600),
-            (999_983, 60),
-            (1_000_000, 1),
-            (5_000_001, 3_600),
-        ] {
-            assert_eq!(
-                rule(count, seconds, count).check(),
-                Ok(()),
-                "{count}/{seconds}"
-            );
+        for (count, seconds) in
+            [(1, 86_400), (1, 3_600), (7, 3_600), (999_983, 60), (1_000_000, 1), (5_000_001, 3_600)]
+        {
+            assert_eq!(rule(count, seconds, count).check(), Ok(()), "{count}/{seconds}");
         }
         assert_eq!(rule(0, 1, 1).check(), Err(RuleError::NoRate));
         assert_eq!(rule(1, 0, 1).check(), Err(RuleError::NoRate));
         assert_eq!(rule(1, 86_401, 1).check(), Err(RuleError::Period));
         assert_eq!(rule(1_000_001, 1, 1).check(), Err(RuleError::TooFast));
-        assert_eq!(
-            rule(1_000_000_007, 86_400, 1).check(),
-            Err(RuleError::TooFine)
-        );
-        assert_eq!(
-            rule(1, 1, 0).check(),
-            Err(RuleError::Burst {
-                most: LARGEST_BURST
-            })
-        );
-        assert_eq!(
-            rule(1, 86_400, u64::MAX).check(),
-            Err(RuleError::Burst { most: 53_375_995 })
-        );
+        assert_eq!(rule(1_000_000_007, 86_400, 1).check(), Err(RuleError::TooFine));
+        assert_eq!(rule(1, 1, 0).check(), Err(RuleError::Burst { most: LARGEST_BURST }));
+        assert_eq!(rule(1, 86_400, u64::MAX).check(), Err(RuleError::Burst { most: 53_375_995 }));
     }
 }

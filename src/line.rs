@@ -43,11 +43,7 @@ impl Caller {
         let address = peer.ip().to_canonical();
         let text = HeaderValue::try_from(address.to_string())
             .unwrap_or(HeaderValue::from_static("unknown"));
-        Self {
-            address,
-            text,
-            timer: Rc::new(timer),
-        }
+        Self { address, text, timer: Rc::new(timer) }
     }
 }
 
@@ -104,9 +100,7 @@ async fn pass(
     });
     let door = door.ok_or(Reject::NotFound)?;
     trace.door(&door, &head.headers);
-    if let Some(answer) = door
-        .cors()
-        .and_then(|cors| origin::preflight(cors, head, door.methods()))
+    if let Some(answer) = door.cors().and_then(|cors| origin::preflight(cors, head, door.methods()))
     {
         return answer;
     }
@@ -120,12 +114,7 @@ async fn pass(
         registry,
         caller,
         peer,
-        about: Head {
-            method: &head.method,
-            path,
-            query: head.uri.query(),
-            headers: &head.headers,
-        },
+        about: Head { method: &head.method, path, query: head.uri.query(), headers: &head.headers },
     };
     let id;
     let (found, frames, hold, proof) = match door {
@@ -142,15 +131,9 @@ async fn pass(
         Door::Shared(shared) => {
             let (frames, hold) = receive(worker, &caller.timer, registry, body, |_| {}).await?;
             trace.received(&frames);
-            id = body_id(shared.field, &frames)
-                .map_err(Reject::Malformed)?
-                .into_owned();
+            id = body_id(shared.field, &frames).map_err(Reject::Malformed)?.into_owned();
             let nobody = || {
-                if shared.open {
-                    Reject::NotFound
-                } else {
-                    Reject::UnknownBot
-                }
+                if shared.open { Reject::NotFound } else { Reject::UnknownBot }
             };
             let found = registry.named(shared, &id);
             let found = found.filter(|found| !is_off(worker, found));
@@ -179,33 +162,14 @@ async fn pass(
     tokio::task::yield_now().await;
     match &bot.way {
         Way::Forward(way) => {
-            let identity = Identity {
-                socket: &caller.text,
-                trusted,
-                id: &trace.id,
-            };
+            let identity = Identity { socket: &caller.text, trusted, id: &trace.id };
             let request = forward::rebuild(way, head, &identity, Frames::new(frames, hold));
             send_on(view, way, request, caller, trace, guard).await
         }
         Way::Chat(talk) => {
-            let message = Message {
-                worker,
-                view,
-                timer: &caller.timer,
-                talk,
-                found: &found,
-                id,
-                peer,
-            };
-            Box::pin(converse::answer(
-                message,
-                trace,
-                &mut head.headers,
-                frames,
-                hold,
-                guard,
-            ))
-            .await
+            let message =
+                Message { worker, view, timer: &caller.timer, talk, found: &found, id, peer };
+            Box::pin(converse::answer(message, trace, &mut head.headers, frames, hold, guard)).await
         }
     }
 }
@@ -228,9 +192,8 @@ async fn send_on(
 ) -> Result<Response<Reply>, Reject> {
     let pool = &view.pools[way.upstream];
     trace.upstream(pool);
-    let response = client::send(pool, request, &caller.timer, None, None)
-        .await
-        .map_err(Reject::Upstream)?;
+    let response =
+        client::send(pool, request, &caller.timer, None, None).await.map_err(Reject::Upstream)?;
     let (parts, body) = response.into_parts();
     let reply = Reply::upstream(&parts, body, guard);
     Ok(Response::from_parts(parts, reply))
@@ -275,23 +238,17 @@ impl Asker<'_> {
     ) -> Result<(Vec<Bytes>, Option<Hold>, Proof), Reject> {
         let now = Unix::from_millis(trace.began_ms.cast_signed());
         let verifier = &found.bot.verifier;
-        let mut check = verifier
-            .begin(&self.about, now, found.id())
-            .map_err(Reject::Unverified)?;
+        let mut check = verifier.begin(&self.about, now, found.id()).map_err(Reject::Unverified)?;
         let by_head = verifier.decided_by_head();
         if by_head {
             trace.proven();
             charge_head(self.worker, found, trace, self.peer, self.about.headers)?;
         }
         let timer = &self.caller.timer;
-        let (frames, hold) = receive(self.worker, timer, self.registry, body, |frame| {
-            check.update(frame)
-        })
-        .await?;
+        let (frames, hold) =
+            receive(self.worker, timer, self.registry, body, |frame| check.update(frame)).await?;
         trace.received(&frames);
-        let proof = check
-            .finish(&self.about, &frames)
-            .map_err(Reject::Unverified)?;
+        let proof = check.finish(&self.about, &frames).map_err(Reject::Unverified)?;
         trace.verified(&proof, now.seconds());
         if !by_head {
             charge_head(self.worker, found, trace, self.peer, self.about.headers)?;
@@ -308,13 +265,9 @@ impl Asker<'_> {
     ) -> Result<Proof, Reject> {
         let now = Unix::from_millis(trace.began_ms.cast_signed());
         let verifier = &found.bot.verifier;
-        let mut check = verifier
-            .begin(&self.about, now, found.id())
-            .map_err(Reject::Unverified)?;
+        let mut check = verifier.begin(&self.about, now, found.id()).map_err(Reject::Unverified)?;
         frames.iter().for_each(|frame| check.update(frame));
-        let proof = check
-            .finish(&self.about, frames)
-            .map_err(Reject::Unverified)?;
+        let proof = check.finish(&self.about, frames).map_err(Reject::Unverified)?;
         trace.verified(&proof, now.seconds());
         charge_head(self.worker, found, trace, self.peer, self.about.headers)?;
         Ok(proof)
@@ -328,14 +281,8 @@ fn begin_delivery(
     frames: &[Bytes],
 ) -> Option<Begin> {
     let duplicates = found.bot.duplicates.as_ref()?;
-    let id = duplicates
-        .by
-        .read(headers, frames, &mut worker.scratch.borrow_mut())?;
-    let body = if duplicates.signed {
-        None
-    } else {
-        Some(frames)
-    };
+    let id = duplicates.by.read(headers, frames, &mut worker.scratch.borrow_mut())?;
+    let body = if duplicates.signed { None } else { Some(frames) };
     let key = duplicates::key(found.id(), &id, body);
     let ledger = &worker.shared.ledger;
     let begun = ledger.begin(key, duplicates.window, clock::now());
@@ -362,10 +309,7 @@ fn shake(handshake: Handshake) -> Response<Reply> {
     if let Some(content_type) = handshake.content_type {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-        headers.insert(
-            header::X_CONTENT_TYPE_OPTIONS,
-            HeaderValue::from_static("nosniff"),
-        );
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     }
     response
 }

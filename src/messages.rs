@@ -44,14 +44,8 @@ pub struct Room {
 
 /// What is kept where nobody says otherwise.
 pub const BOUNDS: Bounds = Bounds {
-    all: Room {
-        messages: 100_000,
-        bytes: 256 * 1024 * 1024,
-    },
-    each: Room {
-        messages: 10_000,
-        bytes: 32 * 1024 * 1024,
-    },
+    all: Room { messages: 100_000, bytes: 256 * 1024 * 1024 },
+    each: Room { messages: 10_000, bytes: 32 * 1024 * 1024 },
 };
 
 /// A piece of a list.
@@ -100,36 +94,29 @@ impl Messages {
         let mut index = Index::new(bounds);
         let mut unknown = None;
         let all = (Bound::Unbounded, Bound::Unbounded);
-        store
-            .view()?
-            .walk(Table::Messages, all, false, |key, row| {
-                match (Id::from_bytes(key), read(row)) {
-                    (Some(id), Some((size, bot))) => index.insert(id, bot, size),
-                    _ => unknown = Some(row.first().copied().unwrap_or_default()),
-                }
-                match unknown {
-                    None => ControlFlow::Continue(()),
-                    Some(_) => ControlFlow::Break(()),
-                }
-            })?;
+        store.view()?.walk(Table::Messages, all, false, |key, row| {
+            match (Id::from_bytes(key), read(row)) {
+                (Some(id), Some((size, bot))) => index.insert(id, bot, size),
+                _ => unknown = Some(row.first().copied().unwrap_or_default()),
+            }
+            match unknown {
+                None => ControlFlow::Continue(()),
+                Some(_) => ControlFlow::Break(()),
+            }
+        })?;
         if let Some(version) = unknown {
             return Err(StoreError::Format {
                 path: store.folder().to_owned(),
                 found: format!("messages of version {version}"),
             });
         }
-        Ok(Self {
-            store,
-            index: Arc::new(Mutex::new(index)),
-        })
+        Ok(Self { store, index: Arc::new(Mutex::new(index)) })
     }
 
     /// What is to be written so that a message is kept, and the oldest go where there is no room for it. `json` is at most
     /// [`LARGEST`] bytes; `None` where it is more.
     pub fn keep(&self, id: Id, bot: &str, json: &[u8]) -> Option<Coming> {
-        let size = u32::try_from(json.len())
-            .ok()
-            .filter(|_| json.len() <= LARGEST)?;
+        let size = u32::try_from(json.len()).ok().filter(|_| json.len() <= LARGEST)?;
         let gone = lock(&self.index).push(id, bot, size);
         let mut changes = Changes::default();
         changes.put(Table::Messages, id.bytes(), write(size, bot).into());
@@ -144,10 +131,7 @@ impl Messages {
                 index.take_back(gone);
             }
         };
-        Some(Coming {
-            changes,
-            then: Box::new(then),
-        })
+        Some(Coming { changes, then: Box::new(then) })
     }
 
     /// Messages older than a cursor, of one bot or of all: at most `limit`, and never more than [`LONGEST_PAGE`].
@@ -177,8 +161,7 @@ impl Messages {
             if let Some(text) = view.get(Table::Texts, id.bytes())? {
                 bytes += text.len();
                 let json = text.split_first().map(|(_, json)| json);
-                page.items
-                    .extend(json.map(|json| String::from_utf8_lossy(json).into_owned()));
+                page.items.extend(json.map(|json| String::from_utf8_lossy(json).into_owned()));
             }
             last = Some(*id);
         }

@@ -37,9 +37,7 @@ impl Metrics {
     /// Cells for so many workers. `reasons` are all words a refusal can be counted under, `errors` all those of upstream errors.
     pub fn new(workers: usize, reasons: Words, errors: Words) -> Arc<Self> {
         Arc::new(Self {
-            workers: (0..workers)
-                .map(|index| Arc::new(WorkerCells::new(index, reasons)))
-                .collect(),
+            workers: (0..workers).map(|index| Arc::new(WorkerCells::new(index, reasons))).collect(),
             bots: Mutex::default(),
             upstreams: Mutex::default(),
             reasons,
@@ -62,24 +60,14 @@ impl Metrics {
 
     /// What `worker` counts for this bot.
     pub fn bot(&self, worker: &WorkerCells, id: &str) -> Arc<BotCells> {
-        pick(
-            &self.bots,
-            id,
-            worker.index,
-            self.workers.len(),
-            BotCells::default,
-        )
+        pick(&self.bots, id, worker.index, self.workers.len(), BotCells::default)
     }
 
     /// What `worker` counts for this upstream.
     pub fn upstream(&self, worker: &WorkerCells, name: &str) -> Arc<UpstreamCells> {
-        pick(
-            &self.upstreams,
-            name,
-            worker.index,
-            self.workers.len(),
-            || UpstreamCells::new(self.errors),
-        )
+        pick(&self.upstreams, name, worker.index, self.workers.len(), || {
+            UpstreamCells::new(self.errors)
+        })
     }
 
     /// Forgets bots and upstreams that the configuration no longer has, so that reloads do not add up. Requests still on their
@@ -98,11 +86,7 @@ impl Metrics {
 
     /// Counts a reload, and whether the new configuration was put in force.
     pub fn reload(&self, ok: bool) {
-        let count = if ok {
-            &self.reloaded
-        } else {
-            &self.refused_reloads
-        };
+        let count = if ok { &self.reloaded } else { &self.refused_reloads };
         count.fetch_add(1, Relaxed);
     }
 
@@ -122,9 +106,7 @@ fn pick<T>(
     let mut table = lock(table);
     let make = || (0..workers).map(|_| Arc::new(new())).collect();
     let cells: &PerWorker<T> = table.entry(name.into()).or_insert_with(make);
-    cells
-        .get(worker)
-        .map_or_else(|| Arc::new(new()), Arc::clone)
+    cells.get(worker).map_or_else(|| Arc::new(new()), Arc::clone)
 }
 
 /// Nothing that holds these locks can leave a table half changed.

@@ -93,9 +93,6 @@ mod tests {
         assert_eq!(price(250_000, 1_000_000).of(usage(485, 42)), 163_250);
         assert_eq!(price(1, 0).of(usage(1, 0)), 1);
         assert_eq!(price(1, 1).of(usage(0, 0)), 0);
-        assert_eq!(
-            price(u64::MAX, u64::MAX).of(usage(u64::MAX, u64::MAX)),
-            u64::MAX
-        );
+        assert_eq!(price(u64::MAX, u64::MAX).of(usage(u64::MAX, u64::MAX)), u64::MAX);
     }
 }

@@ -22,9 +22,7 @@ pub fn preflight(
     methods: &'static str,
 ) -> Option<Result<Response<Reply>, Reject>> {
     if head.method != Method::OPTIONS
-        || !head
-            .headers
-            .contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+        || !head.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
     {
         return None;
     }
@@ -35,14 +33,8 @@ pub fn preflight(
     let mut response = Response::new(Reply::full(Bytes::new()));
     *response.status_mut() = StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
-    headers.insert(
-        header::ACCESS_CONTROL_ALLOW_METHODS,
-        HeaderValue::from_static(methods),
-    );
-    headers.insert(
-        header::ACCESS_CONTROL_MAX_AGE,
-        HeaderValue::from_static(MAX_AGE),
-    );
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(methods));
+    headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(MAX_AGE));
     if let Some(wanted) = head
         .headers
         .get(header::ACCESS_CONTROL_REQUEST_HEADERS)
@@ -72,8 +64,5 @@ pub fn check(cors: Option<&Cors>, forwards: bool, headers: &HeaderMap) -> Result
 pub fn allow(origin: &HeaderValue, headers: &mut HeaderMap) {
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
     headers.append(header::VARY, HeaderValue::from_static("origin"));
-    headers.insert(
-        header::ACCESS_CONTROL_EXPOSE_HEADERS,
-        HeaderValue::from_static(EXPOSED),
-    );
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
 }

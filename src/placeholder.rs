@@ -146,9 +146,7 @@ impl Place {
 
 impl fmt::Debug for Filled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Filled")
-            .field(&self.places().collect::<Vec<_>>())
-            .finish()
+        f.debug_tuple("Filled").field(&self.places().collect::<Vec<_>>()).finish()
     }
 }
 
@@ -171,12 +169,8 @@ mod tests {
 
     #[test]
     fn places_are_filled_and_the_rest_stays() {
-        let names = Names {
-            bot: "bt_1",
-            user: Some("Jörg"),
-            conversation: None,
-            channel: Some("{bot}"),
-        };
+        let names =
+            Names { bot: "bt_1", user: Some("Jörg"), conversation: None, channel: Some("{bot}") };
         for (text, expected) in [
             ("", ""),
             ("plain {x} {bot", "plain {x} {bot"),
@@ -193,12 +187,7 @@ mod tests {
     fn what_would_break_a_header_is_refused() {
         let long = "x".repeat(LONGEST + 1);
         for user in ["a\r\nX-Evil: 1", "a\nb", "\0", "\u{7f}", "\t", &long] {
-            let names = Names {
-                bot: "b",
-                user: Some(user),
-                conversation: None,
-                channel: None,
-            };
+            let names = Names { bot: "b", user: Some(user), conversation: None, channel: None };
             assert_eq!(written("{bot} {user}", &names), Err(Unfit(Place::User)));
             assert_eq!(written("{bot}", &names).as_deref(), Ok("b"));
         }

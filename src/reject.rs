@@ -143,10 +143,9 @@ impl Reject {
                     | message::Fault::BrokeOff
                     | message::Fault::Overloaded
             ),
-            Self::Refused(refusal) => matches!(
-                refusal.outcome,
-                Outcome::Overloaded | Outcome::TooSlow | Outcome::Failed
-            ),
+            Self::Refused(refusal) => {
+                matches!(refusal.outcome, Outcome::Overloaded | Outcome::TooSlow | Outcome::Failed)
+            }
             _ => return Health::Unknown,
         };
         if ill { Health::Ill } else { Health::Well }
@@ -168,12 +167,7 @@ impl Reject {
 
     /// Status, code and reason.
     pub fn face(&self) -> Face {
-        let face = |status, code, reason, retry_after| Face {
-            status,
-            code,
-            reason,
-            retry_after,
-        };
+        let face = |status, code, reason, retry_after| Face { status, code, reason, retry_after };
         match self {
             Self::CallerGone => face(400, "invalid_request", "caller_gone", None),
             Self::Framing(fault) => fault_face(*fault),
@@ -306,12 +300,7 @@ fn refusal_face(outcome: Outcome) -> Face {
         Outcome::Rejected => (502, "upstream_error", "ai_rejected"),
         Outcome::Failed => (502, "upstream_error", "ai_failed"),
     };
-    Face {
-        status,
-        code,
-        reason,
-        retry_after: None,
-    }
+    Face { status, code, reason, retry_after: None }
 }
 
 fn refusal_sentence(outcome: Outcome) -> &'static str {
@@ -368,12 +357,7 @@ pub fn fault_face(fault: Fault) -> Face {
         | Fault::Ambiguous
         | Fault::Chunk => ("invalid_request", "framing"),
     };
-    Face {
-        status: fault.status(),
-        code,
-        reason,
-        retry_after: None,
-    }
+    Face { status: fault.status(), code, reason, retry_after: None }
 }
 
 /// The error body where no dialect is known.

@@ -44,11 +44,7 @@ struct Kept {
 impl Reply {
     /// A body in one piece.
     pub fn full(body: Bytes) -> Self {
-        Self {
-            source: Source::Full(body),
-            kept: None,
-            trace: None,
-        }
+        Self { source: Source::Full(body), kept: None, trace: None }
     }
 
     /// The upstream's body below this head, kept for a repeated delivery where there is a guard.
@@ -58,10 +54,7 @@ impl Reply {
             status: head.status,
             headers: head.headers.clone(),
             pieces: Vec::new(),
-            streamed: head
-                .headers
-                .get(header::CONTENT_TYPE)
-                .is_some_and(is_event_stream),
+            streamed: head.headers.get(header::CONTENT_TYPE).is_some_and(is_event_stream),
         });
         Self {
             source: match body {
@@ -82,11 +75,7 @@ impl Reply {
             pieces: Vec::new(),
             streamed: true,
         });
-        Self {
-            source: Source::Speech(speech),
-            kept,
-            trace: None,
-        }
+        Self { source: Source::Speech(speech), kept, trace: None }
     }
 
     /// All of the body, where it was made in one piece and has not left yet.
@@ -104,9 +93,7 @@ impl Reply {
             *response.status_mut() = stored.status;
             *response.headers_mut() = stored.headers.clone();
         }
-        response
-            .headers_mut()
-            .insert(BOTGATE_DUPLICATE, HeaderValue::from_static("1"));
+        response.headers_mut().insert(BOTGATE_DUPLICATE, HeaderValue::from_static("1"));
         response
     }
 
@@ -133,8 +120,7 @@ impl Reply {
             return;
         };
         let body = (!kept.streamed).then_some(kept.pieces.as_slice());
-        kept.guard
-            .done(Stored::new(kept.status, &kept.headers, body), clock::now());
+        kept.guard.done(Stored::new(kept.status, &kept.headers, body), clock::now());
     }
 
     fn sent(&mut self, piece: &Bytes) {
@@ -224,8 +210,5 @@ impl Drop for Reply {
 }
 
 fn is_event_stream(content_type: &HeaderValue) -> bool {
-    content_type
-        .as_bytes()
-        .to_ascii_lowercase()
-        .starts_with(b"text/event-stream")
+    content_type.as_bytes().to_ascii_lowercase().starts_with(b"text/event-stream")
 }

@@ -105,9 +105,7 @@ impl Verifier {
         now: Unix,
         bot: &'v str,
     ) -> Result<Check<'v>, Failure> {
-        let mut check = Check {
-            parts: SmallVec::new(),
-        };
+        let mut check = Check { parts: SmallVec::new() };
         for scheme in &self.schemes {
             check.parts.push(Part::new(scheme, bot, now));
             if let Some(part) = check.parts.last_mut() {

@@ -198,14 +198,8 @@ impl Store {
     /// The folder cannot be used, is in use by another process, or holds what cannot be read.
     pub fn open(path: &Path) -> Result<Arc<Self>, StoreError> {
         let folder = path.join(FOLDER);
-        let made = std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&folder);
-        made.map_err(|source| StoreError::Folder {
-            path: folder.clone(),
-            source,
-        })?;
+        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder);
+        made.map_err(|source| StoreError::Folder { path: folder.clone(), source })?;
         let engine = Engine::open(&folder)?;
         let shared = Arc::new(Shared {
             folder,
@@ -217,10 +211,7 @@ impl Store {
             chore: OnceLock::new(),
         });
         let ended = writer::start(Arc::clone(&shared)).map_err(StoreError::Thread)?;
-        Ok(Arc::new(Self {
-            shared,
-            ended: Mutex::new(Some(ended)),
-        }))
+        Ok(Arc::new(Self { shared, ended: Mutex::new(Some(ended)) }))
     }
 
     /// Whether there is one at a path, or may be: what cannot be looked at counts.
@@ -282,10 +273,7 @@ impl Store {
             None => Err(StoreError::Closed),
             Some(engine) => engine
                 .read(space, group)
-                .map_err(|source| StoreError::Engine {
-                    path: self.shared.folder.clone(),
-                    source,
-                }),
+                .map_err(|source| StoreError::Engine { path: self.shared.folder.clone(), source }),
         };
         let mut records = stored.inspect_err(|_| {
             self.shared.totals.unread.fetch_add(1, Relaxed);

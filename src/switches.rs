@@ -108,22 +108,20 @@ impl Switches {
         let mut sets = vec![Set::default(); SHARDS];
         let mut unknown = None;
         let all = (Bound::Unbounded, Bound::Unbounded);
-        store
-            .view()?
-            .walk(Table::Switches, all, false, |key, row| {
-                match (std::str::from_utf8(key), row) {
-                    (Ok(key), [VERSION]) => {
-                        if let Some(set) = sets.get_mut(self.place(key)) {
-                            set.insert(key.into());
-                        }
-                        ControlFlow::Continue(())
+        store.view()?.walk(Table::Switches, all, false, |key, row| {
+            match (std::str::from_utf8(key), row) {
+                (Ok(key), [VERSION]) => {
+                    if let Some(set) = sets.get_mut(self.place(key)) {
+                        set.insert(key.into());
                     }
-                    _ => {
-                        unknown = Some(row.first().copied().unwrap_or_default());
-                        ControlFlow::Break(())
-                    }
+                    ControlFlow::Continue(())
                 }
-            })?;
+                _ => {
+                    unknown = Some(row.first().copied().unwrap_or_default());
+                    ControlFlow::Break(())
+                }
+            }
+        })?;
         if let Some(version) = unknown {
             return Err(StoreError::Format {
                 path: store.folder().to_owned(),

@@ -81,20 +81,12 @@ struct Failed {
 impl Failed {
     /// Nothing else can help.
     fn for_good(reject: Reject) -> Self {
-        Self {
-            reject,
-            again: None,
-            next: false,
-        }
+        Self { reject, again: None, next: false }
     }
 
     /// Another upstream might do better.
     fn next(reject: Reject) -> Self {
-        Self {
-            reject,
-            again: None,
-            next: true,
-        }
+        Self { reject, again: None, next: true }
     }
 }
 
@@ -123,11 +115,7 @@ pub async fn ask(
             if let Some(before) = &last {
                 trace.passed_over(before);
             }
-            let attempt = Attempt {
-                question,
-                ai,
-                index: *index,
-            };
+            let attempt = Attempt { question, ai, index: *index };
             let failed = match attempt.run(pass, trace, std::mem::take(spare)).await {
                 Ok(spoken) => return Ok(spoken),
                 Err(failed) => failed,
@@ -156,8 +144,7 @@ pub async fn ask(
 
 impl Question<'_> {
     async fn sleep(&self, wait: Duration) {
-        self.timer
-            .set(clock::now().saturating_add(clock::nanos(wait)));
+        self.timer.set(clock::now().saturating_add(clock::nanos(wait)));
         poll_fn(|cx| self.timer.poll(cx)).await;
         self.timer.clear();
     }

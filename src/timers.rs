@@ -29,16 +29,9 @@ pub struct Timers(RefCell<Slab<Rc<Entry>>>);
 impl Timers {
     /// A new timer that is not set. Lives in the sweep until it is dropped.
     pub fn timer(self: &Rc<Self>) -> Timer {
-        let entry = Rc::new(Entry {
-            deadline: Cell::new(NEVER),
-            waker: RefCell::new(None),
-        });
+        let entry = Rc::new(Entry { deadline: Cell::new(NEVER), waker: RefCell::new(None) });
         let key = self.0.borrow_mut().insert(entry.clone());
-        Timer {
-            entry,
-            key,
-            timers: self.clone(),
-        }
+        Timer { entry, key, timers: self.clone() }
     }
 
     /// Wakes every task whose deadline has passed.
@@ -92,10 +85,7 @@ impl Timer {
             return Poll::Ready(());
         }
         let mut waker = self.entry.waker.borrow_mut();
-        if !waker
-            .as_ref()
-            .is_some_and(|waker| waker.will_wake(cx.waker()))
-        {
+        if !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
             *waker = Some(cx.waker().clone());
         }
         Poll::Pending

@@ -61,11 +61,7 @@ pub struct Trace {
 impl Trace {
     /// The trace of a request whose head has been read.
     pub fn begin(worker: &Rc<Worker>, peer: IpAddr, head: &Parts) -> Box<Self> {
-        let own = head
-            .headers
-            .get(X_REQUEST_ID)
-            .filter(|id| is_sane(id.as_bytes()))
-            .cloned();
+        let own = head.headers.get(X_REQUEST_ID).filter(|id| is_sane(id.as_bytes())).cloned();
         let id = own.unwrap_or_else(|| worker.request_id());
         let mut trace = Self::open(worker, peer, id);
         trace.record.method = Text::new(head.method.as_str().as_bytes());
@@ -90,11 +86,7 @@ impl Trace {
 
     fn open(worker: &Rc<Worker>, peer: IpAddr, id: HeaderValue) -> Box<Self> {
         worker.cells.in_flight.up();
-        let record = Record {
-            id: Text::new(id.as_bytes()),
-            peer: Some(peer),
-            ..Record::default()
-        };
+        let record = Record { id: Text::new(id.as_bytes()), peer: Some(peer), ..Record::default() };
         Box::new(Self::new(worker, id, record))
     }
 
@@ -123,9 +115,7 @@ impl Trace {
         self.chat = door.dialect().chat;
         if let Some(cors) = door.cors() {
             let origin = headers.get(header::ORIGIN);
-            self.origin = origin
-                .filter(|origin| cors.lists(origin.as_bytes()))
-                .cloned();
+            self.origin = origin.filter(|origin| cors.lists(origin.as_bytes())).cloned();
         }
     }
 
@@ -170,11 +160,7 @@ impl Trace {
             _ => standing,
         };
         self.standing = Some(tightest);
-        if refused {
-            Err(Reject::Limited)
-        } else {
-            Ok(())
-        }
+        if refused { Err(Reject::Limited) } else { Ok(()) }
     }
 
     /// What an answer cost.
@@ -267,10 +253,7 @@ impl Trace {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if let Reject::Upstream(error) = reject {
-            headers.insert(
-                BOTGATE_UPSTREAM,
-                HeaderValue::from_static(error.sent.word()),
-            );
+            headers.insert(BOTGATE_UPSTREAM, HeaderValue::from_static(error.sent.word()));
         }
         self.answer(response)
     }
@@ -377,17 +360,14 @@ pub fn error_response(chat: Option<&dyn Chat>, reject: &Reject) -> Response<Repl
     let mut response = Response::new(Reply::full(body.into()));
     *response.status_mut() =
         StatusCode::from_u16(face.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    response.headers_mut().insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/json"),
-    );
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 
 /// A request id that may be echoed and logged: 1 to 64 characters that mean nothing to anyone.
 fn is_sane(id: &[u8]) -> bool {
     (1..=64).contains(&id.len())
-        && id
-            .iter()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':'))
+        && id.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':'))
 }

@@ -74,19 +74,12 @@ impl Witness {
 
     /// The same, for what concerns this upstream.
     pub fn of(&self, upstream: &str) -> Self {
-        Self {
-            upstream: upstream.into(),
-            steps: self.steps.clone(),
-        }
+        Self { upstream: upstream.into(), steps: self.steps.clone() }
     }
 
     /// Tells of a step.
     pub fn tell(&self, step: Step) {
-        let seen = Seen {
-            at: Instant::now(),
-            upstream: self.upstream.clone(),
-            step,
-        };
+        let seen = Seen { at: Instant::now(), upstream: self.upstream.clone(), step };
         drop(self.steps.try_send(seen));
     }
 }

@@ -190,13 +190,7 @@ impl Worker {
 
     /// Puts a new registry in force. Pools to upstreams that stay as they were are kept.
     pub fn replace(&self, registry: Arc<Registry>) {
-        let next = View::new(
-            registry,
-            &self.shared,
-            &self.cells,
-            self.workers,
-            Some(&self.view()),
-        );
+        let next = View::new(registry, &self.shared, &self.cells, self.workers, Some(&self.view()));
         self.view.replace(Rc::new(next));
     }
 
@@ -329,16 +323,9 @@ impl View {
     ) -> Self {
         let kept = |name: &str, target| {
             let before = before?;
-            let index = before
-                .registry
-                .upstreams
-                .iter()
-                .position(|upstream| &*upstream.name == name)?;
-            before
-                .pools
-                .get(index)
-                .filter(|pool| pool.target() == target)
-                .cloned()
+            let index =
+                before.registry.upstreams.iter().position(|upstream| &*upstream.name == name)?;
+            before.pools.get(index).filter(|pool| pool.target() == target).cloned()
         };
         let pools = registry.upstreams.iter().map(|upstream| {
             kept(&upstream.name, &upstream.target).unwrap_or_else(|| {
@@ -351,23 +338,11 @@ impl View {
             })
         });
         let pools = pools.collect();
-        let breakers = registry
-            .upstreams
-            .iter()
-            .map(|upstream| shared.breaker(&upstream.name))
-            .collect();
+        let breakers =
+            registry.upstreams.iter().map(|upstream| shared.breaker(&upstream.name)).collect();
         let bots = registry.bots().iter();
         let labels: Vec<Arc<str>> = bots.map(|bot| bot.label().into()).collect();
-        let bots = labels
-            .iter()
-            .map(|label| shared.metrics.bot(cells, label))
-            .collect();
-        Self {
-            registry,
-            pools,
-            breakers,
-            bots,
-            labels,
-        }
+        let bots = labels.iter().map(|label| shared.metrics.bot(cells, label)).collect();
+        Self { registry, pools, breakers, bots, labels }
     }
 }

@@ -123,11 +123,7 @@ async fn deliveries(jobs: usize) {
     others.open.send_replace(true);
     others.until(jobs).await;
     let rate = rate(jobs, start.elapsed());
-    row(
-        "deliveries, answers included",
-        format!("{rate:.0} /s"),
-        ">= 8000 /s",
-    );
+    row("deliveries, answers included", format!("{rate:.0} /s"), ">= 8000 /s");
 }
 
 /// The time from a 202 to its delivery, at a steady rate.
@@ -163,21 +159,15 @@ async fn steady(messages: usize) {
     all.sort_unstable();
     let at = |percent: usize| all[(all.len() - 1) * percent / 100].as_secs_f64() * 1e3;
     let here = format!("{:.2}; {:.2} ms", at(50), at(99));
-    row(
-        &format!("accept to delivered at {RATE} /s, p50; p99"),
-        here,
-        "p99 < 20 ms",
-    );
+    row(&format!("accept to delivered at {RATE} /s, p50; p99"), here, "p99 < 20 ms");
 }
 
 fn main() {
     // `cargo test` runs a bench without this word, to see that it still does.
     let whole = std::env::args().any(|argument| argument == "--bench");
     let sized = |messages: usize| if whole { messages } else { messages / 1_000 };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     runtime.unwrap().block_on(async {
         row("", "here".to_owned(), "aim");
         steady(sized(20_000).max(100)).await;

@@ -34,14 +34,17 @@ fn read_alike(body: &[u8]) {
     };
     let ours = ours.expect("what was read can be written");
     let ours: Value = serde_json::from_str(ours.get()).expect("what was written can be read");
-    let theirs: Value = serde_json::from_slice(body).expect("serde_json reads what simd-json reads");
+    let theirs: Value =
+        serde_json::from_slice(body).expect("serde_json reads what simd-json reads");
     assert!(same(&ours, &theirs), "{ours} is not {theirs}");
 }
 
 /// Equal but for how a number is written.
 fn same(one: &Value, other: &Value) -> bool {
     match (one, other) {
-        (Value::Number(one), Value::Number(other)) => one == other || one.as_f64() == other.as_f64(),
+        (Value::Number(one), Value::Number(other)) => {
+            one == other || one.as_f64() == other.as_f64()
+        }
         (Value::Array(one), Value::Array(other)) => {
             one.len() == other.len() && one.iter().zip(other).all(|(one, other)| same(one, other))
         }
@@ -102,9 +105,9 @@ fn cut<'a>(mut bytes: &'a [u8], sizes: &[u8]) -> Vec<&'a [u8]> {
 
 fn stream(codec: &dyn Codec, pieces: &[&[u8]]) -> String {
     let (mut events, mut deltas, mut text) = (Events::default(), codec.stream(), String::new());
-    let fed = pieces.iter().try_for_each(|piece| {
-        events.feed(piece, |name, data| deltas.event(name, data, &mut text))
-    });
+    let fed = pieces
+        .iter()
+        .try_for_each(|piece| events.feed(piece, |name, data| deltas.event(name, data, &mut text)));
     let ended = fed.and_then(|()| deltas.end());
     if let Ok(answer) = &ended {
         whole(answer);
@@ -114,40 +117,22 @@ fn stream(codec: &dyn Codec, pieces: &[&[u8]]) -> String {
 
 /// Asks with the text in every place that a caller can fill.
 fn request(codec: &dyn Codec, text: &str) {
-    let file = |file| Part::File {
-        file,
-        filename: Some(text.into()),
-        mime_type: Some(text.into()),
-    };
-    let image = Part::Image {
-        url: text.into(),
-        detail: None,
-    };
-    let parts = [
-        Part::Text(text.into()),
-        image,
-        file(File::Url(text.into())),
-        file(File::Id(text.into())),
-    ];
+    let file =
+        |file| Part::File { file, filename: Some(text.into()), mime_type: Some(text.into()) };
+    let image = Part::Image { url: text.into(), detail: None };
+    let parts =
+        [Part::Text(text.into()), image, file(File::Url(text.into())), file(File::Id(text.into()))];
     let native = serde_json::from_str::<Box<RawValue>>(text).ok();
     let native = native.filter(|rest| rest.get().starts_with('{'));
     for (part, native) in parts.into_iter().zip([None, native, None, None]) {
         let mut call = Turn::text(Role::Assistant, text);
-        call.calls.push(Call {
-            id: text.into(),
-            name: text.into(),
-            arguments: text.into(),
-        });
+        call.calls.push(Call { id: text.into(), name: text.into(), arguments: text.into() });
         let mut result = Turn::text(Role::Tool, text);
         result.call_id = Some(text.into());
         let mut turn = Turn::text(Role::User, "?");
         turn.parts.push(part);
         let event = Event {
-            user: User {
-                id: Some(text.into()),
-                name: Some(text.into()),
-                ..User::default()
-            },
+            user: User { id: Some(text.into()), name: Some(text.into()), ..User::default() },
             turns: [Turn::text(Role::System, text), call, result, turn].into_iter().collect(),
             metadata: native.clone(),
             native: native.map(|rest| Native {

@@ -18,10 +18,7 @@ fuzz_target!(|data: &[u8]| {
     let format = if form & 1 == 1 { Format::Form } else { Format::Json };
     let value = whole(body);
     let at = usize::from(*cut).min(body.len());
-    let frames = [
-        Bytes::copy_from_slice(&body[..at]),
-        Bytes::copy_from_slice(&body[at..]),
-    ];
+    let frames = [Bytes::copy_from_slice(&body[..at]), Bytes::copy_from_slice(&body[at..])];
     for dialect in DIALECTS {
         let Some(chat) = dialect.chat else {
             continue;
@@ -103,11 +100,7 @@ fn answered(name: &str, chat: &dyn Chat, event: &Event<'_>) {
     let said = event.user.id.as_deref().unwrap_or("nobody");
     let answer = Answer {
         text: said.into(),
-        attachments: vec![Attachment {
-            url: said.into(),
-            filename: None,
-            mime_type: None,
-        }],
+        attachments: vec![Attachment { url: said.into(), filename: None, mime_type: None }],
         metadata: event.metadata.clone(),
         ..Answer::default()
     };

@@ -53,10 +53,7 @@ fn parse(bytes: &[u8]) -> (usize, Option<u64>) {
     };
     let hosts = values("host").len();
     assert!(hosts == 1 || (hosts == 0 && request.version == Some(0)));
-    let body = match (
-        &values("content-length")[..],
-        &values("transfer-encoding")[..],
-    ) {
+    let body = match (&values("content-length")[..], &values("transfer-encoding")[..]) {
         ([], []) => Some(0),
         ([digits], []) => {
             let digits = std::str::from_utf8(digits).expect("digits");
@@ -79,10 +76,7 @@ fn follow(mut passed: &[u8], mut heads: u64) {
         let (length, body) = parse(passed);
         let Some(body) = body else { return };
         passed = &passed[length..];
-        match usize::try_from(body)
-            .ok()
-            .and_then(|body| passed.get(body..))
-        {
+        match usize::try_from(body).ok().and_then(|body| passed.get(body..)) {
             Some(rest) => passed = rest,
             None => {
                 assert_eq!(heads, 0, "a head inside a body");

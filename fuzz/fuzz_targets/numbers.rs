@@ -23,10 +23,7 @@ fn values(text: &str) {
     let hundred_days = Duration::from_secs(100 * 86_400);
     let any = duration_or_zero(text);
     assert!(any.as_ref().is_ok_and(|read| *read <= hundred_days) || any.is_err());
-    assert_eq!(
-        duration(text).is_ok(),
-        any.is_ok_and(|read| !read.is_zero())
-    );
+    assert_eq!(duration(text).is_ok(), any.is_ok_and(|read| !read.is_zero()));
     if let Ok(size) = size(text) {
         assert!((1..=1 << 40).contains(&size));
     }
@@ -36,25 +33,11 @@ fn values(text: &str) {
         assert!(http::Uri::try_from(text).is_ok_and(|uri| uri.path() == text));
     }
     if let Ok(rate) = rate(text) {
-        rules(
-            text,
-            Rule {
-                rate,
-                burst: rate.count,
-                key: Key::Bot,
-            },
-        );
+        rules(text, Rule { rate, burst: rate.count, key: Key::Bot });
     }
     if let Ok(key) = limit_key(text) {
         let rate = rate("60/min").unwrap_or_else(|_| panic!("a rate"));
-        rules(
-            text,
-            Rule {
-                rate,
-                burst: 1,
-                key,
-            },
-        );
+        rules(text, Rule { rate, burst: 1, key });
     }
 }
 
@@ -62,36 +45,19 @@ fn values(text: &str) {
 fn rules(text: &str, rule: Rule) {
     let set = RuleSet::new(&[rule], "bot", "raw").expect("a rule that counts");
     assert!(set.policy().is_some());
-    let number = text
-        .bytes()
-        .fold(7_u64, |n, b| n.wrapping_mul(0x100_0000_01b3) ^ u64::from(b));
-    let standing = Standing {
-        rule: 0,
-        remaining: number,
-        wait_us: number >> (number % 64),
-    };
+    let number = text.bytes().fold(7_u64, |n, b| n.wrapping_mul(0x100_0000_01b3) ^ u64::from(b));
+    let standing = Standing { rule: 0, remaining: number, wait_us: number >> (number % 64) };
     let seconds = standing.wait_us.div_ceil(1_000_000);
     let field = set.rate_limit(&standing).expect("a field");
-    assert_eq!(
-        field,
-        format!("\"default\";r={number};t={seconds}").as_str()
-    );
-    assert_eq!(
-        retry_after(standing.wait_us),
-        seconds.max(1).to_string().as_str()
-    );
+    assert_eq!(field, format!("\"default\";r={number};t={seconds}").as_str());
+    assert_eq!(retry_after(standing.wait_us), seconds.max(1).to_string().as_str());
 }
 
 /// The same by rewriting the whole path.
 fn dots(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
-    let text = text
-        .replace("%2e", ".")
-        .replace("%2f", "/")
-        .replace("%5c", "/")
-        .replace('\\', "/");
-    text.split('/')
-        .any(|segment| segment == "." || segment == "..")
+    let text = text.replace("%2e", ".").replace("%2f", "/").replace("%5c", "/").replace('\\', "/");
+    text.split('/').any(|segment| segment == "." || segment == "..")
 }
 
 fn forwarded(text: &str) {
@@ -106,16 +72,8 @@ fn forwarded(text: &str) {
     };
     let (proxy, stranger) = ([10, 0, 0, 1].into(), [203, 0, 113, 7].into());
     let found = peer(&TRUSTED, proxy, &headers(text));
-    assert_eq!(
-        peer(&TRUSTED, stranger, &headers(text)),
-        stranger,
-        "a stranger is not believed"
-    );
-    assert_eq!(
-        peer(&[], proxy, &headers(text)),
-        proxy,
-        "nobody is believed"
-    );
+    assert_eq!(peer(&TRUSTED, stranger, &headers(text)), stranger, "a stranger is not believed");
+    assert_eq!(peer(&[], proxy, &headers(text)), proxy, "nobody is believed");
     // What a caller writes before what the proxies append changes nothing.
     let appended = format!("{text}, 198.51.100.9, 10.9.9.9");
     if HeaderValue::from_str(&appended).is_ok() {
@@ -123,10 +81,7 @@ fn forwarded(text: &str) {
         assert_eq!(peer(&TRUSTED, proxy, &headers(&appended)), last);
     }
     if !is_trusted(&TRUSTED, found) {
-        assert_eq!(
-            peer(&TRUSTED, proxy, &headers(&format!("192.0.2.1\n{text}"))),
-            found
-        );
+        assert_eq!(peer(&TRUSTED, proxy, &headers(&format!("192.0.2.1\n{text}"))), found);
     }
     assert!(found == proxy || found.to_canonical() == found);
 }

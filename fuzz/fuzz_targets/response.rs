@@ -39,25 +39,13 @@ fuzz_target!(|data: &[u8]| {
     let Some((method, sizes)) = line.split_first() else {
         return;
     };
-    let method = if *method == b'H' {
-        Method::HEAD
-    } else {
-        Method::GET
-    };
+    let method = if *method == b'H' { Method::HEAD } else { Method::GET };
     let pieces = cut(said, sizes);
     let whole = ours(&[said], &method);
-    assert_eq!(
-        ours(&pieces, &method),
-        whole,
-        "the verdict hangs on how the bytes were cut"
-    );
+    assert_eq!(ours(&pieces, &method), whole, "the verdict hangs on how the bytes were cut");
     if let Some((answer, _)) = whole {
         let theirs = RUNTIME.with(|runtime| runtime.block_on(theirs(&pieces, &method)));
-        assert_eq!(
-            theirs,
-            Some(answer),
-            "hyper does not take it for the same"
-        );
+        assert_eq!(theirs, Some(answer), "hyper does not take it for the same");
     }
 });
 
@@ -107,11 +95,7 @@ fn ours(pieces: &[&[u8]], method: &Method) -> Option<(Answer, usize)> {
         }
     }
     let (status, fields) = (head.response.status(), fields(head.response.headers()));
-    let answer = Answer {
-        status: status.as_u16(),
-        fields,
-        body,
-    };
+    let answer = Answer { status: status.as_u16(), fields, body };
     Some((answer, taken - head.rest.len()))
 }
 
@@ -175,9 +159,8 @@ fn fields(headers: &HeaderMap) -> Vec<(String, Vec<u8>)> {
         let name = name.as_str();
         !hop.contains(&name) && !options.iter().any(|option| option == name.as_bytes())
     });
-    let mut fields: Vec<_> = kept
-        .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()))
-        .collect();
+    let mut fields: Vec<_> =
+        kept.map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect();
     fields.sort_by(|one, other| one.0.cmp(&other.0));
     fields
 }

@@ -28,16 +28,11 @@ static VERIFIERS: LazyLock<Vec<Verifier>> = LazyLock::new(|| {
         .map(|name| {
             let mut table = preset(name).expect("a listed preset");
             table.body_unauthenticated = Some(true);
-            let secret = DatedSecret {
-                value: Secret::new(key(name)),
-                derive: false,
-                not_after: None,
-            };
+            let secret =
+                DatedSecret { value: Secret::new(key(name)), derive: false, not_after: None };
             let url = PublicUrl::of_bot("https://b.example:8443/in", "/in/*");
             Verifier::new(vec![
-                table
-                    .compile(&[secret], None, Some(&url))
-                    .expect("a preset compiles"),
+                table.compile(&[secret], None, Some(&url)).expect("a preset compiles"),
             ])
         })
         .collect()
@@ -53,35 +48,22 @@ fuzz_target!(|data: &[u8]| {
         None => (rest, &[][..]),
     };
     let mut lines = lines.split(|&byte| byte == b'\n');
-    let query = lines
-        .next()
-        .and_then(|query| std::str::from_utf8(query).ok());
+    let query = lines.next().and_then(|query| std::str::from_utf8(query).ok());
     let mut headers = HeaderMap::new();
     for line in lines.take(64) {
-        let at = line
-            .iter()
-            .position(|&byte| byte == b':')
-            .unwrap_or(line.len());
+        let at = line.iter().position(|&byte| byte == b':').unwrap_or(line.len());
         let (name, value) = line.split_at(at);
         let value = HeaderValue::from_bytes(value.get(1..).unwrap_or_default().trim_ascii());
         if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), value) {
             headers.append(name, value);
         }
     }
-    let head = Head {
-        method: &Method::POST,
-        path: "/in/a%2Fb",
-        query,
-        headers: &headers,
-    };
+    let head = Head { method: &Method::POST, path: "/in/a%2Fb", query, headers: &headers };
     let frames: Vec<Bytes> = body.chunks(7).map(Bytes::copy_from_slice).collect();
     let _ = verifier.greeting(&head);
     let Ok(mut check) = verifier.begin(&head, Unix::from_seconds(1_760_000_000), "bot") else {
         return;
     };
     frames.iter().for_each(|frame| check.update(frame));
-    assert!(
-        check.finish(&head, &frames).is_err(),
-        "a proof without the secret"
-    );
+    assert!(check.finish(&head, &frames).is_err(), "a proof without the secret");
 });

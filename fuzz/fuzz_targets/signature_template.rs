@@ -17,11 +17,7 @@ fuzz_target!(|data: &[u8]| {
     let Ok(table) = serde_json::from_slice::<SchemeTable>(table) else {
         return;
     };
-    let secret = DatedSecret {
-        value: Secret::new("dTpzZWNyZXQ="),
-        derive: false,
-        not_after: None,
-    };
+    let secret = DatedSecret { value: Secret::new("dTpzZWNyZXQ="), derive: false, not_after: None };
     let url = PublicUrl::of_server("https://b.example");
     let scheme = match table.compile(&[secret], None, Some(&url)) {
         Ok(scheme) => scheme,
@@ -39,10 +35,7 @@ fuzz_target!(|data: &[u8]| {
         return;
     };
     let mut headers = HeaderMap::new();
-    headers.insert(
-        "content-type",
-        HeaderValue::from_static("application/x-www-form-urlencoded"),
-    );
+    headers.insert("content-type", HeaderValue::from_static("application/x-www-form-urlencoded"));
     for (name, value) in signed.headers {
         let Ok(value) = HeaderValue::from_str(&value) else {
             return;
@@ -67,8 +60,5 @@ fuzz_target!(|data: &[u8]| {
         check.finish(&head, &frames)
     });
     verdicts.sort_by_key(Result::is_ok);
-    assert_eq!(
-        verdicts[0], verdicts[2],
-        "the verdict hangs on how the body was cut"
-    );
+    assert_eq!(verdicts[0], verdicts[2], "the verdict hangs on how the body was cut");
 });

@@ -18,11 +18,7 @@ pub struct Writer {
 impl Writer {
     /// A writer of lines in this format.
     pub fn new(format: Format) -> Self {
-        Self {
-            format,
-            second: 0,
-            stamp: stamp(0),
-        }
+        Self { format, second: 0, stamp: stamp(0) }
     }
 
     /// Appends the line of `record`, with its line end.
@@ -64,20 +60,10 @@ impl Writer {
             peer(address, out);
             out.push(b'"');
         }
-        word(
-            b"method",
-            record.method.as_bytes(),
-            record.method.is_cut(),
-            out,
-        );
+        word(b"method", record.method.as_bytes(), record.method.is_cut(), out);
         let (path, cut) = without_query(&record.path);
         word(b"path", path, cut, out);
-        word(
-            b"bot",
-            record.bot.as_deref().unwrap_or_default().as_bytes(),
-            false,
-            out,
-        );
+        word(b"bot", record.bot.as_deref().unwrap_or_default().as_bytes(), false, out);
         field(b"status", out);
         number(record.status.into(), out);
         for (name, value) in words(record) {
@@ -152,13 +138,9 @@ fn numbers(record: &Record) -> [(&'static [u8], u64); 3] {
 }
 
 fn stamp(second: u64) -> Vec<u8> {
-    let time = i64::try_from(second)
-        .ok()
-        .and_then(|second| jiff::Timestamp::from_second(second).ok());
-    let mut text = time
-        .unwrap_or(jiff::Timestamp::UNIX_EPOCH)
-        .to_string()
-        .into_bytes();
+    let time =
+        i64::try_from(second).ok().and_then(|second| jiff::Timestamp::from_second(second).ok());
+    let mut text = time.unwrap_or(jiff::Timestamp::UNIX_EPOCH).to_string().into_bytes();
     text.pop_if(|last| *last == b'Z');
     text
 }
@@ -262,10 +244,8 @@ mod tests {
     #[test]
     fn lines_look_like_this() {
         let both = [Format::Json, Format::Human];
-        let lines: String = both
-            .iter()
-            .flat_map(|format| samples().map(|record| line(*format, &record)))
-            .collect();
+        let lines: String =
+            both.iter().flat_map(|format| samples().map(|record| line(*format, &record))).collect();
         assert_eq!(lines, include_str!("../../tests/fixtures/access_log.txt"));
     }
 
@@ -284,10 +264,7 @@ mod tests {
             assert_eq!(value["event"], "request");
             for text in [json, line(Format::Human, &record)] {
                 let body = text.strip_suffix('\n').unwrap();
-                assert!(
-                    body.bytes().all(|byte| (b' '..=b'~').contains(&byte)),
-                    "{byte}: {body:?}"
-                );
+                assert!(body.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{byte}: {body:?}");
             }
         }
     }
@@ -297,19 +274,10 @@ mod tests {
         let mut writer = Writer::new(Format::Human);
         let mut out = Vec::new();
         for at_ms in [0, 999, 1_000, 951_782_399_999, 951_782_400_000, u64::MAX] {
-            writer.write(
-                &Record {
-                    at_ms,
-                    ..Record::default()
-                },
-                &mut out,
-            );
+            writer.write(&Record { at_ms, ..Record::default() }, &mut out);
         }
         let lines = String::from_utf8(out).unwrap();
-        let stamps: Vec<&str> = lines
-            .lines()
-            .filter_map(|line| line.split(' ').next())
-            .collect();
+        let stamps: Vec<&str> = lines.lines().filter_map(|line| line.split(' ').next()).collect();
         assert_eq!(
             stamps,
             [

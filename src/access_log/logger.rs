@@ -47,13 +47,11 @@ pub(super) fn spawn(
         Destination::Writer(writer) => Output::new(writer, None),
     };
     let (end, ended) = channel();
-    let thread = Builder::new()
-        .name("access-log".to_owned())
-        .spawn(move || {
-            run(output, Writer::new(format), &queues, &shared);
-            // Dropped only now, which tells who waits in `close` that all is written.
-            drop(end);
-        })?;
+    let thread = Builder::new().name("access-log".to_owned()).spawn(move || {
+        run(output, Writer::new(format), &queues, &shared);
+        // Dropped only now, which tells who waits in `close` that all is written.
+        drop(end);
+    })?;
     Ok((thread.thread().clone(), ended))
 }
 
@@ -125,19 +123,12 @@ fn gather(
 
 impl Output {
     fn new(writer: Box<dyn Write + Send>, path: Option<PathBuf>) -> Self {
-        Self {
-            writer,
-            path,
-            failing: false,
-        }
+        Self { writer, path, failing: false }
     }
 
     /// Writes a piece of so many lines and empties it. What cannot be written is lost and counted.
     fn write(&mut self, piece: &mut Vec<u8>, lines: u64, shared: &Shared) {
-        let result = self
-            .writer
-            .write_all(piece)
-            .and_then(|()| self.writer.flush());
+        let result = self.writer.write_all(piece).and_then(|()| self.writer.flush());
         piece.clear();
         if let Err(error) = &result {
             shared.dropped.fetch_add(lines, Ordering::Relaxed);

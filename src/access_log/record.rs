@@ -20,11 +20,7 @@ impl<const N: usize> Text<N> {
         let length = text.len().min(N);
         let mut bytes = [0; N];
         bytes[..length].copy_from_slice(&text[..length]);
-        Self {
-            bytes,
-            length: length as u8,
-            cut: text.len() > N,
-        }
+        Self { bytes, length: length as u8, cut: text.len() > N }
     }
 
     /// What is left of it.

@@ -17,9 +17,7 @@ impl Write for Pieces {
         if let Some(gate) = &self.gate {
             gate.recv().map_err(io::Error::other)?;
         }
-        self.to
-            .send(String::from_utf8_lossy(piece).into_owned())
-            .map_err(io::Error::other)?;
+        self.to.send(String::from_utf8_lossy(piece).into_owned()).map_err(io::Error::other)?;
         Ok(piece.len())
     }
 
@@ -39,17 +37,12 @@ fn start(
 }
 
 fn numbered(bytes_in: u64) -> Record {
-    Record {
-        bytes_in,
-        ..Record::default()
-    }
+    Record { bytes_in, ..Record::default() }
 }
 
 fn numbers(text: &str) -> Vec<u64> {
     let number = |line: &str| {
-        serde_json::from_str::<serde_json::Value>(line).unwrap()["bytes_in"]
-            .as_u64()
-            .unwrap()
+        serde_json::from_str::<serde_json::Value>(line).unwrap()["bytes_in"].as_u64().unwrap()
     };
     text.lines().map(number).collect()
 }
@@ -73,10 +66,7 @@ fn closing_writes_all_that_was_pushed() {
             .filter(|n| n / 10_000 == worker)
             .map(|n| n % 10_000)
             .collect();
-        assert!(
-            own.into_iter().eq(0..2_000),
-            "the lines of one worker are all there and in order"
-        );
+        assert!(own.into_iter().eq(0..2_000), "the lines of one worker are all there and in order");
     }
 }
 
@@ -103,10 +93,7 @@ fn what_does_not_fit_is_dropped_and_counted_and_the_worker_never_waits() {
     let pushed = 3 * QUEUE as u64;
     (0..pushed).for_each(|n| producers[0].push(numbered(n)));
     let dropped = log.dropped();
-    assert!(
-        dropped >= pushed - 2 * QUEUE as u64 - 1 && dropped < pushed,
-        "{dropped} of {pushed}"
-    );
+    assert!(dropped >= pushed - 2 * QUEUE as u64 - 1 && dropped < pushed, "{dropped} of {pushed}");
     (0..pushed).for_each(|_| open.send(()).unwrap());
     assert!(log.close(SOON));
     let written = numbers(&pieces.iter().collect::<String>()).len() as u64;

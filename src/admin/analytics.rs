@@ -82,10 +82,8 @@ pub(super) async fn show(desk: &Desk, bot: &str, query: &Query<'_>) -> Result<An
     let found = found.or_else(known).ok_or_else(missing)?;
     let mut all = Figures::default();
     found.values().for_each(|figures| all.add(figures));
-    let series = found.iter().map(|(hour, figures)| Hour {
-        at: at(*hour),
-        figures: shown(figures, None),
-    });
+    let series =
+        found.iter().map(|(hour, figures)| Hour { at: at(*hour), figures: shown(figures, None) });
     Ok(Analytics {
         bot: bot.to_owned(),
         from: at(hours.start),
@@ -136,20 +134,9 @@ fn shown(figures: &Figures, pending: Option<u32>) -> Shown {
             accepted: figures.accepted,
             refused: refused.filter(|(_, count)| *count > 0).collect(),
         },
-        tokens: Tokens {
-            input: figures.input,
-            output: figures.output,
-        },
+        tokens: Tokens { input: figures.input, output: figures.output },
         cost_cents: Cents(figures.micro_cents),
-        latency_ms: Percentiles {
-            p50: millis(50),
-            p90: millis(90),
-            p99: millis(99),
-        },
-        callbacks: Callbacks {
-            delivered: figures.delivered,
-            pending,
-            dead: figures.dead,
-        },
+        latency_ms: Percentiles { p50: millis(50), p90: millis(90), p99: millis(99) },
+        callbacks: Callbacks { delivered: figures.delivered, pending, dead: figures.dead },
     }
 }

@@ -110,9 +110,7 @@ async fn route<B>(desk: &Desk, request: &Request<B>) -> Result<Answer, Fault> {
             let query = query(&["bot", "user"])?;
             forget(desk, query.need("bot")?, query.need("user")?).await
         }
-        _ => Err(Fault::missing(
-            "there is no such path; GET /api/openapi.json lists them",
-        )),
+        _ => Err(Fault::missing("there is no such path; GET /api/openapi.json lists them")),
     }
 }
 
@@ -131,11 +129,7 @@ async fn forget(desk: &Desk, bot: &str, user: &str) -> Result<Answer, Fault> {
     })??;
     let (going, messages) = task::block_in_place(|| {
         let (messages, Coming { changes, then }) = kept.messages.forget(bot, user)?;
-        let along = Along {
-            changes,
-            then: Some(then),
-            ..Along::default()
-        };
+        let along = Along { changes, then: Some(then), ..Along::default() };
         let going = kept.journal.forget(Subject::of(bot, Some(user)), along)?;
         Ok::<_, JournalError>((going, messages))
     })?;

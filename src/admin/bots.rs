@@ -36,14 +36,8 @@ struct Named<'a> {
 /// All bots, in the order of the file.
 pub(super) fn list(desk: &Desk) -> Page<Item> {
     let (house, switches) = (desk.house(), &desk.0.shared.switches);
-    let item = |bot: &Listed| Item {
-        bot: bot.clone(),
-        status: status(!switches.is_off(&bot.id)),
-    };
-    Page {
-        items: house.bots.iter().map(item).collect(),
-        next: None,
-    }
+    let item = |bot: &Listed| Item { bot: bot.clone(), status: status(!switches.is_off(&bot.id)) };
+    Page { items: house.bots.iter().map(item).collect(), next: None }
 }
 
 /// Switches a bot on or off. It is done once the disk has it, whether or not whoever asked still waits.
@@ -123,9 +117,7 @@ pub(super) async fn test(desk: &Desk, key: &str) -> Result<Test, Fault> {
         letter: false,
     };
     journal.accept(&[job], now_ms)?.await?;
-    Ok(Test {
-        delivery: id.to_string(),
-    })
+    Ok(Test { delivery: id.to_string() })
 }
 
 fn status(active: bool) -> &'static str {

@@ -78,16 +78,10 @@ pub(super) async fn list(
     journal: Option<&Journal>,
     query: &Query<'_>,
 ) -> Result<Page<Delivery>, Fault> {
-    let filter = Filter {
-        state: query.status()?,
-        bot: query.get("bot").map(str::to_owned),
-    };
+    let filter = Filter { state: query.status()?, bot: query.get("bot").map(str::to_owned) };
     let (cursor, limit) = (query.cursor()?, query.limit()?);
     let Some(journal) = journal else {
-        return Ok(Page {
-            items: Vec::new(),
-            next: None,
-        });
+        return Ok(Page { items: Vec::new(), next: None });
     };
     let page = task::block_in_place(|| journal.list(&filter, cursor, limit))?;
     let items = page.items.into_iter();
@@ -138,16 +132,10 @@ pub(super) async fn retry_all(
         let error = "only dead deliveries are taken up again; write status=dead";
         return Err(Fault::invalid(error));
     }
-    let filter = Filter {
-        state: Some(State::Dead),
-        bot: query.get("bot").map(str::to_owned),
-    };
+    let filter = Filter { state: Some(State::Dead), bot: query.get("bot").map(str::to_owned) };
     let cursor = query.cursor()?;
     let Some(journal) = journal else {
-        return Ok(Retried {
-            retried: 0,
-            next: None,
-        });
+        return Ok(Retried { retried: 0, next: None });
     };
     let page = task::block_in_place(|| journal.list(&filter, cursor, PER_RETRY))?;
     let (mut steps, mut failed, mut last) = (Vec::new(), None, cursor);
@@ -173,10 +161,7 @@ pub(super) async fn retry_all(
         Some(error) if retried == 0 => return Err(error.into()),
         Some(_) => last,
     };
-    Ok(Retried {
-        retried,
-        next: next.map(|id| id.to_string()),
-    })
+    Ok(Retried { retried, next: next.map(|id| id.to_string()) })
 }
 
 fn delivery(id: Id, head: Head) -> Delivery {
@@ -216,18 +201,8 @@ fn attempt(attempt: Attempt) -> Try {
         error: Some(attempt.error).filter(|error| !error.is_empty()),
         response: String::from_utf8_lossy(&attempt.response).into_owned(),
         took_us: match attempt.stage {
-            Stage::Answer => Took {
-                total,
-                ..Took::default()
-            },
-            Stage::Deliver => Took {
-                resolve,
-                connect,
-                tls,
-                first_byte,
-                body,
-                total,
-            },
+            Stage::Answer => Took { total, ..Took::default() },
+            Stage::Deliver => Took { resolve, connect, tls, first_byte, body, total },
         },
     }
 }

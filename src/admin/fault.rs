@@ -23,12 +23,7 @@ struct Body<'a> {
 
 impl Fault {
     fn new(status: StatusCode, code: &'static str, error: impl Into<String>) -> Self {
-        Self {
-            status,
-            code,
-            error: error.into(),
-            allow: None,
-        }
+        Self { status, code, error: error.into(), allow: None }
     }
 
     /// The request makes no sense.
@@ -81,10 +76,7 @@ impl Fault {
 
     /// As it is sent.
     pub(super) fn answer(&self) -> Answer {
-        let body = Body {
-            error: &self.error,
-            code: self.code,
-        };
+        let body = Body { error: &self.error, code: self.code };
         let mut answer = json(self.status, &body);
         let headers = answer.headers_mut();
         if self.status == StatusCode::UNAUTHORIZED {
@@ -143,11 +135,7 @@ mod tests {
     #[test]
     fn what_has_not_happened_may_be_asked_again_and_says_so() {
         let id = Id::new(1);
-        let order = JournalError::Order {
-            id,
-            step: "taken up again",
-            now: "not dead",
-        };
+        let order = JournalError::Order { id, step: "taken up again", now: "not dead" };
         let cases: [(Fault, u16, &str); 10] = [
             (
                 JournalError::Unknown(id).into(),
@@ -155,11 +143,7 @@ mod tests {
                 &format!("there is no delivery {id}, or not any more"),
             ),
             (order.into(), 409, &format!("the delivery {id} cannot")),
-            (
-                JournalError::Full { jobs: 1, bytes: 2 }.into(),
-                503,
-                "ask again",
-            ),
+            (JournalError::Full { jobs: 1, bytes: 2 }.into(), 503, "ask again"),
             (
                 JournalError::Share {
                     receiver: "bots.gone.callback".to_owned(),
@@ -170,28 +154,12 @@ mod tests {
                 503,
                 "bots.gone.callback has no more room in the journal: 1 jobs of 2 bytes wait for it; ask again",
             ),
-            (
-                JournalError::Unwritten(Unwritten::Disk).into(),
-                503,
-                "ask again",
-            ),
-            (
-                JournalError::Store(StoreError::Closed).into(),
-                500,
-                "not open",
-            ),
+            (JournalError::Unwritten(Unwritten::Disk).into(), 503, "ask again"),
+            (JournalError::Store(StoreError::Closed).into(), 500, "not open"),
             (Remembered::Busy.into(), 409, "ask again"),
             (Remembered::Full(Full).into(), 503, "ask again"),
-            (
-                Remembered::Unwritten(Unwritten::Disk).into(),
-                503,
-                "not on disk yet",
-            ),
-            (
-                Remembered::Store(StoreError::Closed).into(),
-                500,
-                "not open",
-            ),
+            (Remembered::Unwritten(Unwritten::Disk).into(), 503, "not on disk yet"),
+            (Remembered::Store(StoreError::Closed).into(), 500, "not open"),
         ];
         for (fault, status, said) in cases {
             assert_eq!(fault.answer().status(), status, "{fault:?}");

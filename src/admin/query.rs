@@ -31,9 +31,7 @@ impl<'a> Query<'a> {
                     known => format!("known are {}", known.join(", ")),
                 };
                 let name: String = name.chars().take(40).collect();
-                return Err(Fault::invalid(format!(
-                    "unknown parameter {name:?}; {known}"
-                )));
+                return Err(Fault::invalid(format!("unknown parameter {name:?}; {known}")));
             }
             if read.iter().any(|(before, _)| *before == name) {
                 return Err(Fault::invalid(format!(
@@ -54,8 +52,7 @@ impl<'a> Query<'a> {
 
     /// A parameter that must be there.
     pub(super) fn need(&self, name: &str) -> Result<&str, Fault> {
-        self.get(name)
-            .ok_or_else(|| Fault::invalid(format!("the parameter {name} is missing")))
+        self.get(name).ok_or_else(|| Fault::invalid(format!("the parameter {name} is missing")))
     }
 
     /// `status`: where a job stands.

@@ -30,10 +30,7 @@ pub(super) fn list(
 ) -> Result<Page<Box<RawValue>>, Fault> {
     let (bot, cursor, limit) = (query.get("bot"), query.cursor()?, query.limit()?);
     let Some(messages) = messages else {
-        return Ok(Page {
-            items: Vec::new(),
-            next: None,
-        });
+        return Ok(Page { items: Vec::new(), next: None });
     };
     let page = task::block_in_place(|| messages.list(bot, cursor, limit))
         .map_err(|error| Fault::internal(error.to_string()))?;
@@ -74,11 +71,7 @@ pub(super) async fn test(
         turns: Few::One(Turn::text(Role::User, CONTENT)),
         ..Event::default()
     };
-    let envelope = Envelope {
-        id: &text,
-        bot: BOT,
-        now_ms,
-    };
+    let envelope = Envelope { id: &text, bot: BOT, now_ms };
     let mut body = Vec::new();
     received(&envelope, &text, &event, &mut body);
     let job = Job {

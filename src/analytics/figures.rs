@@ -109,14 +109,7 @@ impl Figures {
 
     /// The single numbers, in the order that they are written in.
     fn counts(&self) -> [u64; 6] {
-        [
-            self.accepted,
-            self.input,
-            self.output,
-            self.micro_cents,
-            self.delivered,
-            self.dead,
-        ]
+        [self.accepted, self.input, self.output, self.micro_cents, self.delivered, self.dead]
     }
 
     /// The same to be changed, and behind them the refusals.
@@ -212,13 +205,7 @@ mod tests {
             Happened::Refused("rate_limit"),
             Happened::Refused("upstream_timeout"),
             Happened::Refused("rate_limit"),
-            Happened::Spent(
-                Usage {
-                    input: 485,
-                    output: u64::MAX,
-                },
-                163_250,
-            ),
+            Happened::Spent(Usage { input: 485, output: u64::MAX }, 163_250),
             Happened::Answered(Duration::from_secs(2)),
             Happened::Delivered,
             Happened::Dead,

@@ -77,9 +77,7 @@ mod tests {
     fn times(count: u64) -> Vec<u64> {
         let mut state = 7_u64;
         let mut next = move || {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1);
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             state >> 33
         };
         let mut times: Vec<u64> = (0..count)
@@ -97,9 +95,7 @@ mod tests {
         for count in [1, 2, 10, 99, 100, 101, 10_000] {
             let times = times(count);
             let mut latency = Latency::default();
-            times
-                .iter()
-                .for_each(|us| latency.count(Duration::from_micros(*us)));
+            times.iter().for_each(|us| latency.count(Duration::from_micros(*us)));
             for per_cent in [1, 50, 90, 99, 100] {
                 let rank = (count * per_cent).div_ceil(100).max(1);
                 let exact = times[usize::try_from(rank).unwrap() - 1] as f64;

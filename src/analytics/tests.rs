@@ -17,20 +17,10 @@ fn open(folder: &Path, most: usize) -> (Analytics, Arc<Store>) {
 }
 
 fn note(analytics: &Analytics, bot: &str, template: Option<&str>, hour: u32) {
-    let whose = Whose {
-        bot: bot.into(),
-        template: template.map(Into::into),
-    };
+    let whose = Whose { bot: bot.into(), template: template.map(Into::into) };
     let happened = Happened::Accepted(Some(Duration::from_millis(1)));
     let notes = Notes::default();
-    notes.push(
-        Note {
-            whose,
-            hour,
-            happened,
-        },
-        analytics,
-    );
+    notes.push(Note { whose, hour, happened }, analytics);
     notes.flush(analytics);
 }
 
@@ -140,10 +130,7 @@ fn notes_are_handed_over_before_they_are_too_many() {
     let (analytics, _store) = open(folder.path(), MOST);
     let notes = Notes::default();
     let note = Note {
-        whose: Whose {
-            bot: "bot".into(),
-            template: None,
-        },
+        whose: Whose { bot: "bot".into(), template: None },
         hour: NOW,
         happened: Happened::Delivered,
     };

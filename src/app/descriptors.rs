@@ -10,11 +10,7 @@ const SPARE_DESCRIPTORS: u64 = 128;
 /// How many callers may be connected: what is asked for, but never more than the descriptors left beside the upstreams' allow.
 pub(super) fn connections(settings: &Settings) -> usize {
     let limit = raise_descriptors();
-    let upstreams: usize = settings
-        .upstreams
-        .iter()
-        .map(|upstream| upstream.max_connections)
-        .sum();
+    let upstreams: usize = settings.upstreams.iter().map(|upstream| upstream.max_connections).sum();
     let upstreams = upstreams + sockets(settings);
     let left = usize::try_from(limit.saturating_sub(SPARE_DESCRIPTORS)).unwrap_or(usize::MAX);
     let room = left.saturating_sub(upstreams).max(left / 4).max(1);
@@ -33,14 +29,8 @@ pub(super) fn connections(settings: &Settings) -> usize {
 fn raise_descriptors() -> u64 {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: limit.maximum,
-        maximum: limit.maximum,
-    };
-    let in_force = if setrlimit(Resource::Nofile, raised).is_ok() {
-        limit.maximum
-    } else {
-        limit.current
-    };
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let in_force =
+        if setrlimit(Resource::Nofile, raised).is_ok() { limit.maximum } else { limit.current };
     in_force.unwrap_or(1 << 20)
 }

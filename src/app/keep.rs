@@ -101,10 +101,7 @@ impl App {
         while journal.unfinished().jobs > 0 {
             tokio::time::sleep(LOOK).await;
         }
-        let dead = Filter {
-            state: Some(State::Dead),
-            ..Filter::default()
-        };
+        let dead = Filter { state: Some(State::Dead), ..Filter::default() };
         let page = journal.list(&dead, None, 1).ok()?;
         page.items.into_iter().next().map(|found| found.head.reason)
     }

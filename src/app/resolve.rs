@@ -32,24 +32,16 @@ pub fn registry(settings: &Settings) -> Result<Registry, String> {
         .iter()
         .map(|settings| upstream(settings, &mut roots))
         .collect::<Result<Vec<_>, _>>()?;
-    let bots = settings
-        .bots
-        .iter()
-        .map(|bot| resolve(settings, bot))
-        .collect::<Result<Vec<_>, _>>()?;
+    let bots =
+        settings.bots.iter().map(|bot| resolve(settings, bot)).collect::<Result<Vec<_>, _>>()?;
     let server = &settings.server;
     let timeouts = worker::Timeouts {
         header: server.timeouts.header,
         body: server.timeouts.body,
         idle: server.timeouts.idle,
     };
-    let mut registry = Registry::new(
-        bots,
-        upstreams,
-        server.max_body,
-        timeouts,
-        server.trusted_proxies.clone(),
-    );
+    let mut registry =
+        Registry::new(bots, upstreams, server.max_body, timeouts, server.trusted_proxies.clone());
     registry.receivers = receivers(settings)?;
     let subscribers = settings.subscribers.iter();
     registry.subscribers = subscribers
@@ -99,10 +91,8 @@ fn ai(upstream: &config::Upstream, codec: &'static dyn Codec) -> Ai {
         head.push_str(&format!("\r\n{name}: {before}{key}"));
     }
     let agent = concat!("botgate/", env!("CARGO_PKG_VERSION"));
-    let usual = [
-        (header::ACCEPT, "application/json, text/event-stream"),
-        (header::USER_AGENT, agent),
-    ];
+    let usual =
+        [(header::ACCEPT, "application/json, text/event-stream"), (header::USER_AGENT, agent)];
     let usual = usual.map(|(name, value)| (name, value.to_owned()));
     for (name, value) in usual.into_iter().chain(codec.headers(upstream.version)) {
         if !upstream.fields.iter().any(|field| field.name == name) {
@@ -133,9 +123,7 @@ pub fn receivers(settings: &Settings) -> Result<Vec<Receiver>, String> {
     let subscribers = settings.subscribers.iter();
     let subscribers =
         subscribers.map(|subscriber| (subscriber_of(subscriber), &subscriber.callback));
-    bots.chain(subscribers)
-        .map(|(name, callback)| receiver(&name, callback, &mut roots))
-        .collect()
+    bots.chain(subscribers).map(|(name, callback)| receiver(&name, callback, &mut roots)).collect()
 }
 
 /// The name of a subscriber.
@@ -167,25 +155,15 @@ fn receiver(
         let ca = callback.ca.as_deref().map(str::as_bytes);
         roots.connector(ca, &callback.host)
     });
-    let tls = tls
-        .transpose()
-        .map_err(|error| format!("{name}: {error}"))?;
+    let tls = tls.transpose().map_err(|error| format!("{name}: {error}"))?;
     let mut head = Zeroizing::new(format!(
         "POST {} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json",
         text(&callback.path),
         callback.authority,
     ));
-    let own = |name: &str| {
-        callback
-            .headers
-            .iter()
-            .any(|(own, _)| own.eq_ignore_ascii_case(name))
-    };
+    let own = |name: &str| callback.headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name));
     if !own("user-agent") {
-        head.push_str(concat!(
-            "\r\nuser-agent: botgate/",
-            env!("CARGO_PKG_VERSION")
-        ));
+        head.push_str(concat!("\r\nuser-agent: botgate/", env!("CARGO_PKG_VERSION")));
     }
     for (name, value) in &callback.headers {
         head.push_str(&format!("\r\n{name}: {}", text(value)));
@@ -241,10 +219,7 @@ fn resolve(settings: &Settings, bot: &config::Bot) -> Result<(Path, Bot), String
             signed: duplicates.signed,
             window: duplicates.window,
         }),
-        cors: bot.cors.as_ref().map(|cors| Cors {
-            any: cors.any,
-            origins: cors.origins.clone(),
-        }),
+        cors: bot.cors.as_ref().map(|cors| Cors { any: cors.any, origins: cors.origins.clone() }),
         allow_from: bot.allow_from.clone(),
         way,
     };
@@ -281,10 +256,7 @@ fn forward(settings: &Settings, bot: &config::Bot) -> Result<Forward, String> {
 fn talk(settings: &Settings, bot: &config::Bot, chat: &'static dyn Chat) -> Talk {
     let arms = bot.upstreams.iter().filter_map(|(index, weight)| {
         let upstream = settings.upstreams.get(*index)?;
-        Some(Arm {
-            seed: seed(&upstream.name),
-            weight: *weight,
-        })
+        Some(Arm { seed: seed(&upstream.name), weight: *weight })
     });
     Talk {
         chat,
@@ -295,14 +267,8 @@ fn talk(settings: &Settings, bot: &config::Bot, chat: &'static dyn Chat) -> Talk
         system: bot.system.clone(),
         stream: chat.stream().filter(|_| bot.stream),
         twiml: bot.twiml,
-        conversation: bot.conversation.map(|kept| Policy {
-            ttl: kept.ttl,
-            window: kept.window,
-        }),
-        budget: bot.budget.map(|budget| Cap {
-            most: budget.cap,
-            per: budget.per,
-        }),
+        conversation: bot.conversation.map(|kept| Policy { ttl: kept.ttl, window: kept.window }),
+        budget: bot.budget.map(|budget| Cap { most: budget.cap, per: budget.per }),
         later: later(settings, bot, chat),
     }
 }
@@ -316,11 +282,7 @@ fn later(settings: &Settings, bot: &config::Bot, chat: &dyn Chat) -> Option<Late
         Mode::Callback => None,
         Mode::Auto(within) => Some(within),
     };
-    let receiver = if events {
-        events_of(bot)
-    } else {
-        callback_of(bot)
-    };
+    let receiver = if events { events_of(bot) } else { callback_of(bot) };
     Some(Later {
         within,
         answer_within: bot.reply.answer_within,

@@ -191,18 +191,13 @@ impl Registry {
                 } else {
                     let mut templates = Templates::default();
                     templates.add(&bot.id, index);
-                    self.named.push(Named {
-                        before,
-                        after,
-                        templates,
-                    });
+                    self.named.push(Named { before, after, templates });
                 }
             }
             Path::Body(path, field) => {
                 let at = self.shared.iter().position(|shared| shared.path == path);
                 let at = at.unwrap_or_else(|| {
-                    self.exact
-                        .insert(path.clone(), Entry::Shared(self.shared.len()));
+                    self.exact.insert(path.clone(), Entry::Shared(self.shared.len()));
                     self.shared.push(Shared {
                         path,
                         dialect: bot.dialect,
@@ -260,9 +255,7 @@ impl Registry {
             let templates = bots.filter(|(_, bot)| {
                 bot.template && bot.dialect.name == dialect && id.starts_with(&*bot.id)
             });
-            templates
-                .max_by_key(|(_, bot)| bot.id.len())
-                .map(|(index, _)| index)
+            templates.max_by_key(|(_, bot)| bot.id.len()).map(|(index, _)| index)
         };
         let speaks = |index: &usize| {
             let bot = self.bots.get(*index);
@@ -288,10 +281,7 @@ impl Registry {
         let head = &path.as_bytes()[..path.len().min(self.longest + 1)];
         let whole = (head.len() == path.len()).then_some(path);
         let cuts = memchr::memrchr_iter(b'/', head).map(|cut| &path[..cut]);
-        whole
-            .into_iter()
-            .chain(cuts)
-            .find_map(|prefix| self.below.get(prefix).copied())
+        whole.into_iter().chain(cuts).find_map(|prefix| self.below.get(prefix).copied())
     }
 
     /// All bots, in the order of the configuration.
@@ -318,9 +308,7 @@ impl Shared {
 
 impl Templates {
     fn add(&mut self, beginning: &str, index: usize) {
-        let at = self
-            .0
-            .partition_point(|(known, _)| known.len() >= beginning.len());
+        let at = self.0.partition_point(|(known, _)| known.len() >= beginning.len());
         self.0.insert(at, (beginning.to_owned(), index));
     }
 
@@ -333,7 +321,5 @@ impl Templates {
 /// Whether this may be a bot's id.
 pub fn is_id(text: &str) -> bool {
     matches!(text.len(), 1..=LONGEST_ID)
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
 }

@@ -37,10 +37,7 @@ fn bot(id: &str) -> Bot {
 }
 
 fn template(beginning: &str) -> Bot {
-    Bot {
-        template: true,
-        ..bot(beginning)
-    }
+    Bot { template: true, ..bot(beginning) }
 }
 
 /// A registry of bots whose ids are their paths.
@@ -57,11 +54,7 @@ fn registry(paths: &[&str]) -> Registry {
 
 fn registry_of(bots: Vec<(Path, Bot)>) -> Registry {
     let wait = Duration::from_secs(1);
-    let timeouts = Timeouts {
-        header: wait,
-        body: wait,
-        idle: wait,
-    };
+    let timeouts = Timeouts { header: wait, body: wait, idle: wait };
     Registry::new(bots, Vec::new(), 1024, timeouts, Vec::new())
 }
 
@@ -140,14 +133,8 @@ fn an_id_in_the_path_takes_its_own_bot_or_the_longest_template() {
         (&format!("/bots/{long}/in"), "rest", false),
     ];
     for (path, owner, by_template) in cases {
-        let Some(Door::Bot(found)) = all.route(path) else {
-            panic!("{path} leads nowhere")
-        };
-        let owner = if path == "/bots/bt_xy/in" {
-            "bt_xy"
-        } else {
-            owner
-        };
+        let Some(Door::Bot(found)) = all.route(path) else { panic!("{path} leads nowhere") };
+        let owner = if path == "/bots/bt_xy/in" { "bt_xy" } else { owner };
         assert_eq!(&*found.bot.id, owner, "{path}");
         assert_eq!(found.bot.template, by_template, "{path}");
         if by_template {
@@ -159,25 +146,16 @@ fn an_id_in_the_path_takes_its_own_bot_or_the_longest_template() {
 #[test]
 fn bots_that_are_named_by_the_body_share_a_path() {
     let shared = || Path::Body("/in".to_owned(), "botId");
-    let cors = |origin: &str| {
-        Some(Cors {
-            any: false,
-            origins: vec![origin.to_owned()],
-        })
-    };
+    let cors = |origin: &str| Some(Cors { any: false, origins: vec![origin.to_owned()] });
     let with = |bot: Bot, cors| Bot { cors, ..bot };
     let all = registry_of(vec![
         (shared(), with(bot("a"), cors("https://a.example"))),
         (shared(), with(template("a"), cors("https://b.example"))),
         (shared(), bot("b")),
     ]);
-    let Some(Door::Shared(door)) = all.route("/in") else {
-        panic!("it is shared")
-    };
-    let id = |door: &Shared, id| {
-        all.named(door, id)
-            .map(|found| (found.index, found.id().to_owned()))
-    };
+    let Some(Door::Shared(door)) = all.route("/in") else { panic!("it is shared") };
+    let id =
+        |door: &Shared, id| all.named(door, id).map(|found| (found.index, found.id().to_owned()));
     assert_eq!(id(door, "a"), Some((0, "a".to_owned())));
     assert_eq!(id(door, "ab"), Some((1, "ab".to_owned())));
     assert_eq!(id(door, "b"), Some((2, "b".to_owned())));

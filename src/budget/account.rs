@@ -63,21 +63,13 @@ impl Account {
                 *word = bytes.try_into().map_or(0, u64::from_le_bytes);
             }
         }
-        let figures = |number, spent| Figures {
-            number,
-            spent,
-            reserved: 0,
-        };
+        let figures = |number, spent| Figures { number, spent, reserved: 0 };
         let state = State {
             now: figures(words[0], words[1]),
             before: figures(words[2], words[3]),
             saved: true,
         };
-        Self {
-            group,
-            per,
-            state: Mutex::new(state),
-        }
+        Self { group, per, state: Mutex::new(state) }
     }
 
     /// Reserves, and says in which period.
@@ -89,25 +81,14 @@ impl Account {
     ) -> Result<u64, Exceeded> {
         let mut state = self.state();
         state.turn(self.per.number(now_ms));
-        let Figures {
-            number,
-            spent,
-            reserved,
-        } = state.now;
-        let all = spent
-            .checked_add(reserved)
-            .and_then(|sum| sum.checked_add(amount));
+        let Figures { number, spent, reserved } = state.now;
+        let all = spent.checked_add(reserved).and_then(|sum| sum.checked_add(amount));
         match all {
             Some(all) if all <= cap => {
                 state.now.reserved += amount;
                 Ok(number)
             }
-            _ => Err(Exceeded {
-                spent,
-                reserved,
-                cap,
-                amount,
-            }),
+            _ => Err(Exceeded { spent, reserved, cap, amount }),
         }
     }
 
@@ -157,10 +138,7 @@ impl State {
     /// Begins a new period, where it is one. A clock that goes back opens none again.
     fn turn(&mut self, number: u64) {
         if number > self.now.number {
-            let now = Figures {
-                number,
-                ..Figures::default()
-            };
+            let now = Figures { number, ..Figures::default() };
             self.before = std::mem::replace(&mut self.now, now);
         }
     }

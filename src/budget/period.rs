@@ -59,21 +59,9 @@ mod tests {
     #[test]
     fn a_period_begins_at_its_first_millisecond() {
         for (period, last, first) in [
-            (
-                Period::Day,
-                "2026-11-20T23:59:59.999Z",
-                "2026-11-21T00:00:00Z",
-            ),
-            (
-                Period::Month,
-                "2024-02-29T23:59:59.999Z",
-                "2024-03-01T00:00:00Z",
-            ),
-            (
-                Period::Month,
-                "2026-12-31T23:59:59.999Z",
-                "2027-01-01T00:00:00Z",
-            ),
+            (Period::Day, "2026-11-20T23:59:59.999Z", "2026-11-21T00:00:00Z"),
+            (Period::Month, "2024-02-29T23:59:59.999Z", "2024-03-01T00:00:00Z"),
+            (Period::Month, "2026-12-31T23:59:59.999Z", "2027-01-01T00:00:00Z"),
         ] {
             let (before, after) = (period.number(ms(last)), period.number(ms(first)));
             assert_eq!(before + 1, after, "{last}");

@@ -26,12 +26,7 @@ fn a_call_reserves_settles_or_gives_back() {
     let budgets = open(&folder);
     let reserve = |amount| budgets.reserve("bot", 100, Period::Day, amount, 0);
     let first = reserve(60).unwrap();
-    let expected = Exceeded {
-        spent: 0,
-        reserved: 60,
-        cap: 100,
-        amount: 41,
-    };
+    let expected = Exceeded { spent: 0, reserved: 60, cap: 100, amount: 41 };
     assert_eq!(exceeded(reserve(41)), expected);
     let second = reserve(40).unwrap();
     drop(first);
@@ -43,18 +38,9 @@ fn a_call_reserves_settles_or_gives_back() {
     all.settle(95);
     assert_eq!(spent(&budgets, 0), 105);
     assert_eq!(exceeded(reserve(0)).spent, 105);
-    assert_eq!(
-        exceeded(budgets.reserve("bot", 200, Period::Day, u64::MAX, 0)).spent,
-        105
-    );
-    budgets
-        .reserve("other", 100, Period::Day, 100, 0)
-        .unwrap()
-        .settle(100);
-    budgets
-        .reserve("bot", 100, Period::Month, 100, 0)
-        .unwrap()
-        .settle(1);
+    assert_eq!(exceeded(budgets.reserve("bot", 200, Period::Day, u64::MAX, 0)).spent, 105);
+    budgets.reserve("other", 100, Period::Day, 100, 0).unwrap().settle(100);
+    budgets.reserve("bot", 100, Period::Month, 100, 0).unwrap().settle(1);
     assert_eq!(spent(&budgets, 0), 105);
 }
 
@@ -84,11 +70,7 @@ fn a_call_settles_in_the_period_it_was_reserved_in() {
     let reserve = |now_ms| budgets.reserve("bot", 100, Period::Day, 80, now_ms);
     let [late, later] = [reserve(DAY - 1).unwrap(), reserve(DAY).unwrap()];
     late.settle(80);
-    assert_eq!(
-        exceeded(reserve(DAY)).reserved,
-        80,
-        "the day before is another matter"
-    );
+    assert_eq!(exceeded(reserve(DAY)).reserved, 80, "the day before is another matter");
     assert_eq!(spent(&budgets, DAY), 0);
     // A clock that goes back opens no closed day.
     assert_eq!(exceeded(reserve(DAY - 1)).reserved, 80);
@@ -163,10 +145,7 @@ fn accounts_in_memory_are_bounded_and_lose_nothing() {
     let name = |number: usize| format!("bot{number}");
     let count = |budgets: &Budgets| -> usize {
         let shards = budgets.shards.iter();
-        shards
-            .map(|shard| shard.lock().unwrap()[Period::Total as usize].len())
-            .max()
-            .unwrap()
+        shards.map(|shard| shard.lock().unwrap()[Period::Total as usize].len()).max().unwrap()
     };
     let pay = |number| {
         let reserved = budgets.reserve(&name(number), 10, Period::Total, 10, 0);

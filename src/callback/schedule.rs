@@ -67,14 +67,11 @@ impl Schedule {
     /// `random` is any number; equal ones give equal times.
     pub fn next(&self, made: usize, now_ms: u64, outcome: Outcome, random: u64) -> Next {
         let told = match outcome {
-            Outcome::Answered {
-                status: 200..=299, ..
-            } => return Next::Delivered,
+            Outcome::Answered { status: 200..=299, .. } => return Next::Delivered,
             Outcome::Answered { status: 410, .. } => return Next::Dead(Why::Gone),
-            Outcome::Answered {
-                status: 429 | 503,
-                told,
-            } => told.unwrap_or_default().min(LONGEST_TOLD),
+            Outcome::Answered { status: 429 | 503, told } => {
+                told.unwrap_or_default().min(LONGEST_TOLD)
+            }
             Outcome::Answered { .. } | Outcome::Failed => Duration::ZERO,
         };
         match made.checked_sub(1).and_then(|failed| self.0.get(failed)) {
@@ -137,11 +134,7 @@ mod tests {
             (answered(999, None), again(30)),
             (Outcome::Failed, again(30)),
         ] {
-            assert_eq!(
-                fourthchat().next(1, NOW, outcome, middle),
-                next,
-                "{outcome:?}"
-            );
+            assert_eq!(fourthchat().next(1, NOW, outcome, middle), next, "{outcome:?}");
         }
     }
 
@@ -157,26 +150,19 @@ mod tests {
             assert_eq!(at(spread), Next::At(NOW + step));
             assert_eq!(at(2 * spread), Next::At(NOW + step + spread));
             for random in (0..u64::MAX).step_by(usize::MAX / 1000) {
-                let Next::At(time) = at(random) else {
-                    panic!("{made}")
-                };
+                let Next::At(time) = at(random) else { panic!("{made}") };
                 assert!((NOW + step - spread..=NOW + step + spread).contains(&time));
             }
         }
-        for (made, outcome) in [
-            (4, Outcome::Failed),
-            (4, answered(503, Some(1))),
-            (usize::MAX, Outcome::Failed),
-        ] {
+        for (made, outcome) in
+            [(4, Outcome::Failed), (4, answered(503, Some(1))), (usize::MAX, Outcome::Failed)]
+        {
             let next = schedule.next(made, NOW, outcome, 7);
             assert_eq!(next, Next::Dead(Why::Spent));
         }
         let none = Schedule::new(Vec::new());
         assert_eq!(none.next(1, NOW, answered(200, None), 0), Next::Delivered);
-        assert_eq!(
-            none.next(1, NOW, Outcome::Failed, 0),
-            Next::Dead(Why::Spent)
-        );
+        assert_eq!(none.next(1, NOW, Outcome::Failed, 0), Next::Dead(Why::Spent));
     }
 
     #[test]

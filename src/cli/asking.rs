@@ -53,8 +53,6 @@ pub(super) fn ask(operator: &Operator, method: Method, target: &str) -> Result<V
         (_, Some(value)) if value["error"].is_string() => {
             Err(plain(value["error"].as_str().unwrap_or_default()))
         }
-        _ => Err(format!(
-            "it answered {status}, and not as Botgate's admin side does"
-        )),
+        _ => Err(format!("it answered {status}, and not as Botgate's admin side does")),
     }
 }

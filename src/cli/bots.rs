@@ -47,10 +47,7 @@ pub(crate) fn bots(arguments: Arguments, format: Option<LogFormat>) -> ExitCode 
     };
     how.print(format, Method::POST, &path("bots", &id, end), |said| {
         if end == "/test" {
-            return format!(
-                "on its way: botgate deliveries show {}\n",
-                text(&said["delivery"])
-            );
+            return format!("on its way: botgate deliveries show {}\n", text(&said["delivery"]));
         }
         switched(&id, said)
     })

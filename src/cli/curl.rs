@@ -52,13 +52,7 @@ impl Request {
             return Err(fault(&"write it whole, as in http://127.0.0.1:8080/hook"));
         }
         let headers = vec![(header::CONTENT_TYPE.to_string(), content_type.to_owned())];
-        Ok(Self {
-            method,
-            url: uri,
-            headers,
-            body,
-            file: None,
-        })
+        Ok(Self { method, url: uri, headers, body, file: None })
     }
 
     /// Its body is what this file holds.
@@ -96,12 +90,8 @@ impl Request {
             {
                 self.url = url;
             }
-            self.headers.extend(
-                signed
-                    .headers
-                    .into_iter()
-                    .map(|(name, value)| (name.to_string(), value)),
-            );
+            self.headers
+                .extend(signed.headers.into_iter().map(|(name, value)| (name.to_string(), value)));
         }
         Ok(self)
     }
@@ -109,12 +99,7 @@ impl Request {
     /// What is sent, in one line that tells no secret: method, path, length, and which fields prove it.
     pub(super) fn outline(&self) -> String {
         let (path, length) = (self.url.path(), self.body.len());
-        let proofs: Vec<_> = self
-            .headers
-            .iter()
-            .skip(1)
-            .map(|(name, _)| &**name)
-            .collect();
+        let proofs: Vec<_> = self.headers.iter().skip(1).map(|(name, _)| &**name).collect();
         let proofs = match proofs.as_slice() {
             [] => String::new(),
             names => format!(", with {}", names.join(", ")),
@@ -124,11 +109,7 @@ impl Request {
 
     /// The line that repeats it, quoted for a POSIX shell.
     pub(super) fn curl(&self) -> String {
-        let mut line = format!(
-            "curl -i -X {} {}",
-            self.method,
-            quoted(&self.url.to_string())
-        );
+        let mut line = format!("curl -i -X {} {}", self.method, quoted(&self.url.to_string()));
         for (name, value) in &self.headers {
             let _ = write!(line, " -H {}", quoted(&format!("{name}: {value}")));
         }
@@ -154,17 +135,12 @@ impl Request {
     ) -> Result<Answer, String> {
         let exchange = async {
             let start = Instant::now();
-            let stream = tokio::net::TcpStream::connect(to)
-                .await
-                .map_err(|error| error.to_string())?;
-            let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
-                .await
-                .map_err(|error| error.to_string())?;
+            let stream =
+                tokio::net::TcpStream::connect(to).await.map_err(|error| error.to_string())?;
+            let (mut sender, connection) =
+                http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
             let connection = tokio::spawn(connection);
-            let target = self
-                .url
-                .path_and_query()
-                .map_or("/", |target| target.as_str());
+            let target = self.url.path_and_query().map_or("/", |target| target.as_str());
             let mut request = http::Request::builder().method(&self.method).uri(target);
             request = request.header(header::HOST, to.to_string());
             for (name, value) in &self.headers {
@@ -172,10 +148,7 @@ impl Request {
             }
             let body = Full::new(Bytes::from(self.body.clone()));
             let request = request.body(body).map_err(|error| error.to_string())?;
-            let response = sender
-                .send_request(request)
-                .await
-                .map_err(|error| error.to_string())?;
+            let response = sender.send_request(request).await.map_err(|error| error.to_string())?;
             let (head, body) = response.into_parts();
             let (status, kind) = (head.status.as_u16(), head.headers.get(header::CONTENT_TYPE));
             let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();

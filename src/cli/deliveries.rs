@@ -83,13 +83,7 @@ impl Status {
 /// Asks, and prints the answer: 0, or 1 where it was no.
 pub(crate) fn deliveries(arguments: Arguments, format: Option<LogFormat>) -> ExitCode {
     match arguments.what {
-        What::List {
-            status,
-            bot,
-            cursor,
-            limit,
-            how,
-        } => {
+        What::List { status, bot, cursor, limit, how } => {
             let target = target(
                 "/api/deliveries",
                 &[
@@ -106,14 +100,11 @@ pub(crate) fn deliveries(arguments: Arguments, format: Option<LogFormat>) -> Exi
             let target = target(&path, &[("body", body.then_some("1"))]);
             how.print(format, Method::GET, &target, table::show)
         }
-        What::Retry {
-            id: Some(id), how, ..
-        } => how.print(
-            format,
-            Method::POST,
-            &path("deliveries", &id, "/retry"),
-            |_| format!("{} is taken up again\n", plain(&id)),
-        ),
+        What::Retry { id: Some(id), how, .. } => {
+            how.print(format, Method::POST, &path("deliveries", &id, "/retry"), |_| {
+                format!("{} is taken up again\n", plain(&id))
+            })
+        }
         What::Retry { bot, how, .. } => retry_all(how, format, bot.as_deref()),
     }
 }
@@ -128,11 +119,7 @@ fn retry_all(how: How, format: Option<LogFormat>, bot: Option<&str>) -> ExitCode
     loop {
         let target = target(
             "/api/deliveries/retry",
-            &[
-                ("status", Some("dead")),
-                ("bot", bot),
-                ("cursor", cursor.as_deref()),
-            ],
+            &[("status", Some("dead")), ("bot", bot), ("cursor", cursor.as_deref())],
         );
         let value = match ask(&operator, Method::POST, &target) {
             Ok(value) => value,

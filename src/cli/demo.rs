@@ -36,9 +36,8 @@ pub(crate) fn demo(once: bool, format: Option<LogFormat>) -> ExitCode {
 }
 
 async fn show(once: bool, format: LogFormat) -> Result<bool, String> {
-    let backend = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .await
-        .map_err(|error| error.to_string())?;
+    let backend =
+        TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(|error| error.to_string())?;
     let text = exchange::configuration(backend.local_addr().map_err(|error| error.to_string())?);
     let secret = uuid::Uuid::new_v4().simple().to_string();
     // Gone when this function ends.
@@ -48,9 +47,7 @@ async fn show(once: bool, format: LogFormat) -> Result<bool, String> {
     settings.state.path = folder.path().join("data");
     tokio::spawn(backend::serve(backend));
     let bots = settings.bots.clone();
-    let app = App::start(settings, format.of_log())
-        .await
-        .map_err(|error| error.to_string())?;
+    let app = App::start(settings, format.of_log()).await.map_err(|error| error.to_string())?;
     let at = app.http().ok_or("nothing listens")?;
     let right = exchanged(&exchange::all(&bots, at)?, at).await?;
     if !once {
@@ -95,11 +92,8 @@ async fn exchanged(exchanges: &[Exchange], at: SocketAddr) -> Result<bool, Strin
         }
     }
     let _ = writeln!(out, "\nTo repeat them:\n\n{lines}");
-    let verdict = if right {
-        "Every exchange was right."
-    } else {
-        "Something was not right: see the marks."
-    };
+    let verdict =
+        if right { "Every exchange was right." } else { "Something was not right: see the marks." };
     let _ = writeln!(out, "{verdict}");
     Ok(right)
 }

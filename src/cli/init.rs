@@ -35,11 +35,7 @@ pub(crate) fn init(arguments: &Arguments) -> ExitCode {
     }
     let bot = format!("bt_{}", Uuid::new_v4());
     let text = configuration(dialect, &bot, &hex::encode(secret));
-    let file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(FILE);
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(FILE);
     match file.and_then(|mut file| file.write_all(text.as_bytes())) {
         Ok(()) => output::out(&format!(
             "wrote {FILE}, which only you can read: it holds the bot's secret\n\

@@ -58,8 +58,7 @@ impl Whom {
             None => url(&settings, |admin| admin.listen),
         };
         let token = settings.admin.and_then(|admin| admin.token);
-        url.and_then(|url| Operator::new(&url, token))
-            .map_err(|error| output::failed(&error))
+        url.and_then(|url| Operator::new(&url, token)).map_err(|error| output::failed(&error))
     }
 }
 
@@ -107,9 +106,7 @@ impl Operator {
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| error.to_string())?;
         let asked = async { timeout(PATIENCE, self.exchange(method, target)).await };
-        let asked = runtime
-            .block_on(asked)
-            .unwrap_or_else(|_| Err("no answer in time".to_owned()));
+        let asked = runtime.block_on(asked).unwrap_or_else(|_| Err("no answer in time".to_owned()));
         let at = self.url.authority().map_or("", |at| at.as_str());
         asked.map_err(|error| format!("the admin side at {at}: {error}"))
     }
@@ -121,15 +118,12 @@ impl Operator {
         let stream = stream.await.map_err(|error| {
             format!("{error}; is Botgate running, with this [admin] in its configuration?")
         })?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(|error| error.to_string())?;
+        let (mut sender, connection) =
+            http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
         let connection = tokio::spawn(connection);
         let authority = self.url.authority().map_or("", |at| at.as_str());
-        let mut request = Request::builder()
-            .method(method)
-            .uri(target)
-            .header(header::HOST, authority);
+        let mut request =
+            Request::builder().method(method).uri(target).header(header::HOST, authority);
         if let Some(token) = &self.token {
             let value = [b"Bearer ", token.expose()].concat();
             let value = HeaderValue::from_bytes(&value)
@@ -143,9 +137,6 @@ impl Operator {
         let body = Limited::new(body, ANSWER_MAX).collect().await;
         let body = body.map_err(|error| format!("the answer broke off: {error}"))?;
         connection.abort();
-        Ok(Answer {
-            status: head.status.as_u16(),
-            body: body.to_bytes(),
-        })
+        Ok(Answer { status: head.status.as_u16(), body: body.to_bytes() })
     }
 }

@@ -58,11 +58,7 @@ impl LogFormat {
     /// How a server writes its log: for people on a terminal, for programs otherwise.
     pub(crate) fn of_server(asked: Option<Self>) -> Self {
         let usual = || {
-            if std::io::stderr().is_terminal() {
-                Self::Human
-            } else {
-                Self::Json
-            }
+            if std::io::stderr().is_terminal() { Self::Human } else { Self::Json }
         };
         asked.unwrap_or_else(usual)
     }

@@ -107,22 +107,14 @@ impl Signals {
 fn announce(listening: &[(&'static str, SocketAddr)], file: &Path, format: LogFormat) {
     let mut out = anstream::stderr().lock();
     if format == LogFormat::Human {
-        let _ = writeln!(
-            out,
-            "\n  botgate {} — {}\n",
-            env!("CARGO_PKG_VERSION"),
-            file.display()
-        );
+        let _ = writeln!(out, "\n  botgate {} — {}\n", env!("CARGO_PKG_VERSION"), file.display());
     }
     for (listener, addr) in listening {
         let _ = match format {
             LogFormat::Human => writeln!(out, "  {listener:<7} http://{addr}"),
             LogFormat::Json => {
                 // Written out, so that the keys stand in the order that is documented.
-                writeln!(
-                    out,
-                    r#"{{"event":"listening","listener":"{listener}","addr":"{addr}"}}"#
-                )
+                writeln!(out, r#"{{"event":"listening","listener":"{listener}","addr":"{addr}"}}"#)
             }
         };
     }

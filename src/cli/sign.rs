@@ -107,18 +107,13 @@ pub(super) fn signed(
 
 /// What a caller in the name of this id is given as its secret, where that is derived and so written nowhere.
 fn secret(verifier: &Verifier, id: &str) -> Option<String> {
-    let secret = verifier
-        .schemes()
-        .iter()
-        .find_map(|scheme| scheme.derived_secret(id))?;
+    let secret = verifier.schemes().iter().find_map(|scheme| scheme.derived_secret(id))?;
     Some(String::from_utf8_lossy(secret.expose()).into_owned())
 }
 
 fn read(path: &Path) -> std::io::Result<Vec<u8>> {
     use std::io::Read;
     let mut body = Vec::new();
-    std::fs::File::open(path)?
-        .take(BODY_MAX)
-        .read_to_end(&mut body)?;
+    std::fs::File::open(path)?.take(BODY_MAX).read_to_end(&mut body)?;
     Ok(body)
 }

@@ -42,24 +42,18 @@ pub(crate) fn test(arguments: Arguments, format: Option<LogFormat>) -> ExitCode 
         Ok(loaded) => loaded,
         Err(report) => return output::refused(&report, LogFormat::of_command(format)),
     };
-    let tested = run::background()
-        .map_err(|error| error.to_string())
-        .and_then(|runtime| {
-            let id = arguments.bot.as_str();
-            let bot = find(&settings, id, arguments.dialect.as_deref())?.clone();
-            steps.title(&bot, id, &settings);
-            let mut read = format!("{} is read", path.display());
-            if !warnings.is_empty() {
-                read += &format!(", {}: see `botgate check`", warnings.summary());
-            }
-            steps.own(&read);
-            let trial = Trial {
-                id,
-                bot,
-                body: arguments.data.as_deref(),
-            };
-            runtime.block_on(trial.run(settings, &mut steps))
-        });
+    let tested = run::background().map_err(|error| error.to_string()).and_then(|runtime| {
+        let id = arguments.bot.as_str();
+        let bot = find(&settings, id, arguments.dialect.as_deref())?.clone();
+        steps.title(&bot, id, &settings);
+        let mut read = format!("{} is read", path.display());
+        if !warnings.is_empty() {
+            read += &format!(", {}: see `botgate check`", warnings.summary());
+        }
+        steps.own(&read);
+        let trial = Trial { id, bot, body: arguments.data.as_deref() };
+        runtime.block_on(trial.run(settings, &mut steps))
+    });
     match tested {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => output::failed(&error),

@@ -57,12 +57,7 @@ impl Incoming {
         request: Outgoing,
     ) -> Response<Received> {
         let sent = request.sent();
-        let Head {
-            response,
-            framing,
-            reusable,
-            mut rest,
-        } = head;
+        let Head { response, framing, reusable, mut rest } = head;
         if let Framing::Length(length) = framing
             && length <= rest.len() as u64
         {
@@ -177,10 +172,7 @@ impl Incoming {
         self.up = None;
         self.ended = true;
         self.timer.clear();
-        UpstreamError {
-            cause,
-            sent: self.sent,
-        }
+        UpstreamError { cause, sent: self.sent }
     }
 
     /// The response is complete: the connection goes back to the pool, unless something stands behind the response.

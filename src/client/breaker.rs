@@ -35,11 +35,7 @@ pub enum Health {
 impl Health {
     /// Of an upstream that answered with this status, to the end.
     pub fn of_status(status: StatusCode) -> Self {
-        if status.is_server_error() {
-            Self::Ill
-        } else {
-            Self::Well
-        }
+        if status.is_server_error() { Self::Ill } else { Self::Well }
     }
 
     /// Of one with which the exchange failed.
@@ -111,11 +107,7 @@ impl Breaker {
             Phase::Open if millis(now) >= state.until => Some(state.turn_to(Phase::Probing)),
             Phase::Open | Phase::Probing => None,
         })?;
-        Some(Pass {
-            breaker,
-            turn: turn.turn,
-            told: false,
-        })
+        Some(Pass { breaker, turn: turn.turn, told: false })
     }
 
     /// How long an open one still refuses all; zero where the next request may pass, or a probe is under way.
@@ -157,10 +149,7 @@ impl Breaker {
             if packed == word {
                 return Some(state);
             }
-            match self
-                .word
-                .compare_exchange_weak(word, packed, Relaxed, Relaxed)
-            {
+            match self.word.compare_exchange_weak(word, packed, Relaxed, Relaxed) {
                 Ok(_) => return Some(state),
                 Err(other) => word = other,
             }
@@ -173,14 +162,8 @@ impl<B: Deref<Target = Breaker>> Pass<B> {
     pub fn succeeded(mut self) {
         self.told = true;
         self.change(|state| match state.phase {
-            Phase::Closed { .. } => State {
-                phase: Phase::Closed { failures: 0 },
-                ..state
-            },
-            _ => State {
-                rounds: 0,
-                ..state.turn_to(Phase::Closed { failures: 0 })
-            },
+            Phase::Closed { .. } => State { phase: Phase::Closed { failures: 0 }, ..state },
+            _ => State { rounds: 0, ..state.turn_to(Phase::Closed { failures: 0 }) },
         });
     }
 
@@ -188,10 +171,7 @@ impl<B: Deref<Target = Breaker>> Pass<B> {
     pub fn begun(mut self) {
         self.told = true;
         self.change(|state| match state.phase {
-            Phase::Probing => State {
-                rounds: 0,
-                ..state.turn_to(Phase::Closed { failures: 0 })
-            },
+            Phase::Probing => State { rounds: 0, ..state.turn_to(Phase::Closed { failures: 0 }) },
             _ => state,
         });
     }
@@ -200,12 +180,9 @@ impl<B: Deref<Target = Breaker>> Pass<B> {
     pub fn failed(mut self, now: u64) {
         self.told = true;
         let after = self.change(|state| match state.phase {
-            Phase::Closed { failures } if failures + 1 < FAILURES => State {
-                phase: Phase::Closed {
-                    failures: failures + 1,
-                },
-                ..state
-            },
+            Phase::Closed { failures } if failures + 1 < FAILURES => {
+                State { phase: Phase::Closed { failures: failures + 1 }, ..state }
+            }
             _ => state.open(now),
         });
         if after.is_some_and(|state| state.phase == Phase::Open && state.rounds == 1) {
@@ -223,8 +200,7 @@ impl<B: Deref<Target = Breaker>> Pass<B> {
     }
 
     fn change(&self, next: impl Fn(State) -> State) -> Option<State> {
-        self.breaker
-            .change(|state| (state.turn == self.turn).then(|| next(state)))
+        self.breaker.change(|state| (state.turn == self.turn).then(|| next(state)))
     }
 }
 
@@ -243,11 +219,7 @@ impl<B: Deref<Target = Breaker>> Drop for Pass<B> {
 
 impl State {
     fn turn_to(self, phase: Phase) -> Self {
-        Self {
-            phase,
-            turn: self.turn.wrapping_add(1),
-            ..self
-        }
+        Self { phase, turn: self.turn.wrapping_add(1), ..self }
     }
 
     fn open(self, now: u64) -> Self {

@@ -37,9 +37,7 @@ impl Framing {
         match self {
             Self::Close => Ok(Step::Data(std::mem::take(ready))),
             Self::Length(left) => {
-                let here = usize::try_from(*left)
-                    .unwrap_or(usize::MAX)
-                    .min(ready.len());
+                let here = usize::try_from(*left).unwrap_or(usize::MAX).min(ready.len());
                 *left -= here as u64;
                 Ok(Step::Data(ready.split_to(here)))
             }

@@ -24,10 +24,7 @@ pub(super) struct Lap<'a> {
 impl<'a> Lap<'a> {
     /// Begins a step, whose time is added to `of` where anybody asks.
     pub(super) fn of(of: Option<&'a Cell<u64>>) -> Self {
-        Self {
-            since: clock::now(),
-            of,
-        }
+        Self { since: clock::now(), of }
     }
 }
 

@@ -86,10 +86,7 @@ impl Pool {
     /// Closes what has lain idle too long.
     pub fn sweep(&self, now: u64) {
         let old = clock::nanos(IDLE);
-        let keep_from = self
-            .idle
-            .borrow()
-            .partition_point(|up| now.saturating_sub(up.since) > old);
+        let keep_from = self.idle.borrow().partition_point(|up| now.saturating_sub(up.since) > old);
         let closed: Vec<Up> = self.idle.borrow_mut().drain(..keep_from).collect();
         closed.into_iter().for_each(Up::close);
     }
@@ -154,12 +151,10 @@ impl Pool {
         poll_fn(|cx| match waiting.poll(cx) {
             Poll::Ready(Turn::Reuse(up)) => Poll::Ready(Ok(self.try_again(up, cx))),
             Poll::Ready(Turn::Dial(seat)) => Poll::Ready(Ok(Err(seat))),
-            Poll::Pending => timer
-                .poll(cx)
-                .map(|()| match schedule.passed(Deadline::Connect) {
-                    Cause::Deadline(Deadline::Connect) => Err(Cause::Busy),
-                    other => Err(other),
-                }),
+            Poll::Pending => timer.poll(cx).map(|()| match schedule.passed(Deadline::Connect) {
+                Cause::Deadline(Deadline::Connect) => Err(Cause::Busy),
+                other => Err(other),
+            }),
         })
         .await
     }
@@ -175,21 +170,12 @@ impl Pool {
         let mut dial = pin!(self.dial(opening));
         let stream = poll_fn(|cx| match dial.as_mut().poll(cx) {
             Poll::Ready(result) => Poll::Ready(result),
-            Poll::Pending => timer
-                .poll(cx)
-                .map(|()| Err(schedule.passed(Deadline::Connect))),
+            Poll::Pending => timer.poll(cx).map(|()| Err(schedule.passed(Deadline::Connect))),
         })
         .await
         .inspect_err(|cause| self.tell(cause))?;
         self.cells().opened.up();
-        Ok(Up {
-            stream,
-            early: Early::default(),
-            dialled,
-            since: 0,
-            reused: false,
-            seat,
-        })
+        Ok(Up { stream, early: Early::default(), dialled, since: 0, reused: false, seat })
     }
 }
 

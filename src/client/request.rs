@@ -39,11 +39,7 @@ impl Frames {
     /// The frames in order, with the budget they are held under.
     pub fn new(frames: Vec<Bytes>, hold: Option<Hold>) -> Self {
         let length = frames.iter().map(|frame| frame.len() as u64).sum();
-        Self {
-            frames,
-            length,
-            hold,
-        }
+        Self { frames, length, hold }
     }
 
     /// The length in bytes.
@@ -60,9 +56,7 @@ impl Frames {
 /// Shows no byte of what somebody said.
 impl fmt::Debug for Frames {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Frames")
-            .field("length", &self.length)
-            .finish()
+        f.debug_struct("Frames").field("length", &self.length).finish()
     }
 }
 
@@ -114,15 +108,8 @@ impl Outgoing {
             spare: headers,
         };
         if request.body.length <= FLAT {
-            request
-                .body
-                .frames
-                .iter()
-                .for_each(|frame| request.head.extend_from_slice(frame));
-            request.body = Frames {
-                hold: request.body.hold.take(),
-                ..Frames::default()
-            };
+            request.body.frames.iter().for_each(|frame| request.head.extend_from_slice(frame));
+            request.body = Frames { hold: request.body.hold.take(), ..Frames::default() };
         }
         request
     }

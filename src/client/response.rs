@@ -111,17 +111,10 @@ fn build(
     mut headers: HeaderMap,
     rest: Bytes,
 ) -> Result<Head, &'static str> {
-    let status = parsed
-        .code
-        .and_then(|code| StatusCode::from_u16(code).ok())
-        .ok_or("its status is none")?;
+    let status =
+        parsed.code.and_then(|code| StatusCode::from_u16(code).ok()).ok_or("its status is none")?;
     let modern = parsed.version == Some(1);
-    let mut found = Found {
-        chunked: false,
-        length: None,
-        keep_alive: modern,
-        close: false,
-    };
+    let mut found = Found { chunked: false, length: None, keep_alive: modern, close: false };
     let mut named = false;
     headers.clear();
     for field in &*parsed.headers {
@@ -152,23 +145,14 @@ fn build(
     let mut response = Response::new(());
     *response.status_mut() = status;
     *response.headers_mut() = headers;
-    Ok(Head {
-        response,
-        framing,
-        reusable,
-        rest,
-    })
+    Ok(Head { response, framing, reusable, rest })
 }
 
 /// The part of `shared` at which `value` stands in `bytes`, which `shared` is a copy of.
 fn slice(shared: &Bytes, bytes: &[u8], value: &[u8]) -> Bytes {
     let at = (value.as_ptr().addr()).wrapping_sub(bytes.as_ptr().addr());
     let end = at.saturating_add(value.len());
-    if end <= shared.len() {
-        shared.slice(at..end)
-    } else {
-        Bytes::copy_from_slice(value)
-    }
+    if end <= shared.len() { shared.slice(at..end) } else { Bytes::copy_from_slice(value) }
 }
 
 struct Found {
@@ -214,10 +198,8 @@ impl Found {
 
 /// Takes out what `Connection` names: rare, so looked up only then.
 fn drop_named(parsed: &httparse::Response<'_, '_>, headers: &mut HeaderMap) {
-    let connections = parsed
-        .headers
-        .iter()
-        .filter(|field| field.name.eq_ignore_ascii_case("connection"));
+    let connections =
+        parsed.headers.iter().filter(|field| field.name.eq_ignore_ascii_case("connection"));
     for option in connections.flat_map(|field| field.value.split(|&b| b == b',')) {
         if let Ok(name) = HeaderName::from_bytes(option.trim_ascii())
             && name != header::CONTENT_LENGTH

@@ -49,12 +49,7 @@ pub(super) struct Waiting {
 impl Seats {
     /// `cap` free seats.
     pub(super) fn new(cap: usize, cells: Arc<UpstreamCells>) -> Rc<Self> {
-        Rc::new(Self {
-            cap,
-            taken: Cell::new(0),
-            waiting: RefCell::default(),
-            cells,
-        })
+        Rc::new(Self { cap, taken: Cell::new(0), waiting: RefCell::default(), cells })
     }
 
     /// What the pool counts.
@@ -81,10 +76,7 @@ impl Seats {
         }
         let place = Rc::new(Place::default());
         waiting.push_back(place.clone());
-        Some(Waiting {
-            seats: self.clone(),
-            place,
-        })
+        Some(Waiting { seats: self.clone(), place })
     }
 
     /// Hands a connection to the first who waits; back where nobody does.

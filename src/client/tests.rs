@@ -37,22 +37,13 @@ impl House {
         };
         let metrics = Metrics::new(1, &[], &WORDS);
         let cells = metrics.upstream(&metrics.workers()[0], "back");
-        Self {
-            listener,
-            pool: Pool::new(target, 1, cells, None),
-            timers: Rc::default(),
-        }
+        Self { listener, pool: Pool::new(target, 1, cells, None), timers: Rc::default() }
     }
 
     async fn call(&self, by: Option<u64>, max: usize) -> Result<Vec<u8>, UpstreamError> {
-        let request = Outgoing::new(
-            false,
-            super::Frames::default(),
-            HeaderMap::new(),
-            |_, out| {
-                out.extend_from_slice(b"GET / HTTP/1.1\r\nhost: h\r\n\r\n");
-            },
-        );
+        let request = Outgoing::new(false, super::Frames::default(), HeaderMap::new(), |_, out| {
+            out.extend_from_slice(b"GET / HTTP/1.1\r\nhost: h\r\n\r\n");
+        });
         let timer = Rc::new(self.timers.timer());
         let response = send(&self.pool, request, &timer, by, None).await?;
         let mut got = Vec::new();
@@ -92,12 +83,7 @@ impl House {
 }
 
 fn timeouts(each: Duration) -> Timeouts {
-    Timeouts {
-        connect: each,
-        first_byte: each,
-        idle: each,
-        total: 3600 * SECOND,
-    }
+    Timeouts { connect: each, first_byte: each, idle: each, total: 3600 * SECOND }
 }
 
 #[tokio::test]
@@ -128,10 +114,7 @@ async fn a_body_is_gathered_up_to_its_bound() {
             Ok(body) => assert!(fits && body == b"hello", "{shown}"),
             Err(error) => {
                 assert!(!fits, "{shown}: {error}");
-                assert!(
-                    error.to_string().contains("its body is too large"),
-                    "{shown}: {error}"
-                );
+                assert!(error.to_string().contains("its body is too large"), "{shown}: {error}");
             }
         }
     }
@@ -139,17 +122,10 @@ async fn a_body_is_gathered_up_to_its_bound() {
 
 #[tokio::test]
 async fn a_body_that_stops_falls_under_the_idle_deadline() {
-    let house = House::new(Timeouts {
-        idle: SECOND,
-        ..timeouts(3600 * SECOND)
-    })
-    .await;
+    let house = House::new(Timeouts { idle: SECOND, ..timeouts(3600 * SECOND) }).await;
     let answer = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhe\r\n";
     let error = house.silent(answer, None, 2 * SECOND).await;
-    assert!(
-        matches!(error.cause, Cause::Deadline(Deadline::Idle)),
-        "{error}"
-    );
+    assert!(matches!(error.cause, Cause::Deadline(Deadline::Idle)), "{error}");
     assert_eq!(error.sent, Sent::Sent);
 }
 
@@ -159,35 +135,18 @@ async fn the_time_that_is_left_caps_the_total_and_blames_nobody() {
     for answer in [&b""[..], b"HTTP/1.1 200 OK\r\n\r\nhe"] {
         let by = Some(clock::now() + clock::nanos(SECOND / 20));
         let error = house.silent(answer, by, Duration::ZERO).await;
-        assert!(
-            matches!(error.cause, Cause::Deadline(Deadline::Left)),
-            "{error}"
-        );
+        assert!(matches!(error.cause, Cause::Deadline(Deadline::Left)), "{error}");
         assert_eq!(error.cause.word(), "total");
     }
     // Nor does a little of it excuse the target: it had its time.
-    let house = House::new(Timeouts {
-        total: SECOND / 2,
-        ..timeouts(SECOND / 2)
-    })
-    .await;
+    let house = House::new(Timeouts { total: SECOND / 2, ..timeouts(SECOND / 2) }).await;
     let by = Some(clock::now() + clock::nanos(SECOND / 2 - SECOND / 40));
     let error = house.silent(b"", by, Duration::ZERO).await;
-    assert!(
-        matches!(error.cause, Cause::Deadline(Deadline::Total)),
-        "{error}"
-    );
+    assert!(matches!(error.cause, Cause::Deadline(Deadline::Total)), "{error}");
     // More than the target's own total changes nothing.
-    let house = House::new(Timeouts {
-        total: Duration::ZERO,
-        ..timeouts(SECOND)
-    })
-    .await;
+    let house = House::new(Timeouts { total: Duration::ZERO, ..timeouts(SECOND) }).await;
     let error = house.silent(b"", Some(u64::MAX), Duration::ZERO).await;
-    assert!(
-        matches!(error.cause, Cause::Deadline(Deadline::Total)),
-        "{error}"
-    );
+    assert!(matches!(error.cause, Cause::Deadline(Deadline::Total)), "{error}");
 }
 
 #[tokio::test]
@@ -210,10 +169,7 @@ async fn nothing_is_sent_once_the_time_is_over() {
         called = house.call(over, 2) => called.unwrap_err(),
         () = time => unreachable!("time goes on"),
     };
-    assert!(
-        matches!(error.cause, Cause::Deadline(Deadline::Left)),
-        "{error}"
-    );
+    assert!(matches!(error.cause, Cause::Deadline(Deadline::Left)), "{error}");
     assert_eq!(error.sent, Sent::Unsent);
     drop(house);
     assert_eq!(socket.read(&mut first).await.unwrap(), 0);
@@ -221,20 +177,11 @@ async fn nothing_is_sent_once_the_time_is_over() {
 
 #[tokio::test]
 async fn a_body_that_another_task_waits_for_in_the_end_still_has_its_deadline() {
-    let house = House::new(Timeouts {
-        idle: SECOND,
-        ..timeouts(3600 * SECOND)
-    })
-    .await;
+    let house = House::new(Timeouts { idle: SECOND, ..timeouts(3600 * SECOND) }).await;
     let timer = Rc::new(house.timers.timer());
-    let request = Outgoing::new(
-        false,
-        super::Frames::default(),
-        HeaderMap::new(),
-        |_, out| {
-            out.extend_from_slice(b"GET / HTTP/1.1\r\nhost: h\r\n\r\n");
-        },
-    );
+    let request = Outgoing::new(false, super::Frames::default(), HeaderMap::new(), |_, out| {
+        out.extend_from_slice(b"GET / HTTP/1.1\r\nhost: h\r\n\r\n");
+    });
     let serve = async {
         let mut socket = house.listener.accept().await.unwrap().0;
         socket.read_u8().await.unwrap();
@@ -260,8 +207,5 @@ async fn a_body_that_another_task_waits_for_in_the_end_still_has_its_deadline() 
     let pass = async { house.timers.sweep(clock::now() + clock::nanos(2 * SECOND)) };
     let (end, ()) = tokio::join!(last, pass);
     let error = end.unwrap().unwrap_err();
-    assert!(
-        matches!(error.cause, Cause::Deadline(Deadline::Idle)),
-        "{error}"
-    );
+    assert!(matches!(error.cause, Cause::Deadline(Deadline::Idle)), "{error}");
 }

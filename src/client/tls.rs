@@ -92,9 +92,8 @@ impl Roots {
         if let Some(made) = known {
             return Ok(made.tls(name));
         }
-        let system = self
-            .system
-            .get_or_insert_with(|| rustls_native_certs::load_native_certs().certs);
+        let system =
+            self.system.get_or_insert_with(|| rustls_native_certs::load_native_certs().certs);
         let mut digest = Context::new(&SHA256);
         let mut store = RootCertStore::empty();
         for certificate in &*system {
@@ -112,11 +111,7 @@ impl Roots {
         }
         let mut roots = Digest::default();
         roots.copy_from_slice(digest.finish().as_ref());
-        let made = Made {
-            ca: ca.map(<[u8]>::to_vec),
-            roots,
-            config: Arc::new(config(store)?),
-        };
+        let made = Made { ca: ca.map(<[u8]>::to_vec), roots, config: Arc::new(config(store)?) };
         let tls = made.tls(name);
         self.made.push(made);
         Ok(tls)
@@ -125,11 +120,7 @@ impl Roots {
 
 impl Made {
     fn tls(&self, name: ServerName<'static>) -> Tls {
-        Tls {
-            config: self.config.clone(),
-            name,
-            roots: self.roots,
-        }
+        Tls { config: self.config.clone(), name, roots: self.roots }
     }
 }
 
@@ -203,9 +194,7 @@ impl From<io::Error> for Refusal {
             BadSignature, Expired, ExpiredContext, NotValidForName, NotValidForNameContext,
             NotValidYet, NotValidYetContext, UnknownIssuer,
         };
-        let inner = error
-            .get_ref()
-            .and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
         match inner {
             Some(rustls::Error::InvalidCertificate(fault)) => match fault {
                 NotValidForName | NotValidForNameContext { .. } => Self::Name(error),

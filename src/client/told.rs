@@ -44,11 +44,7 @@ mod tests {
             ("retry-after", "Mon, 15 Jan 2024 10:30:07 GMT", Some(7_000)),
             ("retry-after", "Mon, 15 Jan 2024 10:29:07 GMT", Some(0)),
             ("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT", Some(0)),
-            (
-                "retry-after",
-                "Tue, 31 Dec 2999 23:59:59 GMT",
-                Some(86_400_000),
-            ),
+            ("retry-after", "Tue, 31 Dec 2999 23:59:59 GMT", Some(86_400_000)),
             ("retry-after", "999999999999999999999", Some(86_400_000)),
             ("retry-after-ms", "250", Some(250)),
             ("retry-after", "-1", None),

@@ -73,19 +73,9 @@ pub(crate) fn arms(
             );
             Vec::new()
         }
-        names => fallback(
-            reading,
-            at,
-            names.unwrap_or_default(),
-            &upstreams,
-            dialect,
-            around,
-        ),
+        names => fallback(reading, at, names.unwrap_or_default(), &upstreams, dialect, around),
     };
-    Arms {
-        upstreams,
-        fallback,
-    }
+    Arms { upstreams, fallback }
 }
 
 /// Warns of every upstream that no bot uses.
@@ -134,10 +124,7 @@ fn weighted(
     if reading.is_sound(&path) && found.iter().all(|(_, weight)| *weight == 0) {
         reading.error(
             &path,
-            format!(
-                "`{}`: with weights of 0 alone nothing is ever chosen",
-                shown(&path)
-            ),
+            format!("`{}`: with weights of 0 alone nothing is ever chosen", shown(&path)),
             "give one of them a weight",
         );
     }
@@ -171,10 +158,7 @@ fn fallback(
     if upstreams.is_empty() && !names.is_empty() && !reading.has(&format!("{at}.upstream")) {
         reading.error(
             &format!("{at}.fallback"),
-            format!(
-                "`{}.fallback` without an `upstream` to fall back from",
-                shown(at)
-            ),
+            format!("`{}.fallback` without an `upstream` to fall back from", shown(at)),
             "add the line: upstream = \"backend\"",
         );
     }
@@ -201,11 +185,7 @@ fn find(
             known => known_or_nearest(name, known, |name| format!("{:?}", shown(name))),
         };
         let key = path.strip_prefix(at).unwrap_or(path);
-        reading.error(
-            path,
-            format!("`{}{key}` names no upstream that is here", shown(at)),
-            fix,
-        );
+        reading.error(path, format!("`{}{key}` names no upstream that is here", shown(at)), fix);
         return None;
     };
     let kind = around.upstreams.get(index)?.as_ref()?.upstream.kind;

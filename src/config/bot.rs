@@ -52,13 +52,7 @@ pub(crate) fn bot(
     let reply = dialect.map(|dialect| reply::reply(reading, &at, &written, dialect));
     let arms = arms::arms(reading, &at, &written, dialect, around);
     let public_url = public_url(reading, &at, template, &written, path.as_ref(), around);
-    let proofs = schemes(
-        reading,
-        &at,
-        written.verify.take(),
-        public_url.as_ref(),
-        dialect,
-    );
+    let proofs = schemes(reading, &at, written.verify.take(), public_url.as_ref(), dialect);
     // AI Butler shows its receiver the secret that its callers show (seed 001).
     let butler = dialect.is_some_and(|dialect| dialect.preset == Some(BUTLER));
     let shows = proofs.as_ref().is_none_or(|proofs| {
@@ -82,9 +76,8 @@ pub(crate) fn bot(
     let duplicates = schemes.as_deref().and_then(|schemes| {
         duplicates::duplicates(reading, &at, written.duplicates.as_ref(), schemes)
     });
-    let strip = reading.value(&format!("{at}.strip"), written.strip.as_deref(), |text| {
-        strip(text, path.as_ref())
-    });
+    let strip = reading
+        .value(&format!("{at}.strip"), written.strip.as_deref(), |text| strip(text, path.as_ref()));
     let allow_from = reading.values(
         &format!("{at}.allow_from"),
         written.allow_from.as_deref().unwrap_or_default(),
@@ -101,9 +94,7 @@ pub(crate) fn bot(
         let at = format!("{at}.callback");
         callback::callback(reading, &at, written, None, &own)
     });
-    let proven = verifier
-        .as_ref()
-        .is_none_or(|verifier| !verifier.unproven());
+    let proven = verifier.as_ref().is_none_or(|verifier| !verifier.unproven());
     let cors_at = format!("{at}.cors");
     let cors = cors::cors(reading, &cors_at, written.cors.as_deref(), proven);
     let dialect = dialect?;
@@ -146,9 +137,7 @@ pub(crate) fn bot(
 fn check_id(reading: &mut Reading<'_>, at: &str, id: &str, template: bool) {
     let least = usize::from(!template);
     if !((least..=128).contains(&id.len())
-        && id
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')))
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')))
     {
         let fix = "write 1 to 128 letters, digits, \"_\" and \"-\": [bots.bt_support]; with \"*\" at its end it stands for all that begin so: [bots.\"bt_*\"]";
         reading.error_at_key(at, format!("`{}`: not a bot's id", shown(at)), fix);
@@ -200,11 +189,7 @@ fn suits(
             written.twiml == Some(true) && !chat.takes_forms(),
             "only forms are answered in TwiML, and this dialect takes none",
         ),
-        (
-            "strip",
-            written.strip.is_some(),
-            "nothing of the caller's path goes to an AI",
-        ),
+        ("strip", written.strip.is_some(), "nothing of the caller's path goes to an AI"),
     ];
     for (key, _, why) in unable.into_iter().filter(|(_, unable, _)| *unable) {
         reading.error(
@@ -271,11 +256,7 @@ fn schemes(
     let count = tables.len();
     let mut proofs = Vec::with_capacity(count);
     for (index, table) in tables.into_iter().enumerate() {
-        let at = if is_list {
-            format!("{at}[{index}]")
-        } else {
-            at.clone()
-        };
+        let at = if is_list { format!("{at}[{index}]") } else { at.clone() };
         let serde_json::Value::Object(table) = table else {
             continue;
         };
@@ -311,10 +292,7 @@ fn limits(
     around: &Around<'_>,
 ) -> Vec<Rule> {
     let limit_at = format!("{at}.limit");
-    let rules = match (
-        &written.limit,
-        dialect.and_then(|dialect| dialect.per_minute),
-    ) {
+    let rules = match (&written.limit, dialect.and_then(|dialect| dialect.per_minute)) {
         (Some(own), _) => limit::rules(reading, &limit_at, own),
         // What is written and wrong is not replaced by what would be there otherwise.
         (None, _) if reading.has(&limit_at) => Vec::new(),
@@ -324,11 +302,7 @@ fn limits(
     let raw = dialect.is_some_and(|dialect| dialect.chat.is_none());
     if raw && rules.iter().any(|rule| rule.key == Key::User) {
         reading.error(
-            if reading.has(&limit_at) {
-                &limit_at
-            } else {
-                at
-            },
+            if reading.has(&limit_at) { &limit_at } else { at },
             format!(
                 "`{}` is limited by user, but a raw bot's messages are not read for one",
                 shown(at)

@@ -22,11 +22,8 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest that it may be given: the place of a receiver that never answers is taken for as long.
 const TIMEOUT_MAX: Duration = Duration::from_secs(5 * 60);
 /// How long after each failed attempt the next one follows unless the file says otherwise (seed 002).
-const RETRIES: [Duration; 3] = [
-    Duration::from_secs(30),
-    Duration::from_secs(120),
-    Duration::from_secs(600),
-];
+const RETRIES: [Duration; 3] =
+    [Duration::from_secs(30), Duration::from_secs(120), Duration::from_secs(600)];
 
 /// The secret that a receiver may be shown because the bot's callers show it.
 pub(crate) enum Own {
@@ -52,9 +49,8 @@ pub(crate) fn callback(
         reading.blot(&url_at);
     }
     let headers = headers::headers(reading, at, written.headers.as_ref());
-    let has_field = headers
-        .iter()
-        .any(|(name, _)| name.eq_ignore_ascii_case(AUTHORIZATION.as_str()));
+    let has_field =
+        headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(AUTHORIZATION.as_str()));
     let auth = auth::auth(reading, at, written.auth.as_ref(), own, has_field);
     let sign = sign::sign(reading, at, written.sign.as_ref(), secret);
     let open = sign.is_none() && matches!(auth, Some(Auth::None)) && !has_field;
@@ -66,17 +62,14 @@ pub(crate) fn callback(
             "add sign = { scheme = \"hmac\", secret = \"${env:CALLBACK_SECRET}\" }, or scheme = \"none\" if you mean it",
         );
     }
-    let timeout = reading.value(
-        &format!("{at}.timeout"),
-        written.timeout.as_deref(),
-        |text| match values::duration(text)? {
-            long if long > TIMEOUT_MAX => Err(Wrong::new(
-                "too long for one attempt",
-                "write at most \"5m\"",
-            )),
+    let timeout = reading.value(&format!("{at}.timeout"), written.timeout.as_deref(), |text| {
+        match values::duration(text)? {
+            long if long > TIMEOUT_MAX => {
+                Err(Wrong::new("too long for one attempt", "write at most \"5m\""))
+            }
             timeout => Ok(timeout),
-        },
-    );
+        }
+    });
     let retries = written.retries.as_deref().map(|steps| {
         let path = format!("{at}.retries");
         reading.values(&path, steps, values::duration)
@@ -84,9 +77,7 @@ pub(crate) fn callback(
     let networks = written.allow.as_deref().unwrap_or_default();
     let allow = reading.values(&format!("{at}.allow"), networks, server::network);
     let ca = trust::ca(reading, at, written.ca.as_deref());
-    let place = reading.value(&url_at, written.url.as_deref(), |text| {
-        url::backend(text, true)
-    })?;
+    let place = reading.value(&url_at, written.url.as_deref(), |text| url::backend(text, true))?;
     let has_ca = written.ca.is_some();
     trust::check(reading, at, written.allow_http, has_ca, &place);
     unlisted(reading, at, &place.host, &allow);

@@ -46,20 +46,10 @@ pub(crate) fn conversation(
             None
         }
         Some(shape::Conversation::Kept(kept)) => {
-            let ttl = reading.value(
-                &format!("{path}.ttl"),
-                kept.ttl.as_deref(),
-                values::duration,
-            );
-            Some(Conversation {
-                ttl: ttl.unwrap_or(TTL),
-                window: kept.window.unwrap_or(WINDOW),
-            })
+            let ttl = reading.value(&format!("{path}.ttl"), kept.ttl.as_deref(), values::duration);
+            Some(Conversation { ttl: ttl.unwrap_or(TTL), window: kept.window.unwrap_or(WINDOW) })
         }
-        None => keeps.then_some(Conversation {
-            ttl: TTL,
-            window: WINDOW,
-        }),
+        None => keeps.then_some(Conversation { ttl: TTL, window: WINDOW }),
     }
 }
 

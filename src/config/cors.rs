@@ -17,18 +17,12 @@ pub(crate) fn cors(
         let mut origins = reading.values(path, written, origin);
         origins.sort_unstable();
         origins.dedup();
-        return Some(Cors {
-            any: false,
-            origins,
-        });
+        return Some(Cors { any: false, origins });
     }
     if written.len() > 1 {
         reading.error(
             path,
-            format!(
-                "`{}`: \"*\" stands for every page, so it stands alone",
-                shown(path)
-            ),
+            format!("`{}`: \"*\" stands for every page, so it stands alone", shown(path)),
             "write [\"*\"], or only the pages that may call",
         );
     } else if !proven {
@@ -41,10 +35,7 @@ pub(crate) fn cors(
             "name the pages that may call, or ask for a proof: verify = { preset = \"bearer\", secrets = [\"${env:BOT_SECRET}\"] }",
         );
     }
-    Some(Cors {
-        any: true,
-        origins: Vec::new(),
-    })
+    Some(Cors { any: true, origins: Vec::new() })
 }
 
 /// `https://chat.example`, as a browser writes it (RFC 6454 §6.2): in lower case, without the scheme's own port.
@@ -70,10 +61,7 @@ fn origin(text: &str) -> Result<String, Wrong> {
             && port.bytes().all(|byte| byte.is_ascii_digit())
             && port.parse::<u16>().is_ok()
     });
-    let host_is_right = match host
-        .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'))
-    {
+    let host_is_right = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
         Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
         None => {
             matches!(host.len(), 1..=253)

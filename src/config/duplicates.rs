@@ -18,9 +18,8 @@ pub(crate) fn duplicates(
     schemes: &[Scheme],
 ) -> Option<Duplicates> {
     let at = format!("{bot}.duplicates");
-    let of_scheme = schemes
-        .iter()
-        .find_map(|scheme| Some((scheme.id_source()?.clone(), scheme.signs_id())));
+    let of_scheme =
+        schemes.iter().find_map(|scheme| Some((scheme.id_source()?.clone(), scheme.signs_id())));
     let (place, window_at, window) = match written {
         None => (of_scheme?, at, None),
         Some(shape::Duplicates::Window(text)) if text == "off" => return None,
@@ -31,10 +30,8 @@ pub(crate) fn duplicates(
                 })
             })?;
             if of_scheme.is_none() {
-                let message = format!(
-                    "`{}`: this bot's scheme has no delivery id to remember",
-                    shown(&at)
-                );
+                let message =
+                    format!("`{}`: this bot's scheme has no delivery id to remember", shown(&at));
                 reading.error(&at, message, "say where the id stands: duplicates = { by = \"header:Idempotency-Key\", window = \"10m\" }");
             }
             (of_scheme?, at, Some(window))
@@ -47,12 +44,7 @@ pub(crate) fn duplicates(
             ((by, signed), window_at, window)
         }
     };
-    let least = schemes
-        .iter()
-        .filter_map(Scheme::tolerance)
-        .max()
-        .unwrap_or_default()
-        * 2;
+    let least = schemes.iter().filter_map(Scheme::tolerance).max().unwrap_or_default() * 2;
     if window.is_some_and(|window| window < least) {
         let message = format!(
             "`{}` is shorter than the time in which a captured request stays good, {} s",
@@ -65,11 +57,7 @@ pub(crate) fn duplicates(
             format!("write at least \"{}s\", which is used now", least.as_secs()),
         );
     }
-    Some(Duplicates {
-        by: place.0,
-        signed: place.1,
-        window: window.unwrap_or(WINDOW).max(least),
-    })
+    Some(Duplicates { by: place.0, signed: place.1, window: window.unwrap_or(WINDOW).max(least) })
 }
 
 /// `header:NAME`, `json:/pointer`.
@@ -82,9 +70,6 @@ fn id_source(text: &str) -> Result<IdSource, Wrong> {
             path.map(IdSource::Field)
                 .ok_or_else(|| Wrong::new("not a JSON pointer", "write it like \"json:/event/id\""))
         }
-        _ => Err(Wrong::new(
-            "not a place for an id",
-            "write \"header:NAME\" or \"json:/pointer\"",
-        )),
+        _ => Err(Wrong::new("not a place for an id", "write \"header:NAME\" or \"json:/pointer\"")),
     }
 }

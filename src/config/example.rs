@@ -31,12 +31,7 @@ fn nearest<'a>(written: &str, known: &[&'a str]) -> Option<&'a str> {
     let lower = written.to_lowercase();
     known
         .iter()
-        .map(|word| {
-            (
-                strsim::damerau_levenshtein(&lower, &word.to_lowercase()),
-                *word,
-            )
-        })
+        .map(|word| (strsim::damerau_levenshtein(&lower, &word.to_lowercase()), *word))
         .filter(|(distance, word)| *distance <= (word.chars().count() / 3).max(1))
         .min()
         .map(|(_, word)| word)
@@ -45,14 +40,11 @@ fn nearest<'a>(written: &str, known: &[&'a str]) -> Option<&'a str> {
 /// A value as it is written on one line of TOML.
 pub(crate) fn as_toml(value: &Value) -> String {
     match value {
-        Value::Array(items) => format!(
-            "[{}]",
-            items.iter().map(as_toml).collect::<Vec<_>>().join(", ")
-        ),
+        Value::Array(items) => {
+            format!("[{}]", items.iter().map(as_toml).collect::<Vec<_>>().join(", "))
+        }
         Value::Object(table) => {
-            let entries = table
-                .iter()
-                .map(|(key, value)| format!("{key} = {}", as_toml(value)));
+            let entries = table.iter().map(|(key, value)| format!("{key} = {}", as_toml(value)));
             format!("{{ {} }}", entries.collect::<Vec<_>>().join(", "))
         }
         plain => plain.to_string(),
@@ -78,20 +70,14 @@ mod tests {
             known_or_nearest("cors", &known, quote),
             "known here: limit, timeout, upstream, id"
         );
-        assert_eq!(
-            known_or_nearest(&"x".repeat(1 << 20), &["a"], quote),
-            "write a"
-        );
+        assert_eq!(known_or_nearest(&"x".repeat(1 << 20), &["a"], quote), "write a");
     }
 
     #[test]
     fn examples_are_toml() {
         let example = serde_json::json!({ "preset": "hmac", "secrets": ["${env:A}"] });
         let line = format!("verify = {}", as_toml(&example));
-        assert_eq!(
-            line,
-            r#"verify = { preset = "hmac", secrets = ["${env:A}"] }"#
-        );
+        assert_eq!(line, r#"verify = { preset = "hmac", secrets = ["${env:A}"] }"#);
         assert!(toml_span::parse(&line).is_ok());
     }
 }

@@ -21,11 +21,7 @@ pub(crate) struct Sources<'a> {
 impl<'a> Sources<'a> {
     /// Relative files are looked for in `folder`, the one that holds the configuration.
     pub(crate) fn new(env: &'a dyn Fn(&str) -> Option<String>, folder: &'a Path) -> Self {
-        Self {
-            env,
-            folder,
-            brought_in: Cell::new(0),
-        }
+        Self { env, folder, brought_in: Cell::new(0) }
     }
 
     /// Replaces every reference in `text`; `$${` stands for a plain `${`. What is brought in is not looked at again, and the
@@ -52,8 +48,7 @@ impl<'a> Sources<'a> {
             })?;
             let found = self.look_up(reference)?;
             let found = found.trim();
-            self.brought_in
-                .set(self.brought_in.get().saturating_add(found.len()));
+            self.brought_in.set(self.brought_in.get().saturating_add(found.len()));
             if self.brought_in.get() > LONGEST_ALL {
                 return Err(Wrong::new(
                     "the references bring in over 16 MiB in all",
@@ -127,9 +122,7 @@ mod tests {
             "REF" => Some("${env:A}".to_owned()),
             _ => None,
         };
-        Sources::new(&env, folder.path())
-            .expand(text)
-            .map(Cow::into_owned)
+        Sources::new(&env, folder.path()).expand(text).map(Cow::into_owned)
     }
 
     #[test]

@@ -10,11 +10,7 @@ pub(crate) fn options(schema: &Json) -> &[Json] {
 
 /// Gathers the words that a schema lists; false when it takes other strings, too.
 pub(crate) fn words_of<'a>(schema: &'a Json, out: &mut Vec<&'a str>) -> bool {
-    let listed = schema["enum"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .chain(schema.get("const"));
+    let listed = schema["enum"].as_array().into_iter().flatten().chain(schema.get("const"));
     let before = out.len();
     out.extend(listed.filter_map(Json::as_str));
     let options = options(schema);
@@ -54,11 +50,7 @@ pub(crate) fn in_words(kind: &str) -> &str {
 /// A path as it may be printed: no control characters, and not endless.
 pub(crate) fn shown(path: &str) -> String {
     let mut chars = path.chars();
-    let mut out: String = chars
-        .by_ref()
-        .take(160)
-        .flat_map(char::escape_debug)
-        .collect();
+    let mut out: String = chars.by_ref().take(160).flat_map(char::escape_debug).collect();
     if chars.next().is_some() {
         out.push('…');
     }

@@ -13,23 +13,12 @@ pub(crate) fn rules(
     path: &str,
     written: &OneOrMany<Limit>,
 ) -> Vec<Rule> {
-    written
-        .at(path)
-        .into_iter()
-        .filter_map(|(path, limit)| rule(reading, &path, limit))
-        .collect()
+    written.at(path).into_iter().filter_map(|(path, limit)| rule(reading, &path, limit)).collect()
 }
 
 /// What a dialect sets for its bots: so many a minute, all of which may come at once.
 pub(crate) fn per_minute(count: u64) -> Rule {
-    Rule {
-        rate: Rate {
-            count,
-            period: Duration::from_secs(60),
-        },
-        burst: count,
-        key: Key::Bot,
-    }
+    Rule { rate: Rate { count, period: Duration::from_secs(60) }, burst: count, key: Key::Bot }
 }
 
 fn rule(reading: &mut Reading<'_>, path: &str, written: &Limit) -> Option<Rule> {
@@ -37,16 +26,8 @@ fn rule(reading: &mut Reading<'_>, path: &str, written: &Limit) -> Option<Rule> 
         None => Some(Key::Bot),
         Some(key) => reading.value(&format!("{path}.key"), Some(key), values::limit_key),
     };
-    let rate = reading.value(
-        &format!("{path}.rate"),
-        written.rate.as_deref(),
-        values::rate,
-    )?;
-    let rule = Rule {
-        rate,
-        burst: written.burst.unwrap_or(rate.count),
-        key: key?,
-    };
+    let rate = reading.value(&format!("{path}.rate"), written.rate.as_deref(), values::rate)?;
+    let rule = Rule { rate, burst: written.burst.unwrap_or(rate.count), key: key? };
     match rule.check() {
         Ok(()) => Some(rule),
         Err(error) => {
@@ -55,11 +36,7 @@ fn rule(reading: &mut Reading<'_>, path: &str, written: &Limit) -> Option<Rule> 
                 _ => ("rate", "write a rate such as \"60/min\"".to_owned()),
             };
             let at = format!("{path}.{key}");
-            let at = if reading.has(&at) {
-                at
-            } else {
-                format!("{path}.rate")
-            };
+            let at = if reading.has(&at) { at } else { format!("{path}.rate") };
             reading.error(&at, format!("`{}`: {error}", shown(&at)), fix);
             None
         }

@@ -47,18 +47,15 @@ pub(crate) fn cap(text: &str) -> Result<MicroCents, Wrong> {
     let dollars: u64 = dollars.parse().map_err(|_| not_one())?;
     // Six decimals of a dollar are ten-thousandths of a cent: a hundred millionths of a cent each.
     let decimals: u64 = format!("{decimals:0<6}").parse().map_err(|_| not_one())?;
-    let all = dollars
-        .saturating_mul(DOLLAR)
-        .saturating_add(decimals * (DOLLAR / 1_000_000));
+    let all = dollars.saturating_mul(DOLLAR).saturating_add(decimals * (DOLLAR / 1_000_000));
     match all {
         0 => Err(Wrong::new(
             "a budget of nothing refuses every message",
             "write more, or leave the bot out",
         )),
-        all if all > LARGEST * DOLLAR => Err(Wrong::new(
-            "too large an amount",
-            "write at most \"1000000000 USD\"",
-        )),
+        all if all > LARGEST * DOLLAR => {
+            Err(Wrong::new("too large an amount", "write at most \"1000000000 USD\""))
+        }
         all => Ok(all),
     }
 }

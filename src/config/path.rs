@@ -22,9 +22,7 @@ pub(crate) fn path(
     let path_at = format!("{at}.path");
     let Some(dialect) = dialect else {
         // What can be said without knowing the dialect.
-        return reading.value(&path_at, written.path.as_deref(), |text| {
-            pattern(text, true)
-        });
+        return reading.value(&path_at, written.path.as_deref(), |text| pattern(text, true));
     };
     let raw = dialect.chat.is_none();
     let Some(text) = written.path.as_deref().or(dialect.path) else {
@@ -41,20 +39,14 @@ pub(crate) fn path(
     let places = pattern.text.matches(PLACE).count();
     let wrong = match (dialect.names, template) {
         (Names::Body(field), _) if places > 0 => Some((
-            format!(
-                "the id of a {} bot stands in the body, as `{field}`",
-                dialect.name
-            ),
+            format!("the id of a {} bot stands in the body, as `{field}`", dialect.name),
             "leave {bot} out",
         )),
         (Names::Path, true)
             if places != 1 || !pattern.text.split('/').any(|step| step == PLACE) =>
         {
             Some((
-                format!(
-                    "`{}` stands for many bots, which only their paths tell apart",
-                    shown(at)
-                ),
+                format!("`{}` stands for many bots, which only their paths tell apart", shown(at)),
                 "write {bot} as one step of the path, in the place of the id: path = \"/chat/{bot}\"",
             ))
         }
@@ -67,10 +59,7 @@ pub(crate) fn path(
     if template {
         return Some(pattern);
     }
-    Some(PathPattern {
-        text: pattern.text.replace(PLACE, id),
-        ..pattern
-    })
+    Some(PathPattern { text: pattern.text.replace(PLACE, id), ..pattern })
 }
 
 /// An exact path, or, where bytes are only handed on, a prefix and `/*`.
@@ -88,10 +77,7 @@ fn pattern(text: &str, raw: bool) -> Result<PathPattern, Wrong> {
             "leave out the \"/*\", or write dialect = \"raw\"",
         ));
     }
-    Ok(PathPattern {
-        text: path.to_owned(),
-        prefix,
-    })
+    Ok(PathPattern { text: path.to_owned(), prefix })
 }
 
 /// What is taken off must be there on every path of the bot, in whole steps.

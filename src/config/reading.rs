@@ -89,11 +89,7 @@ impl Reading<'_> {
         match parse(written?) {
             Ok(value) => Some(value),
             Err(wrong) => {
-                self.error(
-                    path,
-                    format!("`{}`: {}", shown(path), wrong.message),
-                    wrong.fix,
-                );
+                self.error(path, format!("`{}`: {}", shown(path), wrong.message), wrong.fix);
                 None
             }
         }
@@ -129,8 +125,7 @@ impl Reading<'_> {
 
     /// Keeps the value at `path` out of every message.
     pub(crate) fn blot(&mut self, path: &str) {
-        self.blots
-            .extend(self.spots.get(path).map(|spot| spot.value.clone()));
+        self.blots.extend(self.spots.get(path).map(|spot| spot.value.clone()));
     }
 
     /// Where `path` stands, or the nearest table around it: what a preset brought in has no place of its own.
@@ -162,12 +157,6 @@ impl Reading<'_> {
         fix: String,
         also: Option<(Range<usize>, &'static str)>,
     ) {
-        self.notes.push(Note {
-            severity,
-            message,
-            fix,
-            at,
-            also,
-        });
+        self.notes.push(Note { severity, message, fix, at, also });
     }
 }

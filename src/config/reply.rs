@@ -36,21 +36,9 @@ pub(crate) fn reply(
     check(reading, at, written, dialect, mode);
     let events = dialect.chat.is_some_and(|chat| chat.acknowledges());
     let meant = [
-        (
-            "within",
-            own.within.is_some(),
-            matches!(mode, Mode::Auto(_)),
-        ),
-        (
-            "answer_within",
-            own.answer_within.is_some(),
-            mode != Mode::Sync || events,
-        ),
-        (
-            "failure_text",
-            own.failure_text.is_some(),
-            mode != Mode::Sync || events,
-        ),
+        ("within", own.within.is_some(), matches!(mode, Mode::Auto(_))),
+        ("answer_within", own.answer_within.is_some(), mode != Mode::Sync || events),
+        ("failure_text", own.failure_text.is_some(), mode != Mode::Sync || events),
     ];
     for (key, written, used) in meant {
         if written && !used {
@@ -60,10 +48,7 @@ pub(crate) fn reply(
             };
             reading.error(
                 &path(key),
-                format!(
-                    "`{}` has no meaning with this way of answering",
-                    shown(&path(key))
-                ),
+                format!("`{}` has no meaning with this way of answering", shown(&path(key))),
                 fix,
             );
         }
@@ -114,10 +99,7 @@ fn check(reading: &mut Reading<'_>, at: &str, written: &shape::Bot, dialect: &Di
     match mode {
         Mode::Sync if has_callback => reading.warning(
             &callback_at,
-            format!(
-                "`{}` is never used: every answer is the response",
-                shown(&callback_at)
-            ),
+            format!("`{}` is never used: every answer is the response", shown(&callback_at)),
             "leave it out, or add reply = { mode = \"auto\" } or \"callback\"",
         ),
         Mode::Sync => {}
@@ -139,10 +121,7 @@ fn check(reading: &mut Reading<'_>, at: &str, written: &shape::Bot, dialect: &Di
             &mode_at,
             &format!("{at}.stream"),
             "the stream",
-            format!(
-                "`{}`: an answer that streams is always the response",
-                shown(&mode_at)
-            ),
+            format!("`{}`: an answer that streams is always the response", shown(&mode_at)),
             "write mode = \"sync\", or leave `stream` out".to_owned(),
         ),
         _ => {}

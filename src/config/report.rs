@@ -53,36 +53,19 @@ impl Report {
     ) -> Self {
         for note in &mut notes {
             note.at = note.at.as_ref().map(|at| whole_chars(text, at));
-            note.also = note
-                .also
-                .as_ref()
-                .map(|(at, label)| (whole_chars(text, at), *label));
+            note.also = note.also.as_ref().map(|(at, label)| (whole_chars(text, at), *label));
         }
         notes.sort_by_key(|note| {
-            (
-                note.at.as_ref().map(|at| at.start),
-                note.severity == Severity::Warning,
-            )
+            (note.at.as_ref().map(|at| at.start), note.severity == Severity::Warning)
         });
         let untold = notes.len().saturating_sub(MOST_NOTES);
         notes.truncate(MOST_NOTES);
-        Self {
-            origin: origin.to_owned(),
-            text: blot_out(text, blots),
-            notes,
-            untold,
-        }
+        Self { origin: origin.to_owned(), text: blot_out(text, blots), notes, untold }
     }
 
     /// A report on the file as such.
     pub(crate) fn about_file(origin: &str, message: String, fix: String) -> Self {
-        let note = Note {
-            severity: Severity::Error,
-            message,
-            fix,
-            at: None,
-            also: None,
-        };
+        let note = Note { severity: Severity::Error, message, fix, at: None, also: None };
         Self::new(origin, "", &[], vec![note])
     }
 
@@ -99,11 +82,7 @@ impl Report {
     /// `5 errors, 1 warning`.
     pub fn summary(&self) -> String {
         let count = |severity, one: &str| {
-            let mut n = self
-                .notes
-                .iter()
-                .filter(|note| note.severity == severity)
-                .count();
+            let mut n = self.notes.iter().filter(|note| note.severity == severity).count();
             if severity == Severity::Error {
                 n += self.untold;
             }
@@ -113,20 +92,13 @@ impl Report {
                 n => Some(format!("{n} {one}s")),
             }
         };
-        let both = [
-            count(Severity::Error, "error"),
-            count(Severity::Warning, "warning"),
-        ];
+        let both = [count(Severity::Error, "error"), count(Severity::Warning, "warning")];
         both.into_iter().flatten().collect::<Vec<_>>().join(", ")
     }
 
     /// For people: each note with its place in the text, marked, and the fix below it. `colour`: with ANSI colours.
     pub fn human(&self, colour: bool) -> String {
-        let renderer = if colour {
-            Renderer::styled()
-        } else {
-            Renderer::plain()
-        };
+        let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
         let mut out = String::new();
         for note in &self.notes {
             out.push_str(&renderer.render(&[self.group(note)]));
@@ -203,13 +175,7 @@ impl Report {
     fn line_and_column(&self, at: usize) -> (usize, usize) {
         let before = self.text.get(..at).unwrap_or(&self.text);
         let line = before.matches('\n').count() + 1;
-        let column = before
-            .rsplit('\n')
-            .next()
-            .unwrap_or_default()
-            .chars()
-            .count()
-            + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
         (line, column)
     }
 }

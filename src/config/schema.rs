@@ -11,10 +11,7 @@ pub fn schema() -> &'static Value {
     static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
         let mut settings = SchemaSettings::draft2020_12();
         settings.transforms.push(Box::new(drop_null));
-        settings
-            .into_generator()
-            .into_root_schema_for::<File>()
-            .to_value()
+        settings.into_generator().into_root_schema_for::<File>().to_value()
     });
     &SCHEMA
 }

@@ -38,17 +38,10 @@ pub(crate) fn server(reading: &mut Reading<'_>, written: &shape::Server) -> Serv
         max_connections: written.max_connections.map(|count| count as usize),
         timeouts: timeouts(
             reading,
-            written
-                .timeouts
-                .as_ref()
-                .unwrap_or(&shape::Timeouts::default()),
+            written.timeouts.as_ref().unwrap_or(&shape::Timeouts::default()),
         ),
         drain: reading
-            .value(
-                "server.drain",
-                written.drain.as_deref(),
-                values::duration_or_zero,
-            )
+            .value("server.drain", written.drain.as_deref(), values::duration_or_zero)
             .unwrap_or(Duration::from_secs(30)),
         access_log: match written.access_log.as_deref() {
             None | Some("stderr") => AccessLog::Stderr,
@@ -80,11 +73,7 @@ fn listeners(reading: &mut Reading<'_>, written: &[String]) -> Vec<SocketAddr> {
             continue;
         };
         if listener.port() != 0 && listeners.contains(&listener) {
-            reading.error(
-                &path,
-                "`server.http` names this address twice",
-                "leave one of them out",
-            );
+            reading.error(&path, "`server.http` names this address twice", "leave one of them out");
         }
         listeners.push(listener);
     }
@@ -124,36 +113,22 @@ pub(crate) fn admin(reading: &mut Reading<'_>, written: &shape::Admin) -> Option
             "add the line: token = \"${env:BOTGATE_ADMIN_TOKEN}\"",
         );
     }
-    Some(Admin {
-        listen,
-        token,
-        probes,
-    })
+    Some(Admin { listen, token, probes })
 }
 
 /// `[state]`.
 pub(crate) fn state(reading: &mut Reading<'_>, written: &shape::State) -> State {
-    reading.value(
-        "state.store",
-        written.store.as_deref(),
-        |store| match store {
-            "embedded" => Ok(()),
-            _ => Err(Wrong::new(
-                "no such store is there in this version",
-                "write store = \"embedded\", or leave it out: a folder of this process alone",
-            )),
-        },
-    );
+    reading.value("state.store", written.store.as_deref(), |store| match store {
+        "embedded" => Ok(()),
+        _ => Err(Wrong::new(
+            "no such store is there in this version",
+            "write store = \"embedded\", or leave it out: a folder of this process alone",
+        )),
+    });
     if written.path.as_deref() == Some("") {
-        reading.error(
-            "state.path",
-            "`state.path` is empty",
-            "write the path of a folder",
-        );
+        reading.error("state.path", "`state.path` is empty", "write the path of a folder");
     }
-    State {
-        path: reading.file(written.path.as_deref().unwrap_or("botgate-data")),
-    }
+    State { path: reading.file(written.path.as_deref().unwrap_or("botgate-data")) }
 }
 
 /// `127.0.0.1:8080`, `[::1]:8080`.
@@ -169,10 +144,7 @@ fn address(text: &str) -> Result<SocketAddr, Wrong> {
 /// `10.0.0.0/8`; an address alone is the network of that one.
 pub(crate) fn network(text: &str) -> Result<IpNet, Wrong> {
     let alone = || text.parse::<IpAddr>().map(IpNet::from);
-    text.parse().or_else(|_| alone()).map_err(|_| {
-        Wrong::new(
-            "not a network",
-            "write it like \"10.0.0.0/8\" or \"192.0.2.7\"",
-        )
-    })
+    text.parse()
+        .or_else(|_| alone())
+        .map_err(|_| Wrong::new("not a network", "write it like \"10.0.0.0/8\" or \"192.0.2.7\""))
 }

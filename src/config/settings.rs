@@ -44,9 +44,7 @@ impl Settings {
         };
         let listed = bots().find(|bot| !bot.template && bot.id == id);
         let is_id = matches!(id.len(), 1..=128)
-            && id
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+            && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
         listed.or_else(|| {
             let templates = bots().filter(|bot| bot.template && is_id && id.starts_with(&bot.id));
             templates.max_by_key(|bot| bot.id.len())
@@ -268,11 +266,7 @@ pub struct PathPattern {
 impl PathPattern {
     /// A path that it matches, of the bot with this id.
     pub fn sample(&self, id: &str) -> String {
-        if self.prefix {
-            format!("{}/hello", self.text)
-        } else {
-            self.text.replace("{bot}", id)
-        }
+        if self.prefix { format!("{}/hello", self.text) } else { self.text.replace("{bot}", id) }
     }
 }
 

@@ -63,10 +63,7 @@ impl<'a> Walk<'a> {
     pub(crate) fn document(&mut self, document: &Toml<'_>, schema: &'a Json) -> Json {
         let here = Here {
             path: String::new(),
-            spot: Spot {
-                key: 0..0,
-                value: 0..0,
-            },
+            spot: Spot { key: 0..0, value: 0..0 },
             schema,
             secret: false,
             whole: None,
@@ -82,10 +79,8 @@ impl<'a> Walk<'a> {
             self.blot(value);
         }
         let kind = kind_of(value);
-        let fitting: Vec<_> = options(here.schema)
-            .iter()
-            .filter(|option| self.takes(option, kind))
-            .collect();
+        let fitting: Vec<_> =
+            options(here.schema).iter().filter(|option| self.takes(option, kind)).collect();
         if let [one] = fitting.as_slice() {
             here.schema = one;
             here.whole = Some(here.whole.unwrap_or(option));
@@ -110,10 +105,7 @@ impl<'a> Walk<'a> {
             return None;
         }
         let properties = here.schema["properties"].as_object();
-        let others = here
-            .schema
-            .get("additionalProperties")
-            .filter(|others| others.is_object());
+        let others = here.schema.get("additionalProperties").filter(|others| others.is_object());
         let mut out = Map::new();
         let mut entries: Vec<_> = table.iter().collect();
         entries.sort_by_key(|(key, _)| key.span.start);
@@ -125,45 +117,25 @@ impl<'a> Walk<'a> {
                 "" => key.name.to_string(),
                 parent => format!("{parent}.{}", key.name),
             };
-            let spot = Spot {
-                key: key.span.into(),
-                value: value.span.into(),
-            };
+            let spot = Spot { key: key.span.into(), value: value.span.into() };
             self.spots.insert(path.clone(), spot.clone());
             let property = properties.and_then(|known| known.get(key.name.as_ref()));
             let Some(schema) = property.or(others) else {
                 // Whatever stands there, it may be a secret under a misspelt key.
                 self.blot(value);
-                let known: Vec<_> = properties
-                    .into_iter()
-                    .flat_map(Map::keys)
-                    .map(String::as_str)
-                    .collect();
+                let known: Vec<_> =
+                    properties.into_iter().flat_map(Map::keys).map(String::as_str).collect();
                 let fix = known_or_nearest(&key.name, &known, |name| format!("`{name}`"));
-                self.note(
-                    &path,
-                    spot.key,
-                    format!("unknown key `{}`", shown(&path)),
-                    fix,
-                );
+                self.note(&path, spot.key, format!("unknown key `{}`", shown(&path)), fix);
                 continue;
             };
-            let inside = Here {
-                path,
-                spot,
-                schema,
-                secret: here.secret,
-                whole: None,
-            };
+            let inside = Here { path, spot, schema, secret: here.secret, whole: None };
             if let Some(value) = self.value(value, inside) {
                 out.insert(key.name.to_string(), value);
             }
         }
-        for name in here.schema["required"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(Json::as_str)
+        for name in
+            here.schema["required"].as_array().into_iter().flatten().filter_map(Json::as_str)
         {
             if !table.contains_key(name) {
                 let example = properties
@@ -188,10 +160,7 @@ impl<'a> Walk<'a> {
         if self.too_many(items.len(), "maxItems", here) {
             return None;
         }
-        if here.schema["minItems"]
-            .as_u64()
-            .is_some_and(|least| (items.len() as u64) < least)
-        {
+        if here.schema["minItems"].as_u64().is_some_and(|least| (items.len() as u64) < least) {
             let fix = "write at least one item, or leave the key out".to_owned();
             self.note(
                 &here.path,
@@ -205,24 +174,13 @@ impl<'a> Walk<'a> {
         let mut out = Vec::with_capacity(items.len());
         for (index, item) in items.iter().enumerate() {
             let path = format!("{}[{index}]", here.path);
-            let spot = Spot {
-                key: item.span.into(),
-                value: item.span.into(),
-            };
+            let spot = Spot { key: item.span.into(), value: item.span.into() };
             self.spots.insert(path.clone(), spot.clone());
-            let inside = Here {
-                path,
-                spot,
-                schema,
-                secret: here.secret,
-                whole: None,
-            };
+            let inside = Here { path, spot, schema, secret: here.secret, whole: None };
             // A null keeps the place of an item that was left out, so that the others keep their paths.
             out.push(self.value(item, inside).unwrap_or_default());
         }
-        out.iter()
-            .all(|item| !item.is_null())
-            .then_some(Json::Array(out))
+        out.iter().all(|item| !item.is_null()).then_some(Json::Array(out))
     }
 
     fn string(&mut self, text: &str, here: &Here<'a>) -> Option<Json> {
@@ -331,13 +289,7 @@ impl<'a> Walk<'a> {
 
     fn note(&mut self, path: &str, at: Range<usize>, message: String, fix: String) {
         self.faulty.insert(path.to_owned());
-        self.notes.push(Note {
-            severity: Severity::Error,
-            message,
-            fix,
-            at: Some(at),
-            also: None,
-        });
+        self.notes.push(Note { severity: Severity::Error, message, fix, at: Some(at), also: None });
     }
 
     /// Keeps everything that stands in `value` out of every message.
@@ -351,17 +303,12 @@ impl<'a> Walk<'a> {
 
     /// What a `$ref` leads to.
     fn resolve(&self, schema: &'a Json) -> &'a Json {
-        let name = schema["$ref"]
-            .as_str()
-            .and_then(|path| path.strip_prefix("#/$defs/"));
-        name.and_then(|name| self.definitions.get(name))
-            .unwrap_or(schema)
+        let name = schema["$ref"].as_str().and_then(|path| path.strip_prefix("#/$defs/"));
+        name.and_then(|name| self.definitions.get(name)).unwrap_or(schema)
     }
 
     fn example(&self, schema: &'a Json) -> Option<&'a Json> {
-        schema["examples"]
-            .get(0)
-            .or_else(|| self.resolve(schema)["examples"].get(0))
+        schema["examples"].get(0).or_else(|| self.resolve(schema)["examples"].get(0))
     }
 
     /// The types that a schema takes; none for any.

@@ -43,12 +43,7 @@ pub(crate) fn subscribers(
             taken(reading, &at, *other, written.name.is_some());
         }
         places.push(index);
-        read.push(Subscriber {
-            name,
-            callback,
-            events: events.collect(),
-            bots: named,
-        });
+        read.push(Subscriber { name, callback, events: events.collect(), bots: named });
     }
     read
 }
@@ -95,10 +90,7 @@ fn name(text: &str) -> Result<String, Wrong> {
 fn derived(callback: &Callback) -> String {
     let scheme = if callback.tls { "https" } else { "http" };
     let url = format!("{scheme}://{}", callback.authority).to_ascii_lowercase();
-    let hash = digest(
-        &SHA256,
-        &[b"subscriber\0", url.as_bytes(), callback.path.expose()].concat(),
-    );
+    let hash = digest(&SHA256, &[b"subscriber\0", url.as_bytes(), callback.path.expose()].concat());
     let front = hash.as_ref().get(..4).unwrap_or_default();
     let host = callback.host.to_ascii_lowercase();
     let host = host.get(..HOST).unwrap_or(&host);
@@ -124,11 +116,7 @@ fn taken(reading: &mut Reading<'_>, at: &str, other: usize, has_name: bool) {
             &format!("{at}.url"),
             &format!("{before}.url"),
             "this one",
-            format!(
-                "`{}` and `{}` cannot be told apart",
-                shown(at),
-                shown(&before)
-            ),
+            format!("`{}` and `{}` cannot be told apart", shown(at), shown(&before)),
             "give each a name: name = \"ops\"".to_owned(),
         );
     }
@@ -138,9 +126,7 @@ fn taken(reading: &mut Reading<'_>, at: &str, other: usize, has_name: bool) {
 fn pattern(text: &str) -> Result<String, Wrong> {
     let id = text.strip_suffix('*').unwrap_or(text);
     let least = usize::from(id.len() == text.len());
-    let plain = id
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+    let plain = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
     if (least..=128).contains(&id.len()) && plain {
         return Ok(text.to_owned());
     }

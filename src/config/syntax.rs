@@ -21,10 +21,7 @@ pub(crate) fn report(origin: &str, text: &str, error: &Error) -> Report {
 /// A range that holds at least the character at its start, and ends inside the text.
 fn within(text: &str, span: Span) -> std::ops::Range<usize> {
     let start = span.start.min(text.len());
-    let next = text
-        .get(start..)
-        .and_then(|rest| rest.chars().next())
-        .map_or(0, char::len_utf8);
+    let next = text.get(start..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
     start..span.end.max(start + next)
 }
 
@@ -45,16 +42,12 @@ fn words(kind: &ErrorKind) -> (String, &'static str, Option<Span>) {
             "write the table first",
             Some(*first),
         ),
-        ErrorKind::UnquotedString | ErrorKind::InvalidNumber => (
-            "not a value".to_owned(),
-            "put quotes around it: \"…\"",
-            None,
-        ),
-        ErrorKind::UnterminatedString | ErrorKind::InvalidCharInString('\n' | '\r') => (
-            "a string without its closing quote".to_owned(),
-            "close it on the same line",
-            None,
-        ),
+        ErrorKind::UnquotedString | ErrorKind::InvalidNumber => {
+            ("not a value".to_owned(), "put quotes around it: \"…\"", None)
+        }
+        ErrorKind::UnterminatedString | ErrorKind::InvalidCharInString('\n' | '\r') => {
+            ("a string without its closing quote".to_owned(), "close it on the same line", None)
+        }
         ErrorKind::InvalidEscape(_)
         | ErrorKind::InvalidHexEscape(_)
         | ErrorKind::InvalidEscapeValue(_) => (
@@ -81,12 +74,8 @@ fn words(kind: &ErrorKind) -> (String, &'static str, Option<Span>) {
             format!(
                 "not TOML: {}",
                 shown(
-                    &Error {
-                        kind: other.clone(),
-                        span: Span::default(),
-                        line_info: None
-                    }
-                    .to_string()
+                    &Error { kind: other.clone(), span: Span::default(), line_info: None }
+                        .to_string()
                 )
             ),
             "write one key = value a line, strings in quotes",

@@ -37,10 +37,7 @@ fn files(folder: &str) -> Vec<PathBuf> {
 /// The report as `botgate check` shows it, with the file's name alone.
 fn shown(report: &Report, path: &Path) -> String {
     let name = path.file_name().unwrap().to_str().unwrap();
-    let text = report
-        .human(false)
-        .replace(path.to_str().unwrap(), name)
-        .replace(FIXTURES, "");
+    let text = report.human(false).replace(path.to_str().unwrap(), name).replace(FIXTURES, "");
     format!("{text}{}\n", report.summary())
 }
 
@@ -50,12 +47,7 @@ fn golden(path: &Path, actual: &str) {
     if std::env::var_os("BOTGATE_BLESS").is_some() {
         fs::write(&expected, actual).unwrap();
     }
-    assert_eq!(
-        actual,
-        fs::read_to_string(&expected).unwrap_or_default(),
-        "{}",
-        expected.display()
-    );
+    assert_eq!(actual, fs::read_to_string(&expected).unwrap_or_default(), "{}", expected.display());
 }
 
 #[test]
@@ -63,20 +55,13 @@ fn bad_configurations_are_refused_in_the_words_expected() {
     let files = files("bad");
     assert!(files.len() >= 15);
     for path in files {
-        let report = parse_file(&path)
-            .err()
-            .unwrap_or_else(|| panic!("{} was accepted", path.display()));
+        let report =
+            parse_file(&path).err().unwrap_or_else(|| panic!("{} was accepted", path.display()));
         let shown = shown(&report, &path);
-        assert!(
-            !shown.contains("hunter2") && !report.json().contains("hunter2"),
-            "{shown}"
-        );
+        assert!(!shown.contains("hunter2") && !report.json().contains("hunter2"), "{shown}");
         for line in report.json().lines() {
             let object: Value = serde_json::from_str(line).unwrap();
-            assert!(
-                object["fix"].as_str().is_some_and(|fix| !fix.is_empty()),
-                "{line}"
-            );
+            assert!(object["fix"].as_str().is_some_and(|fix| !fix.is_empty()), "{line}");
         }
         golden(&path, &shown);
     }
@@ -95,10 +80,7 @@ fn good_configurations_resolve_as_expected() {
             parse_file(&path).unwrap_or_else(|report| panic!("{}", report.human(false)));
         let resolved =
             format!("{settings:#?}\n{}", shown(&report, &path)).replace(FIXTURES, "FIXTURES");
-        assert!(
-            !resolved.contains("hunter2") && !resolved.contains("backend key"),
-            "{resolved}"
-        );
+        assert!(!resolved.contains("hunter2") && !resolved.contains("backend key"), "{resolved}");
         golden(&path, &resolved);
     }
 }
@@ -151,10 +133,9 @@ fn json(value: &toml_span::Value<'_>) -> Value {
         ValueInner::Float(number) => (*number).into(),
         ValueInner::Boolean(truth) => (*truth).into(),
         ValueInner::Array(items) => items.iter().map(json).collect(),
-        ValueInner::Table(table) => table
-            .iter()
-            .map(|(key, value)| (key.name.to_string(), json(value)))
-            .collect(),
+        ValueInner::Table(table) => {
+            table.iter().map(|(key, value)| (key.name.to_string(), json(value))).collect()
+        }
     }
 }
 
@@ -190,10 +171,8 @@ fn every_key_of_the_schema_is_read_and_what_is_read_fits_the_schema() {
     for path in files("good").into_iter().chain([init]) {
         let text = fs::read_to_string(&path).unwrap();
         let document = json(&toml_span::parse(&text).unwrap());
-        let errors: Vec<_> = validator
-            .iter_errors(&document)
-            .map(|error| error.to_string())
-            .collect();
+        let errors: Vec<_> =
+            validator.iter_errors(&document).map(|error| error.to_string()).collect();
         assert!(errors.is_empty(), "{}: {errors:?}", path.display());
         keys(&document, &mut written);
     }
@@ -212,10 +191,7 @@ fn the_schema_refuses_what_the_reader_refuses_for_its_shape() {
     let validator = jsonschema::validator_for(schema()).unwrap();
     for name in ["later_features", "types", "server_empty_list"] {
         let text = fs::read_to_string(format!("{FIXTURES}/bad/{name}.toml")).unwrap();
-        assert!(
-            !validator.is_valid(&json(&toml_span::parse(&text).unwrap())),
-            "{name}"
-        );
+        assert!(!validator.is_valid(&json(&toml_span::parse(&text).unwrap())), "{name}");
     }
 }
 
@@ -231,9 +207,7 @@ fn hostile_texts_are_refused_in_bounded_time_and_space() {
         format!("{}=1", "a.".repeat(100)),
         (0..30_000).map(|n| format!("k{n}=1\n")).collect(),
         (0..20_000).map(|n| format!("[bots.b{n}]\n")).collect(),
-        (0..9_000)
-            .map(|n| format!("[bots.b{n}]\nx = 1\n"))
-            .collect(),
+        (0..9_000).map(|n| format!("[bots.b{n}]\nx = 1\n")).collect(),
         format!("server.http = [{}]", "'x',".repeat(megabyte / 2)),
         format!("server.drain = '{}'", "x".repeat(megabyte)),
         format!("server.drain = '{}'", "${env:A}".repeat(100_000)),
@@ -242,11 +216,7 @@ fn hostile_texts_are_refused_in_bounded_time_and_space() {
     ] {
         let report = parse(&text, Path::new("hostile.toml"), &env).err().unwrap();
         let start: String = text.chars().take(40).collect();
-        assert!(
-            report.human(true).len() < 400_000,
-            "{start}: {}",
-            report.human(false).len()
-        );
+        assert!(report.human(true).len() < 400_000, "{start}: {}", report.human(false).len());
         assert!(report.json().lines().count() <= 200, "{start}");
     }
 }

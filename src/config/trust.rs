@@ -29,10 +29,7 @@ pub(crate) fn check(
         if allowed {
             reading.error(
                 &format!("{path}.allow_http"),
-                format!(
-                    "`{}.allow_http` has no meaning for an https:// URL",
-                    shown(path)
-                ),
+                format!("`{}.allow_http` has no meaning for an https:// URL", shown(path)),
                 "leave it out",
             );
         }
@@ -125,9 +122,7 @@ fn check_pem(text: &str) -> Result<(), Wrong> {
     let mut count = 0;
     while let Some((_, from)) = rest.split_once("-----BEGIN CERTIFICATE-----") {
         let broken = || Wrong::new("a certificate that is broken", fix);
-        let (inside, after) = from
-            .split_once("-----END CERTIFICATE-----")
-            .ok_or_else(broken)?;
+        let (inside, after) = from.split_once("-----END CERTIFICATE-----").ok_or_else(broken)?;
         let base64: String = inside.split_ascii_whitespace().collect();
         let der = STANDARD.decode(base64).map_err(|_| broken())?;
         // A SEQUENCE: every certificate is one.

@@ -51,27 +51,14 @@ pub(crate) fn upstream(
     let fields = fields::fields(reading, &path, written, kind, codec);
     let timeouts = timeouts(reading, &path, written.timeout.as_ref());
     let key = key(reading, &path, written.key.as_deref());
-    let price = written
-        .price
-        .as_ref()
-        .and_then(|price| self::price(reading, &path, price));
+    let price = written.price.as_ref().and_then(|price| self::price(reading, &path, price));
     let ca = trust::ca(reading, &path, written.ca.as_deref());
-    let backend = reading.value(&url_path, written.url.as_deref(), |text| {
-        url::backend(text, codec.is_some())
-    })?;
-    trust::check(
-        reading,
-        &path,
-        written.allow_http,
-        written.ca.is_some(),
-        &backend,
-    );
+    let backend = reading
+        .value(&url_path, written.url.as_deref(), |text| url::backend(text, codec.is_some()))?;
+    trust::check(reading, &path, written.allow_http, written.ca.is_some(), &backend);
     let version = written.version.as_deref();
     let versions = codec.map_or(&[] as &[_], Codec::versions);
-    let version = versions
-        .iter()
-        .copied()
-        .find(|known| Some(*known) == version);
+    let version = versions.iter().copied().find(|known| Some(*known) == version);
     Some(Read {
         upstream: Upstream {
             name: name.to_owned(),
@@ -92,9 +79,7 @@ pub(crate) fn upstream(
             retries: written.retries.unwrap_or(RETRIES),
             fields,
             timeouts,
-            max_connections: written
-                .max_connections
-                .map_or(SOCKETS, |count| count as usize),
+            max_connections: written.max_connections.map_or(SOCKETS, |count| count as usize),
         },
     })
 }
@@ -148,10 +133,7 @@ fn suits(
         ),
         (Some(_), None) => reading.error(
             &format!("{path}.model"),
-            format!(
-                "`{}.model`: an upstream of kind {kind} is told no model",
-                shown(path)
-            ),
+            format!("`{}.model`: an upstream of kind {kind} is told no model", shown(path)),
             "leave it out",
         ),
         _ => {}
@@ -159,10 +141,7 @@ fn suits(
     if written.max_tokens.is_some() && codec.model().is_none() {
         reading.error(
             &format!("{path}.max_tokens"),
-            format!(
-                "`{}.max_tokens`: an upstream of kind {kind} is told no bound",
-                shown(path)
-            ),
+            format!("`{}.max_tokens`: an upstream of kind {kind} is told no bound", shown(path)),
             "leave it out",
         );
     }
@@ -193,10 +172,7 @@ fn key(reading: &mut Reading<'_>, path: &str, written: Option<&str>) -> Option<S
             return Err(Wrong::new("it is empty", "set it, or leave the key out"));
         }
         if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(Wrong::new(
-                "no header can carry it",
-                "use printable ASCII without blanks",
-            ));
+            return Err(Wrong::new("no header can carry it", "use printable ASCII without blanks"));
         }
         Ok(Secret::new(text))
     })
@@ -209,21 +185,13 @@ fn price(reading: &mut Reading<'_>, path: &str, written: &shape::Price) -> Optio
         reading.value(&path, Some(""), |_| money::price(cents))
     };
     let (input, output) = (one("input", written.input), one("output", written.output));
-    Some(Price {
-        input: input?,
-        output: output?,
-    })
+    Some(Price { input: input?, output: output? })
 }
 
 impl Read {
     /// The headers of a raw bot's requests. A bot's id holds nothing that a header could not.
     pub(crate) fn headers_for(&self, bot: &str) -> Vec<(HeaderName, HeaderValue)> {
-        let names = Names {
-            bot,
-            user: None,
-            conversation: None,
-            channel: None,
-        };
+        let names = Names { bot, user: None, conversation: None, channel: None };
         let filled_in = self.upstream.fields.iter().filter_map(|field| {
             let mut text = Vec::new();
             field.value.write(&names, &mut text).ok()?;

@@ -22,11 +22,7 @@ pub(crate) struct Backend {
 impl Backend {
     /// The URL's path and query as they are written.
     pub(crate) fn whole_path(&self) -> String {
-        let slash = if self.slash || self.prefix.is_empty() {
-            "/"
-        } else {
-            ""
-        };
+        let slash = if self.slash || self.prefix.is_empty() { "/" } else { "" };
         let query = self.query.as_deref();
         let query = query.map_or_else(String::new, |query| format!("?{query}"));
         format!("{}{slash}{query}", self.prefix)
@@ -126,18 +122,12 @@ fn absolute(text: &str, fix: &str) -> Result<Uri, Wrong> {
         ));
     }
     if text.contains('#') {
-        return Err(Wrong::new(
-            "a URL with a fragment",
-            "leave out the \"#\" and what follows",
-        ));
+        return Err(Wrong::new("a URL with a fragment", "leave out the \"#\" and what follows"));
     }
     let not_one = || Wrong::new("not a URL", fix);
     let uri: Uri = text.parse().map_err(|_| not_one())?;
     let web = uri.scheme() == Some(&Scheme::HTTP) || uri.scheme() == Some(&Scheme::HTTPS);
-    let authority = uri
-        .authority()
-        .map(http::uri::Authority::as_str)
-        .unwrap_or_default();
+    let authority = uri.authority().map(http::uri::Authority::as_str).unwrap_or_default();
     let host = uri.host().unwrap_or_default();
     // "host:" and "host:99999" pass as authorities.
     let port_is_right =
@@ -183,13 +173,7 @@ mod tests {
     #[test]
     fn backends() {
         for (text, authority, host, port, prefix) in [
-            (
-                "http://127.0.0.1:5000",
-                "127.0.0.1:5000",
-                "127.0.0.1",
-                5000,
-                "",
-            ),
+            ("http://127.0.0.1:5000", "127.0.0.1:5000", "127.0.0.1", 5000, ""),
             ("http://backend", "backend", "backend", 80, ""),
             ("http://[::1]:81/base/", "[::1]:81", "::1", 81, "/base"),
             ("https://a", "a", "a", 443, ""),
@@ -197,31 +181,14 @@ mod tests {
             ("http://a.", "a.", "a.", 80, ""),
             ("http://1.2.3.4.a", "1.2.3.4.a", "1.2.3.4.a", 80, ""),
             ("http://0xa.fade", "0xa.fade", "0xa.fade", 80, ""),
-            (
-                "http://[::FFFF:127.0.0.1]",
-                "[::FFFF:127.0.0.1]",
-                "::FFFF:127.0.0.1",
-                80,
-                "",
-            ),
-            (
-                "http://xn--e1afmkfd.example",
-                "xn--e1afmkfd.example",
-                "xn--e1afmkfd.example",
-                80,
-                "",
-            ),
+            ("http://[::FFFF:127.0.0.1]", "[::FFFF:127.0.0.1]", "::FFFF:127.0.0.1", 80, ""),
+            ("http://xn--e1afmkfd.example", "xn--e1afmkfd.example", "xn--e1afmkfd.example", 80, ""),
             ("https://a:80/v1", "a:80", "a", 80, "/v1"),
         ] {
             let read = backend(text, false).ok().unwrap();
             assert_eq!(read.tls, text.starts_with("https"));
             assert_eq!(
-                (
-                    read.authority.as_str(),
-                    read.host.as_str(),
-                    read.port,
-                    read.prefix.as_str()
-                ),
+                (read.authority.as_str(), read.host.as_str(), read.port, read.prefix.as_str()),
                 (authority, host, port, prefix)
             );
         }

@@ -17,10 +17,7 @@ pub struct Wrong {
 impl Wrong {
     /// Both in words.
     pub fn new(message: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            fix: fix.into(),
-        }
+        Self { message: message.into(), fix: fix.into() }
     }
 }
 
@@ -106,10 +103,7 @@ pub fn rate(text: &str) -> Result<Rate, Wrong> {
         )
     };
     let (count, unit) = number_and_unit(text).ok_or_else(not_one)?;
-    let seconds = match unit
-        .strip_prefix('/')
-        .map(|unit| unit.trim_start_matches(' '))
-    {
+    let seconds = match unit.strip_prefix('/').map(|unit| unit.trim_start_matches(' ')) {
         Some("s") => 1,
         Some("m" | "min") => 60,
         Some("h") => 3_600,
@@ -125,10 +119,7 @@ pub fn rate(text: &str) -> Result<Rate, Wrong> {
     if count > seconds * 1_000_000 {
         return Err(Wrong::new("too high a rate", "write at most \"1000000/s\""));
     }
-    Ok(Rate {
-        count,
-        period: Duration::from_secs(seconds),
-    })
+    Ok(Rate { count, period: Duration::from_secs(seconds) })
 }
 
 /// `bot`, `user`, `peer`, `dialect`, `header:NAME`, `json:/pointer`.
@@ -154,19 +145,13 @@ pub fn limit_key(text: &str) -> Result<Key, Wrong> {
 /// A header's name, in any case.
 pub fn header_name(text: &str) -> Result<HeaderName, Wrong> {
     text.parse().map_err(|_| {
-        Wrong::new(
-            "not a header's name",
-            "write letters, digits and hyphens: \"X-Request-Kind\"",
-        )
+        Wrong::new("not a header's name", "write letters, digits and hyphens: \"X-Request-Kind\"")
     })
 }
 
 /// RFC 6901, not empty, at most 256 bytes and 16 steps.
 pub fn json_pointer(text: &str) -> Result<(), Wrong> {
-    let escapes_are_whole = text
-        .split('~')
-        .skip(1)
-        .all(|rest| rest.starts_with(['0', '1']));
+    let escapes_are_whole = text.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
     if text.starts_with('/')
         && text.len() <= 256
         && text.matches('/').count() <= 16
@@ -183,10 +168,7 @@ pub fn json_pointer(text: &str) -> Result<(), Wrong> {
 /// A path on the wire: begins with a slash, visible ASCII that needs no percent-encoding, no query or fragment, no dot segments, plain or encoded.
 pub fn path(text: &str) -> Result<(), Wrong> {
     if !text.starts_with('/') {
-        return Err(Wrong::new(
-            "a path begins with a slash",
-            "write it like \"/hooks/support\"",
-        ));
+        return Err(Wrong::new("a path begins with a slash", "write it like \"/hooks/support\""));
     }
     if text.len() > 1024
         || text.contains(['?', '#', '*', '"', '<', '>', '`'])
@@ -219,11 +201,7 @@ mod tests {
             ("2 min", 120_000),
             ("24h", 86_400_000),
         ] {
-            assert_eq!(
-                duration(text),
-                Ok(Duration::from_millis(milliseconds)),
-                "{text}"
-            );
+            assert_eq!(duration(text), Ok(Duration::from_millis(milliseconds)), "{text}");
         }
         for text in [
             "",
@@ -246,23 +224,12 @@ mod tests {
 
     #[test]
     fn sizes() {
-        for (text, bytes) in [
-            ("512B", 512),
-            ("64KiB", 65_536),
-            ("1MiB", 1 << 20),
-            ("1024GiB", 1 << 40),
-        ] {
+        for (text, bytes) in
+            [("512B", 512), ("64KiB", 65_536), ("1MiB", 1 << 20), ("1024GiB", 1 << 40)]
+        {
             assert_eq!(size(text), Ok(bytes), "{text}");
         }
-        for text in [
-            "",
-            "1",
-            "1MB",
-            "0B",
-            "1025GiB",
-            "18446744073709551615GiB",
-            "-1B",
-        ] {
+        for text in ["", "1", "1MB", "0B", "1025GiB", "18446744073709551615GiB", "-1B"] {
             assert!(size(text).is_err(), "{text}");
         }
     }
@@ -277,50 +244,23 @@ mod tests {
             ("1000000/s", 1_000_000, 1),
         ] {
             let read = rate(text).unwrap();
-            assert_eq!(
-                (read.count, read.period.as_secs()),
-                (count, seconds),
-                "{text}"
-            );
+            assert_eq!((read.count, read.period.as_secs()), (count, seconds), "{text}");
         }
-        for text in [
-            "",
-            "60",
-            "/min",
-            "0/s",
-            "60/week",
-            "1000001/s",
-            "60 per min",
-            "1/0s",
-            "-1/s",
-        ] {
+        for text in ["", "60", "/min", "0/s", "60/week", "1000001/s", "60 per min", "1/0s", "-1/s"]
+        {
             assert!(rate(text).is_err(), "{text}");
         }
     }
 
     #[test]
     fn limit_keys() {
-        for text in [
-            "bot",
-            "user",
-            "peer",
-            "dialect",
-            "header:X-Team",
-            "json:/team_id",
-            "json:/a~1b/c~0d",
-        ] {
+        for text in
+            ["bot", "user", "peer", "dialect", "header:X-Team", "json:/team_id", "json:/a~1b/c~0d"]
+        {
             assert!(limit_key(text).is_ok(), "{text}");
         }
-        for text in [
-            "",
-            "users",
-            "header:",
-            "header:X Y",
-            "json:",
-            "json:team",
-            "json:/a~2",
-            "Bot",
-        ] {
+        for text in ["", "users", "header:", "header:X Y", "json:", "json:team", "json:/a~2", "Bot"]
+        {
             assert!(limit_key(text).is_err(), "{text}");
         }
     }

@@ -125,11 +125,7 @@ pub(crate) fn verify(
                     key => format!("{path}.{key}"),
                 };
                 let message = format!("`{}` {}", shown(&at), fault.message);
-                reading.error(
-                    if reading.has(&at) { &at } else { path },
-                    message,
-                    fault.fix,
-                );
+                reading.error(if reading.has(&at) { &at } else { path }, message, fault.fix);
             }
             None
         }
@@ -142,15 +138,9 @@ fn own_scheme(
     path: &str,
     table: Map<String, Value>,
 ) -> Option<SchemeTable> {
-    let tolerance = table
-        .get("timestamp")
-        .and_then(|timestamp| timestamp["tolerance"].as_str());
+    let tolerance = table.get("timestamp").and_then(|timestamp| timestamp["tolerance"].as_str());
     if tolerance.is_some() {
-        reading.value(
-            &format!("{path}.timestamp.tolerance"),
-            tolerance,
-            values::duration,
-        )?;
+        reading.value(&format!("{path}.timestamp.tolerance"), tolerance, values::duration)?;
     }
     match serde_json::from_value(Value::Object(table)) {
         Ok(scheme) => Some(scheme),
@@ -209,11 +199,7 @@ fn secrets(reading: &mut Reading<'_>, path: &str, written: Option<Value>) -> Vec
                 "set it, or take it out of the list",
             );
         }
-        secrets.push(DatedSecret {
-            value,
-            derive,
-            not_after,
-        });
+        secrets.push(DatedSecret { value, derive, not_after });
     }
     secrets
 }

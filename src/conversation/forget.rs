@@ -11,10 +11,7 @@ use std::time::Duration;
 pub const MOST_FORGOTTEN: usize = 1_000;
 
 /// Nothing is read by it.
-const BLIND: Policy = Policy {
-    ttl: Duration::ZERO,
-    window: 0,
-};
+const BLIND: Policy = Policy { ttl: Duration::ZERO, window: 0 };
 
 /// What was forgotten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,10 +65,7 @@ impl Conversations {
         if !keys.is_empty() {
             self.store.flushed().await?;
         }
-        Ok(Forgotten {
-            conversations: keys.len(),
-            more: keys.len() == MOST_FORGOTTEN,
-        })
+        Ok(Forgotten { conversations: keys.len(), more: keys.len() == MOST_FORGOTTEN })
     }
 
     fn of_user(&self, bot: &str, user: &str) -> Result<BTreeSet<Key>, StoreError> {
@@ -79,9 +73,7 @@ impl Conversations {
         let mut keys = BTreeSet::new();
         // Those that have only begun are in memory alone; the shard first, since what leaves it is in the store by then.
         lock(&self.shards[usize::from(half[0]) % self.shards.len()]).keys(&half, &mut keys);
-        let stored = self
-            .store
-            .groups(Space::Conversations, &half, MOST_FORGOTTEN)?;
+        let stored = self.store.groups(Space::Conversations, &half, MOST_FORGOTTEN)?;
         keys.extend(stored.into_iter().map(Key::from_group));
         while keys.len() > MOST_FORGOTTEN {
             keys.pop_last();

@@ -68,28 +68,15 @@ impl Memory {
     pub(super) fn new(stale: bool) -> Self {
         let mut id = [0; 32];
         uuid::Uuid::new_v4().as_simple().encode_lower(&mut id);
-        Self {
-            id,
-            past: VecDeque::new(),
-            text: 0,
-            next: 0,
-            expires_ms: 0,
-            used_ms: 0,
-            stale,
-        }
+        Self { id, past: VecDeque::new(), text: 0, next: 0, expires_ms: 0, used_ms: 0, stale }
     }
 
     /// What the store has of it. What makes no sense counts as missing, and with it all that is older.
     pub(super) fn read(records: Vec<Slotted>, policy: Policy) -> Self {
         let stale = !records.is_empty();
-        let mut pairs: Vec<(Pair<'_>, &Arc<[u8]>)> = records
-            .iter()
-            .filter_map(|(_, record)| Some((Pair::read(record)?, record)))
-            .collect();
-        let Some(id) = pairs
-            .iter()
-            .max_by_key(|(pair, _)| pair.at_ms)
-            .map(|(pair, _)| pair.id)
+        let mut pairs: Vec<(Pair<'_>, &Arc<[u8]>)> =
+            records.iter().filter_map(|(_, record)| Some((Pair::read(record)?, record))).collect();
+        let Some(id) = pairs.iter().max_by_key(|(pair, _)| pair.at_ms).map(|(pair, _)| pair.id)
         else {
             return Self::new(stale);
         };
@@ -107,10 +94,7 @@ impl Memory {
             if pair.number != number || pair.gap {
                 break;
             }
-            memory.past.push_front(Past {
-                record: Arc::clone(record),
-                text: pair.text(),
-            });
+            memory.past.push_front(Past { record: Arc::clone(record), text: pair.text() });
             memory.text += pair.text();
         }
         memory.cut(policy);
@@ -154,8 +138,7 @@ impl Memory {
         let pairs = usize::try_from(policy.pairs()).unwrap_or(usize::MAX);
         let skipped = self.past.len().saturating_sub(pairs);
         let past = self.past.iter().skip(skipped);
-        past.filter_map(|past| record::turns(&past.record))
-            .flatten()
+        past.filter_map(|past| record::turns(&past.record)).flatten()
     }
 
     /// Adds a pair, and says what that changes in the store.
@@ -170,12 +153,7 @@ impl Memory {
         let mut id = [0; 16];
         let _ = ::hex::decode_to_slice(self.id, &mut id);
         let expires_ms = policy.expiry(now_ms);
-        let pair = record::Written {
-            expires_ms,
-            id,
-            number: self.next,
-            at_ms: now_ms,
-        };
+        let pair = record::Written { expires_ms, id, number: self.next, at_ms: now_ms };
         let (mut record, text) = pair.write(user, assistant, MOST_TEXT);
         let slot = self.next % u64::from(policy.pairs().max(1));
         let appended = |record| Appended {

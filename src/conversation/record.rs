@@ -58,20 +58,13 @@ impl Written {
 
 /// The pieces of a turn that are kept: text, and what lies elsewhere under an address.
 fn pieces<'t, 'b>(turn: &'t Turn<'b>) -> impl Iterator<Item = &'t Part<'b>> {
-    let elsewhere = |url: &str| {
-        !url.get(..5)
-            .is_some_and(|head| head.eq_ignore_ascii_case("data:"))
-    };
+    let elsewhere =
+        |url: &str| !url.get(..5).is_some_and(|head| head.eq_ignore_ascii_case("data:"));
     let kept = turn.parts.iter().filter(move |part| match part {
         Part::Text(_) => true,
         Part::Image { url, .. } => elsewhere(url),
-        Part::File {
-            file: File::Url(url),
-            ..
-        } => elsewhere(url),
-        Part::File {
-            file: File::Id(_), ..
-        } => true,
+        Part::File { file: File::Url(url), .. } => elsewhere(url),
+        Part::File { file: File::Id(_), .. } => true,
         Part::Audio { .. } => false,
     });
     kept.take(MOST_PIECES)
@@ -82,11 +75,9 @@ fn size(turn: &Turn<'_>) -> usize {
     let sizes = pieces(turn).map(|part| match part {
         Part::Text(text) => text.len(),
         Part::Image { url, detail } => url.len() + length(detail),
-        Part::File {
-            file: File::Url(at) | File::Id(at),
-            filename,
-            mime_type,
-        } => at.len() + length(filename) + length(mime_type),
+        Part::File { file: File::Url(at) | File::Id(at), filename, mime_type } => {
+            at.len() + length(filename) + length(mime_type)
+        }
         Part::Audio { .. } => 0,
     });
     sizes.sum()
@@ -108,11 +99,7 @@ fn turn(out: &mut Vec<u8>, turn: &Turn<'_>) {
                 text(out, Some(url));
                 text(out, detail.as_deref());
             }
-            Part::File {
-                file,
-                filename,
-                mime_type,
-            } => {
+            Part::File { file, filename, mime_type } => {
                 let (mark, at) = match file {
                     File::Url(url) => (b'F', url),
                     File::Id(id) => (b'D', id),
@@ -168,18 +155,9 @@ impl<'a> Pair<'a> {
         let [kept] = take(&mut rest)?;
         let turns = match kept {
             0 => None,
-            _ => Some([
-                read_turn(&mut rest, Role::User)?,
-                read_turn(&mut rest, Role::Assistant)?,
-            ]),
+            _ => Some([read_turn(&mut rest, Role::User)?, read_turn(&mut rest, Role::Assistant)?]),
         };
-        Some(Self {
-            id,
-            number,
-            at_ms,
-            gap: turns.is_none(),
-            turns,
-        })
+        Some(Self { id, number, at_ms, gap: turns.is_none(), turns })
     }
 
     /// How many bytes of text it holds.
@@ -197,28 +175,16 @@ fn read_turn<'a>(rest: &mut &'a [u8], role: Role) -> Option<Turn<'a>> {
         let mut other = || Some(read_text(rest)?.map(Cow::Borrowed));
         parts.push(match mark {
             b'T' => Part::Text(said),
-            b'I' => Part::Image {
-                url: said,
-                detail: other()?,
-            },
+            b'I' => Part::Image { url: said, detail: other()? },
             b'F' | b'D' => Part::File {
-                file: if mark == b'F' {
-                    File::Url(said)
-                } else {
-                    File::Id(said)
-                },
+                file: if mark == b'F' { File::Url(said) } else { File::Id(said) },
                 filename: other()?,
                 mime_type: other()?,
             },
             _ => return None,
         });
     }
-    Some(Turn {
-        role,
-        parts,
-        calls: Vec::new(),
-        call_id: None,
-    })
+    Some(Turn { role, parts, calls: Vec::new(), call_id: None })
 }
 
 /// A text, or that it is not there; none where the record ends before it.

@@ -198,10 +198,7 @@ impl Shard {
             self.counts.waiting -= 1;
             return Poll::Ready(entry.memory.take());
         }
-        let mine = queue
-            .waiting
-            .iter_mut()
-            .find(|(waiting, _)| *waiting == ticket);
+        let mine = queue.waiting.iter_mut().find(|(waiting, _)| *waiting == ticket);
         match mine {
             Some((_, Some(waker))) => waker.clone_from(cx.waker()),
             Some((_, none)) => *none = Some(cx.waker().clone()),
@@ -225,12 +222,7 @@ impl Shard {
         queue.called = None;
         let woken = self.call(place);
         let entry = self.entries.get(place)?;
-        if entry.idle()
-            && entry
-                .memory
-                .as_ref()
-                .is_some_and(|memory| memory.is_empty())
-        {
+        if entry.idle() && entry.memory.as_ref().is_some_and(|memory| memory.is_empty()) {
             self.remove(place);
         }
         woken

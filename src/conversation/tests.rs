@@ -11,10 +11,7 @@ use std::pin::Pin;
 use std::sync::atomic::AtomicU64;
 use std::task::{Context, Poll, Wake, Waker};
 
-const POLICY: Policy = Policy {
-    ttl: Duration::from_secs(60),
-    window: 20,
-};
+const POLICY: Policy = Policy { ttl: Duration::from_secs(60), window: 20 };
 const TTL: u64 = 60_000;
 
 struct House {
@@ -26,20 +23,14 @@ impl House {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let conversations = Conversations::new(Store::open(folder.path()).unwrap());
-        Self {
-            conversations,
-            folder,
-        }
+        Self { conversations, folder }
     }
 
     /// All that was in memory is gone, and what was not written yet is.
     fn restart(self) -> Self {
         drop(self.conversations);
         let conversations = Conversations::new(Store::open(self.folder.path()).unwrap());
-        Self {
-            conversations,
-            ..self
-        }
+        Self { conversations, ..self }
     }
 
     fn held(&self, policy: Policy, now_ms: u64) -> Held {
@@ -72,10 +63,7 @@ fn user(number: u64) -> Key {
 
 fn say(held: Held, text: &str, now_ms: u64) {
     let answer = format!("re {text}");
-    let (user, assistant) = (
-        Turn::text(Role::User, text),
-        Turn::text(Role::Assistant, answer),
-    );
+    let (user, assistant) = (Turn::text(Role::User, text), Turn::text(Role::Assistant, answer));
     held.append(&user, &assistant, None, now_ms);
 }
 

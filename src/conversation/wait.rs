@@ -40,15 +40,7 @@ impl Wait {
         policy: Policy,
         now_ms: u64,
     ) -> Self {
-        Self {
-            all: Arc::clone(all),
-            key,
-            place,
-            ticket,
-            policy,
-            now_ms,
-            waiting: true,
-        }
+        Self { all: Arc::clone(all), key, place, ticket, policy, now_ms, waiting: true }
     }
 }
 
@@ -115,13 +107,7 @@ impl Held {
             all.shard(&key).named(place, memory.raw_id());
         }
         memory.used_ms = now_ms;
-        Self {
-            all: Arc::clone(all),
-            key,
-            place,
-            policy,
-            memory: Some(memory),
-        }
+        Self { all: Arc::clone(all), key, place, policy, memory: Some(memory) }
     }
 
     /// The conversation's id: 32 hexadecimal digits, the same until it expires.

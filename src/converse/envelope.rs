@@ -25,9 +25,7 @@ pub struct Envelope {
 /// What was said stays out of every log.
 impl std::fmt::Debug for Envelope {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Envelope")
-            .field("message_id", &self.message_id)
-            .finish_non_exhaustive()
+        f.debug_struct("Envelope").field("message_id", &self.message_id).finish_non_exhaustive()
     }
 }
 
@@ -42,9 +40,7 @@ impl Envelope {
         let length = u8::try_from(id.len()).unwrap_or(u8::MAX);
         let id = id.get(..usize::from(length)).unwrap_or_default();
         let head = [VERSION, format];
-        [&head[..], &self.conversation, &[length], id, &self.body]
-            .concat()
-            .into()
+        [&head[..], &self.conversation, &[length], id, &self.body].concat().into()
     }
 
     /// Reads what [`Self::write`] wrote; `None` where it makes no sense.
@@ -88,11 +84,7 @@ mod tests {
         assert_eq!(Envelope::read(&kept), Some(envelope.clone()));
         assert!(!format!("{envelope:?}").contains("Body"));
         // The form is a promise: what one version wrote the next one reads.
-        let bytes = [
-            &b"\x01\x01"[..],
-            &[b'a'; 32],
-            b"\x100123456789abcdefFrom=%2B1&Body=hi",
-        ];
+        let bytes = [&b"\x01\x01"[..], &[b'a'; 32], b"\x100123456789abcdefFrom=%2B1&Body=hi"];
         assert_eq!(*kept, *bytes.concat());
         for cut in 0..HEAD + 16 {
             assert_eq!(Envelope::read(&kept[..cut]), None, "{cut}");

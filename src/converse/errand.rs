@@ -254,10 +254,7 @@ impl Errand {
             chat.deliver(answer, &receipt, &mut callback);
             Sent::Callback(callback.into())
         };
-        Bodies {
-            reply: (reply.into(), chat.content_type(&receipt)),
-            way,
-        }
+        Bodies { reply: (reply.into(), chat.content_type(&receipt)), way }
     }
 
     pub(super) fn letters(

@@ -16,9 +16,7 @@ pub const AGAIN_MOST: Duration = Duration::from_secs(60);
 impl Errand {
     /// Until when it may be tried again, in milliseconds since 1970.
     pub(super) fn ends_ms(&self) -> u64 {
-        self.talk().map_or(0, |(_, later)| {
-            self.came_ms.saturating_add(millis(later.answer_within))
-        })
+        self.talk().map_or(0, |(_, later)| self.came_ms.saturating_add(millis(later.answer_within)))
     }
 
     /// Until when it may wait for others. Where it was taken up again after its time, it has as long for that as it had at first.
@@ -99,10 +97,7 @@ impl Errand {
         let (talk, later) = self.talk().ok()?;
         let mut body = self.envelope.body.clone();
         let event = talk.chat.decode(self.envelope.format, &mut body).ok()?;
-        let answer = Answer {
-            text: later.failure_text.as_deref()?.into(),
-            ..Answer::default()
-        };
+        let answer = Answer { text: later.failure_text.as_deref()?.into(), ..Answer::default() };
         let conversation = self.conversation(None, &event).to_owned();
         let bodies = self.bodies(talk.chat, &event, &conversation, &answer, 0, false);
         Some(bodies.way)
@@ -179,10 +174,7 @@ mod tests {
         const LONG: u64 = 900_000;
         let latest = |tried| again(LONG, tried, None, 0);
         let steps: Vec<u64> = (0..8).filter_map(latest).collect();
-        assert_eq!(
-            steps,
-            [1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000]
-        );
+        assert_eq!(steps, [1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000]);
         assert_eq!(latest(u32::MAX), Some(60_000));
         for random in (0..u64::MAX).step_by(usize::MAX / 1000) {
             let wait = again(LONG, 0, None, random).unwrap();

@@ -82,11 +82,7 @@ pub(super) async fn answer(
         came_ms: trace.began_ms,
     };
     let accepted = {
-        let own = said
-            .event
-            .conversation
-            .as_deref()
-            .filter(|_| named.is_none());
+        let own = said.event.conversation.as_deref().filter(|_| named.is_none());
         let receipt = Receipt {
             bot: id,
             event: said.event,
@@ -262,13 +258,7 @@ impl Exchange {
                 let _ = tell.send(Err(none.reject));
             }
         });
-        Self {
-            errand,
-            told,
-            safe: Some(safe),
-            task: task.abort_handle(),
-            _busy: busy,
-        }
+        Self { errand, told, safe: Some(safe), task: task.abort_handle(), _busy: busy }
     }
 
     /// The answer, if it is there by `soon`, and what is not promised then; else the message is accepted, and the answer goes to

@@ -46,18 +46,10 @@ pub fn letters(
     let letter = wants.map(|subscriber| {
         let id = Id::new(now_ms);
         let text = id.to_string();
-        let envelope = Envelope {
-            id: &text,
-            bot,
-            now_ms,
-        };
+        let envelope = Envelope { id: &text, bot, now_ms };
         let mut body = Vec::new();
         write(&envelope, &mut body);
-        Letter {
-            id,
-            receiver: subscriber.receiver.clone(),
-            body: body.into(),
-        }
+        Letter { id, receiver: subscriber.receiver.clone(), body: body.into() }
     });
     letter.collect()
 }

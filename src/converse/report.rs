@@ -24,23 +24,14 @@ impl Report {
         let (registry, bot) = (&message.view.registry, message.id);
         let id = Id::new(now_ms);
         let text = id.to_string();
-        let envelope = event::Envelope {
-            id: &text,
-            bot,
-            now_ms,
-        };
+        let envelope = event::Envelope { id: &text, bot, now_ms };
         let mut json = Vec::new();
         event::kept(&envelope, event, &mut json);
         let kind = Kind::of(event.kind);
         let letters = letters(registry, kind, bot, now_ms, |envelope, out| {
             event::received(envelope, &text, event, out);
         });
-        Self {
-            id,
-            json,
-            letters,
-            subject: Subject::of(bot, event.user.id.as_deref()),
-        }
+        Self { id, json, letters, subject: Subject::of(bot, event.user.id.as_deref()) }
     }
 
     /// Has all of it put on disk, with the job that has it answered, if it is to be, and with what is promised to whoever repeats it,
@@ -66,10 +57,7 @@ impl Report {
             length: self.json.len(),
             most: LARGEST,
         })?;
-        let mut along = Along {
-            changes: coming.changes,
-            ..Along::default()
-        };
+        let mut along = Along { changes: coming.changes, ..Along::default() };
         if let (Some(promise), Some(job)) = (&promise, jobs.last()) {
             along.repeat(job.id, &promise.repeat());
         }

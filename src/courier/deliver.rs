@@ -61,10 +61,7 @@ impl Courier {
         let took = clock::now().saturating_sub(start);
         let (outcome, health) = match &sent {
             Ok(answered) => (
-                Outcome::Answered {
-                    status: answered.status.as_u16(),
-                    told: answered.told,
-                },
+                Outcome::Answered { status: answered.status.as_u16(), told: answered.told },
                 Health::of_status(answered.status),
             ),
             Err(Failed::Upstream(error)) => (Outcome::Failed, Health::of_error(error)),
@@ -74,17 +71,13 @@ impl Courier {
             pass.tell(health, clock::now());
         }
         let now_ms = clock::unix_ms();
-        let next = receiver
-            .schedule
-            .next(made, now_ms, outcome, self.worker.random());
+        let next = receiver.schedule.next(made, now_ms, outcome, self.worker.random());
         let reason;
         let counts = self.worker.shared.kept.get().map(|kept| &kept.deliveries);
         let (then, count, happened) = match next {
-            Next::Delivered => (
-                Then::Delivered,
-                counts.map(|it| &it.delivered),
-                Some(Happened::Delivered),
-            ),
+            Next::Delivered => {
+                (Then::Delivered, counts.map(|it| &it.delivered), Some(Happened::Delivered))
+            }
             Next::At(at_ms) => (Then::Again(at_ms), counts.map(|it| &it.failed), None),
             Next::Dead(why) => {
                 reason = match &sent {
@@ -92,11 +85,7 @@ impl Courier {
                     Ok(answered) => format!("{why}; the last status: {}", answered.status.as_u16()),
                 };
                 tracing::warn!(%id, receiver = &*receiver.name, reason, "a message is given up");
-                (
-                    Then::Dead(&reason),
-                    counts.map(|it| &it.dead),
-                    Some(Happened::Dead),
-                )
+                (Then::Dead(&reason), counts.map(|it| &it.dead), Some(Happened::Dead))
             }
         };
         let attempt = Attempt {
@@ -104,23 +93,14 @@ impl Courier {
             at_ms,
             took: phases(took, &opening, &sent),
             status: sent.as_ref().ok().map(|answered| answered.status.as_u16()),
-            error: sent
-                .as_ref()
-                .err()
-                .map(Failed::to_string)
-                .unwrap_or_default(),
+            error: sent.as_ref().err().map(Failed::to_string).unwrap_or_default(),
             response: sent.map(|answered| answered.body).unwrap_or_default(),
         };
         let told = match then {
             Then::Dead(why) => self.tell(id, &shown.head, why),
             _ => Vec::new(),
         };
-        let jobs = jobs(
-            &told,
-            &shown.head.bot,
-            &shown.head.dialect,
-            shown.head.subject,
-        );
+        let jobs = jobs(&told, &shown.head.bot, &shown.head.dialect, shown.head.subject);
         insist(|| match then {
             Then::Dead(why) => journal.given_up(id, &attempt, why, &jobs, now_ms),
             then => journal.attempted(id, &attempt, then, now_ms),
@@ -146,9 +126,8 @@ impl Courier {
             .request(attempt, HeaderMap::new())
             .map_err(|error| Failed::Unsigned(error.to_string()))?;
         let timer: Rc<Timer> = Rc::new(self.worker.timers.timer());
-        let response = client::send(pool, request, &timer, None, Some(opening))
-            .await
-            .map_err(|error| {
+        let response =
+            client::send(pool, request, &timer, None, Some(opening)).await.map_err(|error| {
                 pool.cells().failed(error.cause.word());
                 pool.seen(|| Step::Failed {
                     word: error.cause.word(),

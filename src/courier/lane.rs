@@ -29,13 +29,7 @@ pub(super) struct Lane {
 impl Lane {
     /// One that leads nowhere.
     fn without(asked: Rc<Load>) -> Self {
-        Self {
-            way: None,
-            breaker: Rc::default(),
-            asked,
-            sent: Rc::default(),
-            pace: Rc::default(),
-        }
+        Self { way: None, breaker: Rc::default(), asked, sent: Rc::default(), pace: Rc::default() }
     }
 }
 
@@ -71,10 +65,7 @@ impl Lanes {
             let kept = kept.filter(|(_, pool)| *pool.target() == receiver.target);
             let stays = kept.is_some();
             let pool = kept.map(|(_, pool)| pool.clone()).unwrap_or_else(|| {
-                let cells = worker
-                    .shared
-                    .metrics
-                    .upstream(&worker.cells, &receiver.name);
+                let cells = worker.shared.metrics.upstream(&worker.cells, &receiver.name);
                 let witness = worker.shared.witness.as_ref();
                 let witness = witness.map(|it| it.of(&receiver.name));
                 Pool::new(receiver.target.clone(), 1, cells, witness)
@@ -83,10 +74,7 @@ impl Lanes {
             let lane = Lane {
                 way: Some((receiver.clone(), pool)),
                 breaker: breaker.map(|old| old.breaker.clone()).unwrap_or_default(),
-                asked: old
-                    .as_ref()
-                    .map(|old| old.asked.clone())
-                    .unwrap_or_default(),
+                asked: old.as_ref().map(|old| old.asked.clone()).unwrap_or_default(),
                 sent: old.as_ref().map(|old| old.sent.clone()).unwrap_or_default(),
                 pace: old.map(|old| old.pace.clone()).unwrap_or_default(),
             };

@@ -19,10 +19,7 @@ pub(super) struct Pace {
 
 impl Default for Pace {
     fn default() -> Self {
-        Self {
-            most: Cell::new(ANSWERS_EACH),
-            rest: Cell::new(0),
-        }
+        Self { most: Cell::new(ANSWERS_EACH), rest: Cell::new(0) }
     }
 }
 

@@ -35,11 +35,7 @@ struct Turn {
 
 impl Round {
     pub(super) fn new(stage: Stage) -> Self {
-        Self {
-            stage,
-            turns: VecDeque::new(),
-            in_flight: Rc::default(),
-        }
+        Self { stage, turns: VecDeque::new(), in_flight: Rc::default() }
     }
 
     /// Nothing is in flight.
@@ -55,11 +51,7 @@ impl Round {
     pub(super) fn go(&mut self, courier: &Rc<Courier>) {
         let now_ms = clock::unix_ms();
         while let Some(receiver) = courier.journal.wake(self.stage, now_ms) {
-            self.turns.push_back(Turn {
-                receiver,
-                credit: 0,
-                next: None,
-            });
+            self.turns.push_back(Turn { receiver, credit: 0, next: None });
         }
         // So many turns in a row have begun nothing.
         let mut in_vain = 0;

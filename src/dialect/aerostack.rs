@@ -60,10 +60,7 @@ impl Chat for Aerostack {
             &Shape {
                 response: &spoken(answer),
                 tool_calls: Calls(&answer.tool_calls),
-                tokens: Tokens {
-                    input: answer.usage.input,
-                    output: answer.usage.output,
-                },
+                tokens: Tokens { input: answer.usage.input, output: answer.usage.output },
                 cost_cents: Cents(receipt.micro_cents),
                 latency_ms: receipt.latency_ms,
             },

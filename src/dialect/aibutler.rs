@@ -83,11 +83,7 @@ impl Chat for AiButler {
             return twiml::write(reply, out);
         }
         write(
-            &Shape {
-                reply,
-                session_id: &session(receipt),
-                tool_calls: Calls(&answer.tool_calls),
-            },
+            &Shape { reply, session_id: &session(receipt), tool_calls: Calls(&answer.tool_calls) },
             out,
         );
     }
@@ -102,13 +98,7 @@ impl Chat for AiButler {
         if receipt.xml {
             return twiml::write("", out);
         }
-        write(
-            &Shape {
-                status: "accepted",
-                session_id: &session(receipt),
-            },
-            out,
-        );
+        write(&Shape { status: "accepted", session_id: &session(receipt) }, out);
     }
 
     fn deliver(&self, answer: &Answer<'_>, receipt: &Receipt<'_>, out: &mut Vec<u8>) {
@@ -143,10 +133,7 @@ fn turns<'b>(
     let said = text.filter(|text| !text.is_empty());
     let mut turn = Turn {
         role: Role::User,
-        parts: said
-            .map(|text| Part::Text(Cow::Borrowed(text)))
-            .into_iter()
-            .collect(),
+        parts: said.map(|text| Part::Text(Cow::Borrowed(text))).into_iter().collect(),
         calls: Vec::new(),
         call_id: None,
     };
@@ -162,11 +149,7 @@ fn turns<'b>(
 
 fn attachment<'b>(file: Value<'_, 'b>) -> Result<Part<'b>, Fault> {
     let [url, kind, filename] = field::fields(file, ["url", "mime_type", "filename"])?;
-    Ok(part(
-        url.text()?,
-        kind.optional_word()?,
-        filename.optional_word()?,
-    ))
+    Ok(part(url.text()?, kind.optional_word()?, filename.optional_word()?))
 }
 
 /// An image where the media type says so, or in its absence the name; a file otherwise.
@@ -177,13 +160,11 @@ fn part<'b>(
 ) -> Part<'b> {
     const IMAGES: [&str; 5] = [".png", ".jpg", ".jpeg", ".gif", ".webp"];
     let starts = |text: &str, start: &str| {
-        text.get(..start.len())
-            .is_some_and(|front| front.eq_ignore_ascii_case(start))
+        text.get(..start.len()).is_some_and(|front| front.eq_ignore_ascii_case(start))
     };
     let ends = |text: &str, end: &str| {
         let from = text.len().checked_sub(end.len());
-        from.and_then(|from| text.get(from..))
-            .is_some_and(|tail| tail.eq_ignore_ascii_case(end))
+        from.and_then(|from| text.get(from..)).is_some_and(|tail| tail.eq_ignore_ascii_case(end))
     };
     let path = url.split(['?', '#']).next().unwrap_or_default();
     let image = match &mime_type {
@@ -195,10 +176,6 @@ fn part<'b>(
     };
     match image {
         true => Part::Image { url, detail: None },
-        false => Part::File {
-            file: File::Url(url),
-            filename,
-            mime_type,
-        },
+        false => Part::File { file: File::Url(url), filename, mime_type },
     }
 }

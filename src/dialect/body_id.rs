@@ -17,10 +17,7 @@ const LONGEST: usize = 128;
 /// # Errors
 /// The field is missing, repeated, no string, no id or written with escapes; the body is no object, or plainly no JSON.
 pub fn body_id<'b>(name: &str, frames: &'b [Bytes]) -> Result<Cow<'b, str>, Malformed> {
-    let mut scan = Scan {
-        frame: &[],
-        frames: frames.iter(),
-    };
+    let mut scan = Scan { frame: &[], frames: frames.iter() };
     if scan.token()? != b'{' {
         return Err(Fault::new("", What::Invalid("an object")).into());
     }

@@ -38,10 +38,8 @@ impl Chat for BotPass {
 
     fn decode<'b>(&self, _: Format, body: &'b mut [u8]) -> Result<Event<'b>, Malformed> {
         field::read(body, |root| {
-            let [bot, kind, content, timestamp, data]: [Field<'_, 'b>; 5] = field::fields(
-                root,
-                ["botId", "messageType", "content", "timestamp", "data"],
-            )?;
+            let [bot, kind, content, timestamp, data]: [Field<'_, 'b>; 5] =
+                field::fields(root, ["botId", "messageType", "content", "timestamp", "data"])?;
             bot.word()?;
             let kind = match kind.text()?.as_ref() {
                 "message" => Kind::Message,
@@ -65,9 +63,7 @@ impl Chat for BotPass {
                 turns: Few::One(turn),
                 user: User {
                     id: data.loose_word("userId"),
-                    name: data
-                        .loose_word("userName")
-                        .or_else(|| data.loose_word("name")),
+                    name: data.loose_word("userName").or_else(|| data.loose_word("name")),
                     ..User::default()
                 },
                 timestamp,
@@ -88,11 +84,8 @@ impl Chat for BotPass {
 
     /// An answer leaves as an event.
     fn deliver(&self, answer: &Answer<'_>, receipt: &Receipt<'_>, out: &mut Vec<u8>) {
-        let envelope = event::Envelope {
-            id: receipt.message_id,
-            bot: receipt.bot,
-            now_ms: receipt.now_ms,
-        };
+        let envelope =
+            event::Envelope { id: receipt.message_id, bot: receipt.bot, now_ms: receipt.now_ms };
         event::sent(&envelope, receipt.message_id, answer, receipt.event, out);
     }
 

@@ -75,11 +75,7 @@ fn native(root: Value<'_, '_>, messages: &Field<'_, '_>) -> Option<Native> {
     struct Rest<'w, 't>(Value<'w, 't>);
     impl Serialize for Rest<'_, '_> {
         fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-            let members = self
-                .0
-                .as_object()
-                .into_iter()
-                .flat_map(|object| object.iter());
+            let members = self.0.as_object().into_iter().flat_map(|object| object.iter());
             let members = members.filter(|(key, _)| *key != "messages");
             serializer.collect_map(members.map(|(key, value)| (key, json::Owned(value))))
         }

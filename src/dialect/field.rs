@@ -111,9 +111,7 @@ pub(super) fn fields<'w, 't, const N: usize>(
     object: Value<'w, 't>,
     names: [&'static str; N],
 ) -> Result<[Field<'w, 't>; N], Fault> {
-    let object = object
-        .as_object()
-        .ok_or_else(|| Fault::new("", What::Invalid("an object")))?;
+    let object = object.as_object().ok_or_else(|| Fault::new("", What::Invalid("an object")))?;
     let mut fields = names.map(|name| Field { name, value: None });
     for (key, value) in &object {
         if let Some(field) = fields.iter_mut().find(|field| field.name == key) {
@@ -198,9 +196,7 @@ impl<'w, 't> Field<'w, 't> {
     /// A short string inside an object that is otherwise free: what is none there is no fault.
     pub(super) fn loose_word(&self, name: &str) -> Option<Cow<'t, str>> {
         let text = json::str_of(self.value?.get(name)?)?;
-        (1..=LONGEST_WORD)
-            .contains(&text.len())
-            .then_some(Cow::Borrowed(text))
+        (1..=LONGEST_WORD).contains(&text.len()).then_some(Cow::Borrowed(text))
     }
 
     /// An optional object, kept as text.
@@ -231,9 +227,7 @@ impl<'w, 't> Field<'w, 't> {
         let Some(value) = self.value else {
             return Ok(None);
         };
-        let array = value
-            .as_array()
-            .ok_or_else(|| self.fault(What::Invalid("an array")))?;
+        let array = value.as_array().ok_or_else(|| self.fault(What::Invalid("an array")))?;
         if array.len() > most {
             return Err(self.fault(What::TooMany(most)));
         }

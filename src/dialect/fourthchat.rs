@@ -36,10 +36,7 @@ impl Chat for FourthChat {
             connection.word()?;
             Ok(Event {
                 turns: Few::One(Turn::text(Role::User, message.text()?)),
-                user: User {
-                    id: user.optional_word()?,
-                    ..User::default()
-                },
+                user: User { id: user.optional_word()?, ..User::default() },
                 metadata: metadata.object()?,
                 ..Event::default()
             })

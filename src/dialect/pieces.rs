@@ -12,11 +12,8 @@ pub(super) fn spoken<'a>(answer: &'a Answer<'_>) -> Cow<'a, str> {
     }
     let text = std::iter::once(&answer.text);
     let urls = answer.attachments.iter().map(|attachment| &attachment.url);
-    let lines: Vec<&str> = text
-        .chain(urls)
-        .map(|line| line.as_ref())
-        .filter(|line| !line.is_empty())
-        .collect();
+    let lines: Vec<&str> =
+        text.chain(urls).map(|line| line.as_ref()).filter(|line| !line.is_empty()).collect();
     Cow::Owned(lines.join("\n"))
 }
 
@@ -54,9 +51,7 @@ pub(super) fn write(value: &impl Serialize, out: &mut Vec<u8>) {
 /// The second of a time, in milliseconds since 1970, as the seeds show it: `2024-01-15T10:30:00Z`.
 pub(super) fn seconds(now_ms: u64) -> String {
     let second = i64::try_from(now_ms / 1000).unwrap_or(i64::MAX);
-    jiff::Timestamp::from_second(second)
-        .unwrap_or(jiff::Timestamp::MAX)
-        .to_string()
+    jiff::Timestamp::from_second(second).unwrap_or(jiff::Timestamp::MAX).to_string()
 }
 
 /// Appends a caller's object as JavaScript would write it, or `{}`.

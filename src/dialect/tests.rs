@@ -10,9 +10,7 @@ use serde_json::Value;
 
 /// Those that read and answer messages.
 fn chats() -> impl Iterator<Item = (&'static Dialect, &'static dyn Chat)> {
-    DIALECTS
-        .iter()
-        .filter_map(|dialect| Some((*dialect, dialect.chat?)))
+    DIALECTS.iter().filter_map(|dialect| Some((*dialect, dialect.chat?)))
 }
 
 /// Reads a body and hands the outcome to `see`.
@@ -27,9 +25,7 @@ fn decode<T>(
 
 #[track_caller]
 fn refused(chat: &dyn Chat, body: &[u8]) -> String {
-    decode(chat, Format::Json, body, |read| {
-        read.unwrap_err().to_string()
-    })
+    decode(chat, Format::Json, body, |read| read.unwrap_err().to_string())
 }
 
 #[test]
@@ -81,10 +77,7 @@ fn a_sample_is_read_by_its_own_dialect() {
         if let Names::Body(field) = dialect.names {
             assert_eq!(value[field], "bt_1");
         }
-        assert!(
-            !body.contains("{bot}") && !body.contains("{name}"),
-            "{body}"
-        );
+        assert!(!body.contains("{bot}") && !body.contains("{name}"), "{body}");
         assert_eq!(dialect.sample.method, "POST");
     }
     let sample = &super::find("fourthchat").unwrap().sample;

@@ -92,11 +92,8 @@ mod tests {
     #[test]
     fn another_process_says_the_same_as_long_as_the_window_is_open() {
         let window_ms = millis(WINDOW);
-        for (later_ms, left_ms) in [
-            (0, window_ms),
-            (1_000, window_ms - 1_000),
-            (window_ms - 1, 1),
-        ] {
+        for (later_ms, left_ms) in [(0, window_ms), (1_000, window_ms - 1_000), (window_ms - 1, 1)]
+        {
             let ledger = Ledger::new();
             let begun = fresh(&ledger, 5).recall(&record(), NOON_MS + later_ms, 5);
             let Begin::Done(stored) = begun else {

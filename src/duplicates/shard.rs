@@ -82,12 +82,7 @@ impl Shard {
         self.next_serial += 1;
         self.bytes += cost;
         self.order.insert(serial, key);
-        let answer = Answer {
-            stored,
-            cost,
-            expires_ns,
-            serial,
-        };
+        let answer = Answer { stored, cost, expires_ns, serial };
         self.states.insert(key, State::Done(answer));
         while self.bytes > self.most_bytes && self.evict() {}
     }
@@ -104,11 +99,8 @@ impl Shard {
             .take(most)
             .map(|(serial, key)| (*serial, *key))
             .collect();
-        self.swept = if seen.len() < most {
-            0
-        } else {
-            seen.last().map_or(0, |(serial, _)| serial + 1)
-        };
+        self.swept =
+            if seen.len() < most { 0 } else { seen.last().map_or(0, |(serial, _)| serial + 1) };
         for (_, key) in seen {
             if matches!(self.states.get(&key), Some(State::Done(answer)) if answer.expires_ns <= now_ns)
             {

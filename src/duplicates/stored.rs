@@ -25,10 +25,8 @@ pub struct Stored {
 impl Stored {
     /// A copy of an answer. Without a body, or where body or head are too large, only the fact is kept.
     pub fn new(status: StatusCode, headers: &HeaderMap, body: Option<&[u8]>) -> Self {
-        let size: usize = headers
-            .iter()
-            .map(|(name, value)| name.as_str().len() + value.len() + PER_FIELD)
-            .sum();
+        let size: usize =
+            headers.iter().map(|(name, value)| name.as_str().len() + value.len() + PER_FIELD).sum();
         let Some(body) = body.filter(|body| body.len() <= LARGEST_BODY && size <= LARGEST_HEAD)
         else {
             return Self::fact(status);
@@ -43,28 +41,18 @@ impl Stored {
         copied.for_each(|(name, value)| {
             headers.append(name, value);
         });
-        Self {
-            status,
-            headers,
-            body: Some(Bytes::copy_from_slice(body)),
-        }
+        Self { status, headers, body: Some(Bytes::copy_from_slice(body)) }
     }
 
     /// Only that there was an answer.
     pub fn fact(status: StatusCode) -> Self {
-        Self {
-            status,
-            headers: HeaderMap::new(),
-            body: None,
-        }
+        Self { status, headers: HeaderMap::new(), body: None }
     }
 
     /// What it costs to keep, in bytes.
     pub(super) fn cost(&self) -> usize {
-        let fields = self
-            .headers
-            .iter()
-            .map(|(name, value)| name.as_str().len() + value.len() + PER_FIELD);
+        let fields =
+            self.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + PER_FIELD);
         OVERHEAD + fields.sum::<usize>() + self.body.as_ref().map_or(0, Bytes::len)
     }
 }
@@ -79,25 +67,15 @@ mod tests {
         headers.append("x-a", HeaderValue::from_static("1"));
         headers.append("x-a", HeaderValue::from_static("2"));
         let stored = Stored::new(StatusCode::CREATED, &headers, Some(b"hello"));
-        assert_eq!(
-            (stored.status, &stored.headers),
-            (StatusCode::CREATED, &headers)
-        );
+        assert_eq!((stored.status, &stored.headers), (StatusCode::CREATED, &headers));
         assert_eq!(stored.body.as_deref(), Some(&b"hello"[..]));
         assert_eq!(stored.cost(), OVERHEAD + 2 * (4 + PER_FIELD) + 5);
 
         let edge = vec![b'x'; LARGEST_BODY];
-        assert!(
-            Stored::new(StatusCode::OK, &headers, Some(&edge))
-                .body
-                .is_some()
-        );
+        assert!(Stored::new(StatusCode::OK, &headers, Some(&edge)).body.is_some());
         let large = vec![b'x'; LARGEST_BODY + 1];
         let mut many = headers.clone();
-        many.insert(
-            "x-b",
-            HeaderValue::from_str(&"y".repeat(LARGEST_HEAD)).unwrap(),
-        );
+        many.insert("x-b", HeaderValue::from_str(&"y".repeat(LARGEST_HEAD)).unwrap());
         for fact in [
             Stored::new(StatusCode::OK, &headers, None),
             Stored::new(StatusCode::OK, &headers, Some(&large)),

@@ -29,10 +29,7 @@ fn answered(ledger: &Arc<Ledger>, n: u64, now: u64) -> bool {
 fn a_delivery_is_free_then_in_flight_then_done_then_free_again() {
     let ledger = Ledger::new();
     let guard = fresh(&ledger, 1, 0);
-    assert!(matches!(
-        ledger.begin(delivery(1), WINDOW, 0),
-        Begin::InFlight
-    ));
+    assert!(matches!(ledger.begin(delivery(1), WINDOW, 0), Begin::InFlight));
     drop(guard);
     fresh(&ledger, 1, 5).done(answer(b"hello"), 10);
     let Begin::Done(stored) = ledger.begin(delivery(1), WINDOW, 10 + WINDOW_NS - 1) else {
@@ -49,10 +46,7 @@ fn a_delivery_is_free_then_in_flight_then_done_then_free_again() {
 #[test]
 fn keys_tell_bots_ids_and_bodies_apart_and_not_frames() {
     let frames = |parts: &[&'static str]| {
-        parts
-            .iter()
-            .map(|part| Bytes::from_static(part.as_bytes()))
-            .collect::<Vec<_>>()
+        parts.iter().map(|part| Bytes::from_static(part.as_bytes())).collect::<Vec<_>>()
     };
     let all = [
         key("a", "1", None),
@@ -81,10 +75,7 @@ fn past_the_cap_the_first_answer_goes_and_what_is_in_flight_stays() {
     assert!(answered(&ledger, 2, 0) && answered(&ledger, 3, 0));
     let second = fresh(&ledger, 1, 0);
     assert!(answered(&ledger, 3, 0), "2 was answered before 3");
-    assert!(matches!(
-        ledger.begin(delivery(0), WINDOW, 0),
-        Begin::InFlight
-    ));
+    assert!(matches!(ledger.begin(delivery(0), WINDOW, 0), Begin::InFlight));
     let third = fresh(&ledger, 2, 0);
     // All three places are in flight: a newcomer passes, twice, and leaves no trace.
     fresh(&ledger, 9, 0).done(answer(b""), 0);
@@ -148,10 +139,7 @@ fn of_many_threads_one_answers() {
                 })
             })
             .collect();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap())
-            .sum()
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
     });
     assert_eq!(fresh, 5_000);
     assert_eq!(ledger.counts().held, 5_000);

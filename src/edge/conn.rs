@@ -126,8 +126,7 @@ impl Conn {
     }
 
     pub(super) fn note_linger(&self) {
-        self.linger
-            .set(self.linger.get().map(|(start, _)| (start, clock::now())));
+        self.linger.set(self.linger.get().map(|(start, _)| (start, clock::now())));
     }
 
     /// The refusal that ends the connection, as bytes; empty where it ends without one.
@@ -174,11 +173,7 @@ impl Conn {
 
     /// The connection ends early.
     fn cut(&self) -> Result<(), Cut> {
-        if self.to_the_close.get() && self.linger.get().is_none() {
-            Err(Cut)
-        } else {
-            Ok(())
-        }
+        if self.to_the_close.get() && self.linger.get().is_none() { Err(Cut) } else { Ok(()) }
     }
 
     /// A request has been parsed; called before anything else is read.
@@ -210,14 +205,9 @@ impl Conn {
             }
         }
         if self.worker.draining() {
-            response
-                .headers_mut()
-                .insert(header::CONNECTION, HeaderValue::from_static("close"));
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        Ok(response.map(|reply| Served {
-            reply,
-            _handed: served,
-        }))
+        Ok(response.map(|reply| Served { reply, _handed: served }))
     }
 }
 

@@ -17,11 +17,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// Binds a listener whose port is usable again at once after a kill. Needs a runtime.
 pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::STREAM,
-        Some(Protocol::TCP),
-    )?;
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
@@ -82,10 +78,7 @@ impl Acceptor {
             rustix::io::Errno::NOBUFS.raw_os_error(),
             rustix::io::Errno::NOMEM.raw_os_error(),
         ];
-        if error
-            .raw_os_error()
-            .is_some_and(|code| EXHAUSTED.contains(&code))
-        {
+        if error.raw_os_error().is_some_and(|code| EXHAUSTED.contains(&code)) {
             tracing::warn!(%error, "accepting pauses");
             tokio::time::sleep(PAUSE).await;
         }

@@ -41,14 +41,7 @@ enum Closing {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     pub(super) fn new(stream: S, conn: Rc<Conn>) -> Self {
-        Self {
-            stream,
-            conn,
-            held: Vec::new(),
-            passed: 0,
-            last_words: None,
-            closing: Closing::Open,
-        }
+        Self { stream, conn, held: Vec::new(), passed: 0, last_words: None, closing: Closing::Open }
     }
 
     /// Hands out what has passed the gate and waits; true when there was something.
@@ -79,10 +72,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         let fault = self.conn.fault.get()?;
         Some(match self.conn.phase.get() {
             // The body that is being read is broken: its reader must learn it.
-            Phase::Busy if self.conn.mid_body() => Poll::Ready(Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                fault.word(),
-            ))),
+            Phase::Busy if self.conn.mid_body() => {
+                Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, fault.word())))
+            }
             Phase::Idle => Poll::Ready(Ok(())),
             // The answer before it goes out first; hyper reads again after it.
             Phase::Busy | Phase::Handed => Poll::Pending,
@@ -229,9 +221,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Socket<S> {
                         this.closing = Closing::Done;
                     } else {
                         this.conn.note_linger();
-                        this.closing = Closing::Lingering {
-                            left: was.saturating_sub(n),
-                        };
+                        this.closing = Closing::Lingering { left: was.saturating_sub(n) };
                     }
                 }
                 Closing::Done => return Poll::Ready(Ok(())),

@@ -58,18 +58,9 @@ pub fn start(
     let assigned = Arc::new(AtomicUsize::new(0));
     let (theirs, count) = (cells.clone(), assigned.clone());
     let thread = thread::start(format!("worker-{number}"), move || {
-        run(
-            Worker::new(shared, registry, theirs, log, workers),
-            count,
-            inbox,
-        )
+        run(Worker::new(shared, registry, theirs, log, workers), count, inbox)
     })?;
-    Ok(Handle {
-        orders,
-        cells,
-        assigned,
-        thread,
-    })
+    Ok(Handle { orders, cells, assigned, thread })
 }
 
 async fn run(worker: Rc<Worker>, assigned: Arc<AtomicUsize>, mut inbox: mpsc::Receiver<Order>) {
@@ -136,10 +127,7 @@ impl Place {
     /// Counts a connection among those of a worker.
     pub(super) fn at(worker: &Handle, permit: OwnedSemaphorePermit) -> Self {
         worker.assigned.fetch_add(1, Relaxed);
-        Self {
-            assigned: worker.assigned.clone(),
-            _permit: permit,
-        }
+        Self { assigned: worker.assigned.clone(), _permit: permit }
     }
 }
 

@@ -40,10 +40,7 @@ fn passed(trusted: bool, fields: &[(&str, &str)]) -> Vec<String> {
         "x-forwarded-proto: http",
         "x-request-id: id-1",
     ];
-    lines
-        .filter(|line| !own.contains(line))
-        .map(str::to_owned)
-        .collect()
+    lines.filter(|line| !own.contains(line)).map(str::to_owned).collect()
 }
 
 #[test]
@@ -66,13 +63,7 @@ fn a_head_is_rebuilt_to_the_byte() {
     let name = HeaderName::from_static("authorization");
     own.headers = vec![(name, HeaderValue::from_static("ours"))];
     assert_eq!(
-        head(
-            &own,
-            false,
-            "GET /",
-            &[("Authorization", "theirs"), ("Authorization", "twice")],
-            0
-        ),
+        head(&own, false, "GET /", &[("Authorization", "theirs"), ("Authorization", "twice")], 0),
         "GET / HTTP/1.1\r\nhost: backend:80\r\nauthorization: ours\r\nx-forwarded-for: 203.0.113.7\r\n\
          x-forwarded-proto: http\r\nx-request-id: id-1\r\n\r\n"
     );
@@ -90,22 +81,14 @@ fn a_body_has_one_length_and_no_body_none() {
     let length = |fields: &[(&str, &str)], length| {
         let whole = head(&forward(), false, "POST /", fields, length);
         assert!(!whole.contains("transfer-encoding"));
-        let found = whole
-            .split("\r\n")
-            .filter(|line| line.starts_with("content-length"));
+        let found = whole.split("\r\n").filter(|line| line.starts_with("content-length"));
         found.collect::<String>()
     };
     assert_eq!(length(&[], 0), "");
     assert_eq!(length(&[], 5), "content-length: 5");
     assert_eq!(length(&[("content-length", "0")], 0), "content-length: 0");
-    assert_eq!(
-        length(&[("transfer-encoding", "chunked")], 0),
-        "content-length: 0"
-    );
-    assert_eq!(
-        length(&[("transfer-encoding", "chunked")], 7),
-        "content-length: 7"
-    );
+    assert_eq!(length(&[("transfer-encoding", "chunked")], 0), "content-length: 0");
+    assert_eq!(length(&[("transfer-encoding", "chunked")], 7), "content-length: 7");
 }
 
 #[test]
@@ -127,10 +110,7 @@ fn what_is_hop_by_hop_stays_behind() {
         ("x_forwarded_for", "10.0.0.1"),
         ("host", "h"),
     ];
-    assert_eq!(
-        passed(false, &fields),
-        ["x-three: 3", "x-forwarded-host: h"]
-    );
+    assert_eq!(passed(false, &fields), ["x-three: 3", "x-forwarded-host: h"]);
 }
 
 #[test]
@@ -182,10 +162,6 @@ fn a_target_is_prefixed_and_stripped_but_never_rewritten() {
         ("/base", Some("/slack"), "/other", "/base/other"),
     ];
     for (prefix, strip, uri, wanted) in cases {
-        assert_eq!(
-            target(prefix, strip, uri),
-            wanted,
-            "{prefix} {strip:?} {uri}"
-        );
+        assert_eq!(target(prefix, strip, uri), wanted, "{prefix} {strip:?} {uri}");
     }
 }

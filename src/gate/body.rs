@@ -35,10 +35,7 @@ pub struct Chunks {
 impl Default for Chunks {
     fn default() -> Self {
         Self {
-            step: Step::Size {
-                digits: 0,
-                value: 0,
-            },
+            step: Step::Size { digits: 0, value: 0 },
             extensions: 0,
             trailers: 0,
             trailer_fields: 0,
@@ -58,9 +55,7 @@ impl Chunks {
         let mut at = 0;
         while at < bytes.len() {
             if let Step::Data { left } = &mut self.step {
-                let here = usize::try_from(*left)
-                    .unwrap_or(usize::MAX)
-                    .min(bytes.len() - at);
+                let here = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len() - at);
                 *left -= here as u64;
                 data(&bytes[at..at + here]);
                 at += here;
@@ -83,10 +78,7 @@ impl Chunks {
         let step = match (self.step, byte) {
             (Step::Size { digits, value }, b) if b.is_ascii_hexdigit() && digits < 15 => {
                 let digit = u64::from((b as char).to_digit(16)?);
-                Step::Size {
-                    digits: digits + 1,
-                    value: value << 4 | digit,
-                }
+                Step::Size { digits: digits + 1, value: value << 4 | digit }
             }
             (Step::Size { digits: 1.., value }, b';') => Step::Extension { value },
             (Step::Size { digits: 1.., value } | Step::Extension { value }, b'\r') => {
@@ -102,10 +94,7 @@ impl Chunks {
             (Step::SizeFeed { value: 0 }, b'\n') => Step::TrailerStart,
             (Step::SizeFeed { value }, b'\n') => Step::Data { left: value },
             (Step::DataReturn, b'\r') => Step::DataFeed,
-            (Step::DataFeed, b'\n') => Step::Size {
-                digits: 0,
-                value: 0,
-            },
+            (Step::DataFeed, b'\n') => Step::Size { digits: 0, value: 0 },
             (Step::TrailerStart, b'\r') => Step::LastFeed,
             (Step::LastFeed, b'\n') => return Some(None),
             (Step::TrailerStart | Step::TrailerName, b) if is_token(b) => {

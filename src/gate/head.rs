@@ -108,14 +108,9 @@ fn place(part: &[u8], near: &[u8]) -> Range<usize> {
 
 /// No control character but the tab: a bare CR, NUL and their like end here.
 fn clean(line: &[u8]) -> Result<(), Fault> {
-    let dirty = line.iter().fold(false, |dirty, &b| {
-        dirty | ((b < 0x20) & (b != b'\t')) | (b == 0x7f)
-    });
-    if dirty {
-        Err(Fault::ControlCharacter)
-    } else {
-        Ok(())
-    }
+    let dirty =
+        line.iter().fold(false, |dirty, &b| dirty | ((b < 0x20) & (b != b'\t')) | (b == 0x7f));
+    if dirty { Err(Fault::ControlCharacter) } else { Ok(()) }
 }
 
 #[derive(Debug)]
@@ -137,9 +132,7 @@ impl Request {
         if method.is_empty() || !method.iter().all(|&b| is_token(b)) {
             return Err(Fault::RequestLine);
         }
-        let visible = target
-            .iter()
-            .fold(true, |ok, &b| ok & TARGET[usize::from(b)]);
+        let visible = target.iter().fold(true, |ok, &b| ok & TARGET[usize::from(b)]);
         if !visible || has_tick(target) {
             return Err(Fault::RequestLine);
         }
@@ -156,10 +149,7 @@ impl Request {
             None
         } else {
             let rest = strip_scheme(target).ok_or(Fault::Method)?;
-            let end = rest
-                .iter()
-                .position(|b| matches!(b, b'/' | b'?'))
-                .unwrap_or(rest.len());
+            let end = rest.iter().position(|b| matches!(b, b'/' | b'?')).unwrap_or(rest.len());
             Some(&rest[..end])
                 .filter(|authority| is_host(authority))
                 .map(|authority| Some(place(authority, near)))

@@ -14,40 +14,19 @@ fn cut(bytes: &[u8], size: usize) -> (Passed, u64) {
         if passed.fault.is_some() {
             assert_eq!(
                 gate.pass(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"),
-                Passed {
-                    bytes: 0,
-                    fault: passed.fault
-                },
+                Passed { bytes: 0, fault: passed.fault },
                 "nothing passes after a fault"
             );
-            return (
-                Passed {
-                    bytes: total,
-                    fault: passed.fault,
-                },
-                gate.ends(),
-            );
+            return (Passed { bytes: total, fault: passed.fault }, gate.ends());
         }
     }
     let fault = None;
-    (
-        Passed {
-            bytes: total,
-            fault,
-        },
-        gate.ends(),
-    )
+    (Passed { bytes: total, fault }, gate.ends())
 }
 
 /// Asserts one verdict: what passes, the fault, and how many messages were whole.
 fn verdict(bytes: &[u8], passed: usize, fault: Option<Fault>, ends: u64) {
-    let wanted = (
-        Passed {
-            bytes: passed,
-            fault,
-        },
-        ends,
-    );
+    let wanted = (Passed { bytes: passed, fault }, ends);
     let sizes = (1..=bytes.len().min(200)).chain([bytes.len()]);
     for size in sizes {
         assert_eq!(
@@ -89,13 +68,7 @@ fn whole_messages_pass_to_their_last_byte() {
 
 #[test]
 fn an_incomplete_head_waits() {
-    for start in [
-        "\r",
-        "\r\n",
-        "G",
-        "GET / HTTP/1.1\r",
-        "GET / HTTP/1.1\r\nHost: x\r\n\r",
-    ] {
+    for start in ["\r", "\r\n", "G", "GET / HTTP/1.1\r", "GET / HTTP/1.1\r\nHost: x\r\n\r"] {
         verdict(start.as_bytes(), 0, None, 0);
     }
 }
@@ -163,38 +136,17 @@ fn a_doubtful_head_is_a_fault() {
         ("Host: x\r\nContent-Length: +1\r\n", ContentLength),
         ("Host: x\r\nContent-Length: 1, 1\r\n", ContentLength),
         ("Host: x\r\nContent-Length: 0x1\r\n", ContentLength),
-        (
-            "Host: x\r\nContent-Length: 1\r\nContent-Length: 1\r\n",
-            ContentLength,
-        ),
-        (
-            "Host: x\r\nContent-Length: 1234567890123456789\r\n",
-            ContentLength,
-        ),
-        (
-            "Host: x\r\nTransfer-Encoding: gzip, chunked\r\n",
-            TransferEncoding,
-        ),
-        (
-            "Host: x\r\nTransfer-Encoding: identity\r\n",
-            TransferEncoding,
-        ),
-        (
-            "Host: x\r\nTransfer-Encoding: chunked,\r\n",
-            TransferEncoding,
-        ),
-        (
-            "Host: x\r\nTransfer-Encoding: \x0bchunked\r\n",
-            ControlCharacter,
-        ),
+        ("Host: x\r\nContent-Length: 1\r\nContent-Length: 1\r\n", ContentLength),
+        ("Host: x\r\nContent-Length: 1234567890123456789\r\n", ContentLength),
+        ("Host: x\r\nTransfer-Encoding: gzip, chunked\r\n", TransferEncoding),
+        ("Host: x\r\nTransfer-Encoding: identity\r\n", TransferEncoding),
+        ("Host: x\r\nTransfer-Encoding: chunked,\r\n", TransferEncoding),
+        ("Host: x\r\nTransfer-Encoding: \x0bchunked\r\n", ControlCharacter),
         (
             "Host: x\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
             TransferEncoding,
         ),
-        (
-            "Host: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n",
-            Ambiguous,
-        ),
+        ("Host: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n", Ambiguous),
     ];
     for (fields, fault) in fields {
         verdict(head(fields).as_bytes(), 0, Some(fault), 0);
@@ -253,12 +205,7 @@ fn the_bounds_of_a_head_hold_to_the_byte() {
     let end = |fields: usize| format!("{line}{}\r\n", "A: b\r\n".repeat(fields - 1));
     let most = end(FIELDS_MAX);
     verdict(most.as_bytes(), most.len(), None, 1);
-    verdict(
-        end(FIELDS_MAX + 1).as_bytes(),
-        0,
-        Some(Fault::HeadTooLarge),
-        0,
-    );
+    verdict(end(FIELDS_MAX + 1).as_bytes(), 0, Some(Fault::HeadTooLarge), 0);
 
     // The last line feed of the longest head stands at HEAD_MAX.
     let padded = |length: usize| {
@@ -267,10 +214,7 @@ fn the_bounds_of_a_head_hold_to_the_byte() {
     };
     let longest = padded(HEAD_MAX + 1);
     for size in [1000, longest.len() - 1, longest.len()] {
-        let passed = Passed {
-            bytes: longest.len(),
-            fault: None,
-        };
+        let passed = Passed { bytes: longest.len(), fault: None };
         assert_eq!(cut(longest.as_bytes(), size), (passed, 1));
     }
     // What comes first is what counts: too long, or a wrong byte before that.
@@ -286,10 +230,7 @@ fn the_bounds_of_a_head_hold_to_the_byte() {
         (wrong_at(HEAD_MAX - 1), Fault::ControlCharacter),
     ] {
         for size in [1000, HEAD_MAX, HEAD_MAX + 1, bytes.len()] {
-            let passed = Passed {
-                bytes: 0,
-                fault: Some(fault),
-            };
+            let passed = Passed { bytes: 0, fault: Some(fault) };
             assert_eq!(cut(&bytes, size), (passed, 0), "in pieces of {size}");
         }
     }
@@ -299,16 +240,10 @@ fn the_bounds_of_a_head_hold_to_the_byte() {
 fn what_is_known_of_a_head_is_not_read_again() {
     let (known, rest) = ("GET / HTTP/1.1\r\nHost: x\r\nA: bcd", "e\r\n\r\n");
     let mut gate = Gate::default();
-    let wait = Passed {
-        bytes: 0,
-        fault: None,
-    };
+    let wait = Passed { bytes: 0, fault: None };
     assert_eq!(gate.pass(known.as_bytes()), wait);
     // Only the name of the line that is not whole is still of interest.
     let blotted = format!("{}A: \0\0\0{rest}", "\0".repeat(known.len() - 6));
-    let whole = Passed {
-        bytes: blotted.len(),
-        fault: None,
-    };
+    let whole = Passed { bytes: blotted.len(), fault: None };
     assert_eq!(gate.pass(blotted.as_bytes()), whole);
 }

@@ -105,10 +105,7 @@ fn in_ipv4(address: Ipv4Addr) -> Option<Special> {
 fn in_ipv6(address: Ipv6Addr) -> Option<Special> {
     let inside = carried(address).and_then(|carried| {
         let special = in_ipv4(carried)?;
-        Some(Special {
-            carried: Some(carried),
-            ..special
-        })
+        Some(Special { carried: Some(carried), ..special })
     });
     if inside.is_some() || NAT64.contains(&address) {
         return inside;
@@ -134,11 +131,7 @@ fn carried(address: Ipv6Addr) -> Option<Ipv4Addr> {
 
 impl Special {
     fn new(name: &'static str, source: &'static str) -> Self {
-        Self {
-            name,
-            source,
-            carried: None,
-        }
+        Self { name, source, carried: None }
     }
 }
 

@@ -103,11 +103,7 @@ fn what_the_registries_hold_is_refused_to_the_edge_and_nothing_besides() {
     }
     let mut public = [0, 0];
     for _ in 0..20_000 {
-        for address in [
-            random.v4().into(),
-            random.within(unicast),
-            random.v6().into(),
-        ] {
+        for address in [random.v4().into(), random.within(unicast), random.v6().into()] {
             assert_eq!(passes(&guard, address), expected(address), "{address}");
             public[usize::from(address.is_ipv6())] += u32::from(expected(address));
         }
@@ -119,10 +115,8 @@ fn what_the_registries_hold_is_refused_to_the_edge_and_nothing_besides() {
 fn an_address_is_as_bad_as_the_one_it_carries() {
     let guard = Guard::default();
     let registry = registry();
-    let of_ipv4: Vec<_> = registry
-        .iter()
-        .filter(|network| matches!(network, IpNet::V4(_)))
-        .collect();
+    let of_ipv4: Vec<_> =
+        registry.iter().filter(|network| matches!(network, IpNet::V4(_))).collect();
     let mut random = Random(0x2545_f491_4f6c_dd1d);
     let mut seen = [0, 0];
     for turn in 0..20_000 {
@@ -132,12 +126,9 @@ fn an_address_is_as_bad_as_the_one_it_carries() {
         };
         let good = passes(&guard, inner);
         seen[usize::from(good)] += 1;
-        for prefix in [
-            "::ffff:0:0",
-            "64:ff9b::",
-            "2606:4700::5efe:0:0",
-            "2606:4700:0:0:200:5efe:0:0",
-        ] {
+        for prefix in
+            ["::ffff:0:0", "64:ff9b::", "2606:4700::5efe:0:0", "2606:4700:0:0:200:5efe:0:0"]
+        {
             let address = behind(prefix, inner);
             assert_eq!(passes(&guard, address), good, "{address} carries {inner}");
         }
@@ -163,13 +154,7 @@ fn an_address_is_as_bad_as_the_one_it_carries() {
 #[test]
 fn one_bad_address_among_good_ones_refuses_them_all() {
     let guard = Guard::default();
-    let good = [
-        "192.0.66.1",
-        "8.8.8.8",
-        "2606:4700::1111",
-        "64:ff9b::808:808",
-    ]
-    .map(ip);
+    let good = ["192.0.66.1", "8.8.8.8", "2606:4700::1111", "64:ff9b::808:808"].map(ip);
     assert!(guard.check("host", good).is_ok());
     assert!(guard.check("host", []).is_ok());
     for bad in ["10.1.2.3", "::1", "169.254.169.254", "::ffff:127.0.0.1"].map(ip) {
@@ -190,22 +175,10 @@ fn what_is_listed_passes_in_every_form_of_the_same_address_and_nothing_else_does
             &["11::1", "172.16.0.1", "64:ff9b::a01:203", "2002:a01:203::1"],
         ),
         (&["::ffff:10.0.0.0/104"], &["10.1.2.3"], &["172.16.0.1"]),
-        (
-            &["64:ff9b::a01:203/128"],
-            &["64:ff9b::a01:203"],
-            &["10.1.2.3"],
-        ),
+        (&["64:ff9b::a01:203/128"], &["64:ff9b::a01:203"], &["10.1.2.3"]),
         (&["0.0.0.0/0"], &["127.0.0.1"], &["::1", "fd00::1"]),
-        (
-            &["::/0"],
-            &["::1", "fd00::1"],
-            &["127.0.0.1", "::ffff:127.0.0.1"],
-        ),
-        (
-            &["127.0.0.1/32", "::1/128"],
-            &["127.0.0.1", "::1"],
-            &["127.0.0.2"],
-        ),
+        (&["::/0"], &["::1", "fd00::1"], &["127.0.0.1", "::ffff:127.0.0.1"]),
+        (&["127.0.0.1/32", "::1/128"], &["127.0.0.1", "::1"], &["127.0.0.2"]),
     ];
     for (allow, good, bad) in table {
         let guard = Guard::new(allow.iter().map(|text| text.parse().unwrap()).collect());
@@ -249,10 +222,7 @@ fn a_refusal_names_host_address_range_and_the_very_line_that_lets_it_pass() {
         assert!(Guard::new(allow).check("host", addresses).is_ok());
     }
     let many = (0..99).map(|last| Ipv4Addr::new(10, 0, 0, last).into());
-    let refused = Guard::default()
-        .check("a\nb", many)
-        .unwrap_err()
-        .to_string();
+    let refused = Guard::default().check("a\nb", many).unwrap_err().to_string();
     assert!(refused.starts_with(r#""a\nb" leads to"#), "{refused}");
     assert_eq!(refused.matches("/32").count(), super::MOST_NAMED);
     assert!(special(ip("8.8.8.8")).is_none());

@@ -55,11 +55,7 @@ impl Journal {
         along: Along,
         now_ms: u64,
     ) -> Result<Step, JournalError> {
-        let Along {
-            mut changes,
-            then,
-            anyway,
-        } = along;
+        let Along { mut changes, then, anyway } = along;
         let mut begin = || {
             let fresh = self.lay(jobs, now_ms, &mut changes)?;
             let mut index = self.memory.index();
@@ -108,11 +104,7 @@ impl Journal {
             step::put_head(changes, job.id, &head);
             let key = record::body_key(job.id, job.stage);
             changes.put(Table::Parts, &key, Arc::clone(&job.body));
-            Ok(Fresh {
-                id: job.id,
-                head,
-                held: job.held,
-            })
+            Ok(Fresh { id: job.id, head, held: job.held })
         };
         jobs.iter().map(lay).collect()
     }
@@ -126,11 +118,9 @@ impl Journal {
     ) -> Result<(), JournalError> {
         match index.crowded(receiver, size, &self.bounds) {
             None => Ok(()),
-            Some(Tally { jobs, bytes }) => Err(JournalError::Share {
-                receiver: receiver.to_owned(),
-                jobs,
-                bytes,
-            }),
+            Some(Tally { jobs, bytes }) => {
+                Err(JournalError::Share { receiver: receiver.to_owned(), jobs, bytes })
+            }
         }
     }
 }
@@ -142,11 +132,7 @@ pub(super) fn take_in(index: &mut Index, jobs: &[Fresh]) -> Result<(), JournalEr
             for Fresh { id, head, .. } in jobs.iter().take(number) {
                 index.remove(*id, &head.bot);
             }
-            return Err(JournalError::Order {
-                id: *id,
-                step: "accepted",
-                now: "there already",
-            });
+            return Err(JournalError::Order { id: *id, step: "accepted", now: "there already" });
         }
         if head.end.is_none() {
             index.insert(*id, head, Place::Busy);

@@ -27,9 +27,7 @@ impl Journal {
     ///
     /// The store does not read.
     pub fn forget(&self, subject: Subject, along: Along) -> Result<Forgetting, JournalError> {
-        let Along {
-            mut changes, then, ..
-        } = along;
+        let Along { mut changes, then, .. } = along;
         let tell = move |written| {
             if let Some(then) = then {
                 then(written);

@@ -93,8 +93,7 @@ impl Jobs {
             let entry = self.entries.get(*slot as usize);
             entry.map_or(0, |entry| self.hasher.hash_one(entry.id))
         };
-        self.slots
-            .insert_unique(self.hasher.hash_one(id), slot, hash);
+        self.slots.insert_unique(self.hasher.hash_one(id), slot, hash);
         *self.made.entry(id.made_ms() >> SPAN).or_default() += 1;
     }
 

@@ -39,13 +39,7 @@ impl Old {
         let (end, ended_ms, id) = record::read_ended_key(key)?;
         let (size, attempts) = record::read_ended_row(row).unwrap_or_default();
         let key = key.into();
-        let old = Self {
-            key,
-            id,
-            end,
-            size,
-            attempts,
-        };
+        let old = Self { key, id, end, size, attempts };
         Some((old, ended_ms))
     }
 }
@@ -57,11 +51,7 @@ pub(super) fn portion(
     view: &View<'_>,
     now_ms: u64,
 ) -> Option<(Changes, Done)> {
-    let mut progress = memory
-        .keeping
-        .0
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner);
+    let mut progress = memory.keeping.0.lock().unwrap_or_else(PoisonError::into_inner);
     let ([_, _, (_, delivered), (_, dead)], unfinished) = {
         let index = memory.index();
         (index.tallies(), index.unfinished())
@@ -77,10 +67,7 @@ pub(super) fn portion(
         return None;
     }
     let mut old: Vec<Old> = Vec::new();
-    for (end, keep_ms) in [
-        (End::Delivered, bounds.delivered_ms),
-        (End::Dead, bounds.dead_ms),
-    ] {
+    for (end, keep_ms) in [(End::Delivered, bounds.delivered_ms), (End::Dead, bounds.dead_ms)] {
         let before_ms = now_ms.saturating_sub(keep_ms);
         let first = record::ended_first(end);
         let from = progress.from[end as usize].as_ref();

@@ -126,10 +126,7 @@ impl Journal {
     ///
     /// There is no such job, or the store does not read.
     pub fn body(&self, id: Id, stage: Stage) -> Result<Arc<[u8]>, JournalError> {
-        let body = self
-            .store
-            .view()?
-            .get(Table::Parts, &record::body_key(id, stage))?;
+        let body = self.store.view()?.get(Table::Parts, &record::body_key(id, stage))?;
         body.ok_or(JournalError::Unknown(id))
     }
 }

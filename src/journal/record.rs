@@ -107,10 +107,7 @@ pub(super) fn read_tally(row: &[u8]) -> Option<Tally> {
     let [VERSION] = take(&mut rest)? else {
         return None;
     };
-    Some(Tally {
-        jobs: time(&mut rest)?,
-        bytes: time(&mut rest)?,
-    })
+    Some(Tally { jobs: time(&mut rest)?, bytes: time(&mut rest)? })
 }
 
 fn end_mark(end: End) -> u8 {
@@ -148,21 +145,10 @@ fn read_stage(mark: u8) -> Option<Stage> {
 pub(super) fn write_head(head: &Head) -> Vec<u8> {
     let mut out = Vec::with_capacity(128);
     out.extend([HEAD, stage_mark(head.stage), head.end.map_or(0, end_mark)]);
-    for time in [
-        head.accepted_ms,
-        head.answered_ms,
-        head.ended_ms,
-        head.since_ms,
-        head.next_ms,
-    ] {
+    for time in [head.accepted_ms, head.answered_ms, head.ended_ms, head.since_ms, head.next_ms] {
         out.extend_from_slice(&time.to_le_bytes());
     }
-    for count in [
-        head.attempts,
-        head.request_bytes,
-        head.answer_bytes,
-        head.attempt_bytes,
-    ] {
+    for count in [head.attempts, head.request_bytes, head.answer_bytes, head.attempt_bytes] {
         out.extend_from_slice(&count.to_le_bytes());
     }
     for text in [&head.bot, &head.dialect, &head.receiver, &head.reason] {
@@ -213,22 +199,13 @@ pub(super) fn write_attempt(attempt: &Attempt) -> Vec<u8> {
     out.extend([VERSION, stage_mark(attempt.stage)]);
     out.extend_from_slice(&attempt.at_ms.to_le_bytes());
     let took = &attempt.took;
-    for phase in [
-        took.resolve_us,
-        took.connect_us,
-        took.tls_us,
-        took.first_byte_us,
-        took.body_us,
-    ] {
+    for phase in [took.resolve_us, took.connect_us, took.tls_us, took.first_byte_us, took.body_us] {
         out.extend_from_slice(&phase.to_le_bytes());
     }
     out.extend_from_slice(&attempt.status.unwrap_or(0).to_le_bytes());
     bytes(&mut out, cut(&attempt.error, LONGEST_REASON).as_bytes());
     let response = &attempt.response;
-    bytes(
-        &mut out,
-        response.get(..LONGEST_RESPONSE).unwrap_or(response),
-    );
+    bytes(&mut out, response.get(..LONGEST_RESPONSE).unwrap_or(response));
     out
 }
 

@@ -21,10 +21,9 @@ impl Future for Step {
     type Output = Result<(), JournalError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(context).map(|told| {
-            told.unwrap_or(Err(Unwritten::Closing))
-                .map_err(JournalError::Unwritten)
-        })
+        Pin::new(&mut self.0)
+            .poll(context)
+            .map(|told| told.unwrap_or(Err(Unwritten::Closing)).map_err(JournalError::Unwritten))
     }
 }
 
@@ -156,11 +155,7 @@ impl Journal {
     ///
     /// It is not dead, the journal is full, or the disk does not take it.
     pub fn retry(&self, id: Id, now_ms: u64) -> Result<Step, JournalError> {
-        let wrong = |now| JournalError::Order {
-            id,
-            step: "taken up again",
-            now,
-        };
+        let wrong = |now| JournalError::Order { id, step: "taken up again", now };
         {
             let mut index = self.memory.index();
             if index.jobs.slot(id).is_some() {
@@ -198,10 +193,7 @@ impl Journal {
         }
         let size = head.size();
         let mut changes = Changes::default();
-        changes.remove(
-            Table::Ended,
-            &record::ended_key(End::Dead, head.ended_ms, id),
-        );
+        changes.remove(Table::Ended, &record::ended_key(End::Dead, head.ended_ms, id));
         head.end = None;
         head.ended_ms = 0;
         head.reason.clear();
@@ -229,10 +221,7 @@ impl Journal {
     ) -> Result<(), JournalError> {
         let bounds = &self.bounds;
         if now.jobs + jobs > bounds.jobs || now.bytes + bytes > bounds.bytes {
-            return Err(JournalError::Full {
-                jobs: now.jobs,
-                bytes: now.bytes,
-            });
+            return Err(JournalError::Full { jobs: now.jobs, bytes: now.bytes });
         }
         Ok(())
     }

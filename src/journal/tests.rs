@@ -71,13 +71,7 @@ fn attempt(at_ms: u64, status: Option<u16>) -> Attempt {
     Attempt {
         stage: Stage::Deliver,
         at_ms,
-        took: Phases {
-            resolve_us: 1,
-            connect_us: 2,
-            tls_us: 3,
-            first_byte_us: 4,
-            body_us: 5,
-        },
+        took: Phases { resolve_us: 1, connect_us: 2, tls_us: 3, first_byte_us: 4, body_us: 5 },
         status,
         error: if status.is_none() { "refused" } else { "" }.to_owned(),
         response: b"hm".to_vec(),
@@ -119,14 +113,8 @@ fn a_job_is_accepted_answered_tried_delivered_and_shown() {
     let shown = journal.show(id).unwrap().unwrap();
     assert_eq!(shown.attempts, [first, second]);
     let head = shown.head;
-    assert_eq!(
-        (head.state(), head.attempts, head.reason.as_str()),
-        (State::Delivered, 2, "")
-    );
-    assert_eq!(
-        (head.accepted_ms, head.answered_ms, head.ended_ms),
-        (NOW, NOW + 1, NOW + 30_100)
-    );
+    assert_eq!((head.state(), head.attempts, head.reason.as_str()), (State::Delivered, 2, ""));
+    assert_eq!((head.accepted_ms, head.answered_ms, head.ended_ms), (NOW, NOW + 1, NOW + 30_100));
     assert_eq!(journal.show(Id::new(NOW)).unwrap(), None);
     drop(journal);
     let journal = open(&folder);
@@ -158,10 +146,7 @@ fn a_dead_job_is_taken_up_again_where_it_stood() {
     take_one(&journal, Stage::Deliver, answered, NOW + 5);
     let shown = journal.show(answered).unwrap().unwrap();
     assert_eq!((shown.attempts.len(), shown.head.reason.as_str()), (1, ""));
-    assert_eq!(
-        &*journal.body(asked, Stage::Answer).unwrap(),
-        b"what was said"
-    );
+    assert_eq!(&*journal.body(asked, Stage::Answer).unwrap(), b"what was said");
 }
 
 #[test]
@@ -179,15 +164,9 @@ fn a_step_out_of_order_is_an_error_and_changes_nothing() {
     order(journal.dead(id, "", &[], NOW));
     order(journal.retry(id, NOW));
     journal.release(id, 0, NOW).unwrap_err();
-    let same = Job {
-        id,
-        ..job("crm", Stage::Answer)
-    };
+    let same = Job { id, ..job("crm", Stage::Answer) };
     order(journal.accept(&[job("crm", Stage::Answer), same.clone()], NOW));
-    let new = Job {
-        id: Id::new(NOW),
-        ..same
-    };
+    let new = Job { id: Id::new(NOW), ..same };
     order(journal.accept(&[new.clone(), new], NOW));
     assert_eq!(jobs(&journal), [1, 0, 0, 0]);
     take_one(&journal, Stage::Answer, id, NOW);
@@ -217,10 +196,7 @@ fn what_stops_a_flood_asks_for_no_room() {
     let one = || [job("b", Stage::Deliver)];
     let error = done(journal.accept(&one(), NOW)).unwrap_err();
     assert!(matches!(error, JournalError::Full { .. }), "{error}");
-    let along = Along {
-        anyway: true,
-        ..Along::default()
-    };
+    let along = Along { anyway: true, ..Along::default() };
     done(journal.accept_with(&one(), along, NOW)).unwrap();
     assert_eq!(journal.unfinished().jobs, 2);
 }
@@ -232,10 +208,7 @@ fn it_is_bounded_and_what_the_disk_refuses_has_not_happened() {
     let two = || [job("a", Stage::Answer), job("b", Stage::Deliver)];
     done(journal.accept(&two(), NOW)).unwrap();
     let error = done(journal.accept(&two(), NOW)).unwrap_err();
-    assert!(
-        matches!(error, JournalError::Full { jobs: 2, .. }),
-        "{error}"
-    );
+    assert!(matches!(error, JournalError::Full { jobs: 2, .. }), "{error}");
     let third = accept(&journal, "a", Stage::Answer, NOW);
     let taken = take_all(&journal, Stage::Answer, NOW);
     assert_eq!(taken.len(), 2);
@@ -243,26 +216,15 @@ fn it_is_bounded_and_what_the_disk_refuses_has_not_happened() {
     accept(&journal, "a", Stage::Answer, NOW);
     let error = done(journal.retry(third, NOW)).unwrap_err();
     assert!(matches!(error, JournalError::Full { .. }), "{error}");
-    let large = Job {
-        body: vec![0; LARGEST + 1].into(),
-        ..job("a", Stage::Answer)
-    };
+    let large = Job { body: vec![0; LARGEST + 1].into(), ..job("a", Stage::Answer) };
     let error = done(journal.accept(&[large], NOW)).unwrap_err();
     assert!(matches!(error, JournalError::TooLarge { .. }), "{error}");
     let before = journal.tallies();
     assert!(journal.store.close(LONG));
     let refused = |step: Result<Step, JournalError>| {
         let error = done(step).unwrap_err();
-        let known = [
-            JournalError::Unwritten(Unwritten::Closing),
-            StoreError::Closed.into(),
-        ];
-        assert!(
-            known
-                .iter()
-                .any(|known| known.to_string() == error.to_string()),
-            "{error}"
-        );
+        let known = [JournalError::Unwritten(Unwritten::Closing), StoreError::Closed.into()];
+        assert!(known.iter().any(|known| known.to_string() == error.to_string()), "{error}");
     };
     let held = taken.iter().find(|(_, id)| *id != third).unwrap().1;
     // It is still the caller's, who may try again.
@@ -271,21 +233,12 @@ fn it_is_bounded_and_what_the_disk_refuses_has_not_happened() {
     }
     assert_eq!(journal.tallies(), before);
     drop(journal);
-    let journal = bounded(
-        &folder,
-        Bounds {
-            bytes: 800,
-            ..BOUNDS
-        },
-    );
+    let journal = bounded(&folder, Bounds { bytes: 800, ..BOUNDS });
     assert_eq!(journal.tallies(), before);
     let error = done(journal.accept(&two(), NOW)).unwrap_err();
     assert!(matches!(error, JournalError::Full { .. }), "{error}");
     assert!(journal.store.close(LONG));
-    let journal = Journal {
-        bounds: BOUNDS,
-        ..journal
-    };
+    let journal = Journal { bounds: BOUNDS, ..journal };
     refused(journal.accept(&two(), NOW));
     assert_eq!(journal.tallies(), before);
 }

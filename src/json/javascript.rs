@@ -150,10 +150,7 @@ mod tests {
     use super::write;
 
     /// Lines in pairs: a text, and what `JSON.stringify(JSON.parse(text))` gave in Node 20.
-    const PAIRS: &str = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/tests/fixtures/json/javascript.txt"
-    );
+    const PAIRS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/json/javascript.txt");
 
     fn written(text: &str) -> String {
         let mut out = Vec::new();

@@ -28,12 +28,7 @@ impl Pace {
         }
         let common = gcd(count, period_us);
         let cost = period_us / common;
-        Some(Self {
-            ticks_per_us: count / common,
-            cost,
-            full: burst * cost,
-            burst,
-        })
+        Some(Self { ticks_per_us: count / common, cost, full: burst * cost, burst })
     }
 
     /// The largest burst that this rate can count; `None` where the rate itself cannot be counted.
@@ -53,16 +48,8 @@ impl Pace {
         let remaining = self.full.saturating_sub(debt) / self.cost;
         let spent = self.burst - remaining;
         // The next token is there once the debt is down to one token less than what is spent now.
-        let wait = if spent == 0 {
-            0
-        } else {
-            debt - (spent - 1) * self.cost
-        };
-        Outcome {
-            admitted,
-            remaining,
-            wait_us: wait.div_ceil(self.ticks_per_us),
-        }
+        let wait = if spent == 0 { 0 } else { debt - (spent - 1) * self.cost };
+        Outcome { admitted, remaining, wait_us: wait.div_ceil(self.ticks_per_us) }
     }
 }
 
@@ -87,10 +74,7 @@ pub struct Bucket {
 impl Bucket {
     /// A full bucket. Every later call must bring the same `pace`.
     pub fn new(pace: &Pace, now_us: u64) -> Self {
-        Self {
-            full_at: AtomicU64::new(pace.ticks(now_us)),
-            ticks_per_us: pace.ticks_per_us,
-        }
+        Self { full_at: AtomicU64::new(pace.ticks(now_us)), ticks_per_us: pace.ticks_per_us }
     }
 
     /// Takes one token if one is there. A clock that lags behind another worker's only sees fewer tokens.
@@ -103,10 +87,7 @@ impl Bucket {
                 return pace.outcome(false, debt);
             }
             let next = now.wrapping_add(debt + pace.cost);
-            match self
-                .full_at
-                .compare_exchange_weak(full_at, next, Relaxed, Relaxed)
-            {
+            match self.full_at.compare_exchange_weak(full_at, next, Relaxed, Relaxed) {
                 Ok(_) => return pace.outcome(true, debt + pace.cost),
                 Err(seen) => full_at = seen,
             }
@@ -187,15 +168,9 @@ mod tests {
         for rate @ (count, period, burst) in RATES {
             let pace = Pace::new(count, period, burst).unwrap();
             // From zero, and from shortly before the tick counter wraps.
-            for start in [
-                0,
-                (u64::MAX / pace.ticks_per_us).wrapping_sub(5_000 * period / count),
-            ] {
+            for start in [0, (u64::MAX / pace.ticks_per_us).wrapping_sub(5_000 * period / count)] {
                 let bucket = Bucket::new(&pace, start);
-                let mut level = Level {
-                    level: u128::from(burst) * u128::from(period),
-                    at: start,
-                };
+                let mut level = Level { level: u128::from(burst) * u128::from(period), at: start };
                 let mut now = start;
                 let (mut yes, mut no) = (0, 0);
                 for _ in 0..50_000 {
@@ -254,14 +229,7 @@ mod tests {
         assert!(bucket.take(&pace, 0).admitted && bucket.take(&pace, 0).admitted);
         assert!(!bucket.take(&pace, 0).admitted);
         bucket.refund(&pace);
-        assert_eq!(
-            bucket.take(&pace, 0),
-            Outcome {
-                admitted: true,
-                remaining: 0,
-                wait_us: HOUR
-            }
-        );
+        assert_eq!(bucket.take(&pace, 0), Outcome { admitted: true, remaining: 0, wait_us: HOUR });
         assert!(!bucket.take(&pace, 0).admitted);
         bucket.refund(&pace);
         bucket.refund(&pace);
@@ -285,10 +253,7 @@ mod tests {
                     })
                 })
                 .collect();
-            threads
-                .into_iter()
-                .map(|thread| thread.join().unwrap())
-                .sum()
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
         });
         let most = 500 + clock.load(Relaxed) / 1_000;
         // Clocks that lag only lose tokens' visibility, not tokens: nearly all are handed out.

@@ -14,11 +14,7 @@ pub(super) fn names(rules: &[Rule]) -> Vec<String> {
         .enumerate()
         .map(|(index, rule)| {
             let word = rule.key.word();
-            match rules[..index]
-                .iter()
-                .filter(|other| other.key.word() == word)
-                .count()
-            {
+            match rules[..index].iter().filter(|other| other.key.word() == word).count() {
                 0 => word.to_owned(),
                 earlier => format!("{word}-{}", earlier + 1),
             }
@@ -28,23 +24,14 @@ pub(super) fn names(rules: &[Rule]) -> Vec<String> {
 
 /// `"default";q=60;w=60`: the burst as the quota and the whole seconds that filling it takes, rounded up, as the window.
 pub(super) fn policy(rules: &[Rule], names: &[String]) -> Option<HeaderValue> {
-    let members: Vec<String> = rules
-        .iter()
-        .zip(names)
-        .map(|(rule, name)| member(rule, name))
-        .collect();
-    if members.is_empty() {
-        None
-    } else {
-        HeaderValue::from_str(&members.join(", ")).ok()
-    }
+    let members: Vec<String> =
+        rules.iter().zip(names).map(|(rule, name)| member(rule, name)).collect();
+    if members.is_empty() { None } else { HeaderValue::from_str(&members.join(", ")).ok() }
 }
 
 fn member(rule: &Rule, name: &str) -> String {
     let window = rule.rate.period.as_nanos() * u128::from(rule.burst);
-    let window = window
-        .div_ceil(u128::from(rule.rate.count.max(1)) * 1_000_000_000)
-        .max(1);
+    let window = window.div_ceil(u128::from(rule.rate.count.max(1)) * 1_000_000_000).max(1);
     format!("\"{name}\";q={};w={window}", rule.burst)
 }
 
@@ -62,9 +49,7 @@ pub(super) fn rate_limit(name: &str, remaining: u64, wait_us: u64) -> Option<Hea
         seconds.format(whole_seconds(wait_us)),
     ];
     for part in parts {
-        field
-            .get_mut(used..used + part.len())?
-            .copy_from_slice(part.as_bytes());
+        field.get_mut(used..used + part.len())?.copy_from_slice(part.as_bytes());
         used += part.len();
     }
     HeaderValue::from_bytes(field.get(..used)?).ok()
@@ -86,14 +71,7 @@ mod tests {
     use std::time::Duration;
 
     fn rule(count: u64, seconds: u64, burst: u64, key: Key) -> Rule {
-        Rule {
-            rate: Rate {
-                count,
-                period: Duration::from_secs(seconds),
-            },
-            burst,
-            key,
-        }
+        Rule { rate: Rate { count, period: Duration::from_secs(seconds) }, burst, key }
     }
 
     #[test]
@@ -102,14 +80,8 @@ mod tests {
             policy(rules, &names(rules)).map(|value| value.to_str().unwrap().to_owned())
         };
         assert_eq!(text(&[]), None);
-        assert_eq!(
-            text(&[rule(60, 60, 60, Key::Bot)]).unwrap(),
-            r#""default";q=60;w=60"#
-        );
-        assert_eq!(
-            text(&[rule(1_000_000, 1, 1, Key::Bot)]).unwrap(),
-            r#""default";q=1;w=1"#
-        );
+        assert_eq!(text(&[rule(60, 60, 60, Key::Bot)]).unwrap(), r#""default";q=60;w=60"#);
+        assert_eq!(text(&[rule(1_000_000, 1, 1, Key::Bot)]).unwrap(), r#""default";q=1;w=1"#);
         let several = [
             rule(100, 1, 250, Key::Bot),
             rule(1_000, 3_600, 1_000, Key::Bot),
@@ -124,11 +96,7 @@ mod tests {
     #[test]
     fn standings_round_seconds_up() {
         let text = |remaining, wait| {
-            rate_limit("default", remaining, wait)
-                .unwrap()
-                .to_str()
-                .unwrap()
-                .to_owned()
+            rate_limit("default", remaining, wait).unwrap().to_str().unwrap().to_owned()
         };
         assert_eq!(text(59, 1_000_000), r#""default";r=59;t=1"#);
         assert_eq!(text(60, 0), r#""default";r=60;t=0"#);
@@ -137,13 +105,9 @@ mod tests {
             r#""default";r=18446744073709551615;t=18446744073710"#
         );
         assert_eq!(rate_limit(&"x".repeat(97), 1, 1), None);
-        for (wait, seconds) in [
-            (0, "1"),
-            (1, "1"),
-            (1_000_000, "1"),
-            (1_000_001, "2"),
-            (3_600_000_000, "3600"),
-        ] {
+        for (wait, seconds) in
+            [(0, "1"), (1, "1"), (1_000_000, "1"), (1_000_001, "2"), (3_600_000_000, "3600")]
+        {
             assert_eq!(retry_after(wait), seconds);
         }
     }

@@ -36,11 +36,8 @@ pub fn prefix(rule: &Rule, bot: &str, dialect: &str) -> Prefix {
         identity.extend_from_slice(&(part.len() as u64).to_le_bytes());
         identity.extend_from_slice(part.as_bytes());
     }
-    for number in [
-        u128::from(rule.rate.count),
-        rule.rate.period.as_nanos(),
-        u128::from(rule.burst),
-    ] {
+    for number in [u128::from(rule.rate.count), rule.rate.period.as_nanos(), u128::from(rule.burst)]
+    {
         identity.extend_from_slice(&number.to_le_bytes());
     }
     let mut prefix = [0; PREFIX];
@@ -98,14 +95,7 @@ mod tests {
     use std::time::Duration;
 
     fn rule(count: u64, burst: u64, key: Key) -> Rule {
-        Rule {
-            rate: Rate {
-                count,
-                period: Duration::from_secs(60),
-            },
-            burst,
-            key,
-        }
+        Rule { rate: Rate { count, period: Duration::from_secs(60) }, burst, key }
     }
 
     #[test]
@@ -118,22 +108,12 @@ mod tests {
             (rule(60, 60, Key::Peer), "a", "raw"),
             (rule(60, 60, Key::Dialect), "a", "raw"),
             (rule(60, 60, Key::User), "a", "raw"),
-            (
-                rule(60, 60, Key::Header(HeaderName::from_static("x-a"))),
-                "a",
-                "raw",
-            ),
-            (
-                rule(60, 60, Key::Header(HeaderName::from_static("x-b"))),
-                "a",
-                "raw",
-            ),
+            (rule(60, 60, Key::Header(HeaderName::from_static("x-a"))), "a", "raw"),
+            (rule(60, 60, Key::Header(HeaderName::from_static("x-b"))), "a", "raw"),
             (rule(60, 60, Key::Json("/x-a".to_owned())), "a", "raw"),
         ];
-        let prefixes: HashSet<Prefix> = rules
-            .iter()
-            .map(|(rule, bot, dialect)| prefix(rule, bot, dialect))
-            .collect();
+        let prefixes: HashSet<Prefix> =
+            rules.iter().map(|(rule, bot, dialect)| prefix(rule, bot, dialect)).collect();
         assert_eq!(prefixes.len(), rules.len());
         assert_eq!(
             prefix(&rules[0].0, "a", "raw"),
@@ -153,9 +133,7 @@ mod tests {
         let mut keys = HashSet::new();
         let mut key = Vec::new();
         for length in [0, 1, 32, LONGEST_VALUE, LONGEST_VALUE + 1, 1 << 20] {
-            compose(&prefix, &mut key, |out| {
-                out.resize(out.len() + length, b'x')
-            });
+            compose(&prefix, &mut key, |out| out.resize(out.len() + length, b'x'));
             assert!(key.len() <= PREFIX + 1 + LONGEST_VALUE);
             assert!(key.capacity() <= SCRATCH);
             keys.insert(key.clone());
@@ -175,12 +153,7 @@ mod tests {
     fn peers_share_by_address_and_by_64_bits_of_ipv6() {
         let value = |peer: &str| {
             let mut out = Vec::new();
-            head_value(
-                &Key::Peer,
-                peer.parse().unwrap(),
-                &HeaderMap::new(),
-                &mut out,
-            );
+            head_value(&Key::Peer, peer.parse().unwrap(), &HeaderMap::new(), &mut out);
             out
         };
         assert_eq!(value("203.0.113.7"), value("::ffff:203.0.113.7"));

@@ -125,9 +125,7 @@ impl Limiter {
         sweeper: &mut Sweeper,
         value: &mut impl FnMut(&Key, &mut Vec<u8>),
     ) -> Outcome {
-        key::compose(&rule.prefix, &mut sweeper.scratch, |out| {
-            value(&rule.key, out)
-        });
+        key::compose(&rule.prefix, &mut sweeper.scratch, |out| value(&rule.key, out));
         if let Some(bucket) = self.buckets.get(sweeper.scratch.as_slice()) {
             return bucket.take(&rule.pace, now_us);
         }
@@ -156,19 +154,14 @@ impl Limiter {
             Entry::Vacant(entry) => {
                 self.created.fetch_add(1, Relaxed);
                 sweeper.queue.push_back(Arc::clone(entry.key()));
-                entry
-                    .insert(Bucket::new(&rule.pace, now_us))
-                    .take(&rule.pace, now_us)
+                entry.insert(Bucket::new(&rule.pace, now_us)).take(&rule.pace, now_us)
             }
         }
     }
 
     /// Forgets the bucket of `key` if it has been full for `idle_us`; true where it is gone.
     pub(super) fn forget(&self, key: &[u8], now_us: u64, idle_us: u64) -> bool {
-        let gone = self
-            .buckets
-            .remove_if(key, |_, bucket| bucket.idle(now_us, idle_us))
-            .is_some();
+        let gone = self.buckets.remove_if(key, |_, bucket| bucket.idle(now_us, idle_us)).is_some();
         if gone {
             self.keys.fetch_sub(1, Relaxed);
             self.swept.fetch_add(1, Relaxed);
@@ -189,15 +182,8 @@ mod tests {
         let rules: Vec<Rule> = rules
             .iter()
             .map(|(count, burst, key)| {
-                let rate = Rate {
-                    count: *count,
-                    period: Duration::from_secs(60),
-                };
-                Rule {
-                    rate,
-                    burst: *burst,
-                    key: key.clone(),
-                }
+                let rate = Rate { count: *count, period: Duration::from_secs(60) };
+                Rule { rate, burst: *burst, key: key.clone() }
             })
             .collect();
         RuleSet::new(&rules, "bot", "raw").unwrap()
@@ -224,20 +210,10 @@ mod tests {
 
     #[test]
     fn a_burst_then_a_refusal_with_the_exact_wait() {
-        let (limiter, mut sweeper, set) = (
-            Limiter::default(),
-            Sweeper::default(),
-            set(&[(60, 2, Key::Bot)]),
-        );
-        let standing = |remaining, wait_us| Standing {
-            rule: 0,
-            remaining,
-            wait_us,
-        };
-        assert_eq!(
-            limiter.admit(&[], 0, &mut sweeper, |_, _| {}),
-            Verdict::Unlimited
-        );
+        let (limiter, mut sweeper, set) =
+            (Limiter::default(), Sweeper::default(), set(&[(60, 2, Key::Bot)]));
+        let standing = |remaining, wait_us| Standing { rule: 0, remaining, wait_us };
+        assert_eq!(limiter.admit(&[], 0, &mut sweeper, |_, _| {}), Verdict::Unlimited);
         assert_eq!(
             admit(&limiter, &set, &mut sweeper, 0, ""),
             Verdict::Admitted(standing(1, 1_000_000))
@@ -260,28 +236,19 @@ mod tests {
     fn a_rule_that_refuses_costs_the_others_nothing() {
         let rules = set(&[(60, 3, Key::Bot), (60, 1, json())]);
         let (limiter, mut sweeper) = (Limiter::default(), Sweeper::default());
-        assert!(matches!(
-            admit(&limiter, &rules, &mut sweeper, 0, "a"),
-            Verdict::Admitted(_)
-        ));
+        assert!(matches!(admit(&limiter, &rules, &mut sweeper, 0, "a"), Verdict::Admitted(_)));
         for _ in 0..10 {
             let Verdict::Refused(standing) = admit(&limiter, &rules, &mut sweeper, 0, "a") else {
                 panic!("a is spent")
             };
             assert_eq!(rules.rate_limit(&standing).unwrap(), r#""json";r=0;t=1"#);
         }
-        assert!(matches!(
-            admit(&limiter, &rules, &mut sweeper, 0, "b"),
-            Verdict::Admitted(_)
-        ));
+        assert!(matches!(admit(&limiter, &rules, &mut sweeper, 0, "b"), Verdict::Admitted(_)));
         let Verdict::Admitted(standing) = admit(&limiter, &rules, &mut sweeper, 0, "c") else {
             panic!("the bot has one left")
         };
         assert_eq!(standing.remaining, 0);
-        assert!(matches!(
-            admit(&limiter, &rules, &mut sweeper, 0, "d"),
-            Verdict::Refused(_)
-        ));
+        assert!(matches!(admit(&limiter, &rules, &mut sweeper, 0, "d"), Verdict::Refused(_)));
     }
 
     #[test]
@@ -306,39 +273,19 @@ mod tests {
         let (limiter, mut sweeper, set) =
             (Limiter::new(2), Sweeper::default(), set(&[(60, 2, json())]));
         for value in ["a", "b"] {
-            assert!(matches!(
-                admit(&limiter, &set, &mut sweeper, 0, value),
-                Verdict::Admitted(_)
-            ));
+            assert!(matches!(admit(&limiter, &set, &mut sweeper, 0, value), Verdict::Admitted(_)));
         }
         let shared: Vec<bool> = ["c", "d", "e"]
             .map(|value| {
-                matches!(
-                    admit(&limiter, &set, &mut sweeper, 0, value),
-                    Verdict::Admitted(_)
-                )
+                matches!(admit(&limiter, &set, &mut sweeper, 0, value), Verdict::Admitted(_))
             })
             .to_vec();
         assert_eq!(shared, [true, true, false]);
-        assert!(matches!(
-            admit(&limiter, &set, &mut sweeper, 0, "a"),
-            Verdict::Admitted(_)
-        ));
-        assert_eq!(
-            limiter.counts(),
-            Counts {
-                keys: 3,
-                created: 3,
-                swept: 0,
-                overflowed: 3
-            }
-        );
+        assert!(matches!(admit(&limiter, &set, &mut sweeper, 0, "a"), Verdict::Admitted(_)));
+        assert_eq!(limiter.counts(), Counts { keys: 3, created: 3, swept: 0, overflowed: 3 });
         limiter.refund(set.all(), &mut sweeper, |_, out| out.push(b'f'));
         assert!(
-            matches!(
-                admit(&limiter, &set, &mut sweeper, 0, "f"),
-                Verdict::Admitted(_)
-            ),
+            matches!(admit(&limiter, &set, &mut sweeper, 0, "f"), Verdict::Admitted(_)),
             "a newcomer's refund is shared too"
         );
     }
@@ -361,20 +308,9 @@ mod tests {
                     })
                 })
                 .collect();
-            threads
-                .into_iter()
-                .map(|thread| thread.join().unwrap())
-                .sum()
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
         });
         assert_eq!(admitted, 1_000);
-        assert_eq!(
-            limiter.counts(),
-            Counts {
-                keys: 1,
-                created: 1,
-                swept: 0,
-                overflowed: 0
-            }
-        );
+        assert_eq!(limiter.counts(), Counts { keys: 1, created: 1, swept: 0, overflowed: 0 });
     }
 }

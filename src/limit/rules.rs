@@ -41,21 +41,11 @@ impl RuleSet {
         let mut compiled = Vec::with_capacity(once.len());
         for (index, rule) in once.iter().enumerate() {
             let prefix = key::prefix(rule, bot, dialect);
-            compiled.push(Compiled {
-                key: rule.key.clone(),
-                pace: rule.pace()?,
-                prefix,
-                index,
-            });
+            compiled.push(Compiled { key: rule.key.clone(), pace: rule.pace()?, prefix, index });
         }
         compiled.sort_by_key(|rule| !rule.key.is_head());
         let heads = compiled.iter().filter(|rule| rule.key.is_head()).count();
-        Ok(Self {
-            rules: compiled,
-            heads,
-            names,
-            policy,
-        })
+        Ok(Self { rules: compiled, heads, names, policy })
     }
 
     /// The rules that the head of a request decides.
@@ -80,11 +70,7 @@ impl RuleSet {
 
     /// `RateLimit` for where a caller stands.
     pub fn rate_limit(&self, standing: &Standing) -> Option<HeaderValue> {
-        fields::rate_limit(
-            self.names.get(standing.rule)?,
-            standing.remaining,
-            standing.wait_us,
-        )
+        fields::rate_limit(self.names.get(standing.rule)?, standing.remaining, standing.wait_us)
     }
 }
 
@@ -97,10 +83,7 @@ mod tests {
     #[test]
     fn head_rules_come_first_and_twins_count_once() {
         let rule = |count, key| Rule {
-            rate: Rate {
-                count,
-                period: Duration::from_secs(1),
-            },
+            rate: Rate { count, period: Duration::from_secs(1) },
             burst: 1,
             key,
         };
@@ -113,25 +96,15 @@ mod tests {
         ];
         let set = RuleSet::new(&rules, "b", "raw").unwrap();
         assert_eq!(
-            set.head()
-                .iter()
-                .map(|rule| rule.key.word())
-                .collect::<Vec<_>>(),
+            set.head().iter().map(|rule| rule.key.word()).collect::<Vec<_>>(),
             ["bot", "peer"]
         );
         assert_eq!(
-            set.body()
-                .iter()
-                .map(|rule| rule.key.word())
-                .collect::<Vec<_>>(),
+            set.body().iter().map(|rule| rule.key.word()).collect::<Vec<_>>(),
             ["json", "user"]
         );
         assert_eq!(set.all().len(), 4);
-        let standing = Standing {
-            rule: set.body()[0].index,
-            remaining: 0,
-            wait_us: 1,
-        };
+        let standing = Standing { rule: set.body()[0].index, remaining: 0, wait_us: 1 };
         assert_eq!(set.rate_limit(&standing).unwrap(), r#""json";r=0;t=1"#);
         assert!(RuleSet::new(&[rule(0, Key::Bot)], "b", "raw").is_err());
     }

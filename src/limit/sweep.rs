@@ -48,25 +48,13 @@ mod tests {
 
     #[test]
     fn idle_buckets_go_a_few_at_a_tick_and_busy_ones_stay() {
-        let rate = Rate {
-            count: 1,
-            period: Duration::from_secs(60),
-        };
-        let set = RuleSet::new(
-            &[Rule {
-                rate,
-                burst: 2,
-                key: Key::Json("/n".to_owned()),
-            }],
-            "bot",
-            "raw",
-        )
-        .unwrap();
+        let rate = Rate { count: 1, period: Duration::from_secs(60) };
+        let set =
+            RuleSet::new(&[Rule { rate, burst: 2, key: Key::Json("/n".to_owned()) }], "bot", "raw")
+                .unwrap();
         let (limiter, mut sweeper) = (Limiter::default(), Sweeper::default());
         let ask = |sweeper: &mut Sweeper, now, n: u64| {
-            limiter.admit(set.all(), now, sweeper, |_, out| {
-                out.extend_from_slice(&n.to_le_bytes())
-            })
+            limiter.admit(set.all(), now, sweeper, |_, out| out.extend_from_slice(&n.to_le_bytes()))
         };
         for n in 0..1_000 {
             ask(&mut sweeper, 0, n);
@@ -82,10 +70,7 @@ mod tests {
         }
         assert_eq!((limiter.counts().keys, limiter.counts().swept), (1, 999));
         assert_eq!(sweeper.queue.len(), 1);
-        assert!(
-            sweeper.queue.capacity() <= 4 * PER_TICK,
-            "what a flood made large is given back"
-        );
+        assert!(sweeper.queue.capacity() <= 4 * PER_TICK, "what a flood made large is given back");
         let Verdict::Admitted(standing) = ask(&mut sweeper, full + 11 * SECOND, 3) else {
             panic!("one left")
         };

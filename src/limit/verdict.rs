@@ -15,11 +15,7 @@ impl Standing {
     /// The tighter of two: fewer tokens left, then the longer wait.
     pub fn tighter(self, other: Self) -> Self {
         let tightness = |standing: &Self| (standing.remaining, u64::MAX - standing.wait_us);
-        if tightness(&other) < tightness(&self) {
-            other
-        } else {
-            self
-        }
+        if tightness(&other) < tightness(&self) { other } else { self }
     }
 }
 
@@ -40,11 +36,7 @@ mod tests {
 
     #[test]
     fn fewer_tokens_are_tighter_and_then_the_longer_wait() {
-        let standing = |remaining, wait_us| Standing {
-            rule: 0,
-            remaining,
-            wait_us,
-        };
+        let standing = |remaining, wait_us| Standing { rule: 0, remaining, wait_us };
         for (tight, loose) in [((0, 1), (1, 9)), ((1, 9), (1, 2))] {
             let (tight, loose) = (standing(tight.0, tight.1), standing(loose.0, loose.1));
             assert_eq!(tight.tighter(loose), tight);

@@ -23,10 +23,8 @@ impl Answer<'_> {
     /// The same, borrowing from nothing.
     pub fn into_owned(self) -> Answer<'static> {
         let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
-        let calls = self.tool_calls.into_iter().map(|call| ToolCall {
-            name: owned(call.name),
-            ..call
-        });
+        let calls =
+            self.tool_calls.into_iter().map(|call| ToolCall { name: owned(call.name), ..call });
         let attachments = self.attachments.into_iter().map(|file| Attachment {
             url: owned(file.url),
             filename: file.filename.map(owned),

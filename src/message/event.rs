@@ -85,12 +85,7 @@ pub struct Turn<'b> {
 impl<'b> Turn<'b> {
     /// A turn of one text.
     pub fn text(role: Role, text: impl Into<Cow<'b, str>>) -> Self {
-        Self {
-            role,
-            parts: Few::One(Part::Text(text.into())),
-            calls: Vec::new(),
-            call_id: None,
-        }
+        Self { role, parts: Few::One(Part::Text(text.into())), calls: Vec::new(), call_id: None }
     }
 }
 

@@ -32,12 +32,7 @@ impl Room {
 
 impl Index {
     pub(super) fn new(bounds: Bounds) -> Self {
-        Self {
-            bounds,
-            all: BTreeMap::new(),
-            bytes: 0,
-            bots: HashMap::new(),
-        }
+        Self { bounds, all: BTreeMap::new(), bytes: 0, bots: HashMap::new() }
     }
 
     /// Takes a message in, and gives back those that had to go for it.
@@ -117,9 +112,6 @@ impl Index {
     }
 
     pub(super) fn held(&self) -> Room {
-        Room {
-            messages: self.all.len(),
-            bytes: self.bytes,
-        }
+        Room { messages: self.all.len(), bytes: self.bytes }
     }
 }

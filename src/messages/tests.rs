@@ -39,10 +39,7 @@ fn room(messages: usize, bytes: u64) -> Room {
 #[test]
 fn the_oldest_of_the_bot_go_first_and_then_the_oldest_of_all() {
     let folder = tempfile::tempdir().unwrap();
-    let bounds = Bounds {
-        all: room(5, 50),
-        each: room(3, 30),
-    };
+    let bounds = Bounds { all: room(5, 50), each: room(3, 30) };
     let messages = open(&folder, bounds);
     for text in ["a1", "a2", "a3", "a4"] {
         keep(&messages, "a", text);
@@ -110,10 +107,7 @@ fn pages_follow_each_other_without_a_gap_or_an_overlap() {
 #[test]
 fn what_the_disk_did_not_take_is_not_kept_and_nothing_goes_for_it() {
     let folder = tempfile::tempdir().unwrap();
-    let bounds = Bounds {
-        all: room(2, 50),
-        each: room(2, 50),
-    };
+    let bounds = Bounds { all: room(2, 50), each: room(2, 50) };
     let messages = open(&folder, bounds);
     keep(&messages, "a", "1");
     keep(&messages, "a", "2");

@@ -32,15 +32,8 @@ pub const REQUEST_BOUNDS: [u64; 15] = [
     30_000_000_000,
 ];
 /// Bounds of `botgate_loop_lag_seconds`, in nanoseconds.
-pub const LAG_BOUNDS: [u64; 7] = [
-    1_000_000,
-    5_000_000,
-    10_000_000,
-    50_000_000,
-    100_000_000,
-    500_000_000,
-    1_000_000_000,
-];
+pub const LAG_BOUNDS: [u64; 7] =
+    [1_000_000, 5_000_000, 10_000_000, 50_000_000, 100_000_000, 500_000_000, 1_000_000_000];
 /// How many secrets of one bot are told apart.
 pub const SECRETS: usize = 8;
 
@@ -104,11 +97,7 @@ impl<const N: usize> Histogram<N> {
     /// (upper bound in seconds, how many fell under it and over the one before), the last one without end.
     pub(super) fn buckets(&self) -> impl Iterator<Item = (f64, u64)> {
         let seconds = |ns: &u64| Duration::from_nanos(*ns).as_secs_f64();
-        let within = self
-            .bounds
-            .iter()
-            .map(seconds)
-            .zip(self.within.iter().map(Cell::get));
+        let within = self.bounds.iter().map(seconds).zip(self.within.iter().map(Cell::get));
         within.chain([(f64::INFINITY, self.beyond.get())])
     }
 
@@ -185,15 +174,8 @@ impl Default for BotCells {
 impl BotCells {
     /// Counts an answer by its status.
     pub fn answered(&self, status: u16) {
-        let own = CODES
-            .binary_search(&status)
-            .ok()
-            .and_then(|place| self.codes.get(place));
-        let class = || {
-            self.classes
-                .get(usize::from(status / 100))
-                .unwrap_or(&self.classes[0])
-        };
+        let own = CODES.binary_search(&status).ok().and_then(|place| self.codes.get(place));
+        let class = || self.classes.get(usize::from(status / 100)).unwrap_or(&self.classes[0]);
         own.unwrap_or_else(class).up();
     }
 
@@ -281,27 +263,12 @@ mod tests {
         for status in [200, 404, 418, 299, 100, 599, 600, 999, 0] {
             cells.answered(status);
         }
-        let labels = CODES
-            .iter()
-            .map(u16::to_string)
-            .chain(CLASSES.map(str::to_owned));
-        let counted: Vec<(String, u64)> = labels
-            .zip(cells.answers())
-            .filter(|(_, count)| *count > 0)
-            .collect();
-        let expected = [
-            ("200", 1),
-            ("404", 1),
-            ("other", 3),
-            ("1xx", 1),
-            ("2xx", 1),
-            ("4xx", 1),
-            ("5xx", 1),
-        ];
-        assert_eq!(
-            counted,
-            expected.map(|(label, count)| (label.to_owned(), count))
-        );
+        let labels = CODES.iter().map(u16::to_string).chain(CLASSES.map(str::to_owned));
+        let counted: Vec<(String, u64)> =
+            labels.zip(cells.answers()).filter(|(_, count)| *count > 0).collect();
+        let expected =
+            [("200", 1), ("404", 1), ("other", 3), ("1xx", 1), ("2xx", 1), ("4xx", 1), ("5xx", 1)];
+        assert_eq!(counted, expected.map(|(label, count)| (label.to_owned(), count)));
     }
 
     #[test]

@@ -24,9 +24,7 @@ impl<'a> Family<'a> {
         if labels.is_empty() {
             return self.0.encode_counter::<NoLabelSet, u64, f64>(&value, None);
         }
-        self.0
-            .encode_family(&labels)?
-            .encode_counter::<NoLabelSet, u64, f64>(&value, None)
+        self.0.encode_family(&labels)?.encode_counter::<NoLabelSet, u64, f64>(&value, None)
     }
 
     pub(super) fn gauge(&mut self, labels: Labels<'_>, value: u64) -> fmt::Result {

@@ -49,11 +49,7 @@ pub struct Kept {
 impl Kept {
     pub(super) fn encode(&self, out: &mut DescriptorEncoder<'_>) -> fmt::Result {
         for (name, help, value) in [
-            (
-                "botgate_conversations_held",
-                "Conversations in memory now",
-                self.conversations,
-            ),
+            ("botgate_conversations_held", "Conversations in memory now", self.conversations),
             (
                 "botgate_conversations_bytes",
                 "Bytes of conversations in memory now",
@@ -64,26 +60,10 @@ impl Kept {
                 "Messages that wait for their turn in a conversation now",
                 self.conversations_waiting,
             ),
-            (
-                "botgate_store_queued",
-                "Records that wait for the disk now",
-                self.queued,
-            ),
-            (
-                "botgate_store_queued_bytes",
-                "Bytes that wait for the disk now",
-                self.queued_bytes,
-            ),
-            (
-                "botgate_messages",
-                "Reports of bots that are kept",
-                self.messages,
-            ),
-            (
-                "botgate_messages_bytes",
-                "Bytes of reports that are kept",
-                self.message_bytes,
-            ),
+            ("botgate_store_queued", "Records that wait for the disk now", self.queued),
+            ("botgate_store_queued_bytes", "Bytes that wait for the disk now", self.queued_bytes),
+            ("botgate_messages", "Reports of bots that are kept", self.messages),
+            ("botgate_messages_bytes", "Bytes of reports that are kept", self.message_bytes),
         ] {
             Family::new(out, name, help, MetricType::Gauge)?.gauge(&[], value)?;
         }
@@ -116,11 +96,7 @@ impl Kept {
             "Attempts to deliver an answer, by what came of them",
             MetricType::Counter,
         )?;
-        for (outcome, count) in self
-            .deliveries
-            .into_iter()
-            .filter(|(word, _)| !word.is_empty())
-        {
+        for (outcome, count) in self.deliveries.into_iter().filter(|(word, _)| !word.is_empty()) {
             deliveries.counter(&[("outcome", outcome)], count)?;
         }
         for (name, help, value) in [
@@ -134,31 +110,11 @@ impl Kept {
                 "Conversations that left memory to make room",
                 self.conversations_evicted,
             ),
-            (
-                "botgate_store_committed",
-                "Records written to disk",
-                self.committed,
-            ),
-            (
-                "botgate_store_failed",
-                "Commits that failed and are tried again",
-                self.failed,
-            ),
-            (
-                "botgate_store_lost",
-                "Records given up: the disk did not take them",
-                self.lost,
-            ),
-            (
-                "botgate_store_expired",
-                "Records that expired and were deleted",
-                self.expired,
-            ),
-            (
-                "botgate_store_unread",
-                "Reads of the store that failed",
-                self.unread,
-            ),
+            ("botgate_store_committed", "Records written to disk", self.committed),
+            ("botgate_store_failed", "Commits that failed and are tried again", self.failed),
+            ("botgate_store_lost", "Records given up: the disk did not take them", self.lost),
+            ("botgate_store_expired", "Records that expired and were deleted", self.expired),
+            ("botgate_store_unread", "Reads of the store that failed", self.unread),
         ] {
             Family::new(out, name, help, MetricType::Counter)?.counter(&[], value)?;
         }

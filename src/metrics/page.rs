@@ -46,10 +46,7 @@ pub struct Readings {
 
 pub(super) fn render(metrics: &Arc<Metrics>, readings: Readings) -> String {
     let mut registry = Registry::default();
-    registry.register_collector(Box::new(Scrape {
-        metrics: Arc::clone(metrics),
-        readings,
-    }));
+    registry.register_collector(Box::new(Scrape { metrics: Arc::clone(metrics), readings }));
     let mut page = String::with_capacity(16 * 1024);
     // Writing to a String cannot fail.
     let _ = encode(&mut page, &registry);
@@ -78,24 +75,12 @@ impl Scrape {
     fn workers(&self, out: &mut DescriptorEncoder<'_>) -> fmt::Result {
         use MetricType::{Counter, Gauge, Histogram};
         let workers = &self.metrics.workers;
-        Family::new(
-            out,
-            "botgate_connections",
-            "Callers' connections open now",
-            Gauge,
-        )?
-        .gauge(
-            &[],
-            total(workers, |cells: &WorkerCells| &cells.connections),
-        )?;
+        Family::new(out, "botgate_connections", "Callers' connections open now", Gauge)?
+            .gauge(&[], total(workers, |cells: &WorkerCells| &cells.connections))?;
         Family::new(out, "botgate_in_flight", "Requests being served now", Gauge)?
             .gauge(&[], total(workers, |cells: &WorkerCells| &cells.in_flight))?;
-        let mut refusals = Family::new(
-            out,
-            "botgate_refusals",
-            "Requests refused, by reason",
-            Counter,
-        )?;
+        let mut refusals =
+            Family::new(out, "botgate_refusals", "Requests refused, by reason", Counter)?;
         for (place, reason) in self.metrics.reasons.iter().enumerate() {
             let count = total(workers, |cells: &WorkerCells| &cells.refusals[place]);
             refusals.counter(&[("reason", reason)], count)?;
@@ -121,11 +106,8 @@ impl Scrape {
 
     fn bots(&self, out: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let bots = lock(&self.metrics.bots);
-        let labels: Vec<String> = CODES
-            .iter()
-            .map(u16::to_string)
-            .chain(CLASSES.map(str::to_owned))
-            .collect();
+        let labels: Vec<String> =
+            CODES.iter().map(u16::to_string).chain(CLASSES.map(str::to_owned)).collect();
         let mut requests = Family::new(
             out,
             "botgate_requests",
@@ -135,9 +117,7 @@ impl Scrape {
         let mut write = |bot: &str, cells: &[&BotCells]| -> fmt::Result {
             let mut sums = vec![0_u64; labels.len()];
             for cells in cells {
-                sums.iter_mut()
-                    .zip(cells.answers())
-                    .for_each(|(sum, count)| *sum += count);
+                sums.iter_mut().zip(cells.answers()).for_each(|(sum, count)| *sum += count);
             }
             let seen = labels.iter().zip(sums).filter(|(_, sum)| *sum > 0);
             seen.into_iter()
@@ -146,15 +126,7 @@ impl Scrape {
         for (bot, cells) in bots.iter() {
             write(bot, &cells.iter().map(Arc::as_ref).collect::<Vec<_>>())?;
         }
-        write(
-            "",
-            &self
-                .metrics
-                .workers
-                .iter()
-                .map(|cells| &cells.unrouted)
-                .collect::<Vec<_>>(),
-        )?;
+        write("", &self.metrics.workers.iter().map(|cells| &cells.unrouted).collect::<Vec<_>>())?;
 
         for (name, help, cell) in [
             (
@@ -162,14 +134,10 @@ impl Scrape {
                 "Tokens of requests that an AI answered",
                 (|cells| &cells.tokens_in) as fn(&BotCells) -> &Cell,
             ),
-            ("botgate_tokens_out", "Tokens of an AI's answers", |cells| {
-                &cells.tokens_out
+            ("botgate_tokens_out", "Tokens of an AI's answers", |cells| &cells.tokens_out),
+            ("botgate_cost_microcents", "What answers cost, in millionths of a US cent", |cells| {
+                &cells.micro_cents
             }),
-            (
-                "botgate_cost_microcents",
-                "What answers cost, in millionths of a US cent",
-                |cells| &cells.micro_cents,
-            ),
         ] {
             let mut family = Family::new(out, name, help, MetricType::Counter)?;
             for (bot, cells) in bots.iter() {
@@ -191,9 +159,7 @@ impl Scrape {
             let mut last = Vec::new();
             for cells in cells {
                 last.resize(cells.secrets().count(), 0);
-                last.iter_mut()
-                    .zip(cells.secrets())
-                    .for_each(|(last, at)| *last = at.max(*last));
+                last.iter_mut().zip(cells.secrets()).for_each(|(last, at)| *last = at.max(*last));
             }
             for (place, at) in last.into_iter().enumerate().filter(|(_, at)| *at > 0) {
                 used.gauge(&[("bot", bot), ("secret", &place.to_string())], at)?;
@@ -205,21 +171,13 @@ impl Scrape {
     fn stores(&self, out: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let now = &self.readings;
         for (name, help, value) in [
-            (
-                "botgate_buffer_bytes",
-                "Bytes of request bodies held now",
-                now.buffer_bytes,
-            ),
+            ("botgate_buffer_bytes", "Bytes of request bodies held now", now.buffer_bytes),
             (
                 "botgate_buffer_limit_bytes",
                 "Bytes of request bodies that may be held at once",
                 now.buffer_limit,
             ),
-            (
-                "botgate_limit_keys",
-                "Buckets there are now",
-                now.limit_keys,
-            ),
+            ("botgate_limit_keys", "Buckets there are now", now.limit_keys),
             (
                 "botgate_duplicates_held",
                 "Deliveries remembered or in the making",
@@ -235,11 +193,7 @@ impl Scrape {
         }
         for (name, help, value) in [
             ("botgate_limit_keys_made", "Buckets made", now.limit_made),
-            (
-                "botgate_limit_keys_swept",
-                "Idle buckets forgotten",
-                now.limit_swept,
-            ),
+            ("botgate_limit_keys_swept", "Idle buckets forgotten", now.limit_swept),
             (
                 "botgate_limit_overflowed",
                 "Requests charged to a shared bucket: too many keys",
@@ -259,10 +213,7 @@ impl Scrape {
             "Deliveries looked up in the ledger, by outcome",
             MetricType::Counter,
         )?;
-        let known = now
-            .duplicates
-            .iter()
-            .filter(|(outcome, _)| !outcome.is_empty());
+        let known = now.duplicates.iter().filter(|(outcome, _)| !outcome.is_empty());
         known
             .into_iter()
             .try_for_each(|(outcome, count)| duplicates.counter(&[("outcome", outcome)], *count))
@@ -276,17 +227,9 @@ impl Scrape {
             MetricType::Counter,
         )?;
         reloads.counter(&[("result", "ok")], self.metrics.reloaded.load(Relaxed))?;
-        reloads.counter(
-            &[("result", "refused")],
-            self.metrics.refused_reloads.load(Relaxed),
-        )?;
-        Family::new(
-            out,
-            "botgate_build",
-            "Which build this is",
-            MetricType::Info,
-        )?
-        .info(&[("version", env!("CARGO_PKG_VERSION"))])
+        reloads.counter(&[("result", "refused")], self.metrics.refused_reloads.load(Relaxed))?;
+        Family::new(out, "botgate_build", "Which build this is", MetricType::Info)?
+            .info(&[("version", env!("CARGO_PKG_VERSION"))])
     }
 }
 
@@ -331,17 +274,11 @@ mod tests {
             duplicates: [("fresh", 4), ("", 0), ("", 0), ("", 0), ("", 0)],
             ..Readings::default()
         };
-        let page = metrics
-            .page(readings.clone())
-            .replace(env!("CARGO_PKG_VERSION"), "VERSION");
+        let page = metrics.page(readings.clone()).replace(env!("CARGO_PKG_VERSION"), "VERSION");
         assert_eq!(page, include_str!("../../tests/fixtures/metrics.txt"));
 
         metrics.forget_secrets("b");
-        assert!(
-            !metrics
-                .page(readings.clone())
-                .contains("last_used_seconds{")
-        );
+        assert!(!metrics.page(readings.clone()).contains("last_used_seconds{"));
         metrics.keep_only(|_| false, |_| true);
         let page = metrics.page(readings);
         assert!(!page.contains("bot=\"b\"") && page.contains("upstream=\"u\""));

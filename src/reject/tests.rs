@@ -17,12 +17,7 @@ use std::time::Duration;
 /// Status, code and reason of each.
 fn rejects() -> Vec<(Reject, u16, &'static str, &'static str)> {
     use Reject::*;
-    let exchange = |cause| {
-        Upstream(UpstreamError {
-            cause,
-            sent: Sent::Unsent,
-        })
-    };
+    let exchange = |cause| Upstream(UpstreamError { cause, sent: Sent::Unsent });
     let broken = || io::Error::other("secret detail");
     let mut all = vec![
         (CallerGone, 400, "invalid_request", "caller_gone"),
@@ -35,12 +30,7 @@ fn rejects() -> Vec<(Reject, u16, &'static str, &'static str)> {
         (Origin, 403, "forbidden", "origin"),
         (Address, 403, "forbidden", "address"),
         (UnknownBot, 401, "unauthorized", "unknown_bot"),
-        (
-            Malformed(dialect::Malformed("Missing text".into())),
-            400,
-            "invalid_request",
-            "malformed",
-        ),
+        (Malformed(dialect::Malformed("Missing text".into())), 400, "invalid_request", "malformed"),
         (Crowded, 429, "rate_limit", "conversation_full"),
         (TurnTimeout, 504, "upstream_timeout", "conversation_timeout"),
         (Budget, 402, "budget_exceeded", "budget"),
@@ -52,12 +42,7 @@ fn rejects() -> Vec<(Reject, u16, &'static str, &'static str)> {
             "invalid_request",
             "unsupported",
         ),
-        (
-            Unavailable(Duration::ZERO),
-            503,
-            "upstream_unavailable",
-            "breaker_open",
-        ),
+        (Unavailable(Duration::ZERO), 503, "upstream_unavailable", "breaker_open"),
         (Forbidden, 403, "forbidden", "forbidden"),
         (Limited, 429, "rate_limit", "limit"),
         (TooLarge, 413, "too_large", "too_large"),
@@ -65,45 +50,20 @@ fn rejects() -> Vec<(Reject, u16, &'static str, &'static str)> {
         (BufferFull, 503, "overloaded", "buffer_full"),
         (InTheMaking, 409, "conflict", "duplicate"),
         (exchange(Cause::Busy), 503, "overloaded", "upstream_queue"),
-        (
-            exchange(Cause::Connect(broken())),
-            502,
-            "upstream_unreachable",
-            "upstream_unreachable",
-        ),
+        (exchange(Cause::Connect(broken())), 502, "upstream_unreachable", "upstream_unreachable"),
         (
             exchange(Cause::Refused(Box::new(guard::Refused::example()))),
             502,
             "upstream_unreachable",
             "upstream_unreachable",
         ),
-        (
-            exchange(Cause::Broken(broken())),
-            502,
-            "upstream_error",
-            "upstream_error",
-        ),
-        (
-            exchange(Cause::Gone),
-            502,
-            "upstream_error",
-            "upstream_error",
-        ),
-        (
-            exchange(Cause::Senseless("secret detail")),
-            502,
-            "upstream_error",
-            "upstream_error",
-        ),
+        (exchange(Cause::Broken(broken())), 502, "upstream_error", "upstream_error"),
+        (exchange(Cause::Gone), 502, "upstream_error", "upstream_error"),
+        (exchange(Cause::Senseless("secret detail")), 502, "upstream_error", "upstream_error"),
     ];
     for (outcome, status, code, reason) in [
         (Outcome::Limited, 429, "rate_limit", "ai_limited"),
-        (
-            Outcome::Exhausted,
-            503,
-            "upstream_unavailable",
-            "ai_exhausted",
-        ),
+        (Outcome::Exhausted, 503, "upstream_unavailable", "ai_exhausted"),
         (Outcome::Overloaded, 503, "overloaded", "ai_overloaded"),
         (Outcome::KeyRefused, 502, "upstream_error", "ai_key_refused"),
         (Outcome::TooLarge, 413, "too_large", "ai_rejected"),
@@ -111,18 +71,11 @@ fn rejects() -> Vec<(Reject, u16, &'static str, &'static str)> {
         (Outcome::Rejected, 502, "upstream_error", "ai_rejected"),
         (Outcome::Failed, 502, "upstream_error", "ai_failed"),
     ] {
-        let refusal = Refusal {
-            outcome,
-            retry_after: None,
-            again: false,
-        };
+        let refusal = Refusal { outcome, retry_after: None, again: false };
         all.push((Refused(refusal), status, code, reason));
     }
     for (fault, reason) in [
-        (
-            message::Fault::Senseless("secret detail"),
-            "answer_senseless",
-        ),
+        (message::Fault::Senseless("secret detail"), "answer_senseless"),
         (message::Fault::Cut, "answer_cut"),
         (message::Fault::Refused, "answer_refused"),
         (message::Fault::Filtered, "answer_filtered"),
@@ -136,12 +89,7 @@ fn rejects() -> Vec<(Reject, u16, &'static str, &'static str)> {
     for failure in Failure::ALL {
         all.push((Unverified(failure), 401, "unauthorized", "signature"));
     }
-    for deadline in [
-        Deadline::Connect,
-        Deadline::FirstByte,
-        Deadline::Idle,
-        Deadline::Total,
-    ] {
+    for deadline in [Deadline::Connect, Deadline::FirstByte, Deadline::Idle, Deadline::Total] {
         let reject = exchange(Cause::Deadline(deadline));
         all.push((reject, 504, "upstream_timeout", "upstream_timeout"));
     }
@@ -152,54 +100,18 @@ fn rejects() -> Vec<(Reject, u16, &'static str, &'static str)> {
 const FAULTS: [(Fault, u16, &str, &str, &str); 13] = {
     use Fault::*;
     [
-        (
-            ControlCharacter,
-            400,
-            "invalid_request",
-            "framing",
-            "control_character",
-        ),
-        (
-            RequestLine,
-            400,
-            "invalid_request",
-            "framing",
-            "request_line",
-        ),
+        (ControlCharacter, 400, "invalid_request", "framing", "control_character"),
+        (RequestLine, 400, "invalid_request", "framing", "request_line"),
         (Version, 400, "invalid_request", "framing", "version"),
         (Method, 400, "invalid_request", "framing", "method"),
         (FieldName, 400, "invalid_request", "framing", "field_name"),
         (Fold, 400, "invalid_request", "framing", "fold"),
         (Host, 400, "invalid_request", "framing", "host"),
-        (
-            ContentLength,
-            400,
-            "invalid_request",
-            "framing",
-            "content_length",
-        ),
-        (
-            TransferEncoding,
-            400,
-            "invalid_request",
-            "framing",
-            "transfer_encoding",
-        ),
-        (
-            Ambiguous,
-            400,
-            "invalid_request",
-            "framing",
-            "ambiguous_framing",
-        ),
+        (ContentLength, 400, "invalid_request", "framing", "content_length"),
+        (TransferEncoding, 400, "invalid_request", "framing", "transfer_encoding"),
+        (Ambiguous, 400, "invalid_request", "framing", "ambiguous_framing"),
         (Chunk, 400, "invalid_request", "framing", "chunk"),
-        (
-            HeadTooLarge,
-            431,
-            "headers_too_large",
-            "head_too_large",
-            "head_too_large",
-        ),
+        (HeadTooLarge, 431, "headers_too_large", "head_too_large", "head_too_large"),
         (HeadTimeout, 408, "timeout", "head_timeout", "head_timeout"),
     ]
 };
@@ -208,11 +120,7 @@ const FAULTS: [(Fault, u16, &str, &str, &str); 13] = {
 fn every_refusal_keeps_its_face() {
     for (reject, status, code, reason) in rejects() {
         let face = reject.face();
-        assert_eq!(
-            (face.status, face.code, face.reason),
-            (status, code, reason),
-            "{reject:?}"
-        );
+        assert_eq!((face.status, face.code, face.reason), (status, code, reason), "{reject:?}");
         let waits = match reason {
             "buffer_full" | "duplicate" | "upstream_queue" | "conversation_full" | "state"
             | "journal" => Some(1),
@@ -222,11 +130,7 @@ fn every_refusal_keeps_its_face() {
     }
     for (fault, status, code, reason, word) in FAULTS {
         let face = fault_face(fault);
-        assert_eq!(
-            (face.status, face.code, face.reason),
-            (status, code, reason),
-            "{fault:?}"
-        );
+        assert_eq!((face.status, face.code, face.reason), (status, code, reason), "{fault:?}");
         assert_eq!((fault.word(), face.retry_after), (word, None));
         assert_eq!(Reject::Framing(fault).face(), face);
         assert_eq!(Reject::Framing(fault).sentence(), fault.sentence());
@@ -263,10 +167,7 @@ fn no_sentence_tells_what_only_the_log_may_know() {
     }
     for (reject, ..) in rejects() {
         let sentence = reject.sentence();
-        assert!(
-            !sentence.is_empty() && !sentence.contains("secret"),
-            "{sentence}"
-        );
+        assert!(!sentence.is_empty() && !sentence.contains("secret"), "{sentence}");
     }
 }
 

@@ -15,23 +15,16 @@ impl PublicUrl {
     pub fn of_bot(public_url: &str, path: &str) -> Self {
         let base = without_query(public_url);
         match path.strip_suffix("/*") {
-            Some(before) => Self {
-                base: base.trim_end_matches('/').to_owned(),
-                replaces: before.len(),
-            },
-            None => Self {
-                base: base.to_owned(),
-                replaces: path.len(),
-            },
+            Some(before) => {
+                Self { base: base.trim_end_matches('/').to_owned(), replaces: before.len() }
+            }
+            None => Self { base: base.to_owned(), replaces: path.len() },
         }
     }
 
     /// The server's `public_url`, which the whole path follows. A query in it is ignored.
     pub fn of_server(public_url: &str) -> Self {
-        Self {
-            base: without_query(public_url).trim_end_matches('/').to_owned(),
-            replaces: 0,
-        }
+        Self { base: without_query(public_url).trim_end_matches('/').to_owned(), replaces: 0 }
     }
 
     /// A path of ours as the world sees it.
@@ -110,9 +103,7 @@ pub(super) fn hubspot(url: &str, mut sink: impl FnMut(&[u8])) {
             _ => None,
         };
         sink(decoded.unwrap_or(b"%"));
-        rest = from
-            .get(if decoded.is_some() { 3 } else { 1 }..)
-            .unwrap_or_default();
+        rest = from.get(if decoded.is_some() { 3 } else { 1 }..).unwrap_or_default();
     }
     sink(rest.as_bytes());
 }
@@ -144,14 +135,8 @@ mod tests {
     #[test]
     fn ports_come_and_go() {
         for (url, bases) in [
-            (
-                "https://b.example/x",
-                vec!["https://b.example/x", "https://b.example:443/x"],
-            ),
-            (
-                "http://b.example:8080",
-                vec!["http://b.example:8080", "http://b.example"],
-            ),
+            ("https://b.example/x", vec!["https://b.example/x", "https://b.example:443/x"]),
+            ("http://b.example:8080", vec!["http://b.example:8080", "http://b.example"]),
             ("https://[::1]", vec!["https://[::1]", "https://[::1]:443"]),
         ] {
             assert_eq!(
@@ -165,9 +150,7 @@ mod tests {
     #[test]
     fn hubspot_decodes_its_list_and_nothing_else() {
         let mut out = Vec::new();
-        hubspot("https://x/%3a%2F%41%zz%2", |bytes| {
-            out.extend_from_slice(bytes)
-        });
+        hubspot("https://x/%3a%2F%41%zz%2", |bytes| out.extend_from_slice(bytes));
         assert_eq!(out, b"https://x/:/%41%zz%2");
     }
 }

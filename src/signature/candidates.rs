@@ -19,11 +19,7 @@ pub(super) enum Layout {
     /// `t=…,v1=…`
     Kv { pair_sep: String, keys: Vec<String> },
     /// `v1,… v1,…`
-    List {
-        item_sep: String,
-        version_sep: String,
-        versions: Vec<String>,
-    },
+    List { item_sep: String, version_sep: String, versions: Vec<String> },
 }
 
 impl Layout {
@@ -53,26 +49,17 @@ impl Layout {
                     }
                 }
             }
-            Self::List {
-                item_sep,
-                version_sep,
-                versions,
-            } => {
+            Self::List { item_sep, version_sep, versions } => {
                 for item in value.split(item_sep.as_str()) {
-                    let (version, text) = item
-                        .split_once(version_sep.as_str())
-                        .ok_or(Failure::MalformedSignature)?;
+                    let (version, text) =
+                        item.split_once(version_sep.as_str()).ok_or(Failure::MalformedSignature)?;
                     if versions.iter().any(|known| known == version) {
                         add(text)?;
                     }
                 }
             }
         }
-        if tags.is_empty() {
-            Err(Failure::MalformedSignature)
-        } else {
-            Ok(())
-        }
+        if tags.is_empty() { Err(Failure::MalformedSignature) } else { Ok(()) }
     }
 
     /// The one value after the prefix.
@@ -115,11 +102,9 @@ impl Layout {
                 Some((key, time)) => format!("{key}={time}{pair_sep}{}={signature}", first(keys)),
                 None => format!("{}={signature}", first(keys)),
             },
-            Self::List {
-                version_sep,
-                versions,
-                ..
-            } => format!("{}{version_sep}{signature}", first(versions)),
+            Self::List { version_sep, versions, .. } => {
+                format!("{}{version_sep}{signature}", first(versions))
+            }
         }
     }
 }
@@ -141,9 +126,7 @@ pub(super) fn one_pair<'h>(
 }
 
 fn split_pair(pair: &str) -> Result<(&str, &str), Failure> {
-    pair.trim_matches(' ')
-        .split_once('=')
-        .ok_or(Failure::MalformedSignature)
+    pair.trim_matches(' ').split_once('=').ok_or(Failure::MalformedSignature)
 }
 
 #[cfg(test)]
@@ -158,10 +141,7 @@ mod tests {
 
     #[test]
     fn takes_what_is_ours_and_bounds_it() {
-        let kv = Layout::Kv {
-            pair_sep: ",".into(),
-            keys: vec!["v1".into()],
-        };
+        let kv = Layout::Kv { pair_sep: ",".into(), keys: vec!["v1".into()] };
         let list = Layout::List {
             item_sep: " ".into(),
             version_sep: ",".into(),
@@ -174,11 +154,7 @@ mod tests {
             (&kv, "t=1", Err(Failure::MalformedSignature)),
             (&kv, "not a header", Err(Failure::MalformedSignature)),
             (&kv, &"v1=abcd,".repeat(8)[..63], Ok(8)),
-            (
-                &kv,
-                &"v1=abcd,".repeat(9)[..71],
-                Err(Failure::TooManySignatures),
-            ),
+            (&kv, &"v1=abcd,".repeat(9)[..71], Err(Failure::TooManySignatures)),
             (&list, "v1a,zz v1,abcd", Ok(1)),
             (&list, "v1,abcd  v1,abcd", Err(Failure::MalformedSignature)),
             (&auth, "hmac  abcd", Ok(1)),
@@ -187,10 +163,7 @@ mod tests {
         ] {
             assert_eq!(count(layout, value), verdict, "{value}");
         }
-        assert_eq!(
-            kv.pair("t=1,v1=abcd,t=1", "t"),
-            Err(Failure::MalformedSignature)
-        );
+        assert_eq!(kv.pair("t=1,v1=abcd,t=1", "t"), Err(Failure::MalformedSignature));
         assert_eq!(kv.pair("v1=abcd", "t"), Err(Failure::MalformedTimestamp));
     }
 }

@@ -32,21 +32,12 @@ pub(super) struct Part<'v> {
 
 impl<'v> Part<'v> {
     pub(super) fn new(scheme: &'v Scheme, bot: &'v str, now: Unix) -> Self {
-        Self {
-            scheme,
-            bot,
-            now,
-            decided: None,
-            tags: Tags::new(),
-            macs: SmallVec::new(),
-        }
+        Self { scheme, bot, now, decided: None, tags: Tags::new(), macs: SmallVec::new() }
     }
 
     /// Checks all that the head can tell.
     pub(super) fn begin(&mut self, head: &Head<'_>) -> Result<(), Failure> {
-        let Self {
-            scheme, bot, now, ..
-        } = *self;
+        let Self { scheme, bot, now, .. } = *self;
         if scheme.unproven() {
             self.decided = Some(0);
             return Ok(());
@@ -78,11 +69,8 @@ impl<'v> Part<'v> {
             }
         }
         if scheme.streams {
-            let facts = Facts {
-                timestamp: timestamp.unwrap_or_default(),
-                id,
-                ..scheme.facts(head)
-            };
+            let facts =
+                Facts { timestamp: timestamp.unwrap_or_default(), id, ..scheme.facts(head) };
             for (index, key) in scheme.live_keys(now) {
                 if let Material::Mac(key) = &*key.of(bot) {
                     let mut mac = hmac::Context::with_key(key);
@@ -109,11 +97,8 @@ impl<'v> Part<'v> {
         if let Some(secret) = self.decided {
             return Ok(secret);
         }
-        let secret = if self.macs.is_empty() {
-            self.whole(head, frames)?
-        } else {
-            self.hashed(head)?
-        };
+        let secret =
+            if self.macs.is_empty() { self.whole(head, frames)? } else { self.hashed(head)? };
         body_hash(scheme, head, frames)?;
         // A timestamp inside the body is trusted, and so parsed, only now that the body is.
         if let (Some(timestamp), Some(path)) = (&scheme.timestamp, scheme.timestamp_field()) {
@@ -130,11 +115,7 @@ impl<'v> Part<'v> {
     fn hashed(&mut self, head: &Head<'_>) -> Result<usize, Failure> {
         let scheme = self.scheme;
         let timestamp = scheme.timestamp_text(head)?.unwrap_or_default();
-        let facts = Facts {
-            timestamp,
-            id: scheme.id_bytes(head)?,
-            ..scheme.facts(head)
-        };
+        let facts = Facts { timestamp, id: scheme.id_bytes(head)?, ..scheme.facts(head) };
         let rest = scheme.template.from_body.get(1..).unwrap_or_default();
         let mut found = Found::default();
         for (index, mut mac) in self.macs.drain(..) {
@@ -152,20 +133,15 @@ impl<'v> Part<'v> {
         if let Place::Field(path) = &scheme.place {
             paths.push(path.clone());
         }
-        let signed_time = scheme
-            .timestamp_field()
-            .filter(|_| scheme.template.has(&Piece::Timestamp));
+        let signed_time =
+            scheme.timestamp_field().filter(|_| scheme.template.has(&Piece::Timestamp));
         paths.extend(signed_time.cloned());
         let fields = match paths.as_slice() {
             [] => Vec::new(),
             paths => read_all(paths, frames, &mut Vec::new()).map_err(|_| Failure::NotJson)?,
         };
-        let field = |at: usize| {
-            fields
-                .get(at)
-                .and_then(Option::as_deref)
-                .ok_or(Failure::MissingField)
-        };
+        let field =
+            |at: usize| fields.get(at).and_then(Option::as_deref).ok_or(Failure::MissingField);
         if let Place::Field(_) = scheme.place {
             let (least, most) = scheme.algorithm.signature_length();
             self.tags.push(scheme.spelling.read(
@@ -273,29 +249,18 @@ fn body_hash(scheme: &Scheme, head: &Head<'_>, frames: &[Bytes]) -> Result<(), F
         .map(|(_, value)| value);
     match (values.next(), values.next()) {
         (Some(value), None) => {
-            let said = hash
-                .spelling
-                .read(&value, 32, 32)
-                .map_err(|_| Failure::BodyHash)?;
+            let said = hash.spelling.read(&value, 32, 32).map_err(|_| Failure::BodyHash)?;
             let mut context = digest::Context::new(&digest::SHA256);
             frames.iter().for_each(|frame| context.update(frame));
             let right = bool::from(context.finish().as_ref().ct_eq(said.as_bytes()));
-            if right {
-                Ok(())
-            } else {
-                Err(Failure::BodyHash)
-            }
+            if right { Ok(()) } else { Err(Failure::BodyHash) }
         }
         (Some(_), Some(_)) => Err(Failure::BodyHash),
         (None, _) => {
             let in_form = scheme.template.has(&Piece::FormSorted) && form::is_form(head.headers);
             let covered =
                 in_form || scheme.template.has(&Piece::Body) || frames.iter().all(Bytes::is_empty);
-            if covered {
-                Ok(())
-            } else {
-                Err(Failure::BodyHash)
-            }
+            if covered { Ok(()) } else { Err(Failure::BodyHash) }
         }
     }
 }

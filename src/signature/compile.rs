@@ -58,11 +58,7 @@ impl SchemeTable {
         };
         scheme.streams = scheme.can_stream();
         handshake(&scheme, &mut reader);
-        reader
-            .faults
-            .is_empty()
-            .then_some(scheme)
-            .ok_or(reader.faults)
+        reader.faults.is_empty().then_some(scheme).ok_or(reader.faults)
     }
 }
 
@@ -71,11 +67,7 @@ fn signed(table: &SchemeTable, algorithm: Algorithm, reader: &mut Reader) -> Sch
     let template = match table.signed.as_deref().map(Template::parse) {
         Some(Ok(template)) => template,
         Some(Err(wrong)) => {
-            reader.fault(
-                "signed",
-                wrong,
-                "write for example signed = \"{timestamp}.{body}\"",
-            );
+            reader.fault("signed", wrong, "write for example signed = \"{timestamp}.{body}\"");
             Template::default()
         }
         None => {
@@ -113,11 +105,7 @@ fn signed(table: &SchemeTable, algorithm: Algorithm, reader: &mut Reader) -> Sch
         let fix = "sign {body}, or write body_unauthenticated = true if anyone may change it";
         reader.fault("signed", "does not cover the body", fix);
     }
-    let required = table
-        .id
-        .as_ref()
-        .and_then(|id| id.required)
-        .unwrap_or(false);
+    let required = table.id.as_ref().and_then(|id| id.required).unwrap_or(false);
     Scheme {
         id_required: required || template.has(&Piece::Id),
         template,
@@ -146,11 +134,7 @@ fn unsigned(table: &SchemeTable, algorithm: Algorithm, reader: &mut Reader) -> S
         );
     }
     let id = reader.id(table);
-    let id_required = table
-        .id
-        .as_ref()
-        .and_then(|id| id.required)
-        .unwrap_or(false);
+    let id_required = table.id.as_ref().and_then(|id| id.required).unwrap_or(false);
     Scheme {
         place: reader.token_place(table, algorithm),
         id,
@@ -176,11 +160,7 @@ fn keys(
         return Vec::new();
     }
     if secrets.is_empty() {
-        reader.fault(
-            "secrets",
-            "are missing",
-            "write secrets = [\"${env:NAME}\"]",
-        );
+        reader.fault("secrets", "are missing", "write secrets = [\"${env:NAME}\"]");
     }
     if secrets.len() > MOST_SECRETS {
         reader.fault(
@@ -209,11 +189,7 @@ fn bases(
 ) -> Vec<String> {
     let variants = table.url_variants.as_deref().unwrap_or(&[UrlVariant::AsIs]);
     if variants.is_empty() {
-        reader.fault(
-            "url_variants",
-            "is empty",
-            "remove it, or name at least \"as-is\"",
-        );
+        reader.fault("url_variants", "is empty", "remove it, or name at least \"as-is\"");
     }
     match (template.has_url(), public_url) {
         (false, _) => {
@@ -264,11 +240,7 @@ fn handshake(scheme: &Scheme, reader: &mut Reader) {
                 );
             }
             if other.is_some() && !scheme.algorithm.signs() {
-                reader.fault(
-                    "handshake",
-                    "is answered only where the body is signed",
-                    "remove it",
-                );
+                reader.fault("handshake", "is answered only where the body is signed", "remove it");
             }
         }
     }

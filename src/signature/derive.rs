@@ -137,15 +137,9 @@ mod tests {
     fn scheme(name: &str, secret: &str, derive: bool) -> Result<Scheme, usize> {
         let mut table = preset(name).unwrap();
         table.body_unauthenticated = (name == "mailgun").then_some(true);
-        let secret = DatedSecret {
-            value: Secret::new(secret),
-            derive,
-            not_after: None,
-        };
+        let secret = DatedSecret { value: Secret::new(secret), derive, not_after: None };
         let url = PublicUrl::of_server("https://b.example");
-        table
-            .compile(&[secret], None, Some(&url))
-            .map_err(|faults| faults.len())
+        table.compile(&[secret], None, Some(&url)).map_err(|faults| faults.len())
     }
 
     /// Signs with a sender's own secret; the verdict is that of the template, asked about `bot`.
@@ -185,14 +179,8 @@ mod tests {
             ("hmac", hex.to_owned()),
             ("bearer", hex.to_owned()),
             ("basic", format!("bt_a:{hex}")),
-            (
-                "msteams-outgoing",
-                "/RH5G8KoHSbnnp6utlm0+immFAbS9UV8MID5k5CwJxY=".to_owned(),
-            ),
-            (
-                "svix",
-                "whsec_/RH5G8KoHSbnnp6utlm0+immFAbS9UV8MID5k5CwJxY=".to_owned(),
-            ),
+            ("msteams-outgoing", "/RH5G8KoHSbnnp6utlm0+immFAbS9UV8MID5k5CwJxY=".to_owned()),
+            ("svix", "whsec_/RH5G8KoHSbnnp6utlm0+immFAbS9UV8MID5k5CwJxY=".to_owned()),
         ] {
             let made = scheme(name, MASTER, true).ok().unwrap();
             assert!(made.derived());
@@ -217,19 +205,12 @@ mod tests {
             let template = Verifier::new(vec![template]);
             assert_eq!(judge(&sender, &template, "bt_a"), Ok(()), "{name}");
             for other in ["bt_b", "bt_", "bt_aa", "BT_A", ""] {
-                assert_eq!(
-                    judge(&sender, &template, other),
-                    Err(Failure::Mismatch),
-                    "{name}"
-                );
+                assert_eq!(judge(&sender, &template, other), Err(Failure::Mismatch), "{name}");
             }
             let by_template = template.schemes()[0].derived_secret("bt_b").unwrap();
             assert_ne!(by_template.expose(), secret.expose());
-            let master = if name == "basic" {
-                "bt_a:x"
-            } else {
-                "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3"
-            };
+            let master =
+                if name == "basic" { "bt_a:x" } else { "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3" };
             let master = scheme(name, master, false).ok().unwrap();
             assert!(judge(&master, &template, "bt_a").is_err(), "{name}");
             seen += 1;

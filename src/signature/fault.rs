@@ -18,10 +18,6 @@ impl Fault {
         message: impl Into<String>,
         fix: impl Into<String>,
     ) -> Self {
-        Self {
-            key: key.into(),
-            message: message.into(),
-            fix: fix.into(),
-        }
+        Self { key: key.into(), message: message.into(), fix: fix.into() }
     }
 }

@@ -26,11 +26,7 @@ fn every_fault_is_found_at_once_and_shows_no_secret() {
         let secrets = case.secrets.unwrap_or_else(|| vec!["k".to_owned()]);
         let secrets: Vec<_> = secrets
             .iter()
-            .map(|text| DatedSecret {
-                value: Secret::new(text),
-                derive: false,
-                not_after: None,
-            })
+            .map(|text| DatedSecret { value: Secret::new(text), derive: false, not_after: None })
             .collect();
         let url = match case.public_url.as_deref() {
             None => Some(PublicUrl::of_server("https://b.example")),
@@ -38,23 +34,13 @@ fn every_fault_is_found_at_once_and_shows_no_secret() {
             Some(url) => Some(PublicUrl::of_server(url)),
         };
         let token = case.verify_token.as_deref().map(Secret::new);
-        let faults = case
-            .table
-            .compile(&secrets, token.as_ref(), url.as_ref())
-            .err()
-            .unwrap_or_default();
+        let faults =
+            case.table.compile(&secrets, token.as_ref(), url.as_ref()).err().unwrap_or_default();
         let keys: Vec<_> = faults.iter().map(|fault| fault.key.as_str()).collect();
         assert_eq!(keys, case.faults, "{name}: {faults:#?}");
         for fault in faults {
-            assert!(
-                !fault.message.is_empty() && !fault.fix.is_empty(),
-                "{name}: {}",
-                fault.key
-            );
-            assert!(
-                !format!("{fault:?}").contains("hunter"),
-                "{name} shows its secret"
-            );
+            assert!(!fault.message.is_empty() && !fault.fix.is_empty(), "{name}: {}", fault.key);
+            assert!(!format!("{fault:?}").contains("hunter"), "{name} shows its secret");
         }
     }
 }

@@ -27,10 +27,8 @@ impl FieldPath {
             None if text.split('.').any(str::is_empty) => return None,
             None => text.split('.').map(str::to_owned).collect(),
         };
-        (text.len() <= LONGEST_FIELD && steps.len() <= DEEPEST).then(|| Self {
-            text: text.to_owned(),
-            steps,
-        })
+        (text.len() <= LONGEST_FIELD && steps.len() <= DEEPEST)
+            .then(|| Self { text: text.to_owned(), steps })
     }
 
     /// The path as it was written.
@@ -46,9 +44,7 @@ impl FieldPath {
     ///
     /// `scratch` holds a copy of the body while it is parsed, because the parser writes into it.
     pub fn read(&self, frames: &[Bytes], scratch: &mut Vec<u8>) -> Result<Option<String>, NotJson> {
-        Ok(read_all(std::slice::from_ref(self), frames, scratch)?
-            .pop()
-            .flatten())
+        Ok(read_all(std::slice::from_ref(self), frames, scratch)?.pop().flatten())
     }
 }
 
@@ -120,14 +116,8 @@ mod tests {
     fn read(path: &str, body: &str) -> Option<String> {
         // Two frames, so that a field across their border is found too.
         let (a, b) = body.split_at(body.len() / 2);
-        let frames = [
-            Bytes::copy_from_slice(a.as_bytes()),
-            Bytes::copy_from_slice(b.as_bytes()),
-        ];
-        FieldPath::parse(path)
-            .unwrap()
-            .read(&frames, &mut Vec::new())
-            .unwrap()
+        let frames = [Bytes::copy_from_slice(a.as_bytes()), Bytes::copy_from_slice(b.as_bytes())];
+        FieldPath::parse(path).unwrap().read(&frames, &mut Vec::new()).unwrap()
     }
 
     #[test]
@@ -150,23 +140,12 @@ mod tests {
         ] {
             assert_eq!(read(path, body).as_deref(), text, "{path}");
         }
-        assert_eq!(
-            read("a", &format!(r#"{{"a":"{}"}}"#, "x".repeat(257))),
-            None
-        );
+        assert_eq!(read("a", &format!(r#"{{"a":"{}"}}"#, "x".repeat(257))), None);
     }
 
     #[test]
     fn bad_paths_and_bad_bodies_are_refused() {
-        for path in [
-            "",
-            ".",
-            "a..b",
-            "/~",
-            "/~2",
-            &"a.".repeat(20),
-            &"a".repeat(300),
-        ] {
+        for path in ["", ".", "a..b", "/~", "/~2", &"a.".repeat(20), &"a".repeat(300)] {
             assert_eq!(FieldPath::parse(path), None, "{path}");
         }
         let path = FieldPath::parse("a").unwrap();

@@ -11,10 +11,7 @@ const MOST_FIELDS: usize = 1024;
 
 /// Whether the body is said to be a form.
 pub(super) fn is_form(headers: &HeaderMap) -> bool {
-    let Some(Ok(kind)) = headers
-        .get(http::header::CONTENT_TYPE)
-        .map(|kind| kind.to_str())
-    else {
+    let Some(Ok(kind)) = headers.get(http::header::CONTENT_TYPE).map(|kind| kind.to_str()) else {
         return false;
     };
     let kind = kind.split(';').next().unwrap_or_default().trim();
@@ -26,10 +23,7 @@ pub(super) fn sorted(frames: &[Bytes]) -> Result<Vec<u8>, Failure> {
     let body = joined(frames);
     // Bytes and not text: a decoder that mends bad UTF-8 would give two bodies one signature.
     let mut pairs = Vec::new();
-    for pair in body
-        .split(|&byte| byte == b'&')
-        .filter(|pair| !pair.is_empty())
-    {
+    for pair in body.split(|&byte| byte == b'&').filter(|pair| !pair.is_empty()) {
         if pairs.len() == MOST_FIELDS {
             return Err(Failure::MalformedForm);
         }
@@ -39,11 +33,7 @@ pub(super) fn sorted(frames: &[Bytes]) -> Result<Vec<u8>, Failure> {
     }
     pairs.sort_unstable();
     pairs.dedup();
-    Ok(pairs
-        .into_iter()
-        .flat_map(|(name, value)| [name, value])
-        .collect::<Vec<_>>()
-        .concat())
+    Ok(pairs.into_iter().flat_map(|(name, value)| [name, value]).collect::<Vec<_>>().concat())
 }
 
 /// All frames in one piece, without a copy where there is only one.
@@ -60,19 +50,12 @@ fn decoded(text: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text;
     while let [first, tail @ ..] = rest {
-        let code = tail
-            .first_chunk::<2>()
-            .filter(|_| *first == b'%')
-            .and_then(|code| {
-                let mut byte = [0];
-                hex::decode_to_slice(code, &mut byte).ok().map(|()| byte[0])
-            });
+        let code = tail.first_chunk::<2>().filter(|_| *first == b'%').and_then(|code| {
+            let mut byte = [0];
+            hex::decode_to_slice(code, &mut byte).ok().map(|()| byte[0])
+        });
         bytes.push(code.unwrap_or(if *first == b'+' { b' ' } else { *first }));
-        rest = if code.is_some() {
-            tail.get(2..).unwrap_or_default()
-        } else {
-            tail
-        };
+        rest = if code.is_some() { tail.get(2..).unwrap_or_default() } else { tail };
     }
     bytes
 }
@@ -94,9 +77,6 @@ mod tests {
 
     #[test]
     fn a_form_of_many_fields_is_refused() {
-        assert_eq!(
-            sorted(&[Bytes::from("a=1&".repeat(1025))]),
-            Err(Failure::MalformedForm)
-        );
+        assert_eq!(sorted(&[Bytes::from("a=1&".repeat(1025))]), Err(Failure::MalformedForm));
     }
 }

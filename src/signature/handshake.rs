@@ -65,9 +65,7 @@ pub(super) fn hub(query: &str, token: Option<&Secret>) -> Option<Result<Handshak
         ((Some(said), false), (Some(challenge), false), Some(token)) => {
             // Hashes are compared, so that not even the length of the word shows.
             let hash = |text: &[u8]| digest::digest(&digest::SHA256, text);
-            let right = hash(said.as_bytes())
-                .as_ref()
-                .ct_eq(hash(token.expose()).as_ref());
+            let right = hash(said.as_bytes()).as_ref().ct_eq(hash(token.expose()).as_ref());
             if bool::from(right) && mode == "subscribe" {
                 Handshake::text(&challenge)
             } else {
@@ -87,9 +85,7 @@ pub(super) fn signed(
     secret: usize,
     bot: &str,
 ) -> Option<Handshake> {
-    let kind = scheme
-        .handshake
-        .filter(|kind| *kind != HandshakeKind::MetaHubChallenge)?;
+    let kind = scheme.handshake.filter(|kind| *kind != HandshakeKind::MetaHubChallenge)?;
     if frames.iter().map(Bytes::len).sum::<usize>() > LONGEST_BODY {
         return None;
     }
@@ -125,20 +121,14 @@ fn zoom(key: &Material, plain: &str) -> Option<Handshake> {
         return None;
     }
     let encrypted = hex::encode(hmac::sign(key, plain.as_bytes()));
-    Some(Handshake::json(
-        &json!({ "plainToken": plain, "encryptedToken": encrypted }),
-    ))
+    Some(Handshake::json(&json!({ "plainToken": plain, "encryptedToken": encrypted })))
 }
 
 /// Interactions send PING as type 1 and want it back; webhook events send PING as type 0, without an event, and want an empty 204
 /// (<https://docs.discord.com/developers/events/webhook-events>). Their type 1 is an event.
 fn discord(body: &Value) -> Option<Handshake> {
     match body["type"].as_u64()? {
-        0 => Some(Handshake {
-            status: 204,
-            content_type: None,
-            body: Bytes::new(),
-        }),
+        0 => Some(Handshake { status: 204, content_type: None, body: Bytes::new() }),
         1 if body.get("event").is_none() => Some(Handshake::json(&json!({ "type": 1 }))),
         _ => None,
     }
@@ -150,29 +140,15 @@ mod tests {
     use crate::signature::{DatedSecret, preset};
 
     fn scheme(name: &str, secret: &str) -> Scheme {
-        let secret = DatedSecret {
-            value: Secret::new(secret),
-            derive: false,
-            not_after: None,
-        };
-        preset(name)
-            .unwrap()
-            .compile(&[secret], None, None)
-            .unwrap()
+        let secret = DatedSecret { value: Secret::new(secret), derive: false, not_after: None };
+        preset(name).unwrap().compile(&[secret], None, None).unwrap()
     }
 
     fn answer(scheme: &Scheme, body: &str) -> Option<(u16, String)> {
         let (a, b) = body.split_at(body.len() / 2);
-        let frames = [
-            Bytes::copy_from_slice(a.as_bytes()),
-            Bytes::copy_from_slice(b.as_bytes()),
-        ];
-        signed(scheme, &frames, 0, "").map(|answer| {
-            (
-                answer.status,
-                String::from_utf8(answer.body.to_vec()).unwrap(),
-            )
-        })
+        let frames = [Bytes::copy_from_slice(a.as_bytes()), Bytes::copy_from_slice(b.as_bytes())];
+        signed(scheme, &frames, 0, "")
+            .map(|answer| (answer.status, String::from_utf8(answer.body.to_vec()).unwrap()))
     }
 
     #[test]
@@ -214,27 +190,19 @@ mod tests {
         );
         let slack = scheme("slack", "s");
         let discord = scheme("discord", &"89".repeat(32));
-        let long = format!(
-            r#"{{"type":"url_verification","challenge":"c","x":"{}"}}"#,
-            "x".repeat(9000)
-        );
+        let long =
+            format!(r#"{{"type":"url_verification","challenge":"c","x":"{}"}}"#, "x".repeat(9000));
         for (scheme, body) in [
             (
                 &zoom,
                 r#"{"event":"meeting.ended","payload":{"plainToken":"endpoint.url_validation"}}"#,
             ),
             (&zoom, r#"{"event":"endpoint.url_validation","payload":{}}"#),
-            (
-                &slack,
-                r#"{"type":"event_callback","event":{"text":"url_verification"}}"#,
-            ),
+            (&slack, r#"{"type":"event_callback","event":{"text":"url_verification"}}"#),
             (&slack, r#"{"type":"url_verification","challenge":5}"#),
             (&slack, "url_verification"),
             (&slack, &long),
-            (
-                &discord,
-                r#"{"type":1,"event":{"type":"APPLICATION_AUTHORIZED"}}"#,
-            ),
+            (&discord, r#"{"type":1,"event":{"type":"APPLICATION_AUTHORIZED"}}"#),
             (&discord, r#"{"type":2}"#),
         ] {
             assert_eq!(answer(scheme, body), None, "{body}");
@@ -243,13 +211,7 @@ mod tests {
             answer(&slack, r#"{"type":"url_verification","challenge":"c"}"#),
             Some((200, "c".into()))
         );
-        assert_eq!(
-            answer(&discord, r#"{"type":1,"id":"1"}"#),
-            Some((200, r#"{"type":1}"#.into()))
-        );
-        assert_eq!(
-            answer(&discord, r#"{"type":0}"#),
-            Some((204, String::new()))
-        );
+        assert_eq!(answer(&discord, r#"{"type":1,"id":"1"}"#), Some((200, r#"{"type":1}"#.into())));
+        assert_eq!(answer(&discord, r#"{"type":0}"#), Some((204, String::new())));
     }
 }

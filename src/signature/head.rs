@@ -23,11 +23,7 @@ pub(super) fn only<'h>(
 ) -> Result<&'h HeaderValue, Failure> {
     let mut values = headers.get_all(name).iter();
     let value = values.next().ok_or(Failure::MissingHeader)?;
-    if values.next().is_some() {
-        Err(Failure::RepeatedHeader)
-    } else {
-        Ok(value)
-    }
+    if values.next().is_some() { Err(Failure::RepeatedHeader) } else { Ok(value) }
 }
 
 /// The one value of a header as visible ASCII.

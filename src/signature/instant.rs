@@ -26,9 +26,7 @@ impl Unix {
 
     /// Its second as RFC 3339 writes it, in UTC: `2024-01-15T10:30:00Z`.
     pub fn iso(self) -> String {
-        jiff::Timestamp::from_second(self.seconds())
-            .unwrap_or_default()
-            .to_string()
+        jiff::Timestamp::from_second(self.seconds()).unwrap_or_default().to_string()
     }
 
     /// Whole seconds since 1970.
@@ -39,9 +37,8 @@ impl Unix {
 
 impl From<SystemTime> for Unix {
     fn from(time: SystemTime) -> Self {
-        let millis = time
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .map_or(0, |since| since.as_millis());
+        let millis =
+            time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis());
         Self(i64::try_from(millis).unwrap_or(i64::MAX))
     }
 }
@@ -120,24 +117,12 @@ mod tests {
             (TimeUnit::Ms, "1759999700899", Err(Failure::Stale)),
             (TimeUnit::Ms, "1760000300901", Err(Failure::Future)),
             (TimeUnit::Iso8601, "2025-10-09T08:53:20Z", Ok(())),
-            (
-                TimeUnit::Iso8601,
-                "2025-10-09T07:53:20Z",
-                Err(Failure::Stale),
-            ),
+            (TimeUnit::Iso8601, "2025-10-09T07:53:20Z", Err(Failure::Stale)),
             (TimeUnit::S, "", Err(Failure::MalformedTimestamp)),
             (TimeUnit::S, "+1760000000", Err(Failure::MalformedTimestamp)),
-            (
-                TimeUnit::S,
-                "1760000000.9",
-                Err(Failure::MalformedTimestamp),
-            ),
+            (TimeUnit::S, "1760000000.9", Err(Failure::MalformedTimestamp)),
             (TimeUnit::S, "01760000000", Err(Failure::MalformedTimestamp)),
-            (
-                TimeUnit::S,
-                "99999999999999999999",
-                Err(Failure::MalformedTimestamp),
-            ),
+            (TimeUnit::S, "99999999999999999999", Err(Failure::MalformedTimestamp)),
             (TimeUnit::S, "9223372036854775807", Err(Failure::Future)),
         ] {
             assert_eq!(unit.judge(text, window, now), verdict, "{text}");

@@ -51,9 +51,7 @@ impl Key {
         table: &SecretTable,
         secret: &DatedSecret,
     ) -> Result<Self, (&'static str, &'static str)> {
-        let not_after = secret
-            .not_after
-            .map(|moment| Unix::from_millis(moment.as_millisecond()));
+        let not_after = secret.not_after.map(|moment| Unix::from_millis(moment.as_millisecond()));
         if secret.derive {
             let source = Source::Derived(Master::new(algorithm, table, &secret.value)?);
             return Ok(Self { source, not_after });
@@ -74,9 +72,9 @@ impl Key {
             | Algorithm::HmacSha256
             | Algorithm::HmacSha384
             | Algorithm::HmacSha512 => mac(algorithm, &bytes).ok_or(("is no key", "set it"))?,
-            Algorithm::Ed25519 if bytes.len() == 32 => Material::Public(
-                signature::UnparsedPublicKey::new(&signature::ED25519, bytes),
-            ),
+            Algorithm::Ed25519 if bytes.len() == 32 => {
+                Material::Public(signature::UnparsedPublicKey::new(&signature::ED25519, bytes))
+            }
             Algorithm::Ed25519 => {
                 return Err((
                     "is no Ed25519 public key, which has 32 bytes",

@@ -71,13 +71,7 @@ impl TimestampTable {
     fn over(self, mut base: Self) -> Self {
         if self.header.is_some() || self.from.is_some() || self.json.is_some() {
             // The place is replaced; the tolerance stays, lest a window be lost unseen.
-            base = Self {
-                header: None,
-                from: None,
-                key: None,
-                json: None,
-                ..base
-            };
+            base = Self { header: None, from: None, key: None, json: None, ..base };
         }
         each!(self, base, header, from, key, json, unit, tolerance)
     }
@@ -86,11 +80,7 @@ impl TimestampTable {
 impl IdTable {
     fn over(self, mut base: Self) -> Self {
         if self.header.is_some() || self.json.is_some() {
-            base = Self {
-                header: None,
-                json: None,
-                ..base
-            };
+            base = Self { header: None, json: None, ..base };
         }
         each!(self, base, header, json, required)
     }

@@ -5,10 +5,7 @@ use serde::Deserialize;
 use std::sync::LazyLock;
 
 static PRESETS: LazyLock<Vec<(String, SchemeTable)>> = LazyLock::new(|| {
-    #[expect(
-        clippy::expect_used,
-        reason = "the text is part of the binary and a test reads it"
-    )]
+    #[expect(clippy::expect_used, reason = "the text is part of the binary and a test reads it")]
     read(include_str!("presets.toml")).expect("presets.toml is well formed")
 });
 
@@ -37,10 +34,7 @@ fn read(text: &str) -> Result<Vec<(String, SchemeTable)>, String> {
     }
     presets.push((
         "none".to_owned(),
-        SchemeTable {
-            algorithm: Some(Algorithm::None),
-            ..SchemeTable::default()
-        },
+        SchemeTable { algorithm: Some(Algorithm::None), ..SchemeTable::default() },
     ));
     Ok(presets)
 }
@@ -54,10 +48,9 @@ pub(super) fn read_value(value: &toml_span::Value<'_>) -> serde_json::Value {
         ValueInner::Float(number) => (*number).into(),
         ValueInner::Boolean(truth) => (*truth).into(),
         ValueInner::Array(items) => items.iter().map(read_value).collect(),
-        ValueInner::Table(table) => table
-            .iter()
-            .map(|(key, value)| (key.name.to_string(), read_value(value)))
-            .collect(),
+        ValueInner::Table(table) => {
+            table.iter().map(|(key, value)| (key.name.to_string(), read_value(value))).collect()
+        }
     }
 }
 
@@ -77,10 +70,7 @@ mod tests {
     #[test]
     fn svix_keeps_the_window_of_what_it_extends_and_has_its_own_headers() {
         let svix = preset("svix").unwrap();
-        assert_eq!(
-            svix.timestamp.as_ref().unwrap().header.as_deref(),
-            Some("svix-timestamp")
-        );
+        assert_eq!(svix.timestamp.as_ref().unwrap().header.as_deref(), Some("svix-timestamp"));
         assert_eq!(svix.signed.as_deref(), Some("{id}.{timestamp}.{body}"));
     }
 

@@ -67,11 +67,7 @@ impl Reader {
             Spelling::Hex
         });
         if encoding != Encoding::Hex && signature.hex_case == Some(HexCase::Any) {
-            self.fault(
-                "signature.hex_case",
-                "has no meaning for base64",
-                "remove it",
-            );
+            self.fault("signature.hex_case", "has no meaning for base64", "remove it");
         }
         let place = match format {
             Format::Json => match signature.json.as_deref() {
@@ -131,9 +127,7 @@ impl Reader {
                 item_sep: text(&signature.item_sep, " "),
                 version_sep: text(&signature.version_sep, ","),
             },
-            Format::Plain | Format::Json => Layout::Plain {
-                prefix: text(&signature.prefix, ""),
-            },
+            Format::Plain | Format::Json => Layout::Plain { prefix: text(&signature.prefix, "") },
         }
     }
 
@@ -167,20 +161,11 @@ impl Reader {
             Algorithm::Basic => "Basic",
             Algorithm::None => return Place::Nowhere,
             _ => {
-                if signature
-                    .format
-                    .is_some_and(|format| format != Format::Plain)
-                {
-                    self.fault(
-                        "signature.format",
-                        "can only be plain for a token",
-                        "remove it",
-                    );
+                if signature.format.is_some_and(|format| format != Format::Plain) {
+                    self.fault("signature.format", "can only be plain for a token", "remove it");
                 }
                 self.foreign_keys(&signature, Format::Plain);
-                let layout = Layout::Plain {
-                    prefix: signature.prefix.clone().unwrap_or_default(),
-                };
+                let layout = Layout::Plain { prefix: signature.prefix.clone().unwrap_or_default() };
                 let name = self.header("signature.header", signature.header.as_ref());
                 return name.map_or(Place::Nowhere, |name| Place::Header { name, layout });
             }
@@ -192,10 +177,7 @@ impl Reader {
                 "remove it, or use \"token\"",
             );
         }
-        Place::Header {
-            name: AUTHORIZATION,
-            layout: Layout::Auth { scheme },
-        }
+        Place::Header { name: AUTHORIZATION, layout: Layout::Auth { scheme } }
     }
 
     /// Where the time of signing stands; a window is only worth something over a time that is signed.
@@ -210,10 +192,7 @@ impl Reader {
                 .header("timestamp.header", timestamp.header.as_ref())
                 .map(TimestampPlace::Header),
             (None, Some(_), None) => {
-                if table
-                    .signature
-                    .as_ref()
-                    .and_then(|signature| signature.format)
+                if table.signature.as_ref().and_then(|signature| signature.format)
                     != Some(Format::Kv)
                 {
                     self.fault(
@@ -269,20 +248,14 @@ impl Reader {
                 "put {timestamp} into signed",
             );
         }
-        Some(Timestamp {
-            place,
-            unit: timestamp.unit.unwrap_or(TimeUnit::S),
-            tolerance,
-        })
+        Some(Timestamp { place, unit: timestamp.unit.unwrap_or(TimeUnit::S), tolerance })
     }
 
     /// Where the id of a delivery stands.
     pub(super) fn id(&mut self, table: &SchemeTable) -> Option<IdSource> {
         let id = table.id.as_ref()?;
         match (&id.header, &id.json) {
-            (Some(_), None) => self
-                .header("id.header", id.header.as_ref())
-                .map(IdSource::Header),
+            (Some(_), None) => self.header("id.header", id.header.as_ref()).map(IdSource::Header),
             (None, Some(path)) => {
                 if id.required == Some(true) {
                     self.fault("id.required", "is only for an id in a header", "remove it");
@@ -329,18 +302,11 @@ impl Reader {
     pub(super) fn require(&mut self, table: &SchemeTable) -> Option<Require> {
         let require = table.require.as_ref()?;
         let header = self.header("require.header", require.header.as_ref());
-        let pair = require
-            .contains_kv
-            .as_deref()
-            .and_then(|pair| pair.split_once('='));
+        let pair = require.contains_kv.as_deref().and_then(|pair| pair.split_once('='));
         if pair.is_none() {
             self.fault("require.contains_kv", "is no pair", "write key=value");
         }
         let (header, (key, value)) = (header?, pair?);
-        Some(Require {
-            header,
-            key: key.to_owned(),
-            value: value.to_owned(),
-        })
+        Some(Require { header, key: key.to_owned(), value: value.to_owned() })
     }
 }

@@ -125,10 +125,7 @@ impl Scheme {
 
     /// Whether only the sender holds the key that signs, so that nothing can be signed here.
     pub fn asymmetric(&self) -> bool {
-        matches!(
-            self.algorithm,
-            Algorithm::Ed25519 | Algorithm::EcdsaP256Sha256
-        )
+        matches!(self.algorithm, Algorithm::Ed25519 | Algorithm::EcdsaP256Sha256)
     }
 
     /// Whether nothing is proven: the preset `none`.
@@ -169,10 +166,7 @@ impl Scheme {
 
     /// The keys that still count, with their indexes.
     pub(super) fn live_keys(&self, now: Unix) -> impl Iterator<Item = (usize, &Key)> {
-        self.keys
-            .iter()
-            .enumerate()
-            .filter(move |(_, key)| key.counts(now))
+        self.keys.iter().enumerate().filter(move |(_, key)| key.counts(now))
     }
 
     /// Whether the body can be hashed as it arrives.
@@ -194,18 +188,12 @@ impl Scheme {
 
     /// The timestamp where the head holds it.
     pub(super) fn timestamp_text<'h>(&self, head: &Head<'h>) -> Result<Option<&'h str>, Failure> {
-        match (
-            self.timestamp.as_ref().map(|timestamp| &timestamp.place),
-            &self.place,
-        ) {
+        match (self.timestamp.as_ref().map(|timestamp| &timestamp.place), &self.place) {
             (Some(TimestampPlace::Header(name)), _) => {
                 only_text(head.headers, name, Failure::MalformedTimestamp).map(Some)
             }
             (Some(TimestampPlace::Pair(key)), Place::Header { name, layout }) => layout
-                .pair(
-                    only_text(head.headers, name, Failure::MalformedSignature)?,
-                    key,
-                )
+                .pair(only_text(head.headers, name, Failure::MalformedSignature)?, key)
                 .map(Some),
             _ => Ok(None),
         }
@@ -227,15 +215,7 @@ impl Scheme {
     /// The facts of a head, with nothing of the rest.
     pub(super) fn facts<'a>(&'a self, head: &'a Head<'a>) -> Facts<'a> {
         let base = self.bases.first().map_or("", String::as_str);
-        Facts {
-            head,
-            base,
-            timestamp: "",
-            id: &[],
-            form: &[],
-            fields: &[],
-            frames: &[],
-        }
+        Facts { head, base, timestamp: "", id: &[], form: &[], fields: &[], frames: &[] }
     }
 
     /// Writes all of the signed bytes.
@@ -307,11 +287,6 @@ impl Scheme {
 
 impl fmt::Debug for Scheme {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Scheme({:?}, {} secrets)",
-            self.algorithm,
-            self.keys.len()
-        )
+        write!(f, "Scheme({:?}, {} secrets)", self.algorithm, self.keys.len())
     }
 }

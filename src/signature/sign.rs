@@ -59,16 +59,12 @@ impl Scheme {
     pub fn sign(&self, request: &Outgoing<'_>, now: Unix, bot: &str) -> Result<Signed, CannotSign> {
         let mut signed = Signed::default();
         if let Some(require) = &self.require {
-            signed.headers.push((
-                require.header.clone(),
-                format!("{}={}", require.key, require.value),
-            ));
+            signed
+                .headers
+                .push((require.header.clone(), format!("{}={}", require.key, require.value)));
         }
         if let Some(IdSource::Header(name)) = &self.id {
-            signed.headers.push((
-                name.clone(),
-                format!("msg_{}", uuid::Uuid::new_v4().simple()),
-            ));
+            signed.headers.push((name.clone(), format!("msg_{}", uuid::Uuid::new_v4().simple())));
         }
         let key = self.keys.first().map(|key| key.of(bot));
         let key = match key.as_deref() {
@@ -85,11 +81,8 @@ impl Scheme {
             }
             Some(Material::Mac(key)) => key,
         };
-        let time = self
-            .timestamp
-            .as_ref()
-            .map(|timestamp| timestamp.unit.write(now))
-            .unwrap_or_default();
+        let time =
+            self.timestamp.as_ref().map(|timestamp| timestamp.unit.write(now)).unwrap_or_default();
         let mut pair = None;
         match self.timestamp.as_ref().map(|timestamp| &timestamp.place) {
             Some(TimestampPlace::Header(name)) => signed.headers.push((name.clone(), time.clone())),
@@ -99,21 +92,14 @@ impl Scheme {
         let body = self.filled(request.body, &time)?;
         let query = self.with_hash(request, body.as_deref());
         let bytes = Bytes::copy_from_slice(body.as_deref().unwrap_or(request.body));
-        let mac = self.mac(
-            key,
-            request,
-            query.as_deref(),
-            &signed.headers,
-            &time,
-            bytes,
-        )?;
+        let mac = self.mac(key, request, query.as_deref(), &signed.headers, &time, bytes)?;
         let text = self.spelling.write(mac.as_ref());
         signed.query = query;
         signed.body = body;
         match &self.place {
-            Place::Header { name, layout } => signed
-                .headers
-                .push((name.clone(), layout.write(&text, pair))),
+            Place::Header { name, layout } => {
+                signed.headers.push((name.clone(), layout.write(&text, pair)))
+            }
             Place::Field(path) => {
                 let mut object = parsed(signed.body.as_deref().unwrap_or(request.body))?;
                 put(&mut object, path, Value::String(text)).ok_or(CannotSign::BodyNotJson)?;
@@ -137,12 +123,7 @@ impl Scheme {
         body: &Bytes,
     ) -> Result<Vec<(HeaderName, String)>, CannotSign> {
         let headers = HeaderMap::new();
-        let head = Head {
-            method: &Method::POST,
-            path: "/",
-            query: None,
-            headers: &headers,
-        };
+        let head = Head { method: &Method::POST, path: "/", query: None, headers: &headers };
         let timestamp = self.timestamp.as_ref();
         let time = timestamp.map(|timestamp| timestamp.unit.write(now));
         let facts = Facts {
@@ -185,19 +166,14 @@ impl Scheme {
         }
         let mut object = parsed(body)?;
         for path in &self.template.fields {
-            let there = path
-                .read(&[Bytes::copy_from_slice(body)], &mut Vec::new())
-                .ok()
-                .flatten();
+            let there = path.read(&[Bytes::copy_from_slice(body)], &mut Vec::new()).ok().flatten();
             if there.is_none() {
                 let word = uuid::Uuid::new_v4().simple().to_string();
                 put(&mut object, path, Value::String(word)).ok_or(CannotSign::BodyNotJson)?;
             }
         }
         if let Some(path) = time_path {
-            let value = time
-                .parse::<u64>()
-                .map_or_else(|_| json!(time), |number| json!(number));
+            let value = time.parse::<u64>().map_or_else(|_| json!(time), |number| json!(number));
             put(&mut object, path, value).ok_or(CannotSign::BodyNotJson)?;
         }
         Ok(Some(object.to_string().into_bytes()))
@@ -207,25 +183,16 @@ impl Scheme {
     fn with_hash(&self, request: &Outgoing<'_>, body: Option<&[u8]>) -> Option<String> {
         let hash = self.body_hash.as_ref()?;
         let body = body.unwrap_or(request.body);
-        let kind = request
-            .content_type
-            .and_then(|kind| HeaderValue::from_str(kind).ok());
-        let headers: HeaderMap = kind
-            .map(|kind| (http::header::CONTENT_TYPE, kind))
-            .into_iter()
-            .collect();
+        let kind = request.content_type.and_then(|kind| HeaderValue::from_str(kind).ok());
+        let headers: HeaderMap =
+            kind.map(|kind| (http::header::CONTENT_TYPE, kind)).into_iter().collect();
         let in_form = self.template.has(&Piece::FormSorted) && form::is_form(&headers);
         if in_form || body.is_empty() || self.template.has(&Piece::Body) {
             return None;
         }
-        let value = hash
-            .spelling
-            .write(digest::digest(&digest::SHA256, body).as_ref());
+        let value = hash.spelling.write(digest::digest(&digest::SHA256, body).as_ref());
         let value: String = form_urlencoded::byte_serialize(value.as_bytes()).collect();
-        let before = request
-            .query
-            .map(|query| format!("{query}&"))
-            .unwrap_or_default();
+        let before = request.query.map(|query| format!("{query}&")).unwrap_or_default();
         Some(format!("{before}{}={value}", hash.query))
     }
 
@@ -239,18 +206,10 @@ impl Scheme {
         body: Bytes,
     ) -> Result<hmac::Tag, Failure> {
         let mut headers = HeaderMap::new();
-        let kind = request
-            .content_type
-            .map(|kind| (http::header::CONTENT_TYPE, kind));
-        let all = added
-            .iter()
-            .map(|(name, value)| (name.clone(), value.as_str()))
-            .chain(kind);
+        let kind = request.content_type.map(|kind| (http::header::CONTENT_TYPE, kind));
+        let all = added.iter().map(|(name, value)| (name.clone(), value.as_str())).chain(kind);
         for (name, value) in all {
-            headers.insert(
-                name,
-                HeaderValue::from_str(value).map_err(|_| Failure::MissingHeader)?,
-            );
+            headers.insert(name, HeaderValue::from_str(value).map_err(|_| Failure::MissingHeader)?);
         }
         let head = Head {
             method: request.method,
@@ -280,10 +239,7 @@ impl Scheme {
 }
 
 fn parsed(body: &[u8]) -> Result<Value, CannotSign> {
-    serde_json::from_slice(body)
-        .ok()
-        .filter(Value::is_object)
-        .ok_or(CannotSign::BodyNotJson)
+    serde_json::from_slice(body).ok().filter(Value::is_object).ok_or(CannotSign::BodyNotJson)
 }
 
 /// Sets a field and makes the objects on the way to it; `None` where something else stands in the way.

@@ -196,9 +196,7 @@ impl TryFrom<WrittenTolerance> for Tolerance {
         match written {
             WrittenTolerance::Seconds(count) => Ok(Self(Duration::from_secs(count.into()))),
             WrittenTolerance::Text(text) => {
-                let split = text
-                    .find(|c: char| !c.is_ascii_digit())
-                    .unwrap_or(text.len());
+                let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
                 let (count, unit) = text.split_at(split);
                 let unit = match unit {
                     "ms" => Duration::from_millis(1),
@@ -207,12 +205,9 @@ impl TryFrom<WrittenTolerance> for Tolerance {
                     "h" => Duration::from_secs(3600),
                     _ => return Err(format!("{text:?} is no duration such as \"5m\"")),
                 };
-                let count: u32 = count
-                    .parse()
-                    .map_err(|_| format!("{text:?} is no duration such as \"5m\""))?;
-                unit.checked_mul(count)
-                    .map(Self)
-                    .ok_or_else(|| format!("{text:?} is too long"))
+                let count: u32 =
+                    count.parse().map_err(|_| format!("{text:?} is no duration such as \"5m\""))?;
+                unit.checked_mul(count).map(Self).ok_or_else(|| format!("{text:?} is too long"))
             }
         }
     }

@@ -57,20 +57,13 @@ impl Template {
         if pieces.is_empty() {
             return Err("is empty".to_owned());
         }
-        let mut bodies = pieces
-            .iter()
-            .enumerate()
-            .filter(|(_, piece)| **piece == Piece::Body)
-            .map(|(at, _)| at);
+        let mut bodies =
+            pieces.iter().enumerate().filter(|(_, piece)| **piece == Piece::Body).map(|(at, _)| at);
         let from_body = match (bodies.next(), bodies.next()) {
             (Some(at), None) => pieces.split_off(at),
             _ => Vec::new(),
         };
-        Ok(Self {
-            before: pieces,
-            from_body,
-            fields,
-        })
+        Ok(Self { before: pieces, from_body, fields })
     }
 
     pub(super) fn pieces(&self) -> impl Iterator<Item = &Piece> {
@@ -88,9 +81,7 @@ impl Template {
     /// Whether everything but the body itself is known from the head, so that the body can be hashed as it arrives.
     pub(super) fn streams(&self) -> bool {
         !self.from_body.is_empty()
-            && !self
-                .pieces()
-                .any(|piece| matches!(piece, Piece::FormSorted | Piece::Field(_)))
+            && !self.pieces().any(|piece| matches!(piece, Piece::FormSorted | Piece::Field(_)))
     }
 }
 
@@ -105,19 +96,15 @@ fn piece(token: &str, fields: &mut Vec<FieldPath>) -> Result<Piece, String> {
         "form_sorted" => Piece::FormSorted,
         _ => match token.split_once(':') {
             Some(("header", name)) => Piece::Header(
-                name.parse()
-                    .map_err(|_| format!("names a header {name:?} that cannot be one"))?,
+                name.parse().map_err(|_| format!("names a header {name:?} that cannot be one"))?,
             ),
             Some(("json", path)) => {
                 let path = FieldPath::parse(path)
                     .ok_or_else(|| format!("has a path {path:?} that cannot be one"))?;
-                let at = fields
-                    .iter()
-                    .position(|known| *known == path)
-                    .unwrap_or_else(|| {
-                        fields.push(path);
-                        fields.len() - 1
-                    });
+                let at = fields.iter().position(|known| *known == path).unwrap_or_else(|| {
+                    fields.push(path);
+                    fields.len() - 1
+                });
                 Piece::Field(at)
             }
             _ => return Err(format!("has a token {{{token}}} that is not known")),
@@ -134,20 +121,11 @@ mod tests {
         let template = Template::parse("v0:{timestamp}:{body}.{json:a.b}{json:a.b}").unwrap();
         assert_eq!(
             template.before,
-            [
-                Piece::Text("v0:".into()),
-                Piece::Timestamp,
-                Piece::Text(":".into())
-            ]
+            [Piece::Text("v0:".into()), Piece::Timestamp, Piece::Text(":".into())]
         );
         assert_eq!(
             template.from_body,
-            [
-                Piece::Body,
-                Piece::Text(".".into()),
-                Piece::Field(0),
-                Piece::Field(0)
-            ]
+            [Piece::Body, Piece::Text(".".into()), Piece::Field(0), Piece::Field(0)]
         );
         assert!(!template.streams());
         assert!(Template::parse("{id}.{body}").unwrap().streams());

@@ -65,9 +65,7 @@ impl Request {
 impl Vector {
     fn request(&self) -> (Request, String) {
         let at = self.url.find("://").unwrap() + 3;
-        let at = self.url[at..]
-            .find('/')
-            .map_or(self.url.len(), |slash| at + slash);
+        let at = self.url[at..].find('/').map_or(self.url.len(), |slash| at + slash);
         let (origin, target) = self.url.split_at(at);
         let (path, query) = match target.split_once('?') {
             Some((path, query)) => (path, Some(query.to_owned())),
@@ -75,59 +73,32 @@ impl Vector {
         };
         let mut headers = HeaderMap::new();
         for (name, value) in &self.headers {
-            headers.append(
-                name.parse::<HeaderName>().unwrap(),
-                HeaderValue::from_str(value).unwrap(),
-            );
+            headers
+                .append(name.parse::<HeaderName>().unwrap(), HeaderValue::from_str(value).unwrap());
         }
-        let body = base64::engine::general_purpose::STANDARD
-            .decode(&self.body_base64)
-            .unwrap();
+        let body = base64::engine::general_purpose::STANDARD.decode(&self.body_base64).unwrap();
         let method = self.method.parse().unwrap();
-        (
-            Request {
-                method,
-                path: path.to_owned(),
-                query,
-                headers,
-                body,
-            },
-            origin.to_owned(),
-        )
+        (Request { method, path: path.to_owned(), query, headers, body }, origin.to_owned())
     }
 
     fn verifier(&self, origin: &str) -> Verifier {
-        let secrets = if self.secrets.is_empty() {
-            vec![self.secret.clone()]
-        } else {
-            self.secrets.clone()
-        };
+        let secrets =
+            if self.secrets.is_empty() { vec![self.secret.clone()] } else { self.secrets.clone() };
         let secrets: Vec<_> = secrets.iter().map(|text| dated(text)).collect();
         let token = self.verify_token.as_deref().map(Secret::new);
-        Verifier::new(vec![compiled(
-            &self.scheme,
-            &secrets,
-            token.as_ref(),
-            origin,
-        )])
+        Verifier::new(vec![compiled(&self.scheme, &secrets, token.as_ref(), origin)])
     }
 }
 
 fn dated(text: &str) -> DatedSecret {
-    DatedSecret {
-        value: Secret::new(text),
-        derive: false,
-        not_after: None,
-    }
+    DatedSecret { value: Secret::new(text), derive: false, not_after: None }
 }
 
 fn compiled(name: &str, secrets: &[DatedSecret], token: Option<&Secret>, origin: &str) -> Scheme {
     let mut table = preset(name).unwrap();
     // Mailgun's body is covered by nothing, and its user must say so.
     table.body_unauthenticated = (name == "mailgun").then_some(true);
-    table
-        .compile(secrets, token, Some(&PublicUrl::of_server(origin)))
-        .unwrap()
+    table.compile(secrets, token, Some(&PublicUrl::of_server(origin))).unwrap()
 }
 
 fn vectors(text: &str) -> Vec<Vector> {
@@ -143,22 +114,12 @@ fn every_recorded_request_is_judged_right() {
         let (request, origin) = vector.request();
         let verifier = vector.verifier(&origin);
         for cut in [0, 1, request.body.len() / 2, request.body.len()] {
-            let verdict = request
-                .judge(&verifier, now(vector), cut)
-                .map(|(proof, _)| proof);
-            assert_eq!(
-                verdict.is_ok(),
-                vector.expect == "accept",
-                "{}: {verdict:?}",
-                vector.id
-            );
+            let verdict = request.judge(&verifier, now(vector), cut).map(|(proof, _)| proof);
+            assert_eq!(verdict.is_ok(), vector.expect == "accept", "{}: {verdict:?}", vector.id);
         }
     }
     // Every preset of the file has both a request to accept and one to refuse, but for those that nobody recorded.
-    let seen: BTreeSet<_> = vectors
-        .iter()
-        .map(|vector| vector.scheme.as_str())
-        .collect();
+    let seen: BTreeSet<_> = vectors.iter().map(|vector| vector.scheme.as_str()).collect();
     let unseen: Vec<_> = preset_names().filter(|name| !seen.contains(name)).collect();
     assert_eq!(unseen, ["aibutler", "basic", "bearer", "hmac", "none"]);
 }
@@ -186,12 +147,7 @@ fn every_handshake_is_answered_right() {
                     "{}",
                     vector.id
                 );
-                assert_eq!(
-                    answer.body,
-                    vector.expect_body.unwrap_or_default(),
-                    "{}",
-                    vector.id
-                );
+                assert_eq!(answer.body, vector.expect_body.unwrap_or_default(), "{}", vector.id);
             }
         }
     }
@@ -202,10 +158,7 @@ fn every_handshake_is_answered_right() {
 fn one_bit_turned_is_refused_by_every_scheme_that_signs() {
     let now = Unix::from_seconds(1_760_000_000);
     for name in preset_names().filter(|name| !["discord", "sendgrid", "none"].contains(name)) {
-        let secrets = [
-            dated("dGVzdC1zZWNyZXQ:+++="),
-            dated("c2Vjb25kLXNlY3JldA:=="),
-        ];
+        let secrets = [dated("dGVzdC1zZWNyZXQ:+++="), dated("c2Vjb25kLXNlY3JldA:==")];
         let plain = [
             dated("b2xkLXNlY3JldC1vZi0zMi1ieXRlcy0tLS0t"),
             dated("dGVzdC1zZWNyZXQtb2YtMzItYnl0ZXMtLS0t"),
@@ -239,13 +192,8 @@ fn one_bit_turned_is_refused_by_every_scheme_that_signs() {
             headers.insert("content-type", HeaderValue::from_static(kind));
             let body = signed.body.clone().unwrap_or(body.into());
             let query = signed.query.clone().or(Some("x=1".into()));
-            let request = Request {
-                method: Method::POST,
-                path: "/in".into(),
-                query,
-                headers,
-                body,
-            };
+            let request =
+                Request { method: Method::POST, path: "/in".into(), query, headers, body };
             let (proof, _) = request
                 .judge(&verifier, now, 5)
                 .unwrap_or_else(|failure| panic!("{name}: {failure}"));
@@ -261,10 +209,7 @@ fn refuse_changes(name: &str, verifier: &Verifier, request: &Request, now: Unix)
         for at in 0..request.body.len() {
             let mut changed = request.clone();
             changed.body[at] ^= 1;
-            assert!(
-                changed.judge(verifier, now, 5).is_err(),
-                "{name}: byte {at} of the body"
-            );
+            assert!(changed.judge(verifier, now, 5).is_err(), "{name}: byte {at} of the body");
         }
     }
     // Every byte of the signature's header; ids are only covered where they are signed.
@@ -295,20 +240,13 @@ fn refuse_changes(name: &str, verifier: &Verifier, request: &Request, now: Unix)
         );
         let mut without = request.clone();
         without.headers.remove(header);
-        assert!(
-            without.judge(verifier, now, 5).is_err(),
-            "{name}: without {header}"
-        );
+        assert!(without.judge(verifier, now, 5).is_err(), "{name}: without {header}");
     }
     if let Some(tolerance) = scheme.tolerance() {
         for (past, failure) in [(1, Failure::Stale), (-1, Failure::Future)] {
             let then =
                 Unix::from_millis(now.millis() + past * (tolerance.as_millis() as i64 + 1000));
-            assert_eq!(
-                request.judge(verifier, then, 5).unwrap_err(),
-                failure,
-                "{name}"
-            );
+            assert_eq!(request.judge(verifier, then, 5).unwrap_err(), failure, "{name}");
         }
     }
 }
@@ -317,27 +255,15 @@ fn refuse_changes(name: &str, verifier: &Verifier, request: &Request, now: Unix)
 fn a_secret_past_its_date_counts_no_more() {
     let day = "2025-10-09T08:53:20Z".parse().unwrap();
     let secrets = [
-        DatedSecret {
-            value: Secret::new("old"),
-            derive: false,
-            not_after: Some(day),
-        },
+        DatedSecret { value: Secret::new("old"), derive: false, not_after: Some(day) },
         dated("new"),
     ];
     let now = Unix::from_seconds(1_760_000_000);
     let verifier = Verifier::new(vec![compiled("bearer", &secrets, None, "")]);
     let mut headers = HeaderMap::new();
     let judge = |verifier: &Verifier, headers: &HeaderMap, now| {
-        let head = Head {
-            method: &Method::GET,
-            path: "/",
-            query: None,
-            headers,
-        };
-        verifier
-            .begin(&head, now, "bot")?
-            .finish(&head, &[])
-            .map(|proof| proof.secret())
+        let head = Head { method: &Method::GET, path: "/", query: None, headers };
+        verifier.begin(&head, now, "bot")?.finish(&head, &[]).map(|proof| proof.secret())
     };
     headers.insert("authorization", HeaderValue::from_static("bearer old"));
     assert_eq!(judge(&verifier, &headers, now), Ok(0));

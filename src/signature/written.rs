@@ -43,10 +43,7 @@ impl Spelling {
 
     /// Decodes a caller's signature of at least `least` and at most `most` bytes.
     pub(super) fn read(self, text: &str, least: usize, most: usize) -> Result<Tag, Failure> {
-        let mut tag = Tag {
-            bytes: [0; LONGEST],
-            length: 0,
-        };
+        let mut tag = Tag { bytes: [0; LONGEST], length: 0 };
         tag.length = match self {
             Self::Hex => unhex(text.as_bytes(), &mut tag.bytes, &LOWER),
             Self::HexAny => unhex(text.as_bytes(), &mut tag.bytes, &ANY),
@@ -121,9 +118,7 @@ mod tests {
         let (hex, base) = (hex::encode(&bytes), STANDARD.encode(&bytes));
         let upper = hex.to_uppercase();
         let ok = |spelling: Spelling, text: &str| {
-            spelling
-                .read(text, 32, 32)
-                .is_ok_and(|tag| tag.as_bytes() == bytes)
+            spelling.read(text, 32, 32).is_ok_and(|tag| tag.as_bytes() == bytes)
         };
         assert!(
             ok(Spelling::Hex, &hex) && ok(Spelling::HexAny, &upper) && ok(Spelling::Base64, &base)

@@ -121,10 +121,7 @@ impl Waiting {
             None => std::mem::take(&mut self.pending).into(),
             Some(count) => self.pending.drain(..count).collect(),
         };
-        self.bytes -= taken
-            .iter()
-            .map(|pending| pending.changes.bytes)
-            .sum::<usize>();
+        self.bytes -= taken.iter().map(|pending| pending.changes.bytes).sum::<usize>();
         taken
     }
 }

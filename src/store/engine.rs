@@ -77,13 +77,8 @@ impl Engine {
 
     pub(super) fn open(folder: &Path) -> Result<Self, StoreError> {
         let failed = |source| match source {
-            fjall::Error::Locked => StoreError::InUse {
-                path: folder.to_owned(),
-            },
-            source => StoreError::Engine {
-                path: folder.to_owned(),
-                source,
-            },
+            fjall::Error::Locked => StoreError::InUse { path: folder.to_owned() },
+            source => StoreError::Engine { path: folder.to_owned(), source },
         };
         let database = Database::builder(folder)
             .cache_size(CACHE)
@@ -94,9 +89,7 @@ impl Engine {
             .map_err(failed)?;
         let space = |name| {
             database
-                .keyspace(name, || {
-                    KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE)
-                })
+                .keyspace(name, || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE))
                 .map_err(failed)
         };
         let about = space("about")?;
@@ -105,10 +98,7 @@ impl Engine {
             Some(found) if *found == *FORMAT.as_bytes() => {}
             Some(found) => {
                 let found = String::from_utf8_lossy(found.get(..32).unwrap_or(&found)).into_owned();
-                return Err(StoreError::Format {
-                    path: folder.to_owned(),
-                    found,
-                });
+                return Err(StoreError::Format { path: folder.to_owned(), found });
             }
         }
         Ok(Self {
@@ -182,10 +172,7 @@ impl Engine {
     pub(super) fn undo(&self, rows: &Rows) -> fjall::Result<Rows> {
         let before = rows.keys().map(|(table, key)| {
             let before = self.table(*table).get(key)?;
-            Ok((
-                (*table, key.clone()),
-                before.map(|value| Arc::from(&*value)),
-            ))
+            Ok(((*table, key.clone()), before.map(|value| Arc::from(&*value))))
         });
         before.collect()
     }
@@ -193,10 +180,7 @@ impl Engine {
     /// Writes a batch and rows, whole or not at all, and waits until the disk has them.
     pub(super) fn commit(&self, batch: &Batch, rows: &Rows) -> fjall::Result<()> {
         self.wait()?;
-        let mut writes = self
-            .database
-            .batch()
-            .durability(Some(PersistMode::SyncData));
+        let mut writes = self.database.batch().durability(Some(PersistMode::SyncData));
         for ((space, group), change) in &batch.groups {
             let keyspace = self.space(*space);
             if change.wipe {

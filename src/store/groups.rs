@@ -20,12 +20,7 @@ impl Store {
         let (mut found, mut wiped) = (BTreeSet::new(), BTreeSet::new());
         {
             let queue = self.shared.queue();
-            for batch in queue
-                .flying
-                .as_deref()
-                .into_iter()
-                .chain([&queue.gathering])
-            {
+            for batch in queue.flying.as_deref().into_iter().chain([&queue.gathering]) {
                 for ((of, group), change) in &batch.groups {
                     if *of != space || !group.starts_with(half) {
                         continue;
@@ -46,10 +41,9 @@ impl Store {
             let Some(guard) = engine.space(space).range(from.as_slice()..).next() else {
                 break;
             };
-            let key = guard.key().map_err(|source| StoreError::Engine {
-                path: self.folder().to_owned(),
-                source,
-            })?;
+            let key = guard
+                .key()
+                .map_err(|source| StoreError::Engine { path: self.folder().to_owned(), source })?;
             let group = key.first_chunk().filter(|group| group.starts_with(half));
             let Some(group): Option<&Group> = group else {
                 break;

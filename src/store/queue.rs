@@ -70,10 +70,7 @@ impl Queue {
         let bytes: usize = change.slots.iter().map(|(_, record)| record.len()).sum();
         batch.bytes -= bytes;
         batch.records -= change.slots.len() + usize::from(change.wipe);
-        *change = Change {
-            wipe: true,
-            slots: SmallVec::new(),
-        };
+        *change = Change { wipe: true, slots: SmallVec::new() };
         batch.records += 1;
         Ok(self.due())
     }
@@ -86,9 +83,7 @@ impl Queue {
         if self.failing {
             return Err((pending, Unwritten::Disk));
         }
-        self.waiting
-            .push(pending)
-            .map_err(|pending| (pending, Unwritten::Full))
+        self.waiting.push(pending).map_err(|pending| (pending, Unwritten::Full))
     }
 
     fn room(&self, bytes: usize) -> Result<(), Full> {
@@ -146,10 +141,7 @@ pub(super) fn replace(
     slot: u32,
     record: Arc<[u8]>,
 ) -> Option<Arc<[u8]>> {
-    let found = records
-        .as_mut()
-        .iter_mut()
-        .find(|(taken, _)| *taken == slot);
+    let found = records.as_mut().iter_mut().find(|(taken, _)| *taken == slot);
     match found {
         Some((_, before)) => Some(std::mem::replace(before, record)),
         None => {

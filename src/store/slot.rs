@@ -27,10 +27,7 @@ impl Store {
             None => Err(StoreError::Closed),
             Some(engine) => engine
                 .slot(space, group, slot)
-                .map_err(|source| StoreError::Engine {
-                    path: self.folder().to_owned(),
-                    source,
-                }),
+                .map_err(|source| StoreError::Engine { path: self.folder().to_owned(), source }),
         };
         let stored = stored.inspect_err(|_| {
             self.shared.totals.unread.fetch_add(1, Relaxed);

@@ -23,11 +23,7 @@ pub(super) struct Sweep {
 
 impl Default for Sweep {
     fn default() -> Self {
-        Self {
-            space: Space::Conversations,
-            from: Vec::new(),
-            rest_until_ms: 0,
-        }
+        Self { space: Space::Conversations, from: Vec::new(), rest_until_ms: 0 }
     }
 }
 
@@ -71,10 +67,7 @@ impl Sweep {
                         next = Some(key.to_vec());
                         break;
                     }
-                    finish(seen.replace(Seen {
-                        keys: vec![key],
-                        expires_ms,
-                    }));
+                    finish(seen.replace(Seen { keys: vec![key], expires_ms }));
                 }
             }
         }

@@ -21,9 +21,7 @@ fn record(expires_ms: u64, text: &[u8]) -> Arc<[u8]> {
 
 fn put(store: &Store, number: u64, slot: u32, text: &str) {
     let record = record(NEVER, text.as_bytes());
-    store
-        .put(Space::Conversations, &group(number), slot, record)
-        .unwrap();
+    store.put(Space::Conversations, &group(number), slot, record).unwrap();
 }
 
 /// What a group holds, by slot.
@@ -67,10 +65,7 @@ fn what_was_written_is_read_at_once_and_after_it_is_on_disk_and_after_a_restart(
     expected(&store);
     assert_eq!((store.counts().failed, store.counts().lost), (0, 0));
     assert!(store.close(LONG));
-    assert_eq!(
-        store.put(Space::Budgets, &group(1), 0, record(0, b"")),
-        Err(Full)
-    );
+    assert_eq!(store.put(Space::Budgets, &group(1), 0, record(0, b"")), Err(Full));
     drop(store);
     expected(&Store::open(folder.path()).unwrap());
 }
@@ -115,17 +110,12 @@ fn another_format_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     drop(Store::open(folder.path()).unwrap());
     {
-        let database = fjall::Database::builder(folder.path().join("store"))
-            .open()
-            .unwrap();
+        let database = fjall::Database::builder(folder.path().join("store")).open().unwrap();
         let about = database.keyspace("about", Default::default).unwrap();
         about.insert("format", "botgate-9").unwrap();
     }
     let error = Store::open(folder.path()).unwrap_err().to_string();
-    assert!(
-        error.contains("botgate-9") && error.contains(engine::FORMAT),
-        "{error}"
-    );
+    assert!(error.contains("botgate-9") && error.contains(engine::FORMAT), "{error}");
 }
 
 #[test]
@@ -133,30 +123,16 @@ fn too_much_at_once_is_refused_and_counted() {
     let mut queue = Queue::default();
     let small = record(0, b"");
     for number in 0..MOST_RECORDS as u64 {
-        let woken = queue
-            .put(Space::Budgets, &group(number), 0, Arc::clone(&small))
-            .unwrap();
-        assert_eq!(
-            woken,
-            number == 0 || number + 1 == ENOUGH as u64,
-            "{number}"
-        );
+        let woken = queue.put(Space::Budgets, &group(number), 0, Arc::clone(&small)).unwrap();
+        assert_eq!(woken, number == 0 || number + 1 == ENOUGH as u64, "{number}");
     }
-    assert_eq!(
-        queue.put(Space::Budgets, &group(NEVER), 0, small),
-        Err(Full)
-    );
+    assert_eq!(queue.put(Space::Budgets, &group(NEVER), 0, small), Err(Full));
     let mut queue = Queue::default();
     let large: Arc<[u8]> = vec![0; MOST_BYTES / 4].into();
     for slot in [0, 1, 2, 3] {
-        queue
-            .put(Space::Budgets, &group(0), slot, Arc::clone(&large))
-            .unwrap();
+        queue.put(Space::Budgets, &group(0), slot, Arc::clone(&large)).unwrap();
     }
-    assert_eq!(
-        queue.put(Space::Budgets, &group(0), 4, Arc::clone(&large)),
-        Err(Full)
-    );
+    assert_eq!(queue.put(Space::Budgets, &group(0), 4, Arc::clone(&large)), Err(Full));
     queue.wipe(Space::Budgets, &group(0)).unwrap();
     assert_eq!(queue.size(), (1, 0));
     queue.put(Space::Budgets, &group(0), 4, large).unwrap();
@@ -169,14 +145,7 @@ fn a_group_leaves_the_disk_when_the_last_of_it_has_expired() {
     let store = Store::open(folder.path()).unwrap();
     let (hour, now) = (3_600_000, 10_000_000);
     let write = |number, slot, expires_ms| {
-        store
-            .put(
-                Space::Conversations,
-                &group(number),
-                slot,
-                record(expires_ms, b"x"),
-            )
-            .unwrap();
+        store.put(Space::Conversations, &group(number), slot, record(expires_ms, b"x")).unwrap();
     };
     for number in 0..300 {
         for slot in 0..3 {
@@ -185,12 +154,8 @@ fn a_group_leaves_the_disk_when_the_last_of_it_has_expired() {
             write(number, slot, now - hour + later);
         }
     }
-    store
-        .put(Space::Budgets, &group(0), 0, record(now - hour, b"x"))
-        .unwrap();
-    store
-        .put(Space::Budgets, &group(1), 0, record(NEVER, b"x"))
-        .unwrap();
+    store.put(Space::Budgets, &group(0), 0, record(now - hour, b"x")).unwrap();
+    store.put(Space::Budgets, &group(1), 0, record(NEVER, b"x")).unwrap();
     until(|| store.counts().queued == 0);
     assert!(store.close(LONG));
     drop(store);
@@ -262,11 +227,7 @@ fn a_full_disk_loses_nothing_and_needs_no_restart() {
         let folder = tempfile::tempdir().unwrap();
         // Else the first write past the limit would end the process.
         let before = "trap '' XFSZ;";
-        let child = start(
-            "a_full_disk_loses_nothing_and_needs_no_restart",
-            before,
-            folder.path(),
-        );
+        let child = start("a_full_disk_loses_nothing_and_needs_no_restart", before, folder.path());
         let output = child.wait_with_output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{said}");
@@ -293,9 +254,7 @@ fn a_full_disk_loses_nothing_and_needs_no_restart() {
     for number in 0..written {
         // Readable all the while, but for the moment in which the database is opened again.
         until(|| {
-            store
-                .read(Space::Conversations, &group(number))
-                .is_ok_and(|found| found.len() == 1)
+            store.read(Space::Conversations, &group(number)).is_ok_and(|found| found.len() == 1)
         });
     }
     limit(None);

@@ -51,11 +51,7 @@ impl<'a> View<'a> {
     ) -> Result<(), StoreError> {
         let mut rows = self.engine.table(table).range::<&[u8], _>(range);
         loop {
-            let next = if backwards {
-                rows.next_back()
-            } else {
-                rows.next()
-            };
+            let next = if backwards { rows.next_back() } else { rows.next() };
             let Some(guard) = next else {
                 return Ok(());
             };
@@ -73,10 +69,7 @@ impl<'a> View<'a> {
 
 fn unread(shared: &Shared, source: fjall::Error) -> StoreError {
     shared.totals.unread.fetch_add(1, Relaxed);
-    StoreError::Engine {
-        path: shared.folder.clone(),
-        source,
-    }
+    StoreError::Engine { path: shared.folder.clone(), source }
 }
 
 /// All rows of a table as they were at one moment. Unlike a [`View`] it may be held for long.
@@ -94,10 +87,7 @@ impl std::fmt::Debug for Frozen {
 impl Frozen {
     pub(super) fn new(shared: &Arc<Shared>, table: Table) -> Result<Self, StoreError> {
         let rows = View::new(shared)?.engine.freeze(table);
-        Ok(Self {
-            shared: Arc::clone(shared),
-            rows,
-        })
+        Ok(Self { shared: Arc::clone(shared), rows })
     }
 
     /// Shows the rows that it has not shown, in the order of their keys, until told to stop. True: it was told to.

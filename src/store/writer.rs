@@ -18,22 +18,18 @@ pub const ENOUGH: usize = 8192;
 /// How long the sweep waits while nothing is written.
 const IDLE: Duration = Duration::from_millis(if cfg!(test) { 1 } else { 250 });
 /// How long the disk is left alone after a failure, at first and at most.
-const BACKOFF: [Duration; 2] = [
-    Duration::from_millis(if cfg!(test) { 1 } else { 100 }),
-    Duration::from_secs(5),
-];
+const BACKOFF: [Duration; 2] =
+    [Duration::from_millis(if cfg!(test) { 1 } else { 100 }), Duration::from_secs(5)];
 
 /// Starts the thread. The receiver's other end is dropped when it has ended.
 pub(super) fn start(shared: Arc<Shared>) -> io::Result<Receiver<()>> {
     let (end, ended) = channel();
-    std::thread::Builder::new()
-        .name("store".to_owned())
-        .spawn(move || {
-            run(&shared);
-            // Closes the database, and with it its lock, before anybody is told.
-            shared.engine.store(None);
-            drop(end);
-        })?;
+    std::thread::Builder::new().name("store".to_owned()).spawn(move || {
+        run(&shared);
+        // Closes the database, and with it its lock, before anybody is told.
+        shared.engine.store(None);
+        drop(end);
+    })?;
     Ok(ended)
 }
 
@@ -78,11 +74,9 @@ struct Work {
 
 /// What is to be written now, and whether the store is closing. Nothing: it is time to sweep, or to end.
 fn next(shared: &Shared) -> (Option<Work>, bool) {
-    let queue = shared
-        .wake
-        .wait_timeout_while(shared.queue(), IDLE, |queue| {
-            queue.gathering.records == 0 && queue.waiting.is_empty() && !queue.closing
-        });
+    let queue = shared.wake.wait_timeout_while(shared.queue(), IDLE, |queue| {
+        queue.gathering.records == 0 && queue.waiting.is_empty() && !queue.closing
+    });
     let queue = queue.unwrap_or_else(PoisonError::into_inner).0;
     if queue.gathering.records == 0 && queue.waiting.is_empty() {
         return (None, queue.closing);
@@ -125,9 +119,7 @@ fn persist(shared: &Shared, work: Work) {
             refused.extend(queue.waiting.take().into_iter().map(|pending| pending.done));
         }
     }
-    refused
-        .into_iter()
-        .for_each(|done| done(Err(Unwritten::Disk)));
+    refused.into_iter().for_each(|done| done(Err(Unwritten::Disk)));
     recover(shared, &batch, &undo.unwrap_or_default());
 }
 
@@ -135,9 +127,7 @@ fn persist(shared: &Shared, work: Work) {
 fn recover(shared: &Shared, batch: &Batch, undo: &Rows) {
     let mut pause = BACKOFF[0];
     loop {
-        let waited = shared
-            .wake
-            .wait_timeout_while(shared.queue(), pause, |queue| !queue.closing);
+        let waited = shared.wake.wait_timeout_while(shared.queue(), pause, |queue| !queue.closing);
         let closing = waited.unwrap_or_else(PoisonError::into_inner).0.closing;
         pause = (pause * 2).min(BACKOFF[1]);
         let opened = reopen(shared);
@@ -161,9 +151,7 @@ fn recover(shared: &Shared, batch: &Batch, undo: &Rows) {
 /// One attempt, counted.
 fn commit(shared: &Shared, batch: &Batch, rows: &Rows) -> Result<(), String> {
     let committed = match shared.engine.load_full() {
-        Some(engine) => engine
-            .commit(batch, rows)
-            .map_err(|error| error.to_string()),
+        Some(engine) => engine.commit(batch, rows).map_err(|error| error.to_string()),
         None => Err(StoreError::Closed.to_string()),
     };
     let totals = &shared.totals;
@@ -177,10 +165,7 @@ fn commit(shared: &Shared, batch: &Batch, rows: &Rows) -> Result<(), String> {
 /// Opens the database again. Whoever reads meanwhile is told that it is not open.
 fn reopen(shared: &Shared) -> Result<(), StoreError> {
     let folder = &shared.folder;
-    Engine::room(folder).map_err(|source| StoreError::Folder {
-        path: folder.clone(),
-        source,
-    })?;
+    Engine::room(folder).map_err(|source| StoreError::Folder { path: folder.clone(), source })?;
     if let Some(failed) = shared.engine.swap(None) {
         // A read lasts microseconds; only when the last has gone can the folder be locked anew.
         let start = Instant::now();

@@ -8,10 +8,7 @@ use std::sync::mpsc::channel;
 /// Writes rows and waits for the disk.
 fn write(store: &Store, changes: Changes) {
     let (told, done) = channel();
-    store.commit(
-        changes,
-        Box::new(move |written| told.send(written).unwrap()),
-    );
+    store.commit(changes, Box::new(move |written| told.send(written).unwrap()));
     done.recv().unwrap().unwrap();
 }
 

@@ -46,8 +46,7 @@ impl Attempt<'_> {
             .get(self.index)
             .ok_or_else(|| Failed::next(Reject::Unavailable(Duration::ZERO)))?;
         let mut body = question.worker.room();
-        self.encode(&mut body)
-            .map_err(|wrong| Failed::next(Reject::Unsupported(wrong)))?;
+        self.encode(&mut body).map_err(|wrong| Failed::next(Reject::Unsupported(wrong)))?;
         let mut reservation = self.reserve(body.len(), trace.began_ms)?;
         let request = self.request(&body, trace, spare)?;
         drop(body);
@@ -76,10 +75,7 @@ impl Attempt<'_> {
         };
         // Whoever settles or goes on with it has taken it.
         let error = match &judged {
-            Err(Failed {
-                reject: Reject::Upstream(error),
-                ..
-            }) => Some(error),
+            Err(Failed { reject: Reject::Upstream(error), .. }) => Some(error),
             _ => None,
         };
         give_back(reservation, error);
@@ -117,13 +113,8 @@ impl Attempt<'_> {
             .get(header::CONTENT_TYPE)
             .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
         if let Some(stream) = self.question.talk.stream.filter(|_| streams) {
-            let speech = Speech::open(
-                body,
-                self.ai.codec,
-                stream,
-                self.ai.price,
-                reservation.take(),
-            );
+            let speech =
+                Speech::open(body, self.ai.codec, stream, self.ai.price, reservation.take());
             return speech.await.map(Spoken::Pieces).map_err(judge);
         }
         let mut text = self.question.worker.room();
@@ -161,11 +152,7 @@ impl Attempt<'_> {
         let codec = self.ai.codec;
         let refusal = codec.refusal(status, &head.headers, &mut text, now_ms);
         let again = refusal.retry_after.filter(|_| refusal.again);
-        Failed {
-            reject: Reject::Refused(refusal),
-            again,
-            next: true,
-        }
+        Failed { reject: Reject::Refused(refusal), again, next: true }
     }
 
     fn encode(&self, out: &mut Vec<u8>) -> Result<(), Unsupported> {
@@ -175,9 +162,7 @@ impl Attempt<'_> {
         let ask = Ask {
             bot: question.bot,
             bot_name: question.talk.name.as_deref(),
-            conversation: question
-                .conversation
-                .or(question.event.conversation.as_deref()),
+            conversation: question.conversation.or(question.event.conversation.as_deref()),
             model: self.ai.model.as_deref(),
             max_tokens: self.ai.max_tokens,
             version: self.ai.version.as_deref(),
@@ -194,11 +179,7 @@ impl Attempt<'_> {
         let (Some(cap), Some(price)) = (self.question.talk.budget, self.ai.price) else {
             return Ok(None);
         };
-        let turns = self
-            .question
-            .history
-            .iter()
-            .chain(&self.question.event.turns);
+        let turns = self.question.history.iter().chain(&self.question.event.turns);
         let attachments = turns
             .flat_map(|turn| &turn.parts)
             .filter(|part| !matches!(part, Part::Text(_)))
@@ -209,15 +190,14 @@ impl Attempt<'_> {
         });
         let kept = self.question.worker.shared.kept.get();
         let kept = kept.ok_or_else(|| Failed::for_good(Reject::State))?;
-        kept.budgets
-            .reserve(self.question.bot, cap.most, cap.per, most, now_ms)
-            .map(Some)
-            .map_err(|refused| {
+        kept.budgets.reserve(self.question.bot, cap.most, cap.per, most, now_ms).map(Some).map_err(
+            |refused| {
                 Failed::for_good(match refused {
                     Refused::Exceeded(_) => Reject::Budget,
                     Refused::Unknown(_) => Reject::State,
                 })
-            })
+            },
+        )
     }
 
     /// The request, head and body in one piece.
@@ -226,9 +206,7 @@ impl Attempt<'_> {
         let names = Names {
             bot: question.bot,
             user: question.event.user.id.as_deref(),
-            conversation: question
-                .conversation
-                .or(question.event.conversation.as_deref()),
+            conversation: question.conversation.or(question.event.conversation.as_deref()),
             channel: question.event.channel.as_deref(),
         };
         let mut fit = Ok(());

@@ -48,10 +48,7 @@ impl Codec for Anthropic {
 
     fn headers(&self, version: Option<&str>) -> Vec<(HeaderName, String)> {
         let version = version.or(VERSIONS.first().copied()).unwrap_or_default();
-        vec![(
-            HeaderName::from_static("anthropic-version"),
-            version.to_owned(),
-        )]
+        vec![(HeaderName::from_static("anthropic-version"), version.to_owned())]
     }
 
     fn versions(&self) -> &'static [&'static str] {

@@ -31,11 +31,7 @@ pub(super) fn parse(url: &str) -> Option<Result<DataUrl<'_>, &'static str>> {
     }
     let media_type = kind.split(';').next().unwrap_or_default().trim();
     Some(Ok(DataUrl {
-        media_type: if media_type.is_empty() {
-            "text/plain"
-        } else {
-            media_type
-        },
+        media_type: if media_type.is_empty() { "text/plain" } else { media_type },
         data,
     }))
 }
@@ -49,9 +45,7 @@ impl DataUrl<'_> {
             jpg if jpg.eq_ignore_ascii_case("image/jpg") => "image/jpeg",
             other => other,
         };
-        known
-            .into_iter()
-            .find(|known| media_type.eq_ignore_ascii_case(known))
+        known.into_iter().find(|known| media_type.eq_ignore_ascii_case(known))
     }
 }
 
@@ -76,8 +70,7 @@ pub(super) fn is_text(media_type: &str) -> bool {
 }
 
 fn starts(text: &str, with: &str) -> bool {
-    text.get(..with.len())
-        .is_some_and(|start| start.eq_ignore_ascii_case(with))
+    text.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with))
 }
 
 #[cfg(test)]
@@ -91,11 +84,7 @@ mod tests {
         for (url, media_type, image) in [
             ("data:image/png;base64,AA==", "image/png", png),
             ("DATA:Image/PNG;charset=utf-8;BASE64,AA==", "Image/PNG", png),
-            (
-                "data:image/jpg;base64,AA==",
-                "image/jpg",
-                Some("image/jpeg"),
-            ),
+            ("data:image/jpg;base64,AA==", "image/jpg", Some("image/jpeg")),
             ("data:;base64,AA==", "text/plain", None),
             ("data:image/svg+xml;base64,AA==", "image/svg+xml", None),
         ] {

@@ -16,11 +16,7 @@ impl<'a> Name<'a> {
     /// Out of what is asked, where the caller told it and a user speaks.
     pub(super) fn of(ask: &Ask<'a>) -> Option<Self> {
         let text = ask.event.user.name.as_deref()?.trim();
-        let turn = ask
-            .event
-            .turns
-            .iter()
-            .rposition(|turn| turn.role == Role::User)?;
+        let turn = ask.event.turns.iter().rposition(|turn| turn.role == Role::User)?;
         (!text.is_empty()).then_some(Self { text, turn })
     }
 

@@ -21,11 +21,7 @@ use serde::Serialize;
 pub(super) struct OpenAi;
 
 /// What a 429 says when waiting does not help.
-const SPENT: &[&str] = &[
-    "insufficient_quota",
-    "billing_hard_limit_reached",
-    "billing_not_active",
-];
+const SPENT: &[&str] = &["insufficient_quota", "billing_hard_limit_reached", "billing_not_active"];
 
 #[derive(Serialize)]
 struct Request<'a> {
@@ -75,9 +71,7 @@ impl Codec for OpenAi {
             messages: Messages::of(ask),
             max_completion_tokens: ask.max_tokens,
             stream: ask.stream,
-            stream_options: ask.stream.then_some(StreamOptions {
-                include_usage: true,
-            }),
+            stream_options: ask.stream.then_some(StreamOptions { include_usage: true }),
         };
         Ok(serde_json::to_writer(out, &request)?)
     }

@@ -16,20 +16,12 @@ impl Spot {
     /// A turn of the conversation's memory. What the AI of then could take and this one cannot must not end the conversation: the AI
     /// is told that something stood there.
     pub(super) fn past(role: Role) -> Self {
-        Self {
-            role,
-            turn: None,
-            part: 0,
-        }
+        Self { role, turn: None, part: 0 }
     }
 
     /// A turn that the caller sent, the first being 0.
     pub(super) fn now(role: Role, turn: usize) -> Self {
-        Self {
-            role,
-            turn: Some(turn),
-            part: 0,
-        }
+        Self { role, turn: Some(turn), part: 0 }
     }
 
     /// The same turn's part, the first being 0.

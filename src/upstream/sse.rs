@@ -134,24 +134,15 @@ mod tests {
     fn every_framing_and_every_cut_gives_the_same_events() {
         let stream = "\u{feff}data: one\n\n: a comment\nevent: two\ndata:zwei\ndata:  drei\nid: 7\nretry: 9\nwhat: ever\n\n\
                       event: without data\n\ndata\n\ndata: \u{e9}\u{1f600}\n\ndata: cut off\n";
-        let expected = [
-            ("", "one"),
-            ("two", "zwei\n drei"),
-            ("", ""),
-            ("", "\u{e9}\u{1f600}"),
-        ]
-        .map(|(name, data)| (name.to_owned(), data.to_owned()));
+        let expected = [("", "one"), ("two", "zwei\n drei"), ("", ""), ("", "\u{e9}\u{1f600}")]
+            .map(|(name, data)| (name.to_owned(), data.to_owned()));
         for end in ["\n", "\r", "\r\n"] {
             let stream = stream.replace('\n', end);
             let bytes = stream.as_bytes();
             assert_eq!(read(&[bytes]).unwrap(), expected, "{end:?}");
             for at in 0..bytes.len() {
                 let (left, right) = bytes.split_at(at);
-                assert_eq!(
-                    read(&[left, right]).unwrap(),
-                    expected,
-                    "{end:?} cut at {at}"
-                );
+                assert_eq!(read(&[left, right]).unwrap(), expected, "{end:?} cut at {at}");
             }
             let single: Vec<&[u8]> = bytes.chunks(1).collect();
             assert_eq!(read(&single).unwrap(), expected, "{end:?} byte by byte");

@@ -10,10 +10,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-const FIXTURES: &str = concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/tests/fixtures/upstream_codecs"
-);
+const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/upstream_codecs");
 
 /// 2026-11-21T10:00:00Z.
 const NOW_MS: u64 = 1_795_255_200_000;
@@ -66,10 +63,7 @@ fn shown(answer: &Answer<'_>) -> String {
 
 fn failed(failed: NoAnswer) -> String {
     let (input, output) = (failed.usage.input, failed.usage.output);
-    format!(
-        "fault: {:?}: {failed}\nusage: {input} in, {output} out\n",
-        failed.fault
-    )
+    format!("fault: {:?}: {failed}\nusage: {input} in, {output} out\n", failed.fault)
 }
 
 #[test]
@@ -88,10 +82,7 @@ fn every_ask_is_encoded_as_expected() {
             }
             let name = path.file_stem().unwrap().to_str().unwrap();
             let folder = format!("{FIXTURES}/{}/ask", codec.name());
-            golden(
-                &PathBuf::from(format!("{folder}/{name}.{end}")),
-                &format!("{text}\n"),
-            );
+            golden(&PathBuf::from(format!("{folder}/{name}.{end}")), &format!("{text}\n"));
             let other = if end == "json" { "txt" } else { "json" };
             let stale = PathBuf::from(format!("{folder}/{name}.{other}"));
             assert!(!stale.exists(), "{} is stale", stale.display());
@@ -143,10 +134,7 @@ fn streamed(codec: &dyn Codec, pieces: &[&[u8]]) -> String {
         .iter()
         .try_for_each(|piece| events.feed(piece, |name, data| deltas.event(name, data, &mut text)));
     let ended = fed.and_then(|()| deltas.end());
-    let ended = ended.map_err(|fault| NoAnswer {
-        fault,
-        usage: deltas.usage(),
-    });
+    let ended = ended.map_err(|fault| NoAnswer { fault, usage: deltas.usage() });
     let end = ended.map_or_else(failed, |answer| {
         assert_eq!(answer.text, "");
         shown(&answer)
@@ -163,12 +151,7 @@ fn every_stream_is_read_as_expected_however_it_is_cut() {
             golden(&path.with_extension("txt"), &whole);
             for size in [1, 2, 3, 5, 7, 64, 1000] {
                 let pieces: Vec<&[u8]> = bytes.chunks(size).collect();
-                assert_eq!(
-                    streamed(*codec, &pieces),
-                    whole,
-                    "{} by {size}",
-                    path.display()
-                );
+                assert_eq!(streamed(*codec, &pieces), whole, "{} by {size}", path.display());
             }
         }
     }

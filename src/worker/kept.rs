@@ -98,10 +98,7 @@ impl Kept {
             unread: store.unread,
             messages: held.messages as u64,
             message_bytes: held.bytes,
-            jobs: self
-                .journal
-                .tallies()
-                .map(|(state, tally)| (state.word(), tally.jobs)),
+            jobs: self.journal.tallies().map(|(state, tally)| (state.word(), tally.jobs)),
             unfinished_bytes: self.journal.unfinished().bytes,
             oldest_ms: self
                 .journal

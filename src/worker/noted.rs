@@ -10,22 +10,13 @@ impl View {
     fn whose(&self, index: usize, id: &Arc<str>, proven: bool) -> Option<Whose> {
         let bot = self.registry.bots().get(index)?;
         if !bot.template {
-            return Some(Whose {
-                bot: bot.id.clone(),
-                template: None,
-            });
+            return Some(Whose { bot: bot.id.clone(), template: None });
         }
         let label = self.labels.get(index)?.clone();
         Some(if proven {
-            Whose {
-                bot: id.clone(),
-                template: Some(label),
-            }
+            Whose { bot: id.clone(), template: Some(label) }
         } else {
-            Whose {
-                bot: label,
-                template: None,
-            }
+            Whose { bot: label, template: None }
         })
     }
 }
@@ -44,11 +35,7 @@ impl Worker {
             return;
         };
         if let Some(whose) = view.whose(index, id, proven) {
-            let note = Note {
-                whose,
-                hour: hour(at_ms),
-                happened,
-            };
+            let note = Note { whose, hour: hour(at_ms), happened };
             self.notes.push(note, &kept.analytics);
         }
     }

@@ -111,25 +111,13 @@ fn text(dialect: &str, body: &Value) -> Option<String> {
 
 /// The events of a stream: name and data.
 fn events(reply: &Reply) -> Vec<(String, Value)> {
-    assert_eq!(
-        reply.header("content-type"),
-        Some("text/event-stream"),
-        "{reply:?}"
-    );
+    assert_eq!(reply.header("content-type"), Some("text/event-stream"), "{reply:?}");
     let event = |block: &str| {
         let field = |name: &str| block.lines().find_map(|line| line.strip_prefix(name));
         let data = field("data: ").unwrap_or_else(|| panic!("no data: {block:?}"));
-        (
-            field("event: ").unwrap_or_default().to_owned(),
-            serde_json::from_str(data).unwrap(),
-        )
+        (field("event: ").unwrap_or_default().to_owned(), serde_json::from_str(data).unwrap())
     };
-    reply
-        .text()
-        .split("\n\n")
-        .filter(|block| !block.is_empty())
-        .map(event)
-        .collect()
+    reply.text().split("\n\n").filter(|block| !block.is_empty()).map(event).collect()
 }
 
 fn deltas(events: &[(String, Value)]) -> String {
@@ -179,13 +167,7 @@ fn every_dialect_is_answered_by_both_and_says_what_went_wrong() {
     let relay = Relay::start(&mock.url);
     let botgate = Botgate::start(&config(&relay));
     for kind in AIS {
-        for dialect in [
-            "aerostack",
-            "aibutler",
-            "fourthchat",
-            "chatbot-platform",
-            "botpass",
-        ] {
+        for dialect in ["aerostack", "aibutler", "fourthchat", "chatbot-platform", "botpass"] {
             let about = format!("{dialect} to {kind}");
             let call = |said: &str| {
                 let reply = botgate.caller().call(&message(dialect, kind, said));
@@ -200,25 +182,15 @@ fn every_dialect_is_answered_by_both_and_says_what_went_wrong() {
             }
             assert_eq!(text(dialect, &body).unwrap(), HELLO, "{about}");
             if dialect == "aerostack" {
-                assert_eq!(
-                    body["tokens"],
-                    json!({"input": 485, "output": 42}),
-                    "{about}"
-                );
+                assert_eq!(body["tokens"], json!({"input": 485, "output": 42}), "{about}");
                 assert_eq!(body["cost_cents"], 0.163_25, "{about}");
             }
             let (reply, body) = call("where is my order?");
             assert_eq!(reply.status, 200, "{about}: {body}");
             assert_eq!(text(dialect, &body).unwrap(), "Looking it up.", "{about}");
             if ["aerostack", "aibutler"].contains(&dialect) {
-                assert_eq!(
-                    body["tool_calls"][0]["toolName"], "orders__get_order",
-                    "{about}"
-                );
-                assert_eq!(
-                    body["tool_calls"][0]["arguments"],
-                    json!({"order_id": "12345"})
-                );
+                assert_eq!(body["tool_calls"][0]["toolName"], "orders__get_order", "{about}");
+                assert_eq!(body["tool_calls"][0]["arguments"], json!({"order_id": "12345"}));
             }
             for (said, status, code, wait) in [
                 ("slow down", 429, "rate_limit", Some("7")),
@@ -256,26 +228,14 @@ fn an_answer_streams_and_says_when_it_breaks() {
         let (name, done) = events.last().unwrap();
         assert_eq!(name, "done", "{kind}: {events:?}");
         assert_eq!(done["content"], HELLO, "{kind}");
-        assert_eq!(
-            done["usage"],
-            json!({"input_tokens": 485, "output_tokens": 42}),
-            "{kind}"
-        );
+        assert_eq!(done["usage"], json!({"input_tokens": 485, "output_tokens": 42}), "{kind}");
 
         // Before the first word, an error is a response like any other.
         let reply = call("slow down");
-        assert_eq!(
-            (reply.status, reply.code().as_str()),
-            (429, "rate_limit"),
-            "{kind}"
-        );
+        assert_eq!((reply.status, reply.code().as_str()), (429, "rate_limit"), "{kind}");
         assert_eq!(reply.header("retry-after"), Some("7"), "{kind}");
         let reply = call("busy");
-        assert_eq!(
-            (reply.status, reply.code().as_str()),
-            (503, "overloaded"),
-            "{kind}: {reply:?}"
-        );
+        assert_eq!((reply.status, reply.code().as_str()), (503, "overloaded"), "{kind}: {reply:?}");
 
         for (said, whole) in [
             ("a long story", "Once upon a time"),
@@ -294,10 +254,7 @@ fn an_answer_streams_and_says_when_it_breaks() {
                 ("error", &json!("upstream_error")),
                 "{kind}: {said}"
             );
-            assert!(
-                !events.iter().any(|(name, _)| name == "done"),
-                "{kind}: {said}"
-            );
+            assert!(!events.iter().any(|(name, _)| name == "done"), "{kind}: {said}");
         }
     }
     validate(&relay);

@@ -8,11 +8,8 @@ use std::collections::HashSet;
 fn exchange(botgate: &Botgate, ai: &Backend, path: &str, body: &Value) -> (Value, Value) {
     let body = body.to_string();
     let reply = botgate.caller().call(
-        format!(
-            "POST {path} HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        )
-        .as_bytes(),
+        format!("POST {path} HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+            .as_bytes(),
     );
     assert_eq!(reply.status, 200, "{}", reply.text());
     let asked = serde_json::from_slice(&ai.last().body).unwrap();
@@ -42,12 +39,7 @@ fn its_id_is_the_same_for_the_backend_and_for_the_caller_and_never_comes_again()
             "conversationId",
             "conv-",
         ),
-        (
-            "/webhook/custom",
-            json!({ "user_id": "u", "message": "Hello" }),
-            "session_id",
-            "sess-",
-        ),
+        ("/webhook/custom", json!({ "user_id": "u", "message": "Hello" }), "session_id", "sess-"),
     ] {
         for _ in 0..2 {
             let (told_caller, asked) = exchange(&botgate, &ai, path, &body);

@@ -47,26 +47,14 @@ impl House {
         });
         let state = tempfile::tempdir().unwrap();
         let text = config(&ai, &well, &gone, state.path());
-        Self {
-            botgate: Botgate::start(&text),
-            _well: well,
-            gone,
-            back,
-            ai,
-            text,
-            _state: state,
-        }
+        Self { botgate: Botgate::start(&text), _well: well, gone, back, ai, text, _state: state }
     }
 
     /// Sends a message to a bot that answers later.
     #[track_caller]
     fn message(&self, bot: &str, text: &str) {
         let body = json!({"connectionId": bot, "message": text, "userId": "ann"});
-        let request = ai::post(
-            "/api/webhooks/incoming",
-            "Authorization: Bearer key\r\n",
-            &body,
-        );
+        let request = ai::post("/api/webhooks/incoming", "Authorization: Bearer key\r\n", &body);
         assert_eq!(self.botgate.caller().call(&request).status, 202);
     }
 
@@ -166,7 +154,5 @@ fn metric(botgate: &Botgate, series: &str) -> f64 {
     assert_eq!(page.status, 200);
     let page = String::from_utf8(page.body).unwrap();
     let values = page.lines().filter_map(|line| line.strip_prefix(series));
-    values
-        .map(|value| value.trim().parse::<f64>().unwrap())
-        .sum()
+    values.map(|value| value.trim().parse::<f64>().unwrap()).sum()
 }

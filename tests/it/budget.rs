@@ -34,18 +34,12 @@ fn storm(botgate: &Botgate, reaching: usize, let_go: impl FnOnce()) -> Vec<Reply
                 let message = ai::message("rich", &format!("user-{nth}"), "hello");
                 let _ = sender.send(caller.call(&message));
             };
-            thread::Builder::new()
-                .stack_size(256 * 1024)
-                .spawn(calling)
-                .unwrap()
+            thread::Builder::new().stack_size(256 * 1024).spawn(calling).unwrap()
         })
         .collect();
     let mut all: Vec<_> = replies.iter().take(CALLS - reaching).collect();
     for refused in &all {
-        assert_eq!(
-            (refused.status, refused.code().as_str()),
-            (402, "budget_exceeded")
-        );
+        assert_eq!((refused.status, refused.code().as_str()), (402, "budget_exceeded"));
     }
     let_go();
     all.extend(replies.iter().take(reaching));
@@ -56,10 +50,7 @@ fn storm(botgate: &Botgate, reaching: usize, let_go: impl FnOnce()) -> Vec<Reply
 }
 
 fn count(replies: &[Reply], status: u16) -> usize {
-    replies
-        .iter()
-        .filter(|reply| reply.status == status)
-        .count()
+    replies.iter().filter(|reply| reply.status == status).count()
 }
 
 #[test]
@@ -81,9 +72,7 @@ fn a_thousand_calls_at_once_never_spend_more_than_the_cap() {
 
     let replies = storm(&botgate, ALLOWED, || {
         ai.witnessed()
-            .wait("as many as the cap allows", |witnessed| {
-                witnessed.seen.len() == ALLOWED
-            });
+            .wait("as many as the cap allows", |witnessed| witnessed.seen.len() == ALLOWED);
         open.change(|open| *open = true);
     });
     assert_eq!(count(&replies, 200), ALLOWED / 2);
@@ -92,10 +81,9 @@ fn a_thousand_calls_at_once_never_spend_more_than_the_cap() {
     // What failed was given back: half the cap is left, and the AI is asked no more often than that.
     open.change(|open| *open = false);
     let replies = storm(&botgate, ALLOWED / 2, || {
-        ai.witnessed()
-            .wait("as many as were given back", |witnessed| {
-                witnessed.seen.len() == ALLOWED + ALLOWED / 2
-            });
+        ai.witnessed().wait("as many as were given back", |witnessed| {
+            witnessed.seen.len() == ALLOWED + ALLOWED / 2
+        });
         open.change(|open| *open = true);
     });
     assert_eq!(count(&replies, 200), ALLOWED / 2);
@@ -105,10 +93,7 @@ fn a_thousand_calls_at_once_never_spend_more_than_the_cap() {
     drop(botgate);
     let botgate = Botgate::start(&text);
     let reply = botgate.caller().call(&ai::message("rich", "late", "hello"));
-    assert_eq!(
-        (reply.status, reply.code().as_str()),
-        (402, "budget_exceeded")
-    );
+    assert_eq!((reply.status, reply.code().as_str()), (402, "budget_exceeded"));
     drop(botgate);
     let botgate = Botgate::start(&config(&ai, state.path(), "10.10 USD"));
     for status in [200, 402] {
@@ -162,10 +147,7 @@ fn an_answer_says_what_it_cost() {
     let botgate = Botgate::start(&text);
     let reply = botgate.caller().call(&ai::message("rich", "one", "hello"));
     let body: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();
-    assert_eq!(
-        body["tokens"],
-        serde_json::json!({"input": 485, "output": 42})
-    );
+    assert_eq!(body["tokens"], serde_json::json!({"input": 485, "output": 42}));
     assert_eq!(body["cost_cents"], 0.163_25);
     let asked = ai::asked(&ai.last());
     assert_eq!(asked["max_completion_tokens"], 10);

@@ -24,14 +24,9 @@ struct Slow {
 /// Lifts the limit of open files as far as it goes: each caller is a socket here and one in Botgate, which inherits it.
 fn many_files() {
     let limit = getrlimit(Resource::Nofile);
-    let lifted = Rlimit {
-        current: limit.maximum,
-        maximum: limit.maximum,
-    };
+    let lifted = Rlimit { current: limit.maximum, maximum: limit.maximum };
     setrlimit(Resource::Nofile, lifted).unwrap();
-    let enough = limit
-        .maximum
-        .is_none_or(|most| most as usize > CALLERS + 500);
+    let enough = limit.maximum.is_none_or(|most| most as usize > CALLERS + 500);
     assert!(
         enough,
         "{CALLERS} sockets do not fit in the limit of open files ({:?})",
@@ -47,12 +42,7 @@ impl Slow {
         );
         stream.write_all(head.as_bytes()).unwrap();
         stream.set_nonblocking(true).unwrap();
-        Self {
-            stream,
-            left: BODY,
-            answer: Vec::new(),
-            over: false,
-        }
+        Self { stream, left: BODY, answer: Vec::new(), over: false }
     }
 
     /// Sends one part, as far as it is taken, and looks whether an answer is there.
@@ -89,17 +79,12 @@ fn three_thousand_slow_senders_stay_within_the_budget_and_small_requests_pass() 
     let server = "max_body = \"2MiB\"\nbuffer = \"32MiB\"\ntimeouts = { header = \"120s\", body = \"120s\", idle = \"120s\" }";
     let botgate = Botgate::start(&config(backend.addr(), server, "", HMAC)).expect_errors();
     assert_eq!(botgate.metric("botgate_buffer_limit_bytes") as u64, LIMIT);
-    let mut callers: Vec<_> = (0..CALLERS)
-        .map(|_| Slow::start(&botgate, &signature))
-        .collect();
+    let mut callers: Vec<_> = (0..CALLERS).map(|_| Slow::start(&botgate, &signature)).collect();
     botgate.metric_until("botgate_connections", |open| open >= CALLERS as f64);
     let connected = botgate.resident();
 
     let small = vec![b's'; PART];
-    let small = post(
-        &format!("X-Webhook-Signature: {}\r\n", sign(&small)),
-        &small,
-    );
+    let small = post(&format!("X-Webhook-Signature: {}\r\n", sign(&small)), &small);
     let mut beside = botgate.caller();
     let (mut fullest, mut largest) = (0, 0);
     let end = Instant::now() + Duration::from_secs(100);
@@ -117,24 +102,12 @@ fn three_thousand_slow_senders_stay_within_the_budget_and_small_requests_pass() 
         assert!(held <= LIMIT, "{held} bytes are held");
         fullest = fullest.max(held);
         largest = largest.max(botgate.resident());
-        assert_eq!(
-            beside.call(&small).status,
-            200,
-            "a small request beside {held} bytes held"
-        );
+        assert_eq!(beside.call(&small).status, 200, "a small request beside {held} bytes held");
     }
 
-    let refused = callers
-        .iter()
-        .filter(|caller| caller.status() == "503")
-        .count();
-    let served = callers
-        .iter()
-        .filter(|caller| caller.status() == "200")
-        .count();
-    let odd = callers
-        .iter()
-        .find(|caller| !["503", "200"].contains(&caller.status()));
+    let refused = callers.iter().filter(|caller| caller.status() == "503").count();
+    let served = callers.iter().filter(|caller| caller.status() == "200").count();
+    let odd = callers.iter().find(|caller| !["503", "200"].contains(&caller.status()));
     assert_eq!(
         refused + served,
         CALLERS,
@@ -145,21 +118,14 @@ fn three_thousand_slow_senders_stay_within_the_budget_and_small_requests_pass() 
         refused > 0 && served > 0,
         "{refused} refused, {served} served: the test tests nothing"
     );
-    assert!(
-        fullest > LIMIT / 2,
-        "the budget was never under strain: {fullest}"
-    );
+    assert!(fullest > LIMIT / 2, "the budget was never under strain: {fullest}");
     for caller in callers.iter().filter(|caller| caller.status() == "503") {
         let answer = String::from_utf8_lossy(&caller.answer).to_ascii_lowercase();
         assert!(answer.contains("\r\nretry-after: "), "{answer}");
     }
     // The budget, and what each connection's own buffers may take.
     let bound = LIMIT + CALLERS as u64 * 64 * 1024;
-    assert!(
-        largest - connected < bound,
-        "grew by {} bytes",
-        largest - connected
-    );
+    assert!(largest - connected < bound, "grew by {} bytes", largest - connected);
 
     drop(callers);
     botgate.metric_until("botgate_buffer_bytes", |held| held == 0.0);

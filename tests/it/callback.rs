@@ -31,12 +31,7 @@ fn resolved(callbacks: &[&str], more: &str) -> Vec<Receiver> {
 }
 
 fn written(receiver: &Receiver, bot: &str, now: Unix, body: &Bytes) -> String {
-    let attempt = Attempt {
-        bot,
-        id: "0193a0b1",
-        now,
-        body,
-    };
+    let attempt = Attempt { bot, id: "0193a0b1", now, body };
     let mut out = Vec::new();
     receiver.write(&attempt, &mut out).unwrap();
     String::from_utf8(out).unwrap()
@@ -84,21 +79,13 @@ fn a_request_is_written_to_the_byte() {
         &[agent, "authorization: Bearer t", "ID"],
         &[agent, "authorization: Basic dXNlcjpwYXNzOndvcmQ=", "ID"],
         &[agent, "ID", "authorization: Bearer the-vaults-secret"],
-        &[
-            agent,
-            "ID",
-            "authorization: Basic YWlidXRsZXI6dGhlLXZhdWx0cy1zZWNyZXQ=",
-        ],
+        &[agent, "ID", "authorization: Basic YWlidXRsZXI6dGhlLXZhdWx0cy1zZWNyZXQ="],
         &[agent, "authorization: Basic YWlidXRsZXI6cA==", "ID"],
         &[agent, "ID"],
         &[agent, "ID", "authorization: Bearer DERIVED"],
     ];
     for (receiver, fields) in receivers.iter().zip(fields) {
-        let path = if receiver.name.starts_with("bots.b") {
-            "/in"
-        } else {
-            "/"
-        };
+        let path = if receiver.name.starts_with("bots.b") { "/in" } else { "/" };
         let head = format!(
             "POST {path} HTTP/1.1\nhost: 127.0.0.1:9\ncontent-type: application/json\n{}\ncontent-length: 7\n\n",
             fields.join("\n")
@@ -113,10 +100,7 @@ fn a_request_is_written_to_the_byte() {
             hex::encode(ring::hmac::sign(&key, b"botgate/v1/five_1"))
         };
         let head = head
-            .replace(
-                "ID",
-                "webhook-id: 0193a0b1\nx-webhook-timestamp: 2024-01-15T10:30:00Z",
-            )
+            .replace("ID", "webhook-id: 0193a0b1\nx-webhook-timestamp: 2024-01-15T10:30:00Z")
             .replace("HMAC(secret)", &hmac("secret"))
             .replace("HMAC(older)", &hmac("older"))
             .replace("DERIVED", &derived)
@@ -129,9 +113,7 @@ fn a_request_is_written_to_the_byte() {
 
 #[test]
 fn an_attempt_has_its_own_time_and_the_deliverys_id() {
-    let callbacks = [format!(
-        "sign = {{ scheme = \"standard-webhooks\", secret = \"{NEW}\" }}"
-    )];
+    let callbacks = [format!("sign = {{ scheme = \"standard-webhooks\", secret = \"{NEW}\" }}")];
     let callbacks: Vec<_> = callbacks.iter().map(String::as_str).collect();
     let receivers = resolved(&callbacks, "");
     let body = Bytes::from_static(b"{}");
@@ -139,16 +121,11 @@ fn an_attempt_has_its_own_time_and_the_deliverys_id() {
         .map(|seconds| written(&receivers[0], "b0", Unix::from_seconds(seconds), &body));
     for (text, time) in [(&first, "1740830400"), (&second, "1740830430")] {
         assert!(text.contains("\r\nwebhook-id: 0193a0b1\r\n"), "{text}");
-        assert!(
-            text.contains(&format!("\r\nwebhook-timestamp: {time}\r\n")),
-            "{text}"
-        );
+        assert!(text.contains(&format!("\r\nwebhook-timestamp: {time}\r\n")), "{text}");
         assert!(!text.contains("x-webhook"), "{text}");
     }
     let signature = |text: &str| {
-        let line = text
-            .lines()
-            .find(|line| line.starts_with("webhook-signature: v1,"));
+        let line = text.lines().find(|line| line.starts_with("webhook-signature: v1,"));
         line.map(str::to_owned).unwrap()
     };
     assert_ne!(signature(&first), signature(&second));
@@ -180,9 +157,7 @@ fn standard_webhooks_are_signed_as_their_own_library_signs_them() {
             body: &Bytes::from_static(body.as_bytes()),
         };
         let mut out = Vec::new();
-        resolved(&[&callback], "")[0]
-            .write(&attempt, &mut out)
-            .unwrap();
+        resolved(&[&callback], "")[0].write(&attempt, &mut out).unwrap();
         let text = String::from_utf8(out).unwrap();
         let signed = format!("\r\nwebhook-signature: {signature}\r\n");
         assert!(text.contains(&signed), "{text}");
@@ -197,16 +172,8 @@ fn requests() -> String {
     let ways: [(&str, &[&str], &str); 4] = [
         ("standard", &[NEW], &one),
         ("standard", &[NEW, OLD], &rotation),
-        (
-            "hmac",
-            &["whsec_not base64 ü"],
-            "sign = { secret = \"whsec_not base64 ü\" }",
-        ),
-        (
-            "hmac",
-            &["new", "old"],
-            "sign = { secrets = [\"new\", \"old\"] }",
-        ),
+        ("hmac", &["whsec_not base64 ü"], "sign = { secret = \"whsec_not base64 ü\" }"),
+        ("hmac", &["new", "old"], "sign = { secrets = [\"new\", \"old\"] }"),
     ];
     let receivers = resolved(&ways.map(|(_, _, callback)| callback), "");
     let now = Unix::from(SystemTime::now());

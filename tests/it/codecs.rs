@@ -6,10 +6,8 @@ use std::fs;
 #[test]
 fn every_request_fits_the_types_of_the_vendors_package() {
     for vendor in ["openai", "anthropic"] {
-        let folder = format!(
-            "{}/tests/fixtures/upstream_codecs/{vendor}/ask",
-            env!("CARGO_MANIFEST_DIR")
-        );
+        let folder =
+            format!("{}/tests/fixtures/upstream_codecs/{vendor}/ask", env!("CARGO_MANIFEST_DIR"));
         let files: Vec<_> = fs::read_dir(folder)
             .unwrap()
             .map(|entry| entry.unwrap().path())

@@ -32,31 +32,18 @@ fn five_mistakes_are_told_at_once_with_their_places_and_fixes() {
         let ran = run::run(dir.path(), &[command, "--log-format", "human"]);
         assert_eq!(ran.code, Some(78), "{}", ran.stderr);
         let said = ran.stdout + &ran.stderr;
-        for (line, word) in [
-            (3, "drain"),
-            (4, "banana"),
-            (13, "back"),
-            (14, "github"),
-            (16, "verify"),
-        ] {
+        for (line, word) in
+            [(3, "drain"), (4, "banana"), (13, "back"), (14, "github"), (16, "verify")]
+        {
             assert!(
                 said.contains(&format!("botgate.toml:{line}:")),
                 "{command}: no error in line {line}:\n{said}"
             );
-            assert!(
-                said.contains(word),
-                "{command}: {word} is not named:\n{said}"
-            );
+            assert!(said.contains(word), "{command}: {word} is not named:\n{said}");
         }
-        assert!(
-            said.matches("help:").count() >= 5,
-            "{command}: a fix for each:\n{said}"
-        );
+        assert!(said.matches("help:").count() >= 5, "{command}: a fix for each:\n{said}");
         assert!(said.contains("5 errors"), "{said}");
-        assert!(
-            !said.contains("very secret"),
-            "a secret is printed:\n{said}"
-        );
+        assert!(!said.contains("very secret"), "a secret is printed:\n{said}");
     }
 }
 
@@ -68,16 +55,9 @@ fn run_without_a_file_says_what_to_do_next() {
     for word in ["botgate.toml", "botgate init", "botgate demo"] {
         assert!(ran.stderr.contains(word), "{word}: {}", ran.stderr);
     }
-    assert_eq!(
-        ran.stdout, "",
-        "stdout of `run` holds only what was asked for"
-    );
+    assert_eq!(ran.stdout, "", "stdout of `run` holds only what was asked for");
     let ran = run::run(dir.path(), &["check", "-c", "elsewhere.toml"]);
-    assert!(
-        ran.code == Some(78) && ran.stderr.contains("elsewhere.toml"),
-        "{}",
-        ran.stderr
-    );
+    assert!(ran.code == Some(78) && ran.stderr.contains("elsewhere.toml"), "{}", ran.stderr);
 }
 
 #[test]
@@ -97,10 +77,7 @@ fn init_writes_a_file_that_check_accepts_and_never_overwrites() {
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     let file = dir.path().join("botgate.toml");
     let text = fs::read_to_string(&file).unwrap();
-    assert!(
-        text.contains("[bots.bt_") && text.lines().any(|line| line.starts_with('#')),
-        "{text}"
-    );
+    assert!(text.contains("[bots.bt_") && text.lines().any(|line| line.starts_with('#')), "{text}");
     let mode = fs::metadata(&file).unwrap().permissions().mode();
     assert_eq!(mode & 0o077, 0, "others may read the secret");
     let ran = run::run(dir.path(), &["check"]);
@@ -123,39 +100,18 @@ fn the_line_that_sign_prints_works_as_it_is() {
                  [bots.stripe]\ndialect = \"raw\"\npath = \"/stripe\"\nupstream = \"back\"\nverify = { preset = \"stripe\", secrets = [\"x\"] }\n";
     let botgate = Botgate::start(&config(backend.addr(), "", "", &format!("{HMAC}{basic}")));
     let dir = tempfile::tempdir().unwrap();
-    fs::write(
-        dir.path().join("body.bin"),
-        b"from a file: it's \\ \"quoted\"\n\xff",
-    )
-    .unwrap();
+    fs::write(dir.path().join("body.bin"), b"from a file: it's \\ \"quoted\"\n\xff").unwrap();
     let file = botgate.file();
     for (bot, body, wanted) in [
-        (
-            "hook",
-            "it's $HOME \"here\"\\n",
-            &b"it's $HOME \"here\"\\n"[..],
-        ),
-        (
-            "hook",
-            "@body.bin",
-            b"from a file: it's \\ \"quoted\"\n\xff",
-        ),
+        ("hook", "it's $HOME \"here\"\\n", &b"it's $HOME \"here\"\\n"[..]),
+        ("hook", "@body.bin", b"from a file: it's \\ \"quoted\"\n\xff"),
         ("basic", "x", b"x"),
         ("stripe", "{\"id\":\"1\"}", b"{\"id\":\"1\"}"),
     ] {
         let url = format!("http://{}/{bot}", botgate.http());
         let ran = run::run(
             dir.path(),
-            &[
-                "sign",
-                bot,
-                "-c",
-                file.to_str().unwrap(),
-                "-d",
-                body,
-                "--url",
-                &url,
-            ],
+            &["sign", bot, "-c", file.to_str().unwrap(), "-d", body, "--url", &url],
         );
         assert_eq!(ran.code, Some(0), "{}", ran.stderr);
         assert!(ran.stdout.starts_with("curl "), "{}", ran.stdout);
@@ -163,16 +119,8 @@ fn the_line_that_sign_prints_works_as_it_is() {
             "{} --silent --output /dev/null --write-out '%{{http_code}}'",
             ran.stdout.trim_end()
         );
-        let answered = run::to_end(
-            Command::new("sh")
-                .args(["-c", &line])
-                .current_dir(dir.path()),
-        );
-        assert_eq!(
-            answered.stdout, "200",
-            "{}\n{}",
-            ran.stdout, answered.stderr
-        );
+        let answered = run::to_end(Command::new("sh").args(["-c", &line]).current_dir(dir.path()));
+        assert_eq!(answered.stdout, "200", "{}\n{}", ran.stdout, answered.stderr);
         assert_eq!(backend.last().body, wanted);
     }
 }
@@ -185,17 +133,9 @@ fn sign_says_why_it_cannot() {
     let text = config(([127, 0, 0, 1], 5000).into(), "", "", &verify);
     fs::write(dir.path().join("botgate.toml"), text).unwrap();
     let ran = run::run(dir.path(), &["sign", "hook"]);
-    assert!(
-        ran.code == Some(1) && ran.stderr.contains("public"),
-        "{}",
-        ran.stderr
-    );
+    assert!(ran.code == Some(1) && ran.stderr.contains("public"), "{}", ran.stderr);
     let ran = run::run(dir.path(), &["sign", "hok"]);
-    assert!(
-        ran.code == Some(1) && ran.stderr.contains("hook"),
-        "{}",
-        ran.stderr
-    );
+    assert!(ran.code == Some(1) && ran.stderr.contains("hook"), "{}", ran.stderr);
     assert_eq!(ran.stdout, "");
 }
 
@@ -213,8 +153,7 @@ fn sign_derives_the_secret_of_an_id_and_init_starts_every_dialect() {
     let secret = "fd11f91bc2a81d26e79e9eaeb659b4fa29a61406d2f5457c3080f99390b02716";
     let signature = "63b3a3e57edb3d7c1a3d98af1f7e903baa5c9ae621bf420101aa6a8c0425591b";
     assert!(
-        ran.stdout
-            .starts_with(&format!("# the secret of bt_a: {secret}\ncurl "))
+        ran.stdout.starts_with(&format!("# the secret of bt_a: {secret}\ncurl "))
             && ran.stdout.contains("/api/bots/webhook/custom/bt_a'")
             && ran.stdout.contains(&format!("sha256={signature}")),
         "{}{}",
@@ -222,29 +161,16 @@ fn sign_derives_the_secret_of_an_id_and_init_starts_every_dialect() {
         ran.stderr
     );
     let ran = run::run(dir.path(), &["sign", "other"]);
-    assert!(
-        ran.code == Some(1) && ran.stderr.contains("bt_*"),
-        "{}",
-        ran.stderr
-    );
+    assert!(ran.code == Some(1) && ran.stderr.contains("bt_*"), "{}", ran.stderr);
 
     for dialect in botgate::dialect::DIALECTS {
         let dir = tempfile::tempdir().unwrap();
         let init = run::run(dir.path(), &["init", "--dialect", dialect.name]);
         let checked = run::run(dir.path(), &["check"]);
-        assert_eq!(
-            (init.code, checked.code),
-            (Some(0), Some(0)),
-            "{}",
-            dialect.name
-        );
+        assert_eq!((init.code, checked.code), (Some(0), Some(0)), "{}", dialect.name);
     }
     let ran = run::run(dir.path(), &["init", "--dialect", "slack"]);
-    assert!(
-        ran.code == Some(2) && ran.stderr.contains("aerostack"),
-        "{}",
-        ran.stderr
-    );
+    assert!(ran.code == Some(2) && ran.stderr.contains("aerostack"), "{}", ran.stderr);
 }
 
 #[test]
@@ -280,15 +206,8 @@ fn a_full_disk_is_a_failure_and_a_reader_that_left_is_none() {
 fn the_line_of_a_listener_is_written_as_documented() {
     let backend = Backend::ok();
     let botgate = Botgate::start(&config(backend.addr(), "", "", HMAC));
-    let line = format!(
-        r#"{{"event":"listening","listener":"http","addr":"{}"}}"#,
-        botgate.http()
-    );
-    assert!(
-        botgate.text().lines().any(|other| other == line),
-        "{}",
-        botgate.text()
-    );
+    let line = format!(r#"{{"event":"listening","listener":"http","addr":"{}"}}"#, botgate.http());
+    assert!(botgate.text().lines().any(|other| other == line), "{}", botgate.text());
 }
 
 #[test]

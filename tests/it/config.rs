@@ -22,22 +22,10 @@ fn a_key_whose_feature_is_not_there_is_unknown() {
     let cases = [
         (0, "https = [\"127.0.0.1:0\"]", "https"),
         (0, "tls = []", "tls"),
-        (
-            2,
-            "limit = { rate = \"1/s\", outage = \"share\" }",
-            "outage",
-        ),
+        (2, "limit = { rate = \"1/s\", outage = \"share\" }", "outage"),
         (2, "[state]\nstore = \"redis\"", "state"),
-        (
-            2,
-            "[state]\nredis = { url = \"redis://127.0.0.1\" }",
-            "redis",
-        ),
-        (
-            2,
-            "[upstreams.gpt]\nkind = \"gemini\"\nurl = \"http://127.0.0.1:1\"",
-            "gemini",
-        ),
+        (2, "[state]\nredis = { url = \"redis://127.0.0.1\" }", "redis"),
+        (2, "[upstreams.gpt]\nkind = \"gemini\"\nurl = \"http://127.0.0.1:1\"", "gemini"),
         (
             2,
             "[bots.a]\ndialect = \"discord\"\npath = \"/a\"\nupstream = \"back\"\nverify = { preset = \"none\" }",
@@ -49,11 +37,7 @@ fn a_key_whose_feature_is_not_there_is_unknown() {
             "google-chat",
         ),
     ];
-    assert_eq!(
-        check(&config(nowhere(), "", "", OPEN)).0,
-        Some(0),
-        "the text without the addition"
-    );
+    assert_eq!(check(&config(nowhere(), "", "", OPEN)).0, Some(0), "the text without the addition");
     for (table, added, word) in cases {
         let mut parts = [String::new(), String::new(), OPEN.to_owned()];
         parts[table] = format!("{}\n{added}", parts[table]);
@@ -70,30 +54,15 @@ fn what_cannot_work_is_an_error() {
     };
     let cases = [
         config(nowhere(), "", "", ""),
-        config(
-            nowhere(),
-            "",
-            "",
-            "verify = { preset = \"hmac\", secrets = [\" \\n\"] }",
-        ),
+        config(nowhere(), "", "", "verify = { preset = \"hmac\", secrets = [\" \\n\"] }"),
         config(nowhere(), "", "", "verify = { preset = \"hmac\" }"),
-        config(
-            nowhere(),
-            "",
-            "",
-            "verify = { preset = \"twilio\", secrets = [\"x\"] }",
-        ),
+        config(nowhere(), "", "", "verify = { preset = \"twilio\", secrets = [\"x\"] }"),
         config(nowhere(), "", "", &format!("{OPEN}\n{}", bot("/hook"))),
         config(nowhere(), "", "", &format!("{OPEN}\n{}", bot("no-slash"))),
         config(nowhere(), "", "", &format!("{OPEN}\n{}", bot("/a/../b"))),
         config(nowhere(), "", "url = \"again\"", OPEN),
         config(nowhere(), "max_body = \"64 bananas\"", "", OPEN),
-        config(
-            nowhere(),
-            "",
-            "",
-            &format!("{OPEN}\nlimit = {{ rate = \"0/s\" }}"),
-        ),
+        config(nowhere(), "", "", &format!("{OPEN}\nlimit = {{ rate = \"0/s\" }}")),
         config(nowhere(), "", "", OPEN)
             .replace("listen = \"127.0.0.1:0\"", "listen = \"0.0.0.0:0\""),
         config(nowhere(), "", "headers = { Content-Length = \"5\" }", OPEN),
@@ -114,9 +83,7 @@ fn a_bot_that_anyone_may_call_is_warned_about_at_each_start() {
     let backend = Backend::ok();
     let botgate = Botgate::start(&config(backend.addr(), "", "", OPEN));
     botgate.line("the warning", |line| {
-        line["level"]
-            .as_str()
-            .is_some_and(|level| level.to_ascii_lowercase().starts_with("warn"))
+        line["level"].as_str().is_some_and(|level| level.to_ascii_lowercase().starts_with("warn"))
     });
 }
 
@@ -125,12 +92,7 @@ fn values_come_from_the_environment_and_from_files_trimmed() {
     let backend = Backend::ok();
     let verify =
         "verify = { preset = \"bearer\", secrets = [\"${env:TOKEN}\", \"${file:token.txt}\"] }";
-    let text = config(
-        backend.addr(),
-        "",
-        "headers = { X-Cost = \"$${env:TOKEN}\" }",
-        verify,
-    );
+    let text = config(backend.addr(), "", "headers = { X-Cost = \"$${env:TOKEN}\" }", verify);
     let botgate = Botgate::start_with(&text, |dir, command| {
         fs::write(dir.join("token.txt"), "from-file\r\n").unwrap();
         command.env("TOKEN", "from-env\n").current_dir("/");
@@ -138,9 +100,7 @@ fn values_come_from_the_environment_and_from_files_trimmed() {
     let mut caller = botgate.caller();
     for token in ["from-env", "from-file"] {
         assert_eq!(
-            caller
-                .call(&get("/hook", &format!("Authorization: Bearer {token}\r\n")))
-                .status,
+            caller.call(&get("/hook", &format!("Authorization: Bearer {token}\r\n"))).status,
             200,
             "{token}"
         );
@@ -149,10 +109,7 @@ fn values_come_from_the_environment_and_from_files_trimmed() {
 
     let (code, said) = check(&text);
     assert_eq!(code, Some(78));
-    assert!(
-        said.contains("TOKEN") && said.contains("token.txt"),
-        "{said}"
-    );
+    assert!(said.contains("TOKEN") && said.contains("token.txt"), "{said}");
 }
 
 #[test]

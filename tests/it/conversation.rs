@@ -36,11 +36,8 @@ fn a_thousand_messages_sixteen_at_a_time_lose_and_double_no_turn() {
     const WINDOW: usize = 200;
     let ai = ai::echo();
     let state = tempfile::tempdir().unwrap();
-    let text = config(
-        &ai,
-        state.path(),
-        &[("memo", "conversation = { ttl = \"24h\", window = 200 }")],
-    );
+    let text =
+        config(&ai, state.path(), &[("memo", "conversation = { ttl = \"24h\", window = 200 }")]);
     let botgate = Botgate::start(&text);
     let next = AtomicUsize::new(0);
     thread::scope(|scope| {
@@ -69,10 +66,8 @@ fn a_thousand_messages_sixteen_at_a_time_lose_and_double_no_turn() {
         let conversation = ai::asked(&seen)["conversation_id"].clone();
         assert_eq!(*id.get_or_insert(conversation.clone()), conversation);
     }
-    let mut numbers: Vec<usize> = said
-        .iter()
-        .filter_map(|text| text.strip_prefix('m')?.parse().ok())
-        .collect();
+    let mut numbers: Vec<usize> =
+        said.iter().filter_map(|text| text.strip_prefix('m')?.parse().ok()).collect();
     numbers.sort_unstable();
     assert!(numbers.into_iter().eq(0..MESSAGES), "each exactly once");
 
@@ -98,26 +93,19 @@ fn sixteen_wait_for_their_turn_and_one_more_is_refused() {
         .map(|nth| {
             let (mut caller, sender) = (botgate.caller(), sender.clone());
             thread::spawn(move || {
-                sender
-                    .send(caller.call(&ai::message("memo", "one", &format!("m{nth}"))))
-                    .unwrap();
+                sender.send(caller.call(&ai::message("memo", "one", &format!("m{nth}")))).unwrap();
             })
         })
         .collect();
     // One is with the AI, sixteen wait: nothing is answered but the refusal of the last.
     let refused = replies.recv().unwrap();
-    assert_eq!(
-        (refused.status, refused.code().as_str()),
-        (429, "rate_limit")
-    );
+    assert_eq!((refused.status, refused.code().as_str()), (429, "rate_limit"));
     assert!(refused.header("retry-after").is_some(), "{refused:?}");
     // Another conversation of the same bot does not wait for this one.
-    ai.witnessed()
-        .wait("the first message", |witnessed| witnessed.seen.len() == 1);
+    ai.witnessed().wait("the first message", |witnessed| witnessed.seen.len() == 1);
     let mut other = botgate.caller();
     other.send(&ai::message("memo", "two", "another"));
-    ai.witnessed()
-        .wait("the other user", |witnessed| witnessed.seen.len() == 2);
+    ai.witnessed().wait("the other user", |witnessed| witnessed.seen.len() == 2);
     open.change(|open| *open = true);
     ai::said(&other.reply());
     for _ in 0..17 {
@@ -178,11 +166,7 @@ fn user_and_channel_make_the_conversation() {
         ("memo", "onem", "ain"),
     ] {
         let body = serde_json::json!({"text": "who am I?", "user_id": user, "channel_id": channel});
-        ai::said(&caller.call(&ai::post(
-            &format!("/api/bots/webhook/custom/{bot}"),
-            "",
-            &body,
-        )));
+        ai::said(&caller.call(&ai::post(&format!("/api/bots/webhook/custom/{bot}"), "", &body)));
         assert!(history(&ai).is_empty(), "{bot} {user} {channel}");
     }
     ai::said(&caller.call(&ai::message("memo", "one", "who am I?")));
@@ -217,11 +201,7 @@ fn a_conversation_ends_its_ttl_after_its_last_message() {
     const BEGIN: i64 = 1_795_000_000;
     let ai = ai::echo();
     let state = tempfile::tempdir().unwrap();
-    let text = config(
-        &ai,
-        state.path(),
-        &[("memo", "conversation = { ttl = \"1h\" }")],
-    );
+    let text = config(&ai, state.path(), &[("memo", "conversation = { ttl = \"1h\" }")]);
     let wall = Wall::at(BEGIN);
     let start = || Botgate::start_with(&text, |_, command| wall.pin(command));
     let mut botgate = start();

@@ -30,23 +30,15 @@ fn logged(botgate: &Botgate, word: &str) {
 
 fn upstream(deadline: &str) -> String {
     let all = ["connect", "first_byte", "idle", "total"];
-    let times = all.map(|name| {
-        format!(
-            "{name} = \"{}\"",
-            if name == deadline { "2s" } else { "60s" }
-        )
-    });
+    let times =
+        all.map(|name| format!("{name} = \"{}\"", if name == deadline { "2s" } else { "60s" }));
     format!("timeout = {{ {} }}", times.join(", "))
 }
 
 fn server(deadline: &str) -> String {
     let all = ["header", "body", "idle"];
-    let times = all.map(|name| {
-        format!(
-            "{name} = \"{}\"",
-            if name == deadline { "2s" } else { "60s" }
-        )
-    });
+    let times =
+        all.map(|name| format!("{name} = \"{}\"", if name == deadline { "2s" } else { "60s" }));
     format!("timeouts = {{ {} }}", times.join(", "))
 }
 
@@ -63,11 +55,7 @@ fn a_head_that_does_not_end_is_a_408() {
     let reply = caller.reply();
     on_time(since);
     assert_eq!(
-        (
-            reply.status,
-            reply.code().as_str(),
-            reply.header("connection")
-        ),
+        (reply.status, reply.code().as_str(), reply.header("connection")),
         (408, "timeout", Some("close"))
     );
     assert!(caller.closed());
@@ -88,11 +76,7 @@ fn a_body_that_does_not_end_is_a_408() {
     let reply = caller.reply();
     on_time(since);
     assert_eq!(
-        (
-            reply.status,
-            reply.code().as_str(),
-            reply.header("connection")
-        ),
+        (reply.status, reply.code().as_str(), reply.header("connection")),
         (408, "timeout", Some("close"))
     );
     assert_eq!(backend.count(), 0);
@@ -114,9 +98,7 @@ fn a_silent_connection_is_closed_without_a_word() {
 /// A listener whose backlog is full: the kernel answers no further SYN. The sockets must live as long as it shall stay so.
 fn black_hole() -> (SocketAddr, Socket, Vec<TcpStream>) {
     let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    listener
-        .bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into())
-        .unwrap();
+    listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
     listener.listen(1).unwrap();
     let addr = listener.local_addr().unwrap().as_socket().unwrap();
     let mut held = Vec::new();
@@ -137,10 +119,7 @@ fn connect() {
     let since = Instant::now();
     let reply = caller.call(&get("/hook", SLOW));
     on_time(since);
-    assert_eq!(
-        (reply.status, reply.code().as_str()),
-        (504, "upstream_timeout")
-    );
+    assert_eq!((reply.status, reply.code().as_str()), (504, "upstream_timeout"));
     logged(&botgate, "connect");
 }
 
@@ -151,13 +130,9 @@ fn first_byte() {
         connection.closed_within(PATIENCE);
         After::Close
     });
-    let botgate = Botgate::start(&config(
-        backend.addr(),
-        &server(""),
-        &upstream("first_byte"),
-        HMAC,
-    ))
-    .expect_errors();
+    let botgate =
+        Botgate::start(&config(backend.addr(), &server(""), &upstream("first_byte"), HMAC))
+            .expect_errors();
     let signature = crate::harness::sign(b"hello");
     let mut caller = botgate.caller();
     let since = Instant::now();
@@ -166,16 +141,11 @@ fn first_byte() {
         b"hello",
     ));
     on_time(since);
-    assert_eq!(
-        (reply.status, reply.code().as_str()),
-        (504, "upstream_timeout")
-    );
+    assert_eq!((reply.status, reply.code().as_str()), (504, "upstream_timeout"));
     logged(&botgate, "first_byte");
     backend
         .witnessed()
-        .wait("the connection that hung is given up", |witnessed| {
-            witnessed.closed == 1
-        });
+        .wait("the connection that hung is given up", |witnessed| witnessed.closed == 1);
 }
 
 #[test]
@@ -186,22 +156,14 @@ fn idle() {
         // Slower than the deadline in sum, faster between two bytes: not to be cut.
         for _ in 0..3 {
             connection.chunk(b"tick");
-            assert!(
-                connection.closed_within(DEADLINE / 2).is_none(),
-                "cut though it went on"
-            );
+            assert!(connection.closed_within(DEADLINE / 2).is_none(), "cut though it went on");
         }
         connection.chunk(b"last");
         connection.closed_within(PATIENCE);
         After::Close
     });
-    let botgate = Botgate::start(&config(
-        backend.addr(),
-        &server(""),
-        &upstream("idle"),
-        OPEN,
-    ))
-    .expect_errors();
+    let botgate = Botgate::start(&config(backend.addr(), &server(""), &upstream("idle"), OPEN))
+        .expect_errors();
     let mut caller = botgate.caller();
     caller.send(&get("/hook", SLOW));
     assert_eq!(caller.head().unwrap().status, 200);
@@ -210,11 +172,7 @@ fn idle() {
     }
     assert_eq!(caller.chunk().unwrap().unwrap(), b"last");
     let since = Instant::now();
-    assert_eq!(
-        caller.chunk(),
-        Err(End::Cut),
-        "a stream that is given up must not look whole"
-    );
+    assert_eq!(caller.chunk(), Err(End::Cut), "a stream that is given up must not look whole");
     on_time(since);
     logged(&botgate, "idle");
 }
@@ -240,11 +198,7 @@ fn total() {
             other => break other,
         }
     };
-    assert_eq!(
-        end,
-        Err(End::Cut),
-        "a stream that is given up must not look whole"
-    );
+    assert_eq!(end, Err(End::Cut), "a stream that is given up must not look whole");
     on_time(since);
     logged(&botgate, "total");
 }
@@ -256,18 +210,10 @@ fn one_string_is_the_total_and_bounds_the_others() {
         connection.closed_within(PATIENCE);
         After::Close
     });
-    let botgate = Botgate::start(&config(
-        backend.addr(),
-        &server(""),
-        "timeout = \"2s\"",
-        OPEN,
-    ))
-    .expect_errors();
+    let botgate = Botgate::start(&config(backend.addr(), &server(""), "timeout = \"2s\"", OPEN))
+        .expect_errors();
     let since = Instant::now();
     let reply = botgate.caller().call(&get("/hook", SLOW));
     on_time(since);
-    assert_eq!(
-        (reply.status, reply.code().as_str()),
-        (504, "upstream_timeout")
-    );
+    assert_eq!((reply.status, reply.code().as_str()), (504, "upstream_timeout"));
 }

@@ -24,11 +24,7 @@ fn command(dir: &Path, args: &[&str]) -> Command {
 #[track_caller]
 fn leaves_nothing(dir: &Path) {
     let left = |dir: &Path| fs::read_dir(dir).unwrap().count();
-    assert_eq!(
-        (left(dir), left(&dir.join("tmp"))),
-        (1, 0),
-        "files are left"
-    );
+    assert_eq!((left(dir), left(&dir.join("tmp"))), (1, 0), "files are left");
 }
 
 #[test]
@@ -36,17 +32,10 @@ fn demo_once_shows_every_dialect_and_kind_and_ends_well() {
     let dir = tempfile::tempdir().unwrap();
     let ran = run::to_end(&mut command(dir.path(), &["demo", "--once"]));
     assert_eq!(ran.code, Some(0), "{}\n{}", ran.stdout, ran.stderr);
-    let rows = || {
-        ran.stdout
-            .lines()
-            .map(|line| line.split_whitespace().collect::<Vec<_>>())
-    };
+    let rows = || ran.stdout.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
     let shows = |words: &[&str]| rows().any(|row| words.iter().all(|word| row.contains(word)));
     for dialect in DIALECTS {
-        for row in [
-            [dialect.name, "signed", "200"],
-            [dialect.name, "broken", "401"],
-        ] {
+        for row in [[dialect.name, "signed", "200"], [dialect.name, "broken", "401"]] {
             assert!(shows(&row), "no {row:?}:\n{}", ran.stdout);
         }
     }
@@ -55,10 +44,7 @@ fn demo_once_shows_every_dialect_and_kind_and_ends_well() {
         assert!(shows(&[kind, "200"]), "no {kind}:\n{}", ran.stdout);
     }
     assert!(shows(&["raw", "429"]), "{}", ran.stdout);
-    let table = ran
-        .stdout
-        .lines()
-        .take_while(|line| !line.starts_with("To repeat"));
+    let table = ran.stdout.lines().take_while(|line| !line.starts_with("To repeat"));
     for line in table {
         assert!(line.chars().count() <= 120, "too wide: {line}");
     }

@@ -59,11 +59,7 @@ fn two_hundred_live_streams_are_finished_and_the_exit_follows_the_last() {
     assert!(idle.closed(), "an idle connection is no work in flight");
     step.change(|step| *step = 1);
     for caller in &mut callers {
-        assert_eq!(
-            caller.chunk().unwrap().unwrap(),
-            b"go on",
-            "cut before `drain` was over"
-        );
+        assert_eq!(caller.chunk().unwrap().unwrap(), b"go on", "cut before `drain` was over");
     }
     step.change(|step| *step = 2);
     for caller in &mut callers {
@@ -73,10 +69,7 @@ fn two_hundred_live_streams_are_finished_and_the_exit_follows_the_last() {
     let (status, at) = botgate.exit(PATIENCE);
     assert_eq!(status.code(), Some(0));
     let took = at.saturating_duration_since(last);
-    assert!(
-        took < Duration::from_secs(1),
-        "{took:?} after the last stream"
-    );
+    assert!(took < Duration::from_secs(1), "{took:?} after the last stream");
 }
 
 #[test]
@@ -89,10 +82,7 @@ fn drain_has_an_end() {
     botgate.signal(Signal::TERM);
     assert_eq!(caller.chunk(), Err(End::Cut));
     let cut = since.elapsed();
-    assert!(
-        cut > Duration::from_millis(900),
-        "cut after {cut:?}, before `drain` was over"
-    );
+    assert!(cut > Duration::from_millis(900), "cut after {cut:?}, before `drain` was over");
     let (status, at) = botgate.exit(PATIENCE);
     assert_eq!(status.code(), Some(0));
     assert!(at.duration_since(since) < Duration::from_secs(2));
@@ -130,10 +120,7 @@ fn a_request_whose_body_is_on_its_way_is_served_to_its_end() {
     // The listeners close first, the workers learn of it next.
     assert!(idle.closed(), "the one worker is draining now");
     let reply = caller.call(b"llo");
-    assert_eq!(
-        (reply.status, reply.header("connection")),
-        (200, Some("close"))
-    );
+    assert_eq!((reply.status, reply.header("connection")), (200, Some("close")));
     assert_eq!(botgate.exit(PATIENCE).0.code(), Some(0));
 }
 
@@ -149,10 +136,7 @@ fn a_request_whose_head_is_on_its_way_is_served_too() {
     botgate.signal(Signal::TERM);
     assert!(idle.closed(), "the one worker is draining now");
     let reply = caller.call(b"st: h\r\n\r\n");
-    assert_eq!(
-        (reply.status, reply.header("connection")),
-        (200, Some("close"))
-    );
+    assert_eq!((reply.status, reply.header("connection")), (200, Some("close")));
     assert_eq!(botgate.exit(PATIENCE).0.code(), Some(0));
 }
 
@@ -168,11 +152,7 @@ fn idle_connections_are_held_by_the_thousand_and_the_port_is_free_at_once() {
     }
     botgate.metric_until("botgate_connections", |open| open >= 2000.0);
     for caller in &mut callers {
-        assert_eq!(
-            caller.call(&post("", b"again")).status,
-            200,
-            "a connection that was idle"
-        );
+        assert_eq!(caller.call(&post("", b"again")).status, 200, "a connection that was idle");
     }
     let port = botgate.http();
     botgate.signal(Signal::KILL);

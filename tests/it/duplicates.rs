@@ -6,10 +6,7 @@ use std::time::Instant;
 const BY_HEADER: &str = "duplicates = { by = \"header:Idempotency-Key\", window = \"10m\" }";
 
 fn delivery(id: &str, body: &[u8]) -> Vec<u8> {
-    post(
-        &format!("Authorization: Bearer right\r\nIdempotency-Key: {id}\r\n"),
-        body,
-    )
+    post(&format!("Authorization: Bearer right\r\nIdempotency-Key: {id}\r\n"), body)
 }
 
 /// A backend that counts in its answers, and takes the status to answer from the query.
@@ -20,11 +17,7 @@ fn counting() -> Backend {
             *count += 1;
             *count
         });
-        let status = if seen.body.starts_with(b"fail") {
-            "500 Oh"
-        } else {
-            "201 Created"
-        };
+        let status = if seen.body.starts_with(b"fail") { "500 Oh" } else { "201 Created" };
         connection.answer(
             status,
             "Content-Type: text/x-count\r\n",
@@ -36,12 +29,8 @@ fn counting() -> Backend {
 #[test]
 fn a_second_delivery_gets_the_first_answer_again() {
     let backend = counting();
-    let botgate = Botgate::start(&config(
-        backend.addr(),
-        "",
-        "",
-        &format!("{BEARER}\n{BY_HEADER}"),
-    ));
+    let botgate =
+        Botgate::start(&config(backend.addr(), "", "", &format!("{BEARER}\n{BY_HEADER}")));
     let mut caller = botgate.caller();
     for _ in 0..3 {
         let reply = caller.call(&delivery("a", b"hello"));
@@ -71,46 +60,27 @@ fn while_the_first_is_in_the_making_a_second_is_told_to_wait() {
         told.wait("the word to answer", |go| *go);
         connection.answer("200 OK", "", b"done")
     });
-    let botgate = Botgate::start(&config(
-        backend.addr(),
-        "",
-        "",
-        &format!("{BEARER}\n{BY_HEADER}"),
-    ));
+    let botgate =
+        Botgate::start(&config(backend.addr(), "", "", &format!("{BEARER}\n{BY_HEADER}")));
     let mut first = botgate.caller();
     first.send(&delivery("a", b"hello"));
-    backend
-        .witnessed()
-        .wait("the first at the backend", |witnessed| {
-            witnessed.seen.len() == 1
-        });
+    backend.witnessed().wait("the first at the backend", |witnessed| witnessed.seen.len() == 1);
     let reply = botgate.caller().call(&delivery("a", b"hello"));
     assert_eq!(
-        (
-            reply.status,
-            reply.code().as_str(),
-            reply.header("retry-after")
-        ),
+        (reply.status, reply.code().as_str(), reply.header("retry-after")),
         (409, "conflict", Some("1"))
     );
     go.change(|go| *go = true);
     assert_eq!(first.reply().status, 200);
-    assert_eq!(
-        botgate.caller().call(&delivery("a", b"hello")).text(),
-        "done"
-    );
+    assert_eq!(botgate.caller().call(&delivery("a", b"hello")).text(), "done");
     assert_eq!(backend.count(), 1);
 }
 
 #[test]
 fn a_failure_and_a_caller_that_left_free_the_id() {
     let backend = counting();
-    let botgate = Botgate::start(&config(
-        backend.addr(),
-        "",
-        "",
-        &format!("{BEARER}\n{BY_HEADER}"),
-    ));
+    let botgate =
+        Botgate::start(&config(backend.addr(), "", "", &format!("{BEARER}\n{BY_HEADER}")));
     let mut caller = botgate.caller();
     for _ in 0..2 {
         assert_eq!(caller.call(&delivery("a", b"fail")).status, 500);
@@ -124,23 +94,13 @@ fn a_failure_and_a_caller_that_left_free_the_id() {
         }
         connection.answer("200 OK", "", b"done")
     });
-    let botgate = Botgate::start(&config(
-        backend.addr(),
-        "",
-        "",
-        &format!("{BEARER}\n{BY_HEADER}"),
-    ));
+    let botgate =
+        Botgate::start(&config(backend.addr(), "", "", &format!("{BEARER}\n{BY_HEADER}")));
     let mut gone = botgate.caller();
     gone.send(&delivery("b", b"hello"));
-    backend
-        .witnessed()
-        .wait("the request at the backend", |witnessed| {
-            witnessed.seen.len() == 1
-        });
+    backend.witnessed().wait("the request at the backend", |witnessed| witnessed.seen.len() == 1);
     drop(gone);
-    backend
-        .witnessed()
-        .wait("its cancellation", |witnessed| witnessed.closed == 1);
+    backend.witnessed().wait("its cancellation", |witnessed| witnessed.closed == 1);
     // The id is free a moment after the upstream's connection is closed.
     let end = Instant::now() + PATIENCE;
     let again = loop {
@@ -163,12 +123,8 @@ fn an_answer_that_was_streamed_or_is_large_is_remembered_without_its_body() {
         }
         connection.answer("200 OK", "", &vec![b'x'; 64 * 1024 + 1])
     });
-    let botgate = Botgate::start(&config(
-        backend.addr(),
-        "",
-        "",
-        &format!("{BEARER}\n{BY_HEADER}"),
-    ));
+    let botgate =
+        Botgate::start(&config(backend.addr(), "", "", &format!("{BEARER}\n{BY_HEADER}")));
     let mut caller = botgate.caller();
     for body in [&b"stream"[..], b"large"] {
         let first = caller.call(&delivery("a", body));
@@ -187,16 +143,9 @@ fn an_unproven_delivery_is_never_looked_up() {
     let botgate = Botgate::start(&config(backend.addr(), "", "", &bot));
     let mut caller = botgate.caller();
     let request = |signature: &str| {
-        post(
-            &format!("Idempotency-Key: a\r\nX-Webhook-Signature: {signature}\r\n"),
-            b"hello",
-        )
+        post(&format!("Idempotency-Key: a\r\nX-Webhook-Signature: {signature}\r\n"), b"hello")
     };
     assert_eq!(caller.call(&request(&sign(b"hello"))).status, 201);
-    assert_eq!(
-        caller.call(&request(&sign(b"other"))).status,
-        401,
-        "not the first one's answer"
-    );
+    assert_eq!(caller.call(&request(&sign(b"other"))).status, 401, "not the first one's answer");
     assert_eq!(caller.call(&request(&sign(b"hello"))).text(), "answer 1");
 }

@@ -86,7 +86,5 @@ fn told(receiver: &Backend, secret: &str) -> Vec<(String, String)> {
 #[track_caller]
 fn wait(receiver: &Backend, count: usize) {
     let what = format!("{count} events");
-    receiver
-        .witnessed()
-        .wait(&what, |witnessed| witnessed.seen.len() >= count);
+    receiver.witnessed().wait(&what, |witnessed| witnessed.seen.len() >= count);
 }

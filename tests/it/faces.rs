@@ -37,11 +37,7 @@ struct Faces<'a> {
 impl<'a> Faces<'a> {
     fn of(dialect: &'a Dialect, botgate: &'a Botgate) -> Self {
         let told = Vec::new();
-        Self {
-            dialect,
-            botgate,
-            told,
-        }
+        Self { dialect, botgate, told }
     }
 
     /// The one shape that every error of a dialect has.
@@ -108,10 +104,7 @@ fn of_messages(dialect: &Dialect) -> Vec<String> {
         for _ in 0..case.before {
             let reply = caller.call(&request);
             let (_, _, reason) = &case.told;
-            assert_ne!(
-                botgate.access(reply.header("x-request-id").unwrap())["reason"],
-                **reason
-            );
+            assert_ne!(botgate.access(reply.header("x-request-id").unwrap())["reason"], **reason);
         }
         let reply = caller.call(&request);
         let (status, code, reason) = &case.told;
@@ -140,13 +133,7 @@ fn of_heads(dialect: &Dialect) -> Vec<String> {
     assert_eq!(get.header("allow"), Some("POST"));
 
     let plain = call(&text.replace("application/json", "text/plain"));
-    faces.see(
-        "text",
-        &plain,
-        415,
-        "unsupported_media_type",
-        "content_type",
-    );
+    faces.see("text", &plain, 415, "unsupported_media_type", "content_type");
 
     let forged = call(&text.replace("Bearer right", "Bearer wrong"));
     faces.see("forged", &forged, 401, "unauthorized", "signature");
@@ -161,21 +148,12 @@ fn of_heads(dialect: &Dialect) -> Vec<String> {
         assert_eq!(unknown.body, forged.body, "nor which bots there are");
     } else {
         let unknown = call(&text.replace(bot, "case-1"));
-        assert_eq!(
-            (unknown.status, unknown.code().as_str()),
-            (404, "not_found")
-        );
+        assert_eq!((unknown.status, unknown.code().as_str()), (404, "not_found"));
     }
 
     let mut caller = botgate.caller();
     caller.send(&whole[..whole.len() - 1]);
-    faces.see(
-        "a slow body",
-        &caller.reply(),
-        408,
-        "timeout",
-        "body_timeout",
-    );
+    faces.see("a slow body", &caller.reply(), 408, "timeout", "body_timeout");
 
     let head = &text[..text.find("\r\n\r\n").unwrap()];
     let length = head.lines().find(|line| line.starts_with("Content-Length"));
@@ -210,10 +188,7 @@ fn of_open_bots(dialect: &Dialect) -> Vec<String> {
 fn every_refusal(name: &str) {
     let dialect = DIALECTS.iter().find(|dialect| dialect.name == name);
     let dialect = dialect.unwrap();
-    let mut seen: BTreeSet<String> = ELSEWHERE
-        .iter()
-        .map(|reason| (*reason).to_owned())
-        .collect();
+    let mut seen: BTreeSet<String> = ELSEWHERE.iter().map(|reason| (*reason).to_owned()).collect();
     seen.extend(of_messages(dialect));
     seen.extend(of_heads(dialect));
     seen.extend(held::refusals(dialect));

@@ -24,11 +24,7 @@ verify = { preset = "bearer", secrets = ["right"] }
 
 /// The backend's requests that are not our own question whether a connection lives.
 fn count(backend: &Backend) -> usize {
-    backend
-        .seen()
-        .iter()
-        .filter(|seen| !seen.target().contains("probe"))
-        .count()
+    backend.seen().iter().filter(|seen| !seen.target().contains("probe")).count()
 }
 
 fn backend() -> Backend {
@@ -46,29 +42,15 @@ fn every_raw_case_is_answered_as_written() {
     let cases = case::all();
     assert!(cases.len() >= 120, "only {} cases", cases.len());
     let backend = backend();
-    let botgate = Botgate::start(&config(
-        backend.addr(),
-        SMALL,
-        "",
-        &format!("{OPEN}\n{BOTS}"),
-    ));
+    let botgate = Botgate::start(&config(backend.addr(), SMALL, "", &format!("{OPEN}\n{BOTS}")));
     let mut faults = Vec::new();
     for case in &cases {
         if let Err(fault) = judge(case, &botgate, &backend) {
             faults.push(format!("{}: {fault}", case.name));
         }
     }
-    assert!(
-        faults.is_empty(),
-        "{} of {} cases:\n{}",
-        faults.len(),
-        cases.len(),
-        faults.join("\n")
-    );
-    let smuggled = backend
-        .seen()
-        .into_iter()
-        .filter(|seen| seen.target().contains("smuggled"));
+    assert!(faults.is_empty(), "{} of {} cases:\n{}", faults.len(), cases.len(), faults.join("\n"));
+    let smuggled = backend.seen().into_iter().filter(|seen| seen.target().contains("smuggled"));
     // One case sends that line as a request of its own, after a head that frames no body.
     assert!(smuggled.count() <= 1, "a body was served as a request");
 }
@@ -100,22 +82,14 @@ fn judge(case: &Case, botgate: &Botgate, backend: &Backend) -> Result<(), String
             Err(End::Closed | End::Cut) => {}
             Err(End::Silent) => return Err("silence, though the caller had left".to_owned()),
         }
-        return expect(
-            "requests at the backend",
-            case.backend,
-            count(backend) - before,
-        );
+        return expect("requests at the backend", case.backend, count(backend) - before);
     }
     if other {
         lives(None, &mut caller)?;
         return expect("requests at the backend", 0, count(backend) - before);
     }
     if let Some(then) = &case.then {
-        expect(
-            "requests at the backend before `then`",
-            case.backend,
-            count(backend) - before,
-        )?;
+        expect("requests at the backend before `then`", case.backend, count(backend) - before)?;
         caller.send(then);
         expect(
             "status of `then`",
@@ -124,11 +98,7 @@ fn judge(case: &Case, botgate: &Botgate, backend: &Backend) -> Result<(), String
         )?;
     }
     lives(case.lives, &mut caller)?;
-    expect(
-        "requests at the backend",
-        case.backend + case.then_backend,
-        count(backend) - before,
-    )?;
+    expect("requests at the backend", case.backend + case.then_backend, count(backend) - before)?;
     case.compare(
         backend
             .seen()
@@ -140,19 +110,14 @@ fn judge(case: &Case, botgate: &Botgate, backend: &Backend) -> Result<(), String
 }
 
 fn expect<T: PartialEq + std::fmt::Debug>(what: &str, wanted: T, got: T) -> Result<(), String> {
-    if wanted == got {
-        Ok(())
-    } else {
-        Err(format!("{what}: wanted {wanted:?}, got {got:?}"))
-    }
+    if wanted == got { Ok(()) } else { Err(format!("{what}: wanted {wanted:?}, got {got:?}")) }
 }
 
 /// Reads the next answer, over a 100 that was not asked about, and checks what every answer has in common.
 fn answer(case: &Case, caller: &mut Caller, wanted: u16, to_head: bool) -> Result<u16, String> {
     let reply = loop {
-        let reply = caller
-            .try_reply(to_head)
-            .map_err(|end| format!("wanted {wanted}, got {end:?}"))?;
+        let reply =
+            caller.try_reply(to_head).map_err(|end| format!("wanted {wanted}, got {end:?}"))?;
         if reply.status == 100 && wanted == 100 {
             return Ok(100);
         }
@@ -166,13 +131,10 @@ fn answer(case: &Case, caller: &mut Caller, wanted: u16, to_head: bool) -> Resul
     if reply.header("x-request-id").is_none_or(str::is_empty) {
         return Err(format!("no X-Request-Id: {reply:?}"));
     }
-    let closes = reply
-        .header("connection")
-        .is_some_and(|value| value.eq_ignore_ascii_case("close"));
+    let closes =
+        reply.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
     if case.lives == Some(false) && reply.status >= 400 && !closes {
-        return Err(format!(
-            "the answer before the close does not announce it: {reply:?}"
-        ));
+        return Err(format!("the answer before the close does not announce it: {reply:?}"));
     }
     let word = match reply.status {
         _ if to_head => return Ok(reply.status),
@@ -200,9 +162,6 @@ fn lives(wanted: Option<bool>, caller: &mut Caller) -> Result<(), String> {
     match caller.try_reply(false) {
         Err(End::Closed | End::Cut) if caller.so_far().is_empty() => Ok(()),
         Err(End::Silent) => Err("the connection stays open".to_owned()),
-        other => Err(format!(
-            "more than was asked for: {other:?} {:?}",
-            caller.so_far()
-        )),
+        other => Err(format!("more than was asked for: {other:?} {:?}", caller.so_far())),
     }
 }

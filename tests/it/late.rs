@@ -22,10 +22,8 @@ fn ask(botgate: &Botgate) -> Reply {
 }
 
 fn post(botgate: &Botgate, path: &str, body: &str) -> Reply {
-    let request = format!(
-        "POST {path} HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    );
+    let request =
+        format!("POST {path} HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{body}", body.len());
     botgate.caller().call(request.as_bytes())
 }
 
@@ -122,15 +120,8 @@ fn a_failure_is_counted_once_and_passed_over_only_where_somebody_else_was_asked(
     ] {
         let botgate = dead_and(fallback, retries, live.addr());
         assert_eq!(ask(&botgate).status, status);
-        let counted = [
-            "botgate_upstream_errors_total",
-            "botgate_upstream_passed_over_total",
-        ]
-        .map(|name| botgate.metric(name));
-        assert_eq!(
-            counted,
-            [failed, passed_over],
-            "fallback {fallback:?}, {retries} retries"
-        );
+        let counted = ["botgate_upstream_errors_total", "botgate_upstream_passed_over_total"]
+            .map(|name| botgate.metric(name));
+        assert_eq!(counted, [failed, passed_over], "fallback {fallback:?}, {retries} retries");
     }
 }

@@ -54,23 +54,14 @@ const HERE: &str = "allow = [\"127.0.0.0/8\"]";
 
 impl<'a> Bot<'a> {
     fn of(id: &'a str, receiver: &'a Backend) -> Self {
-        Self {
-            id,
-            receiver,
-            more: "",
-            callback: HERE,
-        }
+        Self { id, receiver, more: "", callback: HERE }
     }
 }
 
 /// A message to a bot.
 fn message(bot: &str, user: &str, text: &str) -> Vec<u8> {
     let body = json!({"connectionId": bot, "message": text, "userId": user});
-    ai::post(
-        "/api/webhooks/incoming",
-        "Authorization: Bearer key\r\n",
-        &body,
-    )
+    ai::post("/api/webhooks/incoming", "Authorization: Bearer key\r\n", &body)
 }
 
 /// Sends a message, and reads the ids of its 202.
@@ -105,9 +96,7 @@ fn by_id(receiver: &Backend) -> BTreeMap<String, Vec<String>> {
 #[track_caller]
 fn wait(receiver: &Backend, count: usize) {
     let what = format!("{count} deliveries");
-    receiver
-        .witnessed()
-        .wait(&what, |witnessed| witnessed.seen.len() >= count);
+    receiver.witnessed().wait(&what, |witnessed| witnessed.seen.len() >= count);
 }
 
 /// Answers every request with this status.

@@ -56,9 +56,7 @@ fn the_page_of_botpass_tells_what_happens() {
 
 #[test]
 fn every_dialect_has_a_page() {
-    let speak = dialect::DIALECTS
-        .iter()
-        .filter(|dialect| dialect.chat.is_some());
+    let speak = dialect::DIALECTS.iter().filter(|dialect| dialect.chat.is_some());
     let names: Vec<_> = speak.map(|dialect| dialect.name).collect();
     assert_eq!(names, PAGES);
 }

@@ -56,11 +56,7 @@ fn the_chat_clients_of_aerostack_work() {
     let address = address(&botgate);
     for program in ["aerostack.ts", "aerostack.py"] {
         let args = [address.as_str(), "bt_abc123", "Hello! ü 😀", "user_1"];
-        assert_eq!(
-            peer::lines(program, &args),
-            ["user_1 said: Hello! ü 😀"],
-            "{program}"
-        );
+        assert_eq!(peer::lines(program, &args), ["user_1 said: Hello! ü 😀"], "{program}");
     }
 }
 
@@ -68,12 +64,7 @@ fn the_chat_clients_of_aerostack_work() {
 fn a_client_of_ai_butler_works() {
     let flask = peer::Server::start("flask_backend.py");
     let botgate = served(&flask, "");
-    let args = [
-        &address(&botgate),
-        "the-vaults-secret",
-        "What's the weather?",
-        "user-123",
-    ];
+    let args = [&address(&botgate), "the-vaults-secret", "What's the weather?", "user-123"];
     let [first, second, refused] = &peer::values("aibutler.py", &args)[..] else {
         panic!("not three answers")
     };
@@ -91,12 +82,7 @@ fn a_client_of_ai_butler_works() {
 fn the_worker_between_twilio_and_ai_butler_works() {
     let flask = peer::Server::start("flask_backend.py");
     let botgate = served(&flask, "");
-    let args = [
-        &address(&botgate),
-        "the-vaults-secret",
-        "Is it raining?",
-        "+15551234567",
-    ];
+    let args = [&address(&botgate), "the-vaults-secret", "Is it raining?", "+15551234567"];
     let answers = peer::values("worker.mjs", &args);
     assert_eq!(answers[0][0], 200);
     assert_eq!(answers[0][1]["reply"], "+15551234567 said: Is it raining?");
@@ -132,10 +118,7 @@ twiml = true
     ];
     let answers = peer::values("twilio_form.py", &args);
     assert_eq!(answers[0][0], 200, "{answers:?}");
-    assert_eq!(
-        answers[0][2],
-        json!(["+15551234567 said: Tom & Jerry <3 image_url"])
-    );
+    assert_eq!(answers[0][2], json!(["+15551234567 said: Tom & Jerry <3 image_url"]));
     assert_eq!(answers[1], 401);
 }
 
@@ -157,37 +140,20 @@ fn a_caller_of_fourthchat_works() {
     assert_eq!(status, 200, "{body}");
     assert_eq!(same, true, "the receiver would sign other bytes: {body}");
     assert_eq!(body["connectionId"], "your-connection-id");
-    assert_eq!(
-        body["message"]["content"],
-        "user-123 said: Hello, I need help!"
-    );
+    assert_eq!(body["message"]["content"], "user-123 said: Hello, I need help!");
     assert_eq!(body["message"]["role"], "assistant");
     assert!(body["message"]["id"].is_string());
-    assert!(
-        body["conversationId"]
-            .as_str()
-            .unwrap()
-            .starts_with("conv-")
-    );
+    assert!(body["conversationId"].as_str().unwrap().starts_with("conv-"));
     assert_eq!(body["userId"], "user-123");
     assert_eq!(body["metadata"]["email"], "john@example.com");
-    assert!(
-        body["timestamp"].as_str().unwrap().ends_with('Z'),
-        "{}",
-        body["timestamp"]
-    );
+    assert!(body["timestamp"].as_str().unwrap().ends_with('Z'), "{}", body["timestamp"]);
 }
 
 #[test]
 fn the_chatbot_platform_and_its_flask_backend_work() {
     let flask = peer::Server::start("flask_backend.py");
     let botgate = served(&flask, "");
-    let args = [
-        &address(&botgate),
-        "YOUR_TOKEN",
-        "bot_456",
-        "What's in this image?",
-    ];
+    let args = [&address(&botgate), "YOUR_TOKEN", "bot_456", "What's in this image?"];
     let [text, image, refused] = &peer::values("chatbot_platform.py", &args)[..] else {
         panic!("not three answers")
     };
@@ -201,15 +167,9 @@ fn the_chatbot_platform_and_its_flask_backend_work() {
         asked["user"],
         json!({"id": "user_123", "platform": "telegram", "name": "John Doe", "username": "johndoe"})
     );
-    assert_eq!(
-        asked["bot"],
-        json!({"id": "bot_456", "name": "Support Bot"})
-    );
+    assert_eq!(asked["bot"], json!({"id": "bot_456", "name": "Support Bot"}));
     assert_eq!(asked["metadata"]["chat_id"], "123456789");
-    assert_eq!(
-        image[1]["content"],
-        "user_123 said: What's in this image? image_url"
-    );
+    assert_eq!(image[1]["content"], "user_123 said: What's in this image? image_url");
     assert_eq!(refused[0], 401);
     assert_eq!(refused[1]["code"], "unauthorized");
 }
@@ -221,10 +181,7 @@ fn a_bot_of_botpass_works() {
     let done = json!([200, {"success": true, "message": "Webhook processed successfully"}]);
     let missing = json!([400, {"success": false, "message": "Missing botId in webhook payload"}]);
     let args = [&address(&botgate), "9U8JhxaBe8Fv8OtLq4KN"];
-    assert_eq!(
-        peer::values("botpass.py", &args),
-        [done.clone(), done, missing]
-    );
+    assert_eq!(peer::values("botpass.py", &args), [done.clone(), done, missing]);
 }
 
 /// What a page of its own origin says after it has asked a bot whose `cors` is as given.
@@ -274,19 +231,12 @@ verify = {{ preset = "bearer", secrets = ["page-token"] }}
 fn a_page_of_another_origin_chats_with_cors_and_is_refused_without() {
     let origin = Backend::start(|_, connection| {
         let page = std::fs::read(peer::file("page.html")).unwrap();
-        connection.answer(
-            "200 OK",
-            "Content-Type: text/html; charset=utf-8\r\n",
-            &page,
-        )
+        connection.answer("200 OK", "Content-Type: text/html; charset=utf-8\r\n", &page)
     });
     let own = format!("http://{}", origin.addr());
     let answered = json!(["200 Hello, page!", own]);
     let kept = json!(["kept from it: TypeError", own]);
     assert_eq!(page(&format!("cors = [\"{own}\"]"), &origin), [answered]);
-    assert_eq!(
-        page("cors = [\"https://other.example\"]", &origin),
-        std::slice::from_ref(&kept)
-    );
+    assert_eq!(page("cors = [\"https://other.example\"]", &origin), std::slice::from_ref(&kept));
     assert_eq!(page("", &origin), [kept]);
 }

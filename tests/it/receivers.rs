@@ -42,11 +42,7 @@ impl House {
             .unwrap();
         }
         let names = apart::names_from_here();
-        Self {
-            botgate: Botgate::start(&text),
-            _ai: ai,
-            _kept: [state, names],
-        }
+        Self { botgate: Botgate::start(&text), _ai: ai, _kept: [state, names] }
     }
 
     #[track_caller]
@@ -93,9 +89,7 @@ impl House {
 #[track_caller]
 fn at(address: &str, status: &'static str) -> Backend {
     let address = (address.parse::<IpAddr>().unwrap(), 80);
-    Backend::at(address.into(), move |_, connection| {
-        connection.answer(status, "", b"")
-    })
+    Backend::at(address.into(), move |_, connection| connection.answer(status, "", b""))
 }
 
 /// How many connections were made to a receiver.
@@ -217,18 +211,12 @@ fn one_bad_address_of_a_name_refuses_all_of_them_unless_it_is_listed() {
             ("both", url("both"), "retries = []"),
             ("either", url("either"), "retries = []"),
             // What is listed for one is listed for nobody else.
-            (
-                "listed",
-                url("inside"),
-                "retries = [], allow = [\"10.0.0.0/24\"]",
-            ),
+            ("listed", url("inside"), "retries = [], allow = [\"10.0.0.0/24\"]"),
             ("inside", url("inside"), "retries = []"),
         ]);
-        for (bot, bad) in [
-            ("both", "10.0.0.1/32"),
-            ("either", "fd00::1/128"),
-            ("inside", "10.0.0.1/32"),
-        ] {
+        for (bot, bad) in
+            [("both", "10.0.0.1/32"), ("either", "fd00::1/128"), ("inside", "10.0.0.1/32")]
+        {
             let delivery = house.fate(bot);
             assert_eq!(delivery["status"], "dead", "{delivery}");
             let fix = format!("add allow = [\"{bad}\"]");

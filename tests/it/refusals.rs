@@ -55,11 +55,7 @@ fn a_429_is_read_by_a_caller_that_sends_10_megabytes() {
     let right = "Authorization: Bearer right\r\n";
     assert_eq!(botgate.caller().call(&post(right, b"the one")).status, 200);
     for nth in 0..TIMES {
-        assert_eq!(
-            sends_ten_megabytes(&botgate, right, nth % 2 == 1),
-            429,
-            "time {nth}"
-        );
+        assert_eq!(sends_ten_megabytes(&botgate, right, nth % 2 == 1), 429, "time {nth}");
     }
     assert_eq!(backend.count(), 1);
 }
@@ -70,11 +66,7 @@ fn a_413_is_read_by_a_caller_that_sends_10_megabytes() {
     let botgate = Botgate::start(&config(backend.addr(), "max_body = \"1MiB\"", "", OPEN));
     for nth in 0..TIMES {
         // With a Content-Length the head decides; in chunks it shows only when the body has come so far.
-        assert_eq!(
-            sends_ten_megabytes(&botgate, "", nth % 2 == 1),
-            413,
-            "time {nth}"
-        );
+        assert_eq!(sends_ten_megabytes(&botgate, "", nth % 2 == 1), 413, "time {nth}");
     }
     assert_eq!(backend.count(), 0);
 }
@@ -110,37 +102,19 @@ fn what_the_head_decides_is_told_before_any_body_is_sent() {
         |headers: &str| format!("POST /hook HTTP/1.1\r\nHost: h\r\n{headers}\r\n").into_bytes();
     // No body follows any of these: an answer can come only from the head.
     let cases = [
-        (
-            "Content-Length: 1000\r\nAuthorization: Bearer wrong\r\n",
-            401,
-        ),
+        ("Content-Length: 1000\r\nAuthorization: Bearer wrong\r\n", 401),
         ("Content-Length: 1000\r\n", 401),
-        (
-            "Content-Length: 2000000\r\nAuthorization: Bearer right\r\n",
-            413,
-        ),
-        (
-            "Transfer-Encoding: chunked\r\nAuthorization: Bearer wrong\r\n",
-            401,
-        ),
+        ("Content-Length: 2000000\r\nAuthorization: Bearer right\r\n", 413),
+        ("Transfer-Encoding: chunked\r\nAuthorization: Bearer wrong\r\n", 401),
     ];
     for (headers, status) in cases {
-        assert_eq!(
-            botgate.caller().call(&head(headers)).status,
-            status,
-            "{headers}"
-        );
+        assert_eq!(botgate.caller().call(&head(headers)).status, status, "{headers}");
     }
     let signed = Botgate::start(&config(backend.addr(), "", "", HMAC));
-    for headers in [
-        "Content-Length: 1000\r\n",
-        "Content-Length: 1000\r\nX-Webhook-Signature: nonsense\r\n",
-    ] {
-        assert_eq!(
-            signed.caller().call(&head(headers)).status,
-            401,
-            "{headers}"
-        );
+    for headers in
+        ["Content-Length: 1000\r\n", "Content-Length: 1000\r\nX-Webhook-Signature: nonsense\r\n"]
+    {
+        assert_eq!(signed.caller().call(&head(headers)).status, 401, "{headers}");
     }
     assert_eq!(backend.count(), 0);
 }

@@ -40,27 +40,17 @@ fn a_broken_file_is_reported_and_the_old_one_stays() {
     let mut open = botgate.caller();
     for broken in ["this is no TOML", &good.replace("upstream =", "upsteam =")] {
         reload(&botgate, broken);
-        assert_eq!(
-            open.call(&get("/hook", RIGHT)).status,
-            200,
-            "after {broken:?}"
-        );
+        assert_eq!(open.call(&get("/hook", RIGHT)).status, 200, "after {broken:?}");
     }
     botgate.line("what is wrong with the new file", |line| {
-        line["level"]
-            .as_str()
-            .is_some_and(|level| level.eq_ignore_ascii_case("error"))
+        line["level"].as_str().is_some_and(|level| level.eq_ignore_ascii_case("error"))
             && line.to_string().contains("upsteam")
     });
     fs::remove_file(botgate.file()).unwrap();
     let before = botgate.metric("botgate_reload_total");
     botgate.signal(Signal::HUP);
     botgate.metric_until("botgate_reload_total", |count| count > before);
-    assert_eq!(
-        open.call(&get("/hook", RIGHT)).status,
-        200,
-        "after the file was removed"
-    );
+    assert_eq!(open.call(&get("/hook", RIGHT)).status, 200, "after the file was removed");
     reload(&botgate, &good.replace("right", "new"));
     assert_eq!(open.call(&get("/hook", NEW)).status, 200, "it recovers");
 }
@@ -73,10 +63,7 @@ fn an_unchanged_limit_keeps_its_bucket_and_a_changed_one_starts_anew() {
     let mut caller = botgate.caller();
     let mut call = || caller.call(&get("/hook", RIGHT)).status;
     assert_eq!([call(), call(), call()], [200, 200, 429]);
-    reload(
-        &botgate,
-        &config(backend.addr(), "max_body = \"2MiB\"", "", &bot(2)),
-    );
+    reload(&botgate, &config(backend.addr(), "max_body = \"2MiB\"", "", &bot(2)));
     assert_eq!(call(), 429, "a reload must not hand out a fresh burst");
     reload(&botgate, &config(backend.addr(), "", "", &bot(3)));
     assert_eq!([call(), call(), call(), call()], [200, 200, 200, 429]);
@@ -122,19 +109,13 @@ fn an_ai_that_has_moved_is_not_left_alone_for_what_failed_where_it_was() {
     };
     let botgate = Botgate::start(&at(dead));
     let body = "{\"messages\":[{\"role\":\"user\",\"content\":\"t\"}]}";
-    let request = format!(
-        "POST /chat/b HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    );
+    let request =
+        format!("POST /chat/b HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{body}", body.len());
     let ask = || botgate.caller().call(request.as_bytes()).status;
     assert_eq!([(); 6].map(|()| ask()), [502, 502, 502, 502, 502, 503]);
     let opened = "botgate_upstream_breaker{upstream=\"ai\"}";
     reload(&botgate, &at(dead));
-    assert_eq!(
-        (ask(), botgate.metric(opened)),
-        (503, 1.0),
-        "it is where it was"
-    );
+    assert_eq!((ask(), botgate.metric(opened)), (503, 1.0), "it is where it was");
     reload(&botgate, &at(live.addr()));
     assert_eq!((ask(), botgate.metric(opened)), (200, 0.0));
 }

@@ -60,10 +60,7 @@ fn a_weight_that_changes_by_ten_points_moves_only_those_that_must_move() {
     let before = answers(&botgate);
     assert_eq!(answers(&botgate), before, "each user keeps their AI");
     let with_b = before.iter().filter(|name| *name == "b").count();
-    assert!(
-        (60..=140).contains(&with_b),
-        "10 % of 1000 are not {with_b}"
-    );
+    assert!((60..=140).contains(&with_b), "10 % of 1000 are not {with_b}");
 
     fs::write(botgate.file(), weighed(80, 20)).unwrap();
     botgate.signal(Signal::HUP);
@@ -74,11 +71,7 @@ fn a_weight_that_changes_by_ten_points_moves_only_those_that_must_move() {
         moved.iter().all(|(before, _)| *before == "a"),
         "who was with the AI that gained stays"
     );
-    assert!(
-        (60..=140).contains(&moved.len()),
-        "10 points of weight moved {} of 1000",
-        moved.len()
-    );
+    assert!((60..=140).contains(&moved.len()), "10 points of weight moved {} of 1000", moved.len());
 }
 
 #[test]
@@ -119,15 +112,10 @@ fn an_ai_that_dies_under_load_costs_no_request_and_is_probed_until_it_is_back() 
         drop(a.take());
         until(2500);
         over.store(true, Ordering::Relaxed);
-        callers
-            .into_iter()
-            .for_each(|caller| caller.join().unwrap());
+        callers.into_iter().for_each(|caller| caller.join().unwrap());
     });
     assert!(b.count() > 0, "the other weighted one is asked");
-    assert_eq!(
-        botgate.metric("botgate_upstream_breaker_opened_total{upstream=\"a\"}"),
-        1.0
-    );
+    assert_eq!(botgate.metric("botgate_upstream_breaker_opened_total{upstream=\"a\"}"), 1.0);
 
     // It is back, and slow: one request finds that out, the others do not wait for it.
     let open = Gate::new(false);
@@ -137,10 +125,9 @@ fn an_ai_that_dies_under_load_costs_no_request_and_is_probed_until_it_is_back() 
         answered("a", connection)
     });
     let probed = || {
-        a.witnessed()
-            .find_within(Duration::from_millis(50), |witnessed| {
-                (!witnessed.seen.is_empty()).then_some(())
-            })
+        a.witnessed().find_within(Duration::from_millis(50), |witnessed| {
+            (!witnessed.seen.is_empty()).then_some(())
+        })
     };
     thread::scope(|scope| {
         let end = std::time::Instant::now() + PATIENCE;
@@ -158,15 +145,8 @@ fn an_ai_that_dies_under_load_costs_no_request_and_is_probed_until_it_is_back() 
         }
         assert_eq!(a.count(), 1, "one probe");
         open.change(|open| *open = true);
-        let answers: Vec<_> = waiting
-            .into_iter()
-            .map(|waiting| waiting.join().unwrap())
-            .collect();
-        assert_eq!(
-            answers.iter().filter(|name| *name == "a").count(),
-            1,
-            "{answers:?}"
-        );
+        let answers: Vec<_> = waiting.into_iter().map(|waiting| waiting.join().unwrap()).collect();
+        assert_eq!(answers.iter().filter(|name| *name == "a").count(), 1, "{answers:?}");
     });
     let with_a = answers(&botgate).iter().filter(|name| *name == "a").count();
     assert!(with_a > 800, "it is asked again, by {with_a} of 1000");
@@ -177,21 +157,14 @@ fn what_one_ai_cannot_do_the_next_one_is_asked_for() {
     let b = named("b");
     for (status, body) in [
         ("401 No", "{\"error\":{\"message\":\"bad key\"}}"),
-        (
-            "429 Slow",
-            "{\"error\":{\"code\":\"insufficient_quota\",\"message\":\"\"}}",
-        ),
+        ("429 Slow", "{\"error\":{\"code\":\"insufficient_quota\",\"message\":\"\"}}"),
         ("500 Oh", "oh"),
         ("529 Busy", ""),
         ("200 OK", "not JSON"),
         ("200 OK", "{\"content\":\"\"}"),
     ] {
         let a = Backend::start(move |_, connection| {
-            connection.answer(
-                status,
-                "Content-Type: application/json\r\n",
-                body.as_bytes(),
-            )
+            connection.answer(status, "Content-Type: application/json\r\n", body.as_bytes())
         });
         let botgate = Botgate::start(&config(
             &[("a", a.addr()), ("b", b.addr())],

@@ -89,20 +89,12 @@ fn a_stream_is_read_however_it_is_framed_and_cut() {
                 End::Overloaded(begun) => (begun, "error", "overloaded"),
                 End::Refused(status, code) => {
                     // Not a word has gone out: an error like any other.
-                    assert_eq!(
-                        (reply.status, reply.code().as_str()),
-                        (status, code),
-                        "{about}"
-                    );
+                    assert_eq!((reply.status, reply.code().as_str()), (status, code), "{about}");
                     continue;
                 }
             };
             let (text, name, data) = heard(&reply);
-            assert_eq!(
-                (text.as_str(), name.as_str()),
-                (expected, ending),
-                "{about}"
-            );
+            assert_eq!((text.as_str(), name.as_str()), (expected, ending), "{about}");
             match ending {
                 "done" => assert_eq!(data["content"], expected, "{about}"),
                 _ => assert_eq!(data["code"], code, "{about}"),
@@ -119,9 +111,7 @@ fn words_come_through_before_the_next_are_made() {
     let ai = Backend::start(move |_, connection| {
         connection.begin("Content-Type: text/event-stream\r\n");
         for (nth, word) in ["one ", "two ", "three"].into_iter().enumerate() {
-            gate.wait("the caller to have heard the last word", |heard| {
-                *heard >= nth
-            });
+            gate.wait("the caller to have heard the last word", |heard| *heard >= nth);
             connection.chunk(format!("data: {{\"delta\":\"{word}\"}}\n\n").as_bytes());
         }
         gate.wait("the caller to have heard all", |heard| *heard >= 3);
@@ -217,10 +207,7 @@ fn what_an_ai_refuses_is_told_in_the_callers_terms() {
         let asked = seen.iter().filter(|seen| self::nth(seen) == nth).count();
         assert_eq!(asked, case.asked, "{about}");
         let body = reply.text();
-        assert!(
-            !body.contains("sk-test") && !body.contains("127.0.0.1"),
-            "{about}"
-        );
+        assert!(!body.contains("sk-test") && !body.contains("127.0.0.1"), "{about}");
     }
 }
 
@@ -256,16 +243,10 @@ fn any_2xx_with_an_answer_in_it_is_an_answer() {
 fn a_date_to_wait_for_is_told_in_seconds() {
     let ai = Backend::start(|_, connection| {
         let date = httpdate(SystemTime::now() + Duration::from_secs(90));
-        connection.answer(
-            "429 No",
-            &format!("Retry-After: {date}\r\n"),
-            RATE.as_bytes(),
-        )
+        connection.answer("429 No", &format!("Retry-After: {date}\r\n"), RATE.as_bytes())
     });
     let botgate = Botgate::start(&config(&["openai"], &ai, "timeout = \"10s\""));
-    let reply = botgate
-        .caller()
-        .call(&ai::message("plain-0", "one", "hello"));
+    let reply = botgate.caller().call(&ai::message("plain-0", "one", "hello"));
     let wait: u64 = reply.header("retry-after").unwrap().parse().unwrap();
     assert!((80..=91).contains(&wait), "{wait}");
 }
@@ -273,7 +254,5 @@ fn a_date_to_wait_for_is_told_in_seconds() {
 /// RFC 9110's date.
 fn httpdate(at: SystemTime) -> String {
     let stamp = jiff::Timestamp::try_from(at).unwrap();
-    jiff::fmt::rfc2822::DateTimePrinter::new()
-        .timestamp_to_rfc9110_string(&stamp)
-        .unwrap()
+    jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&stamp).unwrap()
 }

@@ -55,15 +55,9 @@ fn floor(room: &str) -> Option<usize> {
 #[test]
 fn imports_go_down_only() {
     let all = sources("src");
-    let unknown: Vec<_> = all
-        .iter()
-        .map(Source::room)
-        .filter(|room| floor(room).is_none())
-        .collect();
-    assert!(
-        unknown.is_empty(),
-        "on which floor are these rooms? {unknown:?}"
-    );
+    let unknown: Vec<_> =
+        all.iter().map(Source::room).filter(|room| floor(room).is_none()).collect();
+    assert!(unknown.is_empty(), "on which floor are these rooms? {unknown:?}");
     let mut upward = Vec::new();
     for source in &all {
         let room = source.room();
@@ -79,45 +73,24 @@ fn imports_go_down_only() {
 
 #[test]
 fn every_file_begins_with_its_question_and_stays_short() {
-    let all: Vec<_> = ["src", "tests", "benches"]
-        .into_iter()
-        .flat_map(sources)
-        .collect();
+    let all: Vec<_> = ["src", "tests", "benches"].into_iter().flat_map(sources).collect();
     assert!(all.len() > 20, "found only {} files", all.len());
     for source in all {
-        assert!(
-            source.text.starts_with("//! "),
-            "{} does not begin with `//! `",
-            source.path
-        );
+        assert!(source.text.starts_with("//! "), "{} does not begin with `//! `", source.path);
         let length = source.text.lines().count();
         assert!(length <= 400, "{} has {length} lines", source.path);
         assert!(!source.path.ends_with("/mod.rs"), "{}", source.path);
         let name = source.path.rsplit('/').next().unwrap();
-        let vague = [
-            "util.rs",
-            "utils.rs",
-            "common.rs",
-            "helper.rs",
-            "helpers.rs",
-            "manager.rs",
-        ];
+        let vague = ["util.rs", "utils.rs", "common.rs", "helper.rs", "helpers.rs", "manager.rs"];
         assert!(!vague.contains(&name), "{} says nothing", source.path);
     }
 }
 
 #[test]
 fn a_test_never_sleeps() {
-    for source in sources("tests")
-        .iter()
-        .filter(|source| !source.path.ends_with("tidy.rs"))
-    {
+    for source in sources("tests").iter().filter(|source| !source.path.ends_with("tidy.rs")) {
         for call in ["thread::sleep", "time::sleep"] {
-            assert!(
-                !source.text.contains(call),
-                "{} sleeps: wait for a condition",
-                source.path
-            );
+            assert!(!source.text.contains(call), "{} sleeps: wait for a condition", source.path);
         }
     }
 }

@@ -74,20 +74,10 @@ fn a_wrong_name_an_expired_one_and_an_unknown_issuer_are_three_502s() {
         (backend(&theirs, "127.0.0.1", NOW), "tls_issuer"),
     ] {
         let botgate = start(backend, &ours.pem()).expect_errors();
-        let reply = botgate
-            .caller()
-            .call(&get("/hook", "X-Request-Id: one\r\n"));
-        assert_eq!(
-            (reply.status, reply.code().as_str()),
-            (502, "upstream_unreachable"),
-            "{word}"
-        );
+        let reply = botgate.caller().call(&get("/hook", "X-Request-Id: one\r\n"));
+        assert_eq!((reply.status, reply.code().as_str()), (502, "upstream_unreachable"), "{word}");
         let line = botgate.access("one");
-        assert_eq!(
-            (&line["upstream"], &line["sent"]),
-            (&word.into(), &"unsent".into()),
-            "{line}"
-        );
+        assert_eq!((&line["upstream"], &line["sent"]), (&word.into(), &"unsent".into()), "{line}");
     }
 }
 
@@ -101,9 +91,7 @@ fn a_backend_that_speaks_no_tls_is_a_502_too() {
         }
     });
     let botgate = start(addr, &tls::authority("Ours").pem()).expect_errors();
-    let reply = botgate
-        .caller()
-        .call(&get("/hook", "X-Request-Id: one\r\n"));
+    let reply = botgate.caller().call(&get("/hook", "X-Request-Id: one\r\n"));
     assert_eq!(reply.status, 502);
     assert_eq!(botgate.access("one")["upstream"], "tls");
 }

@@ -66,18 +66,10 @@ fn test(config: &str, args: &[&str]) -> run::Ran {
     let mut command = run::botgate(dir.path(), &["test"]);
     let ran = run::to_end(command.args(args).env("TMPDIR", &temporary));
     let left = |dir| fs::read_dir(dir).unwrap().count();
-    assert_eq!(
-        (left(dir.path()), left(&temporary)),
-        (2, 0),
-        "files are left"
-    );
+    assert_eq!((left(dir.path()), left(&temporary)), (2, 0), "files are left");
     for secret in ["sk-our-own-key", "the-bots-secret"] {
         let printed = ran.stdout.contains(secret) || ran.stderr.contains(secret);
-        assert!(
-            !printed,
-            "a secret is printed:\n{}{}",
-            ran.stdout, ran.stderr
-        );
+        assert!(!printed, "a secret is printed:\n{}{}", ran.stdout, ran.stderr);
     }
     ran
 }
@@ -90,9 +82,7 @@ fn says(ran: &run::Ran, code: i32, words: &[&str]) {
     let mut rest = said.as_str();
     for word in words {
         let found = rest.split_once(word);
-        rest = found
-            .unwrap_or_else(|| panic!("no {word:?} in its place:\n{said}"))
-            .1;
+        rest = found.unwrap_or_else(|| panic!("no {word:?} in its place:\n{said}")).1;
     }
 }
 
@@ -114,10 +104,7 @@ fn every_dialect_is_answered_by_every_kind() {
             let conversation = if kept { "conversation = {}" } else { "" };
             let more = format!("allow_from = [\"203.0.113.0/24\"]\n{conversation}");
             let upstream = upstream(kind, backend.addr(), "");
-            let ran = test(
-                &format!("{server}{upstream}{}", bot(dialect.name, &more)),
-                &["hook"],
-            );
+            let ran = test(&format!("{server}{upstream}{}", bot(dialect.name, &more)), &["hook"]);
             let answer = match dialect.name {
                 "botpass" => "Webhook processed successfully",
                 _ => "Hello from there",
@@ -161,21 +148,14 @@ fn what_an_ai_refuses_is_told_with_its_words_and_what_helps() {
             "The AI did not take the request",
             "`model` under [upstreams.back]",
         ),
-        (
-            "200 OK",
-            senseless,
-            "it is not valid JSON",
-            "`kind` and `url` under [upstreams.back]",
-        ),
+        ("200 OK", senseless, "it is not valid JSON", "`kind` and `url` under [upstreams.back]"),
     ] {
         let backend = constant(status, body);
         let retries = upstream("openai", backend.addr(), "retries = 0");
         let ran = test(&format!("{retries}{}", bot("aerostack", "")), &["hook"]);
         let masked = body.replace("sk-our-own-key", "***");
-        let (begins, failed) = (
-            format!("back begins to answer: {}", &status[..3]),
-            "back failed: ".to_owned(),
-        );
+        let (begins, failed) =
+            (format!("back begins to answer: {}", &status[..3]), "back failed: ".to_owned());
         let steps = [
             &begins,
             &failed,
@@ -194,10 +174,7 @@ fn what_an_ai_refuses_is_told_with_its_words_and_what_helps() {
 
 #[test]
 fn what_cannot_be_reached_is_told_with_what_helps() {
-    let nobody = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let no_tls = TcpListener::bind("127.0.0.1:0").unwrap();
     let tls = format!("https://{}", no_tls.local_addr().unwrap());
     thread::spawn(move || {
@@ -208,25 +185,14 @@ fn what_cannot_be_reached_is_told_with_what_helps() {
     // A label of 64 characters is no name (RFC 1035 §2.3.4): no name server is asked.
     let nowhere = format!("http://{}.test\"\nallow_http = true #", "a".repeat(64));
     for (url, word, fix) in [
-        (
-            format!("http://{nobody}"),
-            "Connection refused",
-            "start the backend",
-        ),
+        (format!("http://{nobody}"), "Connection refused", "start the backend"),
         (tls, "TLS handshake failed", "does it speak TLS"),
         (nowhere, "cannot connect", "has no address here"),
     ] {
         let upstream = format!("[upstreams.back]\nkind = \"custom\"\nurl = \"{url}\"\n");
         let ran = test(&format!("{upstream}{}", bot("aibutler", "")), &["hook"]);
-        let steps = [
-            "back failed: ",
-            word,
-            "(unsent)",
-            "botgate answers 502",
-            "help: ",
-            fix,
-            "error: ",
-        ];
+        let steps =
+            ["back failed: ", word, "(unsent)", "botgate answers 502", "help: ", fix, "error: "];
         says(&ran, 1, &steps);
         assert_eq!(ran.stdout.matches("help: ").count(), 1, "{}", ran.stdout);
     }
@@ -239,18 +205,9 @@ fn one_that_takes_too_long_is_told() {
         After::Close
     });
     let upstream = upstream("openai", backend.addr(), "timeout = \"100ms\"");
-    let ran = test(
-        &format!("{upstream}{}", bot("chatbot-platform", "")),
-        &["hook"],
-    );
+    let ran = test(&format!("{upstream}{}", bot("chatbot-platform", "")), &["hook"]);
     let fix = "raise `timeout` under [upstreams.back]";
-    let steps = [
-        "back is asked",
-        "deadline passed (sent)",
-        "botgate answers 504",
-        "help: ",
-        fix,
-    ];
+    let steps = ["back is asked", "deadline passed (sent)", "botgate answers 504", "help: ", fix];
     says(&ran, 1, &steps);
 }
 
@@ -310,10 +267,7 @@ fn a_fallback_that_answers_is_a_success_and_both_are_shown() {
     let second = upstream("openai", good.addr(), "").replace("upstreams.back", "upstreams.other");
     let upstream = upstream("openai", bad.addr(), "");
     let ran = test(
-        &format!(
-            "{upstream}{second}{}",
-            bot("aerostack", "fallback = [\"other\"]")
-        ),
+        &format!("{upstream}{second}{}", bot("aerostack", "fallback = [\"other\"]")),
         &["hook"],
     );
     let steps = [
@@ -345,16 +299,8 @@ fn a_message_of_ones_own_and_an_id_of_a_template_are_taken() {
         0,
         &["bot bt_123", "custom/bt_123", "answers 200"],
     );
-    assert!(
-        told.lock().contains("A message of my own"),
-        "{}",
-        told.lock()
-    );
-    says(
-        &test(&config, &["bt_123", "-d", "{}"]),
-        1,
-        &["answers 400", "text"],
-    );
+    assert!(told.lock().contains("A message of my own"), "{}", told.lock());
+    says(&test(&config, &["bt_123", "-d", "{}"]), 1, &["answers 400", "text"]);
     says(&test(&config, &["other"]), 1, &["there is no bot", "bt_*"]);
 }
 
@@ -366,17 +312,9 @@ fn what_cannot_be_tested_is_told() {
     let discord = format!(
         "[bots.hook]\ndialect = \"raw\"\npath = \"/hook\"\nupstream = \"back\"\nverify = {{ preset = \"discord\", secrets = [\"{key}\"] }}\n"
     );
-    says(
-        &test(&format!("{upstream}{discord}"), &["hook"]),
-        1,
-        &["error: ", "public"],
-    );
+    says(&test(&format!("{upstream}{discord}"), &["hook"]), 1, &["error: ", "public"]);
     let config = format!("{upstream}{}", bot("raw", ""));
-    says(
-        &test(&config, &["hok"]),
-        1,
-        &["there is no bot \"hok\"", "hook"],
-    );
+    says(&test(&config, &["hok"]), 1, &["there is no bot \"hok\"", "hook"]);
     says(&test(&config, &[]), 2, &["<BOT>"]);
     says(&test("[server]\nhtpt = []\n", &["hook"]), 78, &["htpt"]);
 }

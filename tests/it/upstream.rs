@@ -36,11 +36,7 @@ fn every_raw_answer_is_passed_on_as_written() {
             }
         }
         tell.change(|written| *written = nth + 1);
-        if case.close {
-            After::Close
-        } else {
-            After::Keep
-        }
+        if case.close { After::Close } else { After::Keep }
     });
     let botgate = one_worker(&backend);
     let mut faults = Vec::new();
@@ -49,13 +45,7 @@ fn every_raw_answer_is_passed_on_as_written() {
             faults.push(format!("{}: {fault}", case.name));
         }
     }
-    assert!(
-        faults.is_empty(),
-        "{} of {} cases:\n{}",
-        faults.len(),
-        cases.len(),
-        faults.join("\n")
-    );
+    assert!(faults.is_empty(), "{} of {} cases:\n{}", faults.len(), cases.len(), faults.join("\n"));
 }
 
 fn judge(
@@ -89,11 +79,7 @@ fn judge(
     let before = backend.last().connection;
     let probe = format!("probe{nth}");
     let reply = botgate.caller().call(&get(&format!("/hook?{probe}"), ""));
-    expect(
-        "the next answer",
-        (200, probe),
-        (reply.status, reply.text()),
-    )?;
+    expect("the next answer", (200, probe), (reply.status, reply.text()))?;
     let same = backend.last().connection == before;
     expect("the same connection again", case.reuse, same)
 }
@@ -104,11 +90,7 @@ fn compare(case: &Case, reply: &Reply) -> Result<(), String> {
         if !case.head {
             expect("code", "upstream_error", reply.code())?;
         }
-        return expect(
-            "Botgate-Upstream",
-            Some("sent"),
-            reply.header("botgate-upstream"),
-        );
+        return expect("Botgate-Upstream", Some("sent"), reply.header("botgate-upstream"));
     }
     if let Some(body) = &case.body
         && *body != reply.body
@@ -130,9 +112,5 @@ where
     W: PartialEq<G> + std::fmt::Debug,
     G: std::fmt::Debug,
 {
-    if wanted == got {
-        Ok(())
-    } else {
-        Err(format!("{what}: wanted {wanted:?}, got {got:?}"))
-    }
+    if wanted == got { Ok(()) } else { Err(format!("{what}: wanted {wanted:?}, got {got:?}")) }
 }

@@ -13,14 +13,8 @@ const TEN: &str = "limit = { rate = \"1/h\", burst = 10 }\nduplicates = \"off\""
 fn bot(id: &str, scheme: &str, secrets: &[String], token: Option<&str>, url: &str) -> String {
     let secrets = serde_json::to_string(secrets).unwrap();
     // Mailgun signs a token, not the body: a bot must say that it knows.
-    let uncovered = if scheme == "mailgun" {
-        ", body_unauthenticated = true"
-    } else {
-        ""
-    };
-    let token = token.map_or(String::new(), |token| {
-        format!(", verify_token = \"{token}\"")
-    });
+    let uncovered = if scheme == "mailgun" { ", body_unauthenticated = true" } else { "" };
+    let token = token.map_or(String::new(), |token| format!(", verify_token = \"{token}\""));
     format!(
         "\n[bots.{id}]\ndialect = \"raw\"\npath = \"/{id}\"\nupstream = \"back\"\npublic_url = \"{url}\"\n{TEN}\n\
          verify = {{ preset = \"{scheme}\", secrets = {secrets}{token}{uncovered} }}\n"
@@ -45,11 +39,7 @@ fn call(botgate: &Botgate, request: &vector::Request, path: &str, id: &str) -> R
         text.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
     }
     text.extend_from_slice(
-        format!(
-            "X-Request-Id: {id}\r\nContent-Length: {}\r\n\r\n",
-            request.body.len()
-        )
-        .as_bytes(),
+        format!("X-Request-Id: {id}\r\nContent-Length: {}\r\n\r\n", request.body.len()).as_bytes(),
     );
     text.extend_from_slice(&request.body);
     botgate.caller().call(&text)
@@ -69,13 +59,7 @@ fn every_vector_is_judged_right() {
         let bots: String = vectors
             .iter()
             .map(|vector| {
-                bot(
-                    &vector.id,
-                    &vector.scheme,
-                    &vector.secrets,
-                    None,
-                    &vector.request.public_url,
-                )
+                bot(&vector.id, &vector.scheme, &vector.secrets, None, &vector.request.public_url)
             })
             .collect();
         let botgate = start(now, &backend, &bots);
@@ -88,12 +72,7 @@ fn every_vector_is_judged_right() {
             }
         }
     }
-    assert!(
-        faults.is_empty(),
-        "{} vectors are judged wrong:\n{}",
-        faults.len(),
-        faults.join("\n")
-    );
+    assert!(faults.is_empty(), "{} vectors are judged wrong:\n{}", faults.len(), faults.join("\n"));
     assert_eq!(refusals.len(), 1, "a refusal tells why: {refusals:#?}");
 }
 
@@ -102,71 +81,43 @@ fn flood(botgate: &Botgate, backend: &Backend) {
     let wrong = sign(b"another body");
     let mut caller = botgate.caller();
     for _ in 0..1000 {
-        let reply = caller.call(&post(
-            &format!("X-Webhook-Signature: {wrong}\r\n"),
-            b"hello",
-        ));
+        let reply = caller.call(&post(&format!("X-Webhook-Signature: {wrong}\r\n"), b"hello"));
         assert_eq!(reply.status, 401);
     }
     assert_eq!(backend.count(), 0);
     let right = sign(b"hello");
-    let reply = caller.call(&post(
-        &format!("X-Webhook-Signature: {right}\r\n"),
-        b"hello",
-    ));
+    let reply = caller.call(&post(&format!("X-Webhook-Signature: {right}\r\n"), b"hello"));
     assert_eq!((reply.status, backend.count()), (200, 1), "{reply:?}");
 }
 
 /// Sends a vector and compares; gives back the body of a refusal.
 fn judge(vector: &Vector, botgate: &Botgate, backend: &Backend) -> Result<Option<String>, String> {
     let before = backend.count();
-    let reply = call(
-        botgate,
-        &vector.request,
-        &format!("/{}", vector.id),
-        &vector.id,
-    );
+    let reply = call(botgate, &vector.request, &format!("/{}", vector.id), &vector.id);
     let reached = backend.count() - before;
     if vector.accepted {
         if reply.status != 200 || reached != 1 {
-            return Err(format!(
-                "refused with {}: {}",
-                reply.status,
-                botgate.access(&vector.id)
-            ));
+            return Err(format!("refused with {}: {}", reply.status, botgate.access(&vector.id)));
         }
         let seen = backend.last();
         if seen.body != vector.request.body {
             return Err("the body is not the same at the backend".to_owned());
         }
-        let query = seen
-            .target()
-            .find('?')
-            .map_or("", |at| &seen.target()[at..]);
+        let query = seen.target().find('?').map_or("", |at| &seen.target()[at..]);
         if query != vector.request.query {
             return Err(format!("the query at the backend is {query:?}"));
         }
         return Ok(None);
     }
     if reply.status != 401 || reached != 0 {
-        return Err(format!(
-            "answered {} and {reached} requests at the backend",
-            reply.status
-        ));
+        return Err(format!("answered {} and {reached} requests at the backend", reply.status));
     }
     let line = botgate.access(&vector.id);
     let word = line["signature"].as_str().unwrap_or_default();
     if word.is_empty() || reply.text().contains(word) {
-        return Err(format!(
-            "the log must say why, the answer must not: {line} {}",
-            reply.text()
-        ));
+        return Err(format!("the log must say why, the answer must not: {line} {}", reply.text()));
     }
-    if reply
-        .headers
-        .iter()
-        .any(|(name, value)| name != "x-request-id" && value.contains(word))
-    {
+    if reply.headers.iter().any(|(name, value)| name != "x-request-id" && value.contains(word)) {
         return Err(format!("a header says why: {:?}", reply.headers));
     }
     Ok(Some(reply.text()))
@@ -177,45 +128,19 @@ fn every_handshake_is_answered_here() {
     let handshakes = vector::handshakes();
     assert_eq!(handshakes.len(), 5);
     let now = handshakes[0].now;
-    assert!(
-        handshakes.iter().all(|handshake| handshake.now == now),
-        "one Botgate serves them all"
-    );
+    assert!(handshakes.iter().all(|handshake| handshake.now == now), "one Botgate serves them all");
     let backend = Backend::ok();
     let bots: String = handshakes
         .iter()
-        .map(
-            |Handshake {
-                 id,
-                 scheme,
-                 secret,
-                 token,
-                 request,
-                 ..
-             }| {
-                bot(
-                    id,
-                    scheme,
-                    std::slice::from_ref(secret),
-                    token.as_deref(),
-                    &request.public_url,
-                )
-            },
-        )
+        .map(|Handshake { id, scheme, secret, token, request, .. }| {
+            bot(id, scheme, std::slice::from_ref(secret), token.as_deref(), &request.public_url)
+        })
         .collect();
     let botgate = start(now, &backend, &bots);
     for handshake in &handshakes {
-        let reply = call(
-            &botgate,
-            &handshake.request,
-            &format!("/{}", handshake.id),
-            &handshake.id,
-        );
-        assert_eq!(
-            reply.status, handshake.status,
-            "{}: {reply:?}",
-            handshake.id
-        );
+        let reply =
+            call(&botgate, &handshake.request, &format!("/{}", handshake.id), &handshake.id);
+        assert_eq!(reply.status, handshake.status, "{}: {reply:?}", handshake.id);
         if let Some(body) = &handshake.body {
             assert_eq!(&reply.text(), body, "{}", handshake.id);
         }
@@ -224,18 +149,8 @@ fn every_handshake_is_answered_here() {
         }
         if let Some(wanted) = &handshake.content_type {
             let got = reply.header("content-type").unwrap();
-            assert_eq!(
-                got.split(';').next(),
-                Some(wanted.as_str()),
-                "{}",
-                handshake.id
-            );
-            assert_eq!(
-                reply.header("x-content-type-options"),
-                Some("nosniff"),
-                "{}",
-                handshake.id
-            );
+            assert_eq!(got.split(';').next(), Some(wanted.as_str()), "{}", handshake.id);
+            assert_eq!(reply.header("x-content-type-options"), Some("nosniff"), "{}", handshake.id);
         }
     }
     assert_eq!(backend.count(), 0, "a handshake is no message");
@@ -243,9 +158,7 @@ fn every_handshake_is_answered_here() {
         "hub.mode=subscribe&hub.challenge=1&hub.verify_token=wrong",
         "hub.mode=subscribe&hub.challenge=1",
     ] {
-        let reply = botgate
-            .caller()
-            .call(&get(&format!("/meta-hub-challenge?{wrong}"), ""));
+        let reply = botgate.caller().call(&get(&format!("/meta-hub-challenge?{wrong}"), ""));
         assert_eq!(reply.status, 403);
     }
 }
@@ -257,13 +170,7 @@ fn every_secret_of_a_rotation_counts_and_the_old_one_is_seen() {
                   { value = \"gone\", not_after = \"2020-01-01T00:00:00Z\" }] }";
     let botgate = Botgate::start(&config(backend.addr(), "", "", verify));
     let mut caller = botgate.caller();
-    for (token, status) in [
-        ("new", 200),
-        ("old", 200),
-        ("gone", 401),
-        ("", 401),
-        ("New", 401),
-    ] {
+    for (token, status) in [("new", 200), ("old", 200), ("gone", 401), ("", 401), ("New", 401)] {
         let reply = caller.call(&get("/hook", &format!("Authorization: Bearer {token}\r\n")));
         assert_eq!(reply.status, status, "{token:?}");
     }

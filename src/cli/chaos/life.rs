@@ -48,14 +48,7 @@ impl Life {
             .kill_on_drop(true)
             .spawn()?;
         let log = child.stderr.take().map(|log| BufReader::new(log).lines());
-        Ok(Self {
-            child,
-            began,
-            log,
-            said: Arc::default(),
-            http: None,
-            admin: None,
-        })
+        Ok(Self { child, began, log, said: Arc::default(), http: None, admin: None })
     }
 
     /// Waits until it says that it is ready; how long that was from its start.
@@ -126,10 +119,7 @@ impl Life {
     fn wrong(&self, what: &str) -> String {
         let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         let said: Vec<_> = said.iter().map(String::as_str).collect();
-        format!(
-            "the Botgate that is to be killed {what}\n{}",
-            said.join("\n")
-        )
+        format!("the Botgate that is to be killed {what}\n{}", said.join("\n"))
     }
 }
 

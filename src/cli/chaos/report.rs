@@ -12,9 +12,7 @@ pub(super) struct Progress {
 
 impl Progress {
     pub(super) fn new() -> Self {
-        Self {
-            shown: std::io::stderr().is_terminal(),
-        }
+        Self { shown: std::io::stderr().is_terminal() }
     }
 
     pub(super) fn tell(&self, what: &str, seen: &Seen) {
@@ -51,10 +49,7 @@ pub(super) fn human(proof: &Proof) -> String {
         text += line.trim_end();
         text.push('\n');
     };
-    let sent = format!(
-        "{} of them without an answer, {} refused",
-        proof.unanswered, proof.refused
-    );
+    let sent = format!("{} of them without an answer, {} refused", proof.unanswered, proof.refused);
     row("sent", proof.sent.to_string(), sent);
     let untold = format!("{} of them on disk, though no answer said so", proof.untold);
     row("accepted", proof.accepted.to_string(), untold);
@@ -72,23 +67,13 @@ pub(super) fn human(proof: &Proof) -> String {
         (_, some) => format!("{some} of them twice from one life: no kill lies between"),
     };
     row("delivered again", proof.duplicates.to_string(), twice);
-    let recovery = format!(
-        "from start to ready; the median is {} ms",
-        proof.recovery_median_ms
-    );
+    let recovery = format!("from start to ready; the median is {} ms", proof.recovery_median_ms);
     let longest = format!("{} ms", proof.recovery_longest_ms);
     row("longest recovery", longest, recovery);
     let longest = format!("{} ms", proof.longest_delivery_ms);
-    row(
-        "longest delivery",
-        longest,
-        "from the 202 to the receiver".to_owned(),
-    );
+    row("longest delivery", longest, "from the 202 to the receiver".to_owned());
     text.push('\n');
-    for (what, ids) in [
-        ("lost", &proof.lost),
-        ("delivered again", &proof.unexplained),
-    ] {
+    for (what, ids) in [("lost", &proof.lost), ("delivered again", &proof.unexplained)] {
         for id in ids {
             text += &format!("{what}: {id}\n");
         }
@@ -114,11 +99,7 @@ mod tests {
 
     #[test]
     fn the_verdict_names_what_was_lost_or_came_twice() {
-        let mut proof = Proof {
-            accepted: 3,
-            delivered: 3,
-            ..Proof::default()
-        };
+        let mut proof = Proof { accepted: 3, delivered: 3, ..Proof::default() };
         assert!(human(&proof).contains("nothing was lost"));
         proof.lost.push("msg-1".to_owned());
         let text = human(&proof);
@@ -127,9 +108,6 @@ mod tests {
         proof.duplicates = 1;
         proof.unexplained.push("msg-2".to_owned());
         let text = human(&proof);
-        assert!(
-            !proof.holds() && text.contains("delivered again: msg-2\n"),
-            "{text}"
-        );
+        assert!(!proof.holds() && text.contains("delivered again: msg-2\n"), "{text}");
     }
 }

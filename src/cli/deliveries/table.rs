@@ -9,12 +9,8 @@ const RESPONSE: usize = 200;
 
 /// A page of them: a line each.
 pub(super) fn list(page: &Value) -> String {
-    let mut rows = vec![
-        [
-            "ID", "STATUS", "TRIES", "BOT", "RECEIVER", "ACCEPTED", "REASON",
-        ]
-        .map(str::to_owned),
-    ];
+    let mut rows =
+        vec![["ID", "STATUS", "TRIES", "BOT", "RECEIVER", "ACCEPTED", "REASON"].map(str::to_owned)];
     for item in page["items"].as_array().into_iter().flatten() {
         rows.push([
             text(&item["id"]),
@@ -57,19 +53,8 @@ pub(super) fn show(item: &Value) -> String {
         }
     }
     let mut rows = vec![
-        [
-            "AT",
-            "TO",
-            "STATUS",
-            "RESOLVE",
-            "CONNECT",
-            "TLS",
-            "FIRST BYTE",
-            "BODY",
-            "TOTAL",
-            "ERROR",
-        ]
-        .map(str::to_owned),
+        ["AT", "TO", "STATUS", "RESOLVE", "CONNECT", "TLS", "FIRST BYTE", "BODY", "TOTAL", "ERROR"]
+            .map(str::to_owned),
     ];
     let tries = item["tries"].as_array().map_or(&[][..], Vec::as_slice);
     for tried in tries {

@@ -34,10 +34,7 @@ const ADVICE: &[(&str, &str)] = &[
         "tls_name",
         "the certificate is for another host: write that host in `url` under [upstreams.NAME], or give the server a certificate for this one",
     ),
-    (
-        "tls_expired",
-        "renew the server's certificate, or set this machine's clock",
-    ),
+    ("tls_expired", "renew the server's certificate, or set this machine's clock"),
     (
         "tls_issuer",
         "the certificate's issuer is not known here: name a file with the issuer's own certificate in `ca` under [upstreams.NAME]",
@@ -54,22 +51,13 @@ const ADVICE: &[(&str, &str)] = &[
         "senseless",
         "what it sent is no answer of an HTTP/1.1 server: does `url` under [upstreams.NAME] lead to the right port?",
     ),
-    (
-        "upstream_broke_off",
-        "it began its answer and did not finish it: see its own log",
-    ),
+    ("upstream_broke_off", "it began its answer and did not finish it: see its own log"),
     (
         "ai_key_refused",
         "the key is Botgate's own, not the caller's: put one that is valid there into `key` under [upstreams.NAME]",
     ),
-    (
-        "ai_limited",
-        "the rate limit of the account there is reached: wait, or have it raised",
-    ),
-    (
-        "ai_exhausted",
-        "the account there has no money or quota left: top it up",
-    ),
+    ("ai_limited", "the rate limit of the account there is reached: wait, or have it raised"),
+    ("ai_exhausted", "the account there has no money or quota left: top it up"),
     ("ai_overloaded", "it has too much to do: try again later"),
     (
         "ai_rejected",
@@ -87,34 +75,16 @@ const ADVICE: &[(&str, &str)] = &[
         "answer_senseless",
         "it answered 200 and not in the format of its kind: are `kind` and `url` under [upstreams.NAME] right?",
     ),
-    (
-        "answer_cut",
-        "the answer needs more tokens than `max_tokens` under [upstreams.NAME] allows",
-    ),
-    (
-        "answer_refused",
-        "the model does not want to answer this: send another text with --data",
-    ),
-    (
-        "answer_filtered",
-        "a filter there withheld the answer: send another text with --data",
-    ),
-    (
-        "answer_empty",
-        "it answered without a word, tool call or file: see its own log",
-    ),
-    (
-        "answer_broken",
-        "its stream ended before the end of the answer: see its own log",
-    ),
+    ("answer_cut", "the answer needs more tokens than `max_tokens` under [upstreams.NAME] allows"),
+    ("answer_refused", "the model does not want to answer this: send another text with --data"),
+    ("answer_filtered", "a filter there withheld the answer: send another text with --data"),
+    ("answer_empty", "it answered without a word, tool call or file: see its own log"),
+    ("answer_broken", "its stream ended before the end of the answer: see its own log"),
     (
         "signature",
         "the bot's `verify` does not take what its own first secret has signed: has that secret ended (`not_after`)?",
     ),
-    (
-        "budget",
-        "one message costs more than `budget.cap` of the bot allows",
-    ),
+    ("budget", "one message costs more than `budget.cap` of the bot allows"),
 ];
 
 /// What may be done where it failed with this word, as far as anything is known.
@@ -151,10 +121,7 @@ mod tests {
     fn there_is_no_advice_for_what_cannot_happen() {
         for (word, _) in ADVICE {
             let real = client::WORDS.contains(word) || reject::REASONS.contains(word);
-            assert!(
-                real || ["unresolved", "upstream_broke_off"].contains(word),
-                "{word}"
-            );
+            assert!(real || ["unresolved", "upstream_broke_off"].contains(word), "{word}");
         }
     }
 }

@@ -113,11 +113,7 @@ impl Steps {
         let known = |failure: &Failure| failure.upstream == upstream && failure.word == word;
         let said = self.said.take();
         if !self.failures.iter().any(known) {
-            self.failures.push(Failure {
-                upstream: upstream.to_owned(),
-                word,
-                said,
-            });
+            self.failures.push(Failure { upstream: upstream.to_owned(), word, said });
         }
     }
 
@@ -125,10 +121,7 @@ impl Steps {
     pub(super) fn answered(&mut self, answer: &Answer, shown: usize) {
         let status = painted(answer.status);
         let (kind, length) = (plain(&answer.kind, shown), answer.body.len());
-        let what = format!(
-            "answers {status}, {kind}, {length} bytes, in {}",
-            ms(answer.took)
-        );
+        let what = format!("answers {status}, {kind}, {length} bytes, in {}", ms(answer.took));
         self.own(&what);
         print(&format!("\n{}\n", plain(&answer.body, shown)));
     }
@@ -139,11 +132,7 @@ impl Steps {
             let upstream = upstreams.iter().find(|it| it.name == failure.upstream);
             if let Some(said) = failure.said.as_deref().filter(|said| !said.is_empty()) {
                 let said = masked(said, upstream);
-                print(&format!(
-                    "\n{} said:\n{}\n",
-                    failure.upstream,
-                    plain(&said, said.len())
-                ));
+                print(&format!("\n{} said:\n{}\n", failure.upstream, plain(&said, said.len())));
             }
             if let Some(advice) = advice(failure.word, &failure.upstream) {
                 print(&format!("\nhelp: {advice}\n"));
@@ -155,11 +144,7 @@ impl Steps {
         let since = at.saturating_duration_since(self.start);
         let took = at.saturating_duration_since(self.last);
         self.last = self.last.max(at);
-        print(&format!(
-            "{:>11} {:>11}  {who} {what}\n",
-            ms(since),
-            ms(took)
-        ));
+        print(&format!("{:>11} {:>11}  {who} {what}\n", ms(since), ms(took)));
     }
 }
 
@@ -195,11 +180,7 @@ fn painted(status: u16) -> String {
 fn plain(text: &str, most: usize) -> String {
     let front = text.get(..text.floor_char_boundary(most)).unwrap_or(text);
     let tame = |c: char| {
-        if c.is_control() && c != '\n' {
-            '\u{fffd}'
-        } else {
-            c
-        }
+        if c.is_control() && c != '\n' { '\u{fffd}' } else { c }
     };
     let mut shown: String = front.trim_end().chars().map(tame).collect();
     if front.len() < text.len() {

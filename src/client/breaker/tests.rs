@@ -39,10 +39,7 @@ fn only_failures_in_a_row_open_it() {
         }
         pass(&breaker, START).succeeded();
     }
-    assert_eq!(
-        (breaker.position(), breaker.opened()),
-        (Position::Closed, 0)
-    );
+    assert_eq!((breaker.position(), breaker.opened()), (Position::Closed, 0));
 }
 
 #[test]
@@ -153,10 +150,7 @@ fn what_counts_against_an_upstream() {
     }
     for (cause, health) in [
         (Cause::Busy, Health::Unknown),
-        (
-            Cause::Refused(Box::new(Refused::example())),
-            Health::Unknown,
-        ),
+        (Cause::Refused(Box::new(Refused::example())), Health::Unknown),
         (Cause::Deadline(Deadline::Left), Health::Unknown),
         (Cause::Deadline(Deadline::Connect), Health::Ill),
         (Cause::Deadline(Deadline::Total), Health::Ill),

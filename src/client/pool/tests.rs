@@ -34,12 +34,7 @@ impl House {
     async fn guarded(cap: usize, host: &str, guard: Option<Guard>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let long = Duration::from_secs(3600);
-        let timeouts = Timeouts {
-            connect: long,
-            first_byte: long,
-            idle: long,
-            total: 2 * long,
-        };
+        let timeouts = Timeouts { connect: long, first_byte: long, idle: long, total: 2 * long };
         let target = Target {
             host: host.to_owned(),
             port: listener.local_addr().unwrap().port(),
@@ -50,12 +45,7 @@ impl House {
         };
         let metrics = Metrics::new(1, &[], &WORDS);
         let cells = metrics.upstream(&metrics.workers()[0], "back");
-        Self {
-            pool: Pool::new(target, 1, cells, None),
-            timers: Rc::default(),
-            listener,
-            timeouts,
-        }
+        Self { pool: Pool::new(target, 1, cells, None), timers: Rc::default(), listener, timeouts }
     }
 
     async fn checkout(&self) -> Result<Up, Cause> {
@@ -73,11 +63,7 @@ impl House {
     /// Sockets open, sockets opened so far, requests on one that was there already.
     fn counts(&self) -> (u64, u64, u64) {
         let cells = self.pool.cells();
-        (
-            cells.connections.get(),
-            cells.opened.get(),
-            cells.reused.get(),
-        )
+        (cells.connections.get(), cells.opened.get(), cells.reused.get())
     }
 }
 
@@ -96,10 +82,7 @@ async fn once<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
 #[tokio::test]
 async fn past_the_cap_they_wait_in_order_and_past_that_they_are_turned_away() {
     let house = House::new(2).await;
-    let (first, second) = (
-        house.checkout().await.unwrap(),
-        house.checkout().await.unwrap(),
-    );
+    let (first, second) = (house.checkout().await.unwrap(), house.checkout().await.unwrap());
     let (mut third, mut fourth) = (Box::pin(house.checkout()), Box::pin(house.checkout()));
     assert!(once(third.as_mut()).await.is_pending());
     assert!(once(fourth.as_mut()).await.is_pending());
@@ -160,11 +143,7 @@ async fn who_leaves_passes_the_turn_on() {
                 house.pool.put_back(taken);
             }
             drop(leaves);
-            assert_eq!(
-                stays.await.unwrap().reused,
-                !close,
-                "called: {called}, close: {close}"
-            );
+            assert_eq!(stays.await.unwrap().reused, !close, "called: {called}, close: {close}");
         }
     }
 }

@@ -22,13 +22,7 @@ struct Socket {
 
 impl Socket {
     fn new(piece: usize, limit: usize) -> Self {
-        Self {
-            got: Vec::new(),
-            piece,
-            limit,
-            ready: false,
-            holds: 0,
-        }
+        Self { got: Vec::new(), piece, limit, ready: false, holds: 0 }
     }
 }
 
@@ -104,15 +98,8 @@ fn write(request: &mut Outgoing, socket: &mut Socket) -> io::Result<()> {
 }
 
 /// Flat and gathered bodies, empty frames, more frames than slices.
-const BODIES: [&[usize]; 7] = [
-    &[],
-    &[1],
-    &[4096],
-    &[4097],
-    &[0, 3000, 0, 3000, 0],
-    &[300; 40],
-    &[1, 70_000, 1, 16_384],
-];
+const BODIES: [&[usize]; 7] =
+    [&[], &[1], &[4096], &[4097], &[0, 3000, 0, 3000, 0], &[300; 40], &[1, 70_000, 1, 16_384]];
 
 #[test]
 fn every_byte_goes_out_once_whatever_the_socket_takes() {

@@ -20,52 +20,17 @@ fn shape(head: &Head) -> (u16, String, bool, String) {
     let fields: Vec<_> = fields
         .map(|(name, value)| format!("{name}: {}", value.as_bytes().escape_ascii()))
         .collect();
-    (
-        head.response.status().as_u16(),
-        framing,
-        head.reusable,
-        fields.join("; "),
-    )
+    (head.response.status().as_u16(), framing, head.reusable, fields.join("; "))
 }
 
 #[test]
 fn a_head_tells_framing_and_reuse() {
     let cases = [
-        (
-            "1.1 200 OK\r\nContent-Length: 5\r\n",
-            200,
-            "5",
-            true,
-            "content-length: 5",
-        ),
-        (
-            "1.1 200\r\ncontent-length:\t007 \r\n",
-            200,
-            "7",
-            true,
-            "content-length: 007",
-        ),
-        (
-            "1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n",
-            200,
-            "chunked",
-            true,
-            "",
-        ),
-        (
-            "1.1 200 OK\r\nX: \u{e9}\r\n",
-            200,
-            "close",
-            false,
-            "x: \\xc3\\xa9",
-        ),
-        (
-            "1.0 200 OK\r\nContent-Length: 5\r\n",
-            200,
-            "5",
-            false,
-            "content-length: 5",
-        ),
+        ("1.1 200 OK\r\nContent-Length: 5\r\n", 200, "5", true, "content-length: 5"),
+        ("1.1 200\r\ncontent-length:\t007 \r\n", 200, "7", true, "content-length: 007"),
+        ("1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n", 200, "chunked", true, ""),
+        ("1.1 200 OK\r\nX: \u{e9}\r\n", 200, "close", false, "x: \\xc3\\xa9"),
+        ("1.0 200 OK\r\nContent-Length: 5\r\n", 200, "5", false, "content-length: 5"),
         (
             "1.0 200 OK\r\nContent-Length: 5\r\nConnection: keep-alive\r\n",
             200,
@@ -81,13 +46,7 @@ fn a_head_tells_framing_and_reuse() {
             "content-length: 5",
         ),
         ("1.1 204 No Content\r\n", 204, "0", true, ""),
-        (
-            "1.1 304 Not Modified\r\nContent-Length: 9\r\n",
-            304,
-            "0",
-            true,
-            "content-length: 9",
-        ),
+        ("1.1 304 Not Modified\r\nContent-Length: 9\r\n", 304, "0", true, "content-length: 9"),
         (
             "1.1 503 Busy\r\nSet-Cookie: a\r\nSet-Cookie: b\r\nContent-Length: 0\r\n",
             503,
@@ -117,11 +76,7 @@ fn nothing_hop_by_hop_comes_down() {
 
 #[test]
 fn an_answer_to_head_has_no_body_whatever_it_says() {
-    for fields in [
-        "Content-Length: 5\r\n",
-        "Transfer-Encoding: chunked\r\n",
-        "",
-    ] {
+    for fields in ["Content-Length: 5\r\n", "Transfer-Encoding: chunked\r\n", ""] {
         let text = format!("HTTP/1.1 200 OK\r\n{fields}\r\n");
         let head = read(text.as_bytes(), true, &mut HeaderMap::new());
         let (_, framing, reusable, _) = shape(&head.unwrap().unwrap());

@@ -62,26 +62,10 @@ async fn a_wrong_name_a_wrong_time_and_an_unknown_issuer_are_told_apart() {
     let table = [
         (ours.server("other.test", NOW), "tls_name", "other.test"),
         (ours.server("127.0.0.1", NOW), "tls_name", "127.0.0.1"),
-        (
-            ours.server("back.test", (2001, 2002)),
-            "tls_expired",
-            "expired",
-        ),
-        (
-            ours.server("back.test", (2119, 2120)),
-            "tls_expired",
-            "not valid yet",
-        ),
-        (
-            pretended.server("back.test", NOW),
-            "tls_issuer",
-            "BadSignature",
-        ),
-        (
-            theirs.server("back.test", NOW),
-            "tls_issuer",
-            "UnknownIssuer",
-        ),
+        (ours.server("back.test", (2001, 2002)), "tls_expired", "expired"),
+        (ours.server("back.test", (2119, 2120)), "tls_expired", "not valid yet"),
+        (pretended.server("back.test", NOW), "tls_issuer", "BadSignature"),
+        (theirs.server("back.test", NOW), "tls_issuer", "UnknownIssuer"),
     ];
     for (acceptor, word, detail) in table {
         let refusal = refusal(&acceptor, ours.tls("back.test")).await;
@@ -117,10 +101,7 @@ async fn a_peer_that_speaks_no_tls_or_leaves_is_a_failed_handshake() {
         };
         let ((), called) = tokio::join!(serve, house.call(b"x"));
         let error = called.unwrap_err();
-        assert!(
-            matches!(error.cause, Cause::Tls(Refusal::Other(_))),
-            "{error}"
-        );
+        assert!(matches!(error.cause, Cause::Tls(Refusal::Other(_))), "{error}");
         assert_eq!(error.sent, Sent::Unsent);
     }
 }
@@ -132,17 +113,12 @@ async fn a_handshake_that_hangs_falls_under_the_deadline_of_the_connection() {
         let mut socket = house.listener.accept().await.unwrap().0;
         // The hello is there, so the client is inside its handshake.
         socket.read_u8().await.unwrap();
-        house
-            .timers
-            .sweep(clock::now() + clock::nanos(Duration::from_secs(3601)));
+        house.timers.sweep(clock::now() + clock::nanos(Duration::from_secs(3601)));
         socket
     };
     let (_socket, called) = tokio::join!(hang, house.call(b"x"));
     let error = called.unwrap_err();
-    assert!(
-        matches!(error.cause, Cause::Deadline(Deadline::Connect)),
-        "{error}"
-    );
+    assert!(matches!(error.cause, Cause::Deadline(Deadline::Connect)), "{error}");
     assert_eq!(error.sent, Sent::Unsent);
 }
 
@@ -167,10 +143,7 @@ async fn a_second_connection_resumes_the_session_of_the_first() {
         assert_eq!(called.unwrap(), b"ok");
         kinds.push(kind);
     }
-    assert_eq!(
-        kinds,
-        [rustls::HandshakeKind::Full, rustls::HandshakeKind::Resumed]
-    );
+    assert_eq!(kinds, [rustls::HandshakeKind::Full, rustls::HandshakeKind::Resumed]);
 }
 
 #[tokio::test]
@@ -180,16 +153,8 @@ async fn a_body_that_ends_with_the_connection_needs_its_last_word() {
     let table: [(&[u8], bool, bool); 4] = [
         (b"HTTP/1.1 200 OK\r\n\r\nok", true, true),
         (b"HTTP/1.1 200 OK\r\n\r\nok", false, false),
-        (
-            b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok",
-            false,
-            true,
-        ),
-        (
-            b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nok",
-            true,
-            false,
-        ),
+        (b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok", false, true),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nok", true, false),
     ];
     for (response, goodbye, fine) in table {
         let house = House::new(authority.tls("back.test")).await;
@@ -205,10 +170,7 @@ async fn a_body_that_ends_with_the_connection_needs_its_last_word() {
             Ok(body) => assert!(fine && body == b"ok", "{goodbye}"),
             Err(error) => {
                 assert!(!fine, "{error}");
-                assert!(
-                    matches!(error.cause, Cause::Broken(_) | Cause::Gone),
-                    "{error}"
-                );
+                assert!(matches!(error.cause, Cause::Broken(_) | Cause::Gone), "{error}");
                 assert_eq!(error.sent, Sent::Sent);
             }
         }
@@ -220,18 +182,12 @@ fn equal_roots_share_one_configuration_and_make_equal_targets() {
     let (one, other) = (Authority::new().pem(), Authority::new().pem());
     let mut roots = Roots::default();
     let mut tls = |ca: &str, host| roots.connector(Some(ca.as_bytes()), host).unwrap();
-    let (a, b, c) = (
-        tls(&one, "a.test"),
-        tls(&one, "b.test"),
-        tls(&other, "a.test"),
-    );
+    let (a, b, c) = (tls(&one, "a.test"), tls(&one, "b.test"), tls(&other, "a.test"));
     assert!(Arc::ptr_eq(&a.config, &b.config));
     assert!(!Arc::ptr_eq(&a.config, &c.config));
     assert!(a != b && a != c && a == tls(&one, "A.TEST"));
     // Read anew, as at a reload.
-    let again = Roots::default()
-        .connector(Some(one.as_bytes()), "a.test")
-        .unwrap();
+    let again = Roots::default().connector(Some(one.as_bytes()), "a.test").unwrap();
     assert!(a == again);
 }
 
@@ -241,11 +197,7 @@ fn what_is_no_authority_is_refused_in_plain_words() {
     let good = Authority::new().pem();
     for (ca, host, words) in [
         ("", "a.test", "no certificate in `ca`"),
-        (
-            "-----BEGIN CERTIFICATE-----\nnonsense",
-            "a.test",
-            "certificate 1 in `ca`",
-        ),
+        ("-----BEGIN CERTIFICATE-----\nnonsense", "a.test", "certificate 1 in `ca`"),
         (
             "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
             "a.test",
@@ -257,9 +209,7 @@ fn what_is_no_authority_is_refused_in_plain_words() {
         assert!(fault.to_string().contains(words), "{fault}");
     }
     let half = format!("{good}-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
-    let fault = roots
-        .connector(Some(half.as_bytes()), "a.test")
-        .unwrap_err();
+    let fault = roots.connector(Some(half.as_bytes()), "a.test").unwrap_err();
     assert!(matches!(fault, Fault::Unreadable(2)), "{fault}");
 }
 
@@ -275,9 +225,6 @@ async fn what_was_handed_over_before_a_break_counts_as_seen() {
     };
     let ((), called) = tokio::join!(serve, house.call(&body));
     let error = called.unwrap_err();
-    assert!(
-        matches!(error.cause, Cause::Broken(_) | Cause::Gone),
-        "{error}"
-    );
+    assert!(matches!(error.cause, Cause::Broken(_) | Cause::Gone), "{error}");
     assert_eq!(error.sent, Sent::Partial);
 }

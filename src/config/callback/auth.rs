@@ -50,10 +50,7 @@ pub(super) fn auth(
     };
     twice(reading, &path, has_field);
     match own {
-        Own::Shown(verifier) => Some(Auth::Shared(Shared {
-            user,
-            verifier: verifier.clone()?,
-        })),
+        Own::Shown(verifier) => Some(Auth::Shared(Shared { user, verifier: verifier.clone()? })),
         Own::Unknown | Own::Hidden => {
             let fix = match word {
                 AuthWord::Basic => "write auth = { basic = \"${env:USER_AND_PASSWORD}\" }",
@@ -76,10 +73,7 @@ fn twice(reading: &mut Reading<'_>, path: &str, has_field: bool) {
     if has_field {
         reading.error(
             path,
-            format!(
-                "`{}` and the header `authorization` say the same",
-                shown(path)
-            ),
+            format!("`{}` and the header `authorization` say the same", shown(path)),
             "leave one of them out",
         );
     }
@@ -103,10 +97,7 @@ fn own_secret(
     let bearer = reading.value(&format!("{path}.bearer"), table.bearer.as_deref(), |text| {
         let text = text.trim();
         if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(Wrong::new(
-                "no header can carry it",
-                "use printable ASCII without blanks",
-            ));
+            return Err(Wrong::new("no header can carry it", "use printable ASCII without blanks"));
         }
         Ok(Secret::new(&format!("Bearer {text}")))
     });

@@ -39,10 +39,7 @@ pub(super) fn headers(
                 "leave it out: it is written for every request",
             )
         } else if headers.iter().any(|(other, _)| known == **other) {
-            (
-                format!("the header `{known}` is there twice"),
-                "leave one of them out",
-            )
+            (format!("the header `{known}` is there twice"), "leave one of them out")
         } else if !value.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
             (
                 format!("the value of the header `{known}` would break a request"),

@@ -69,10 +69,7 @@ pub(crate) struct Bot {
 }
 
 fn dialects(_: &mut SchemaGenerator) -> Schema {
-    let names: Vec<_> = crate::dialect::DIALECTS
-        .iter()
-        .map(|dialect| dialect.name)
-        .collect();
+    let names: Vec<_> = crate::dialect::DIALECTS.iter().map(|dialect| dialect.name).collect();
     json_schema!({ "type": "string", "enum": names, "examples": ["aerostack"] })
 }
 

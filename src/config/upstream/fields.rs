@@ -56,15 +56,9 @@ pub(super) fn fields(
                 "leave it out: it is written for every request",
             )
         } else if by_key {
-            (
-                format!("the header `{name}` carries the `key`"),
-                "leave one of them out",
-            )
+            (format!("the header `{name}` carries the `key`"), "leave one of them out")
         } else if fields.iter().any(|field| field.name == name) {
-            (
-                format!("the header `{name}` is there twice"),
-                "leave one of them out",
-            )
+            (format!("the header `{name}` is there twice"), "leave one of them out")
         } else {
             match value {
                 None => (

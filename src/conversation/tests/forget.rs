@@ -30,16 +30,9 @@ fn all_channels_of_a_user_are_forgotten_in_memory_and_on_disk_and_no_one_elses()
         if restart {
             house = house.restart();
         }
-        let expected = Forgotten {
-            conversations: 3,
-            more: false,
-        };
+        let expected = Forgotten { conversations: 3, more: false };
         assert_eq!(forget(&house, "ann"), expected);
-        assert_eq!(
-            house.conversations.store.counts().queued,
-            0,
-            "it is on disk"
-        );
+        assert_eq!(house.conversations.store.counts().queued, 0, "it is on disk");
         house = house.restart();
         for channel in [None, Some("a"), Some("b")] {
             assert_eq!(said(&held(&house, "bot", "ann", channel)), [""; 0]);
@@ -75,16 +68,9 @@ fn more_than_are_forgotten_at_once_say_so() {
     let house = House::new();
     let channels = MOST_FORGOTTEN + 1;
     for channel in 0..channels {
-        say(
-            held(&house, "bot", "ann", Some(&channel.to_string())),
-            "x",
-            2,
-        );
+        say(held(&house, "bot", "ann", Some(&channel.to_string())), "x", 2);
     }
-    let all = Forgotten {
-        conversations: MOST_FORGOTTEN,
-        more: true,
-    };
+    let all = Forgotten { conversations: MOST_FORGOTTEN, more: true };
     assert_eq!(forget(&house, "ann"), all);
     assert_eq!(forget(&house, "ann").conversations, 1);
 }

@@ -6,11 +6,7 @@ use super::*;
 fn a_hold_that_is_dropped_changes_nothing() {
     let house = House::new();
     drop(house.held(POLICY, 1));
-    assert_eq!(
-        house.conversations.counts().held,
-        0,
-        "nothing is kept of it"
-    );
+    assert_eq!(house.conversations.counts().held, 0, "nothing is kept of it");
     house.say("a", POLICY, 1);
     drop(house.held(POLICY, 2));
     assert_eq!(house.history(POLICY, 2), ["a", "re a"]);
@@ -30,30 +26,20 @@ fn sixteen_wait_first_come_first_served_and_the_next_is_refused() {
     }
     let full = || matches!(house.conversations.enter(user(0), POLICY, 1), Enter::Full);
     assert!(full());
-    assert!(matches!(
-        house.conversations.enter(user(1), POLICY, 1),
-        Enter::Ready(_)
-    ));
+    assert!(matches!(house.conversations.enter(user(1), POLICY, 1), Enter::Ready(_)));
     say(held, "0", 1);
     assert!(full(), "who was called still waits until it comes");
     assert!(poll(&mut waits[1], &bells[1]).is_none(), "not its turn");
     for (index, mut wait) in waits.into_iter().enumerate() {
         assert_eq!(bells[index].0.load(Relaxed), 1, "{index} was woken, once");
         let next = poll(&mut wait, &bells[index]).unwrap();
-        assert!(
-            bells
-                .get(index + 1)
-                .is_none_or(|bell| bell.0.load(Relaxed) == 0)
-        );
+        assert!(bells.get(index + 1).is_none_or(|bell| bell.0.load(Relaxed) == 0));
         assert_eq!(said(&next).last(), Some(&format!("re {index}")));
         say(next, &(index + 1).to_string(), 1);
     }
     let counts = house.conversations.counts();
     assert_eq!((counts.waiting, counts.full), (0, 2));
-    assert!(matches!(
-        house.conversations.enter(user(0), POLICY, 1),
-        Enter::Ready(_)
-    ));
+    assert!(matches!(house.conversations.enter(user(0), POLICY, 1), Enter::Ready(_)));
 }
 
 #[test]
@@ -62,10 +48,7 @@ fn whoever_leaves_the_queue_holds_nobody_up() {
     let bells: [Arc<Bell>; 4] = Default::default();
     let held = house.held(POLICY, 1);
     let [mut first, mut second, mut third, mut last] = [(); 4].map(|()| house.wait());
-    for (wait, bell) in [&mut first, &mut second, &mut third, &mut last]
-        .into_iter()
-        .zip(&bells)
-    {
+    for (wait, bell) in [&mut first, &mut second, &mut third, &mut last].into_iter().zip(&bells) {
         assert!(poll(wait, bell).is_none());
     }
     drop(second);
@@ -85,18 +68,13 @@ fn whoever_leaves_the_queue_holds_nobody_up() {
 #[test]
 fn a_thousand_messages_sixteen_at_a_time_are_each_appended_once_and_in_order() {
     let house = House::new();
-    let policy = Policy {
-        window: 2 * MOST_PAIRS,
-        ..POLICY
-    };
+    let policy = Policy { window: 2 * MOST_PAIRS, ..POLICY };
     let (next, order) = (Mutex::new(0_u64), Mutex::new(Vec::new()));
     let (enter, order) = (&next, &order);
     std::thread::scope(|scope| {
         for _ in 0..16 {
             scope.spawn(|| {
-                let runtime = tokio::runtime::Builder::new_current_thread()
-                    .build()
-                    .unwrap();
+                let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
                 loop {
                     // Numbered in the order in which they come.
                     let mut next = enter.lock().unwrap();
@@ -124,10 +102,7 @@ fn a_thousand_messages_sixteen_at_a_time_are_each_appended_once_and_in_order() {
     let expected: Vec<u64> = (0..1_000).filter(|number| number % 7 != 0).collect();
     assert_eq!(*order.lock().unwrap(), expected);
     let last = &expected[expected.len() - MOST_PAIRS as usize..];
-    let last: Vec<_> = last
-        .iter()
-        .flat_map(|n| [n.to_string(), format!("re {n}")])
-        .collect();
+    let last: Vec<_> = last.iter().flat_map(|n| [n.to_string(), format!("re {n}")]).collect();
     assert_eq!(house.history(policy, 1), last);
     let house = house.restart();
     assert_eq!(house.history(policy, 1), last);

@@ -28,16 +28,11 @@ fn memory_is_bounded_and_what_left_it_is_read_again() {
     let large = "x".repeat(16 * 1024);
     all(&|_, held| say(held, &large, 1));
     let most = 2 * (1 << 20) + 50 * 1024;
-    assert!(
-        conversations.counts().bytes < most,
-        "{}",
-        conversations.counts().bytes
-    );
+    assert!(conversations.counts().bytes < most, "{}", conversations.counts().bytes);
 
     // What is held is not forgotten, however many there are.
-    let held: Vec<Enter> = (2_000..2_200)
-        .map(|n| conversations.enter(user(n), POLICY, 1))
-        .collect();
+    let held: Vec<Enter> =
+        (2_000..2_200).map(|n| conversations.enter(user(n), POLICY, 1)).collect();
     assert!(held.iter().all(|enter| matches!(enter, Enter::Ready(_))));
     assert_eq!(conversations.counts().held, 200);
     drop(held);
@@ -48,10 +43,7 @@ fn memory_is_bounded_and_what_left_it_is_read_again() {
 fn idle_ones_leave_memory_a_few_at_a_tick() {
     let house = House::new();
     let all = &house.conversations;
-    let policy = Policy {
-        ttl: Duration::from_secs(86_400),
-        ..POLICY
-    };
+    let policy = Policy { ttl: Duration::from_secs(86_400), ..POLICY };
     let enter = |number, now_ms| match all.enter(user(number), policy, now_ms) {
         Enter::Ready(held) => held,
         other => panic!("{other:?}"),
@@ -71,11 +63,7 @@ fn idle_ones_leave_memory_a_few_at_a_tick() {
     for _ in 0..1_000 {
         all.sweep(IDLE_MS + 1);
     }
-    assert_eq!(
-        all.counts().held,
-        2,
-        "the later one, and the one that is held"
-    );
+    assert_eq!(all.counts().held, 2, "the later one, and the one that is held");
     drop(held);
     assert_eq!(said(&enter(5, 3)), ["a", "re a"]);
 }

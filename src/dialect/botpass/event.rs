@@ -22,13 +22,8 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 5] = [
-        Self::Received,
-        Self::Sent,
-        Self::Status,
-        Self::Error,
-        Self::Verification,
-    ];
+    pub const ALL: [Self; 5] =
+        [Self::Received, Self::Sent, Self::Status, Self::Error, Self::Verification];
 
     /// Its name on the wire and in the configuration.
     pub fn name(self) -> &'static str {
@@ -86,14 +81,7 @@ pub fn received(envelope: &Envelope<'_>, message_id: &str, event: &Event<'_>, ou
         content: &content(event),
     };
     let time = event.timestamp.as_deref();
-    whole(
-        Kind::of(event.kind),
-        envelope,
-        time,
-        &data,
-        Some(event),
-        out,
-    );
+    whole(Kind::of(event.kind), envelope, time, &data, Some(event), out);
 }
 
 /// Appends what is kept of a bot's message, under the envelope's id:
@@ -165,12 +153,7 @@ pub fn sent(
 
 /// Appends `bot.error`: the answer to a message or a delivery was given up, and why.
 pub fn given_up(envelope: &Envelope<'_>, message_id: &str, why: &str, out: &mut Vec<u8>) {
-    let data = Message {
-        agent_id: envelope.bot,
-        message_id,
-        message_type: "error",
-        content: why,
-    };
+    let data = Message { agent_id: envelope.bot, message_id, message_type: "error", content: why };
     whole(Kind::Error, envelope, None, &data, None, out);
 }
 
@@ -182,10 +165,7 @@ pub fn verification(envelope: &Envelope<'_>, active: bool, out: &mut Vec<u8>) {
         agent_id: &'a str,
         status: &'static str,
     }
-    let data = Data {
-        agent_id: envelope.bot,
-        status: if active { "active" } else { "inactive" },
-    };
+    let data = Data { agent_id: envelope.bot, status: if active { "active" } else { "inactive" } };
     whole(Kind::Verification, envelope, None, &data, None, out);
 }
 
@@ -207,12 +187,7 @@ fn whole(
     }
     let now = seconds(envelope.now_ms);
     write(
-        &Shape {
-            id: envelope.id,
-            r#type: kind.name(),
-            timestamp: time.unwrap_or(&now),
-            data,
-        },
+        &Shape { id: envelope.id, r#type: kind.name(), timestamp: time.unwrap_or(&now), data },
         out,
     );
     if let Some(event) = about {

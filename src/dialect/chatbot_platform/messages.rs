@@ -23,15 +23,15 @@ pub(super) fn read<'b>(messages: &Field<'_, 'b>) -> Result<Few<Turn<'b>>, Fault>
     for (index, message) in array.iter().enumerate() {
         let inside = |fault: Fault| fault.at(index).within("messages");
         let turn = turn(message).map_err(inside)?;
-        last = match turn.role {
-            Role::User | Role::Tool if turn.parts.is_empty() => {
-                Err(inside(Fault::new("content", What::Empty)))
-            }
-            Role::User | Role::Tool => Ok(()),
-            Role::System | Role::Developer | Role::Assistant => Err(messages.fault(What::Invalid(
-                "a list whose last message is a user's or a tool's",
-            ))),
-        };
+        last =
+            match turn.role {
+                Role::User | Role::Tool if turn.parts.is_empty() => {
+                    Err(inside(Fault::new("content", What::Empty)))
+                }
+                Role::User | Role::Tool => Ok(()),
+                Role::System | Role::Developer | Role::Assistant => Err(messages
+                    .fault(What::Invalid("a list whose last message is a user's or a tool's"))),
+            };
         if !(turn.parts.is_empty() && turn.calls.is_empty()) {
             turns.push(turn);
         }
@@ -53,12 +53,7 @@ fn turn<'b>(message: Value<'_, 'b>) -> Result<Turn<'b>, Fault> {
         "tool" => Role::Tool,
         _ => return Err(role.fault(What::Unknown(&ROLES))),
     };
-    let mut turn = Turn {
-        role: role_of,
-        parts: Few::new(),
-        calls: Vec::new(),
-        call_id: None,
-    };
+    let mut turn = Turn { role: role_of, parts: Few::new(), calls: Vec::new(), call_id: None };
     match role_of {
         Role::Tool => turn.call_id = Some(call_id.word()?),
         Role::Assistant => turn.calls = read_calls(&calls)?,
@@ -136,14 +131,7 @@ fn inside<'w, 'b, const N: usize>(
 
 /// A file: its bytes or its address, or the id that the AI's own service knows it by. Exactly one of them.
 fn read_file<'b>(file: &Field<'_, 'b>) -> Result<Part<'b>, Fault> {
-    let names = [
-        "url",
-        "file_url",
-        "file_data",
-        "file_id",
-        "filename",
-        "mime_type",
-    ];
+    let names = ["url", "file_url", "file_data", "file_id", "filename", "mime_type"];
     let [url, file_url, data, id, filename, mime_type] = inside(file, names)?;
     let inside = |fault: Fault| fault.within("file");
     let mut found = None;

@@ -5,11 +5,7 @@ use crate::dialect::Format;
 use crate::dialect::event::{Envelope, Kind, given_up, received, verification};
 use crate::json::javascript;
 
-const ENVELOPE: Envelope<'_> = Envelope {
-    id: "0193",
-    bot: "bot-id",
-    now_ms: 1_691_670_896_999,
-};
+const ENVELOPE: Envelope<'_> = Envelope { id: "0193", bot: "bot-id", now_ms: 1_691_670_896_999 };
 
 fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
     let mut out = Vec::new();
@@ -40,9 +36,7 @@ fn what_a_bot_tells_becomes_an_event() {
             r#"{"id":"0193","type":"bot.error","timestamp":"2023-08-10T12:34:56Z","data":{"agentId":"bot-id","messageId":"m1","messageType":"error","content":"down","data":{}}}"#,
         ),
     ];
-    let (_, chat) = chats()
-        .find(|(dialect, _)| dialect.name == "botpass")
-        .unwrap();
+    let (_, chat) = chats().find(|(dialect, _)| dialect.name == "botpass").unwrap();
     for (report, event) in cases {
         decode(chat, Format::Json, report.as_bytes(), |read| {
             let read = read.unwrap();

@@ -24,16 +24,12 @@ struct Case {
 impl Case {
     fn part(&self, name: &str) -> Option<&str> {
         let mut parts = self.parts.iter();
-        parts
-            .find(|part| part.0 == name)
-            .map(|(_, text)| text.as_str())
+        parts.find(|part| part.0 == name).map(|(_, text)| text.as_str())
     }
 
     /// The body of the request, and whether it is a form.
     fn request(&self) -> Option<(Format, &[u8])> {
-        let json = self
-            .part("request")
-            .map(|text| (Format::Json, text.as_bytes()));
+        let json = self.part("request").map(|text| (Format::Json, text.as_bytes()));
         json.or_else(|| Some((Format::Form, self.part("form")?.as_bytes())))
     }
 }
@@ -62,9 +58,7 @@ fn cases(text: &str) -> Vec<Case> {
 
 fn file(dialect: &Dialect, kind: &str) -> PathBuf {
     let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/dialects");
-    [fixtures, dialect.name, &format!("{kind}.txt")]
-        .iter()
-        .collect()
+    [fixtures, dialect.name, &format!("{kind}.txt")].iter().collect()
 }
 
 /// Each case's last part is what `found` says, in a part of that name.
@@ -78,12 +72,7 @@ fn hold(kind: &str, part: &str, found: impl Fn(&dyn Chat, &Case) -> String) {
         titles.sort();
         titles.dedup();
         let enough = if kind == "later" { ENOUGH / 5 } else { ENOUGH };
-        assert!(
-            titles.len() >= enough,
-            "{}: {} cases",
-            path.display(),
-            titles.len()
-        );
+        assert!(titles.len() >= enough, "{}: {} cases", path.display(), titles.len());
         let mut written = String::new();
         for case in &cases {
             let _ = writeln!(written, "=== {}", case.title);
@@ -193,18 +182,14 @@ fn answer_to<T>(
 ) -> T {
     let text = case.part("answer").expect("an answer");
     let answer: Value = serde_json::from_str(text).unwrap();
-    let (format, mut body) = case
-        .request()
-        .map(|(format, body)| (format, body.to_vec()))
-        .expect("a request");
+    let (format, mut body) =
+        case.request().map(|(format, body)| (format, body.to_vec())).expect("a request");
     let event = chat.decode(format, &mut body).unwrap();
     let number = |name: &str| answer[name].as_u64().unwrap_or(0);
     let receipt = Receipt {
         bot: "your-connection-id",
         event: &event,
-        conversation: answer["conversation"]
-            .as_str()
-            .unwrap_or("0123456789abcdef"),
+        conversation: answer["conversation"].as_str().unwrap_or("0123456789abcdef"),
         message_id: "00ff00ff00ff00ff",
         now_ms: 1_705_314_600_000 + number("now_ms"),
         latency_ms: number("latency_ms"),
@@ -220,9 +205,9 @@ fn answer_to<T>(
 /// Whether a value is the one that a seed shows; an object may hold more.
 fn holds(value: &Value, seed: &Value) -> bool {
     match (value, seed) {
-        (Value::Object(value), Value::Object(seed)) => seed
-            .iter()
-            .all(|(key, seed)| value.get(key).is_some_and(|value| holds(value, seed))),
+        (Value::Object(value), Value::Object(seed)) => {
+            seed.iter().all(|(key, seed)| value.get(key).is_some_and(|value| holds(value, seed)))
+        }
         (value, seed) => value == seed,
     }
 }
@@ -298,11 +283,8 @@ fn user(user: &User<'_>) -> Value {
 
 fn turn(turn: &Turn<'_>) -> Value {
     let parts: Vec<_> = turn.parts.iter().map(part).collect();
-    let calls: Vec<_> = turn
-        .calls
-        .iter()
-        .map(|call| json!([call.id, call.name, call.arguments]))
-        .collect();
+    let calls: Vec<_> =
+        turn.calls.iter().map(|call| json!([call.id, call.name, call.arguments])).collect();
     let role = match turn.role {
         Role::System => "system",
         Role::Developer => "developer",
@@ -322,11 +304,7 @@ fn part(part: &Part<'_>) -> Value {
     match part {
         Part::Text(text) => json!(text),
         Part::Image { url, detail } => object([("image", json!(url)), ("detail", json!(detail))]),
-        Part::File {
-            file,
-            filename,
-            mime_type,
-        } => object([
+        Part::File { file, filename, mime_type } => object([
             match file {
                 File::Url(url) => ("url", json!(url)),
                 File::Id(id) => ("id", json!(id)),
@@ -340,9 +318,5 @@ fn part(part: &Part<'_>) -> Value {
 
 fn object<const N: usize>(fields: [(&str, Value); N]) -> Value {
     let there = fields.into_iter().filter(|(_, value)| !value.is_null());
-    Value::Object(
-        there
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect::<Map<_, _>>(),
-    )
+    Value::Object(there.map(|(name, value)| (name.to_owned(), value)).collect::<Map<_, _>>())
 }

@@ -8,11 +8,7 @@ use serde_json::Value;
 /// The body in frames, cut at this place.
 fn cut(body: &str, at: usize) -> [Bytes; 3] {
     let (a, b) = body.as_bytes().split_at(at);
-    [
-        Bytes::copy_from_slice(a),
-        Bytes::new(),
-        Bytes::copy_from_slice(b),
-    ]
+    [Bytes::copy_from_slice(a), Bytes::new(), Bytes::copy_from_slice(b)]
 }
 
 /// What the scan says; the same wherever the body is cut.
@@ -36,22 +32,13 @@ fn an_id_at_the_top_is_found() {
     for (body, id) in [
         (r#"{"botId":"b"}"#, "b"),
         (" {\r\n\t\"botId\" : \"bt_9-Z\" } ", "bt_9-Z"),
-        (
-            r#"{"a":{"botId":"x"},"b":[{"botId":"y"}],"botId":"z"}"#,
-            "z",
-        ),
+        (r#"{"a":{"botId":"x"},"b":[{"botId":"y"}],"botId":"z"}"#, "z"),
         (r#"{"botId":"z","a":{"botId":"x"}}"#, "z"),
         (r#"{"a":"\"botId\":\"x\"","botId":"z"}"#, "z"),
         (r#"{"a":"\\","botId":"z"}"#, "z"),
         (r#"{"a":"}{][","b":[["]"],{"c":"}"}],"botId":"z"}"#, "z"),
-        (
-            r#"{"a\"b":1,"botId":"z","botid":"x","botIds":2,"BotId":3,"":4}"#,
-            "z",
-        ),
-        (
-            r#"{"a":-1.5e3 ,"b":true,"c":null,"d":false,"botId":"z"}"#,
-            "z",
-        ),
+        (r#"{"a\"b":1,"botId":"z","botid":"x","botIds":2,"BotId":3,"":4}"#, "z"),
+        (r#"{"a":-1.5e3 ,"b":true,"c":null,"d":false,"botId":"z"}"#, "z"),
         (filled.as_str(), long.as_str()),
     ] {
         assert_eq!(found(body).as_deref(), Ok(id), "{body}");
@@ -66,22 +53,10 @@ fn an_id_that_could_be_read_in_two_ways_is_refused() {
         (r#"{"a":{"botId":"x"}}"#, "Missing botId in webhook payload"),
         (r#"{"botId":null}"#, "Missing botId in webhook payload"),
         (r#"{"botId":""}"#, "Empty botId in webhook payload"),
-        (
-            r#"{"botId":"a","botId":"a"}"#,
-            "Repeated botId in webhook payload",
-        ),
-        (
-            r#"{"botId":"a","x":1,"botId":null}"#,
-            "Repeated botId in webhook payload",
-        ),
-        (
-            r#"{"botId":1}"#,
-            "Invalid botId in webhook payload: it must be a string",
-        ),
-        (
-            r#"{"botId":["a"]}"#,
-            "Invalid botId in webhook payload: it must be a string",
-        ),
+        (r#"{"botId":"a","botId":"a"}"#, "Repeated botId in webhook payload"),
+        (r#"{"botId":"a","x":1,"botId":null}"#, "Repeated botId in webhook payload"),
+        (r#"{"botId":1}"#, "Invalid botId in webhook payload: it must be a string"),
+        (r#"{"botId":["a"]}"#, "Invalid botId in webhook payload: it must be a string"),
         (
             r#"{"bot\u0049d":"a"}"#,
             "Invalid botId in webhook payload: it must be written without escapes",
@@ -102,10 +77,7 @@ fn an_id_that_could_be_read_in_two_ways_is_refused() {
             r#"{"botId":"ä"}"#,
             "Invalid botId in webhook payload: it must be made of letters, digits, - and _",
         ),
-        (
-            long.as_str(),
-            "Too long botId in webhook payload: at most 128 bytes",
-        ),
+        (long.as_str(), "Too long botId in webhook payload: at most 128 bytes"),
         ("[]", "The body must be a JSON object"),
         ("\"botId\"", "The body must be a JSON object"),
         ("", "The body is not valid JSON"),
@@ -150,9 +122,7 @@ fn the_scan_and_decoding_never_find_two_ids() {
         "\"content\":\"c\",",
         "\"messageType\":\"event\"",
     ];
-    let (_, chat) = chats()
-        .find(|(dialect, _)| dialect.names == Names::Body("botId"))
-        .unwrap();
+    let (_, chat) = chats().find(|(dialect, _)| dialect.names == Names::Body("botId")).unwrap();
     let mut random = 0x9e37_79b9_7f4a_7c15_u64;
     let mut next = |below: usize| {
         random ^= random << 13;

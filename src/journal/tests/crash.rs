@@ -94,9 +94,7 @@ fn no_kill_loses_what_was_accepted_or_forgets_what_was_delivered() {
         }
         let (mut there, mut cursor) = ([0; 4], None);
         loop {
-            let page = journal
-                .list(&Filter::default(), cursor, LONGEST_PAGE)
-                .unwrap();
+            let page = journal.list(&Filter::default(), cursor, LONGEST_PAGE).unwrap();
             for found in page.items {
                 there[found.head.state() as usize] += 1;
                 journal.body(found.id, found.head.stage).unwrap();

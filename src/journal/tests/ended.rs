@@ -40,11 +40,7 @@ pub(super) fn rows(journal: &Journal, table: Table) -> usize {
 #[test]
 fn what_has_ended_goes_when_its_time_is_over() {
     let folder = tempfile::tempdir().unwrap();
-    let bounds = Bounds {
-        delivered_ms: 1_000,
-        dead_ms: 5_000,
-        ..BOUNDS
-    };
+    let bounds = Bounds { delivered_ms: 1_000, dead_ms: 5_000, ..BOUNDS };
     let journal = bounded(&folder, bounds);
     for _ in 0..PER_PORTION * 2 {
         ended(&journal, End::Delivered, NOW);
@@ -62,10 +58,7 @@ fn what_has_ended_goes_when_its_time_is_over() {
     let last = ended_and_gone(&journal);
     assert_eq!(journal.show(last).unwrap(), None);
     assert_eq!(jobs(&journal), [0, 2, 0, 0]);
-    assert_eq!(
-        &*journal.body(dead, Stage::Deliver).unwrap(),
-        b"what was said"
-    );
+    assert_eq!(&*journal.body(dead, Stage::Deliver).unwrap(), b"what was said");
     assert_eq!(state(&journal, waits), State::Answered);
     // Nothing of the others is left: two heads, two bodies, one attempt.
     let left = [Table::Jobs, Table::Parts, Table::Ended].map(|table| rows(&journal, table));
@@ -74,10 +67,7 @@ fn what_has_ended_goes_when_its_time_is_over() {
 
 /// A job that has expired, gone: whatever was to go before it has been looked at.
 fn ended_and_gone(journal: &Journal) -> Id {
-    let held = Job {
-        held: true,
-        ..job("crm", Stage::Deliver)
-    };
+    let held = Job { held: true, ..job("crm", Stage::Deliver) };
     done(journal.accept(std::slice::from_ref(&held), NOW)).unwrap();
     done(journal.dead(held.id, "gone", &[], NOW)).unwrap();
     journal.store.tick(NOW + 10_000);
@@ -91,30 +81,14 @@ fn ended_and_gone(journal: &Journal) -> Id {
 #[test]
 fn where_too_many_are_kept_the_oldest_delivered_go_first_then_the_oldest_dead() {
     let folder = tempfile::tempdir().unwrap();
-    let journal = bounded(
-        &folder,
-        Bounds {
-            kept_jobs: 6,
-            ..BOUNDS
-        },
-    );
-    let dead: Vec<_> = (0..5)
-        .map(|at| ended(&journal, End::Dead, NOW + at))
-        .collect();
-    let delivered: Vec<_> = (0..5)
-        .map(|at| ended(&journal, End::Delivered, NOW + at))
-        .collect();
+    let journal = bounded(&folder, Bounds { kept_jobs: 6, ..BOUNDS });
+    let dead: Vec<_> = (0..5).map(|at| ended(&journal, End::Dead, NOW + at)).collect();
+    let delivered: Vec<_> = (0..5).map(|at| ended(&journal, End::Delivered, NOW + at)).collect();
     journal.store.tick(NOW + 10);
     until(|| jobs(&journal) == [0, 0, 1, 5]);
     assert_eq!(state(&journal, delivered[4]), State::Delivered);
     drop(journal);
-    let journal = bounded(
-        &folder,
-        Bounds {
-            kept_bytes: 1_000,
-            ..BOUNDS
-        },
-    );
+    let journal = bounded(&folder, Bounds { kept_bytes: 1_000, ..BOUNDS });
     journal.store.tick(NOW + 10);
     until(|| jobs(&journal) == [0, 0, 0, 3]);
     for (number, id) in dead.iter().enumerate() {
@@ -161,26 +135,14 @@ fn lists_are_paged_newest_first_and_filtered() {
         ids.map(|(_, id)| *id).collect::<Vec<_>>()
     };
     let everything = pages(Filter::default(), 10);
-    assert_eq!(
-        everything.iter().map(Vec::len).collect::<Vec<_>>(),
-        [10, 10, 5]
-    );
+    assert_eq!(everything.iter().map(Vec::len).collect::<Vec<_>>(), [10, 10, 5]);
     assert_eq!(everything.concat(), expected(&|_| true));
-    let state = |state| Filter {
-        state: Some(state),
-        bot: None,
-    };
+    let state = |state| Filter { state: Some(state), bot: None };
     // The last page is known to be the last.
-    assert_eq!(
-        pages(state(State::Dead), 5),
-        [expected(&|number| number % 5 == 0)]
-    );
+    assert_eq!(pages(state(State::Dead), 5), [expected(&|number| number % 5 == 0)]);
     assert_eq!(pages(state(State::Delivered), 2).len(), 3);
     assert_eq!(pages(state(State::Answered), 2), [vec![]]);
-    let odd = Filter {
-        state: Some(State::Accepted),
-        bot: Some("odd".to_owned()),
-    };
+    let odd = Filter { state: Some(State::Accepted), bot: Some("odd".to_owned()) };
     let found = pages(odd, 100).concat();
     assert_eq!(found, expected(&|number| number % 5 > 1 && number % 2 == 1));
 }

@@ -5,11 +5,8 @@ use super::*;
 
 /// Leaves a job of a user, ended so or not at all.
 fn leave(journal: &Journal, user: Option<&str>, end: Option<End>) -> Id {
-    let held = Job {
-        held: true,
-        subject: Subject::of("bt_support", user),
-        ..job("crm", Stage::Deliver)
-    };
+    let held =
+        Job { held: true, subject: Subject::of("bt_support", user), ..job("crm", Stage::Deliver) };
     let mut along = Along::default();
     let (key, said) = (*held.id.bytes(), b"said".to_vec());
     let key = [key, key].concat().try_into().unwrap();
@@ -73,12 +70,7 @@ fn many_go_a_part_at_a_time() {
 
 #[test]
 fn users_of_two_bots_are_two() {
-    let all = [
-        ("bot", "ann"),
-        ("botann", ""),
-        ("bo", "tann"),
-        ("bot", "an"),
-    ];
+    let all = [("bot", "ann"), ("botann", ""), ("bo", "tann"), ("bot", "an")];
     let all = all.map(|(bot, user)| Subject::of(bot, Some(user)).0);
     let distinct: std::collections::BTreeSet<_> = all.into_iter().collect();
     assert_eq!(distinct.len(), all.len());

@@ -29,16 +29,8 @@ fn copy(from: &Path, to: &Path) {
 fn write(folder: &Path) {
     let journal = Journal::open(Store::open(folder).unwrap(), BOUNDS, NOW).unwrap();
     for (number, id) in IDS.iter().enumerate() {
-        let stage = if number == 0 {
-            Stage::Answer
-        } else {
-            Stage::Deliver
-        };
-        let job = Job {
-            id: id.parse().unwrap(),
-            held: true,
-            ..job("crm", stage)
-        };
+        let stage = if number == 0 { Stage::Answer } else { Stage::Deliver };
+        let job = Job { id: id.parse().unwrap(), held: true, ..job("crm", stage) };
         done(journal.accept(std::slice::from_ref(&job), NOW)).unwrap();
         let then = match number {
             0 => continue,
@@ -51,9 +43,7 @@ fn write(folder: &Path) {
     }
     drop(journal);
     // Half of it in tables, as in a folder that has been used for long.
-    let database = fjall::Database::builder(folder.join("store"))
-        .open()
-        .unwrap();
+    let database = fjall::Database::builder(folder.join("store")).open().unwrap();
     for name in ["jobs", "ended"] {
         let keyspace = database.keyspace(name, Default::default).unwrap();
         keyspace.rotate_memtable_and_wait().unwrap();
@@ -73,10 +63,7 @@ fn read(folder: &Path) {
         let shown = journal.show(id).unwrap().unwrap();
         let head = shown.head;
         assert_eq!(head.state(), expected);
-        assert_eq!(
-            [&head.bot, &head.dialect, &head.receiver],
-            ["bt_support", "aerostack", "crm"]
-        );
+        assert_eq!([&head.bot, &head.dialect, &head.receiver], ["bt_support", "aerostack", "crm"]);
         assert_eq!(&*journal.body(id, head.stage).unwrap(), b"what was said");
         if expected != State::Accepted {
             assert_eq!(shown.attempts, [attempt(NOW + 1, Some(503))]);
@@ -108,10 +95,7 @@ fn open_with(folder: &tempfile::TempDir, id: &[u8], row: &[u8]) -> Result<Journa
     let mut changes = crate::store::Changes::default();
     changes.put(Table::Jobs, id, row.into());
     let (tell, told) = std::sync::mpsc::channel();
-    store.commit(
-        changes,
-        Box::new(move |written| tell.send(written).unwrap()),
-    );
+    store.commit(changes, Box::new(move |written| tell.send(written).unwrap()));
     told.recv_timeout(LONG).unwrap().unwrap();
     Journal::open(store, BOUNDS, NOW)
 }
@@ -120,14 +104,9 @@ fn open_with(folder: &tempfile::TempDir, id: &[u8], row: &[u8]) -> Result<Journa
 fn what_another_version_wrote_is_refused_with_the_folders_name() {
     let folder = tempfile::tempdir().unwrap();
     let id = Id::new(NOW);
-    let error = open_with(&folder, &id.0, &[9, 0, 0])
-        .unwrap_err()
-        .to_string();
+    let error = open_with(&folder, &id.0, &[9, 0, 0]).unwrap_err().to_string();
     let path = folder.path().join("store").display().to_string();
-    assert!(
-        error.contains(&path) && error.contains("version 9"),
-        "{error}"
-    );
+    assert!(error.contains(&path) && error.contains("version 9"), "{error}");
     let error = open_with(&folder, &id.0, &[]).unwrap_err().to_string();
     assert!(error.contains(&path), "{error}");
     let folder = tempfile::tempdir().unwrap();
@@ -160,15 +139,9 @@ fn what_is_written_is_read_and_what_is_cut_is_broken() {
     for length in 0..row.len() {
         assert_eq!(record::read_head(&row[..length]), Err(Unreadable::Broken));
     }
-    assert_eq!(
-        record::read_ended_row(&record::ended_row(&head)),
-        Some((u32::MAX, 5))
-    );
+    assert_eq!(record::read_ended_row(&record::ended_row(&head)), Some((u32::MAX, 5)));
     let key = record::ended_key(End::Dead, 3, Id::new(NOW));
-    assert_eq!(
-        record::read_ended_key(&key).map(|(end, at, _)| (end, at)),
-        Some((End::Dead, 3))
-    );
+    assert_eq!(record::read_ended_key(&key).map(|(end, at, _)| (end, at)), Some((End::Dead, 3)));
     for length in 0..key.len() {
         assert_eq!(record::read_ended_key(&key[..length]), None);
     }

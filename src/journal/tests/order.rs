@@ -11,9 +11,7 @@ fn jobs_of_a_receiver_come_in_order_and_receivers_do_not_hide_each_other() {
     let folder = tempfile::tempdir().unwrap();
     let journal = open(&folder);
     let stage = Stage::Deliver;
-    let slow: Vec<_> = (0..50)
-        .map(|_| accept(&journal, "slow", stage, NOW))
-        .collect();
+    let slow: Vec<_> = (0..50).map(|_| accept(&journal, "slow", stage, NOW)).collect();
     let fast = accept(&journal, "fast", stage, NOW + 1);
     let receiver = journal.wake(stage, NOW + 1).unwrap();
     assert_eq!(&*receiver.name, "slow");
@@ -37,10 +35,7 @@ fn jobs_of_a_receiver_come_in_order_and_receivers_do_not_hide_each_other() {
     assert_eq!(journal.next_ms(stage), Some(NOW + 5));
     assert_eq!(take_all(&journal, stage, NOW + 4), []);
     let ids: Vec<_> = take_all(&journal, stage, NOW + 6);
-    assert_eq!(
-        ids.iter().map(|(_, id)| *id).collect::<Vec<_>>(),
-        [taken[1], taken[0]]
-    );
+    assert_eq!(ids.iter().map(|(_, id)| *id).collect::<Vec<_>>(), [taken[1], taken[0]]);
     // Both stages have queues of their own.
     accept(&journal, "slow", Stage::Answer, NOW);
     assert_eq!(take_all(&journal, stage, NOW + 6), []);
@@ -51,10 +46,7 @@ fn jobs_of_a_receiver_come_in_order_and_receivers_do_not_hide_each_other() {
 fn whoever_holds_a_job_from_the_start_works_on_it_alone() {
     let folder = tempfile::tempdir().unwrap();
     let journal = open(&folder);
-    let held = Job {
-        held: true,
-        ..job("crm", Stage::Answer)
-    };
+    let held = Job { held: true, ..job("crm", Stage::Answer) };
     done(journal.accept(std::slice::from_ref(&held), NOW)).unwrap();
     assert_eq!(take_all(&journal, Stage::Answer, NOW), []);
     done(journal.answered(held.id, Arc::from(&b"done"[..]), NOW)).unwrap();
@@ -82,26 +74,14 @@ async fn a_worker_that_sleeps_is_woken_by_what_comes_before_its_time() {
     let journal = open(&folder);
     let stage = Stage::Deliver;
     let changed = journal.changed(stage);
-    journal
-        .accept(&[job("a", stage)], NOW + 10)
-        .unwrap()
-        .await
-        .unwrap();
+    journal.accept(&[job("a", stage)], NOW + 10).unwrap().await.unwrap();
     tokio::time::timeout(LONG, changed).await.unwrap();
     // Later than what is there: nobody need know.
-    journal
-        .accept(&[job("b", stage)], NOW + 20)
-        .unwrap()
-        .await
-        .unwrap();
+    journal.accept(&[job("b", stage)], NOW + 20).unwrap().await.unwrap();
     let changed = journal.changed(stage);
     tokio::pin!(changed);
     assert!(futures_util::FutureExt::now_or_never(changed.as_mut()).is_none());
-    journal
-        .accept(&[job("c", stage)], NOW)
-        .unwrap()
-        .await
-        .unwrap();
+    journal.accept(&[job("c", stage)], NOW).unwrap().await.unwrap();
     tokio::time::timeout(LONG, changed).await.unwrap();
     assert_eq!(journal.next_ms(stage), Some(NOW));
 }
@@ -141,9 +121,7 @@ fn a_clock_that_jumps_makes_nothing_wait_longer_than_it_was_put_off() {
 
 #[test]
 fn ids_are_ordered_even_where_the_clock_goes_back() {
-    let mut ids: Vec<_> = (0..1_000)
-        .map(|number| Id::new(NOW + number / 100))
-        .collect();
+    let mut ids: Vec<_> = (0..1_000).map(|number| Id::new(NOW + number / 100)).collect();
     ids.extend((0..1_000).map(|number| Id::new(NOW - number)));
     assert!(ids.is_sorted());
     ids.dedup();
@@ -169,9 +147,7 @@ fn a_job_that_is_passed_on_ends_with_what_follows_from_it_or_not_at_all() {
     assert!(journal.body(id, Stage::Answer).is_err());
     let ids = |journal: &Journal| {
         let all = take_all(journal, Stage::Deliver, NOW + 1);
-        all.into_iter()
-            .map(|(_, id)| id)
-            .collect::<std::collections::BTreeSet<_>>()
+        all.into_iter().map(|(_, id)| id).collect::<std::collections::BTreeSet<_>>()
     };
     let told = both.iter().map(|job| job.id).collect();
     assert_eq!(ids(&journal), told);

@@ -8,19 +8,13 @@ fn a_bot_has_as_many_pending_as_have_not_ended() {
     let journal = open(&folder);
     let pending = |journal: &Journal| ["a", "b", "c"].map(|bot| journal.pending(bot));
     // What is accepted together is of two bots and one receiver.
-    let of = |bot| Job {
-        bot,
-        ..job("subscribers[0]", Stage::Deliver)
-    };
+    let of = |bot| Job { bot, ..job("subscribers[0]", Stage::Deliver) };
     let jobs = ["a", "b", "a"].map(of);
     done(journal.accept(&jobs, NOW)).unwrap();
     assert_eq!(pending(&journal), [2, 1, 0]);
     // What is refused is of nobody: the first of these is there already.
     let again = [of("c"), jobs[0].clone()];
-    assert!(matches!(
-        journal.accept(&again, NOW),
-        Err(JournalError::Order { .. })
-    ));
+    assert!(matches!(journal.accept(&again, NOW), Err(JournalError::Order { .. })));
     assert_eq!(pending(&journal), [2, 1, 0]);
 
     take_all(&journal, Stage::Deliver, NOW);

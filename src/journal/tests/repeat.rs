@@ -5,10 +5,7 @@ use super::*;
 
 /// Accepts a job with what is said to whoever repeats its delivery, and ends it.
 fn told(journal: &Journal, key: [u8; 32], said: &str, now_ms: u64) {
-    let held = Job {
-        held: true,
-        ..job("crm", Stage::Deliver)
-    };
+    let held = Job { held: true, ..job("crm", Stage::Deliver) };
     let mut along = Along::default();
     let said = said.as_bytes().to_vec();
     along.repeat(held.id, &Repeat { key, said });
@@ -24,10 +21,7 @@ fn said(journal: &Journal, key: [u8; 32]) -> Option<String> {
 #[test]
 fn what_was_said_is_there_after_a_restart_and_goes_with_its_job() {
     let folder = tempfile::tempdir().unwrap();
-    let bounds = Bounds {
-        dead_ms: 1_000,
-        ..BOUNDS
-    };
+    let bounds = Bounds { dead_ms: 1_000, ..BOUNDS };
     let journal = bounded(&folder, bounds);
     assert_eq!(said(&journal, [1; 32]), None);
     told(&journal, [1; 32], "one", NOW);

@@ -5,10 +5,7 @@ use super::*;
 const SMALL: Bounds = Bounds { jobs: 90, ..BOUNDS };
 
 fn letter(receiver: &str) -> Job<'_> {
-    Job {
-        letter: true,
-        ..job(receiver, Stage::Deliver)
-    }
+    Job { letter: true, ..job(receiver, Stage::Deliver) }
 }
 
 /// Fills the journal for a receiver until it is refused: how many were accepted, and the refusal.
@@ -50,18 +47,12 @@ fn bytes_are_shared_like_jobs() {
     let folder = tempfile::tempdir().unwrap();
     let bytes = 900_000;
     let journal = bounded(&folder, Bounds { bytes, ..BOUNDS });
-    let large = |receiver| Job {
-        body: vec![0; 100_000].into(),
-        ..job(receiver, Stage::Deliver)
-    };
+    let large = |receiver| Job { body: vec![0; 100_000].into(), ..job(receiver, Stage::Deliver) };
     for _ in 0..8 {
         done(journal.accept(&[large("gone")], NOW)).unwrap();
     }
     let error = done(journal.accept(&[job("gone", Stage::Answer)], NOW)).unwrap_err();
-    assert!(
-        matches!(error, JournalError::Share { jobs: 8, .. }),
-        "{error}"
-    );
+    assert!(matches!(error, JournalError::Share { jobs: 8, .. }), "{error}");
     accept(&journal, "crm", Stage::Answer, NOW);
 }
 
@@ -75,14 +66,8 @@ fn a_letter_to_a_receiver_without_room_is_dead_and_may_be_taken_up_again() {
     assert_eq!(jobs(&journal), [0, filled + 1, 0, 1]);
     assert_eq!(state(&journal, told.id), State::Answered);
     let shown = journal.show(lost.id).unwrap().unwrap();
-    assert_eq!(
-        (shown.head.reason.as_str(), shown.head.ended_ms),
-        (CROWDED, NOW)
-    );
-    assert_eq!(
-        &*journal.body(lost.id, Stage::Deliver).unwrap(),
-        b"what was said"
-    );
+    assert_eq!((shown.head.reason.as_str(), shown.head.ended_ms), (CROWDED, NOW));
+    assert_eq!(&*journal.body(lost.id, Stage::Deliver).unwrap(), b"what was said");
     let error = done(journal.retry(lost.id, NOW)).unwrap_err();
     assert!(matches!(error, JournalError::Share { .. }), "{error}");
     // So it is for what follows from a step, which itself is taken however full the journal is.

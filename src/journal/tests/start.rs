@@ -38,9 +38,7 @@ impl Index {
 /// More jobs than are looked at before a journal serves: the last of them dead, the one before it put off by 30 s.
 fn leave(folder: &tempfile::TempDir) -> Vec<Id> {
     let journal = open(folder);
-    let waiting: Vec<_> = (0..LOOKED * 2)
-        .map(|_| job("crm", Stage::Deliver))
-        .collect();
+    let waiting: Vec<_> = (0..LOOKED * 2).map(|_| job("crm", Stage::Deliver)).collect();
     done(journal.accept(&waiting, NOW)).unwrap();
     let ids: Vec<_> = waiting.iter().map(|job| job.id).collect();
     let all = take_all(&journal, Stage::Deliver, NOW);
@@ -59,11 +57,7 @@ fn open_by_hand(folder: &tempfile::TempDir) -> (Journal, Left) {
     left::count(&store, &mut memory.index()).unwrap();
     let left = Left::new(&store, NOW).unwrap();
     let bounds = BOUNDS;
-    let journal = Journal {
-        store,
-        memory,
-        bounds,
-    };
+    let journal = Journal { store, memory, bounds };
     (journal, left)
 }
 
@@ -125,10 +119,7 @@ fn what_is_still_to_be_picked_up_counts() {
     let (journal, mut left) = open_by_hand(&folder);
     assert_eq!(journal.unfinished(), noted);
     assert_eq!(jobs(&journal), [1, 0, 0, 0]);
-    let full = Journal {
-        bounds: Bounds { jobs: 1, ..BOUNDS },
-        ..journal
-    };
+    let full = Journal { bounds: Bounds { jobs: 1, ..BOUNDS }, ..journal };
     let error = done(full.accept(&[job("crm", Stage::Answer)], NOW)).unwrap_err();
     assert!(matches!(error, JournalError::Full { .. }), "{error}");
     assert!(!left.pick_up(&full.memory).unwrap());
@@ -143,10 +134,7 @@ fn how_much_waits_is_noted_though_there_is_always_something_to_delete() {
     let [_, gone] = [(); 2].map(|()| accept(&journal, "crm", Stage::Deliver, NOW));
     assert_eq!(take_all(&journal, Stage::Deliver, NOW).len(), 2);
     done(journal.dead(gone, "gone", &[], NOW)).unwrap();
-    let crowded = Bounds {
-        kept_jobs: 0,
-        ..BOUNDS
-    };
+    let crowded = Bounds { kept_jobs: 0, ..BOUNDS };
     let view = journal.store.view().unwrap();
     let (changes, deleted) = keep::portion(&journal.memory, &crowded, &view, NOW).unwrap();
     drop(view);
@@ -213,10 +201,7 @@ fn the_oldest_job_is_told_to_within_four_seconds() {
     let journal = open(&folder);
     assert_eq!(journal.oldest_ms(), None);
     let made = |at_ms: u64| {
-        let job = Job {
-            id: Id::new(at_ms),
-            ..job("crm", Stage::Deliver)
-        };
+        let job = Job { id: Id::new(at_ms), ..job("crm", Stage::Deliver) };
         done(journal.accept(std::slice::from_ref(&job), at_ms)).unwrap();
         job.id
     };

@@ -19,11 +19,7 @@ fn rows(dialect: &Dialect) -> BTreeSet<Row> {
         cells.map(|cell| cell.trim().to_owned()).collect()
     };
     let words = |cell: &str| -> Vec<String> {
-        cell.split('`')
-            .skip(1)
-            .step_by(2)
-            .map(str::to_owned)
-            .collect()
+        cell.split('`').skip(1).step_by(2).map(str::to_owned).collect()
     };
     let mut rows = BTreeSet::new();
     for line in part.lines().filter(|line| line.starts_with("| ")) {

@@ -22,10 +22,7 @@ fn change(rows: &[(Table, &str, Option<&str>)]) -> Changes {
 /// Writes and waits.
 fn write(store: &Store, changes: Changes) -> Result<(), Unwritten> {
     let (tell, told) = channel();
-    store.commit(
-        changes,
-        Box::new(move |written| tell.send(written).unwrap()),
-    );
+    store.commit(changes, Box::new(move |written| tell.send(written).unwrap()));
     told.recv_timeout(LONG).unwrap()
 }
 
@@ -146,17 +143,10 @@ fn a_full_disk_is_told_at_once_and_leaves_nothing_behind() {
         let mut expected: Vec<_> = words("taken ").map(|line| &line[6..]).collect();
         expected.sort_unstable();
         let refused = words("refused ").count();
-        assert!(
-            refused >= 3 && expected.len() > 100,
-            "{refused} {}",
-            expected.len()
-        );
+        assert!(refused >= 3 && expected.len() > 100, "{refused} {}", expected.len());
         let store = Store::open(folder.path()).unwrap();
         let keys = rows(&store, Table::Parts, false);
-        let keys: Vec<_> = keys
-            .iter()
-            .map(|row| row.split_once('=').unwrap().0)
-            .collect();
+        let keys: Vec<_> = keys.iter().map(|row| row.split_once('=').unwrap().0).collect();
         assert_eq!(keys, expected);
         let changed = store.view().unwrap().get(Table::Jobs, b"last").unwrap();
         let last = words("taken ").next_back().map(|line| &line[6..]).unwrap();

@@ -40,20 +40,10 @@ pub(super) enum Block<'a> {
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum Source<'a> {
-    Base64 {
-        media_type: &'a str,
-        data: &'a str,
-    },
-    Text {
-        media_type: &'static str,
-        data: String,
-    },
-    Url {
-        url: &'a str,
-    },
-    File {
-        file_id: &'a str,
-    },
+    Base64 { media_type: &'a str, data: &'a str },
+    Text { media_type: &'static str, data: String },
+    Url { url: &'a str },
+    File { file_id: &'a str },
 }
 
 /// The arguments of a call as the object that they must be; text that is none stands under `_raw`.
@@ -83,11 +73,9 @@ pub(super) fn block<'a>(part: &'a Part<'a>, spot: Spot) -> Result<Block<'a>, Str
             Err("only a user's or a tool's message may hold more than text")
         }
         Part::Image { url, .. } => image(url),
-        Part::File {
-            file,
-            filename,
-            mime_type,
-        } => document(file, filename.as_deref(), mime_type.as_deref()),
+        Part::File { file, filename, mime_type } => {
+            document(file, filename.as_deref(), mime_type.as_deref())
+        }
         Part::Audio { .. } => Err("this AI takes no audio"),
     };
     taken.or_else(|what| {
@@ -100,9 +88,7 @@ fn image(url: &str) -> Result<Block<'_>, &'static str> {
     let source = match data_url::parse(url) {
         Some(data) => {
             let data = data?;
-            let media_type = data
-                .image()
-                .ok_or("an image must be a PNG, JPEG, GIF or WebP")?;
+            let media_type = data.image().ok_or("an image must be a PNG, JPEG, GIF or WebP")?;
             let data = data.data;
             Source::Base64 { media_type, data }
         }
@@ -137,15 +123,9 @@ fn document<'a>(
                 return image(url);
             }
             if kind.eq_ignore_ascii_case(PDF) {
-                Source::Base64 {
-                    media_type: PDF,
-                    data: data.data,
-                }
+                Source::Base64 { media_type: PDF, data: data.data }
             } else if data_url::is_text(kind) {
-                Source::Text {
-                    media_type: "text/plain",
-                    data: text(data.data)?,
-                }
+                Source::Text { media_type: "text/plain", data: text(data.data)? }
             } else {
                 return Err("this AI takes PDF, text and images, no other file");
             }
@@ -164,10 +144,9 @@ const PDF: &str = "application/pdf";
 fn is_pdf(url: &str, filename: Option<&str>, mime_type: Option<&str>) -> bool {
     let path = url.split(['?', '#']).next().unwrap_or_default();
     match mime_type {
-        Some(kind) => kind
-            .split(';')
-            .next()
-            .is_some_and(|kind| kind.trim().eq_ignore_ascii_case(PDF)),
+        Some(kind) => {
+            kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case(PDF))
+        }
         None => [filename.unwrap_or_default(), path]
             .iter()
             .any(|name| name.to_ascii_lowercase().ends_with(".pdf")),
@@ -176,9 +155,7 @@ fn is_pdf(url: &str, filename: Option<&str>, mime_type: Option<&str>) -> bool {
 
 /// The text of a file.
 fn text(data: &str) -> Result<String, &'static str> {
-    let bytes = STANDARD
-        .decode(data)
-        .map_err(|_| "its data: URL is not valid base64")?;
+    let bytes = STANDARD.decode(data).map_err(|_| "its data: URL is not valid base64")?;
     let text = String::from_utf8(bytes).map_err(|_| "its text is not UTF-8")?;
     match text.trim().is_empty() {
         true => Err("its text is empty"),

@@ -18,10 +18,7 @@ pub(super) struct System<'a> {
 
 impl<'a> System<'a> {
     pub(super) fn of(ask: &Ask<'a>) -> Self {
-        Self {
-            ours: ask.system,
-            turns: &ask.event.turns,
-        }
+        Self { ours: ask.system, turns: &ask.event.turns }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -53,17 +50,12 @@ pub(super) struct Messages<'a> {
 impl<'a> Messages<'a> {
     pub(super) fn of(ask: &Ask<'a>) -> Self {
         let name = Name::of(ask);
-        let past = ask
-            .history
-            .iter()
-            .map(|turn| (turn, Spot::past(turn.role), None));
+        let past = ask.history.iter().map(|turn| (turn, Spot::past(turn.role), None));
         let now = ask.event.turns.iter().enumerate().map(|(at, turn)| {
             let name = name.filter(|name| name.is_of(at));
             (turn, Spot::now(turn.role, at), name)
         });
-        Self {
-            turns: past.chain(now).filter(|(turn, ..)| speaks(turn)).collect(),
-        }
+        Self { turns: past.chain(now).filter(|(turn, ..)| speaks(turn)).collect() }
     }
 
     /// Who speaks last.
@@ -83,9 +75,8 @@ impl Serialize for Messages<'_> {
             content: Said<'g, 'a>,
         }
         let answers = |role| role == Role::Assistant;
-        let groups = self
-            .turns
-            .chunk_by(|(one, ..), (other, ..)| answers(one.role) == answers(other.role));
+        let groups =
+            self.turns.chunk_by(|(one, ..), (other, ..)| answers(one.role) == answers(other.role));
         serializer.collect_seq(groups.map(|group| Message {
             role: match group {
                 [(turn, ..), ..] if answers(turn.role) => "assistant",

@@ -34,10 +34,7 @@ impl Tokens {
     /// All of them.
     pub(super) fn usage(&self) -> Usage {
         Usage {
-            input: self
-                .input
-                .saturating_add(self.written)
-                .saturating_add(self.read),
+            input: self.input.saturating_add(self.written).saturating_add(self.read),
             output: self.output,
         }
     }
@@ -89,11 +86,7 @@ fn answer<'t>(value: &Value<'_, 't>) -> Result<Answer<'t>, Fault> {
     if calls.is_empty() && text.trim().is_empty() {
         return Err(Fault::Empty);
     }
-    Ok(Answer {
-        text,
-        tool_calls: calls,
-        ..Answer::default()
-    })
+    Ok(Answer { text, tool_calls: calls, ..Answer::default() })
 }
 
 /// What a stop reason says. One that nobody here knows says nothing against an answer that came whole.
@@ -120,11 +113,5 @@ pub(super) fn input(block: &Value<'_, '_>) -> Json {
 
 /// A call, of which this API says no more.
 pub(super) fn call(name: Cow<'_, str>, arguments: Json) -> ToolCall<'_> {
-    ToolCall {
-        name,
-        arguments,
-        result: None,
-        latency_ms: None,
-        success: None,
-    }
+    ToolCall { name, arguments, result: None, latency_ms: None, success: None }
 }

@@ -32,17 +32,12 @@ impl Deltas for Blocks {
     fn end(&mut self) -> Result<Answer<'static>, Fault> {
         self.stop.ok_or(Fault::BrokeOff)??;
         let calls = self.calls.take().into_iter();
-        let tool_calls: Vec<_> = calls
-            .map(|(name, given)| call(name.into(), arguments(&given)))
-            .collect();
+        let tool_calls: Vec<_> =
+            calls.map(|(name, given)| call(name.into(), arguments(&given))).collect();
         if !self.spoke && tool_calls.is_empty() {
             return Err(Fault::Empty);
         }
-        Ok(Answer {
-            tool_calls,
-            usage: self.tokens.usage(),
-            ..Answer::default()
-        })
+        Ok(Answer { tool_calls, usage: self.tokens.usage(), ..Answer::default() })
     }
 
     fn usage(&self) -> Usage {

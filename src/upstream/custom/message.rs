@@ -13,10 +13,7 @@ pub(super) struct Message<'a> {
 
 impl<'a> Message<'a> {
     pub(super) fn system(text: &'a str) -> Self {
-        Self {
-            role: "system",
-            content: Content::Text(text),
-        }
+        Self { role: "system", content: Content::Text(text) }
     }
 
     pub(super) fn of(turn: &'a Turn<'a>) -> Self {
@@ -97,17 +94,10 @@ impl<'a> Piece<'a> {
     fn of(part: &'a Part<'a>) -> Self {
         match part {
             Part::Text(text) => Self::Text { text },
-            Part::Image { url, detail } => Self::ImageUrl {
-                image_url: Image {
-                    url,
-                    detail: detail.as_deref(),
-                },
-            },
-            Part::File {
-                file,
-                filename,
-                mime_type,
-            } => {
+            Part::Image { url, detail } => {
+                Self::ImageUrl { image_url: Image { url, detail: detail.as_deref() } }
+            }
+            Part::File { file, filename, mime_type } => {
                 let (url, file_id) = match file {
                     File::Url(url) => (Some(&**url), None),
                     File::Id(id) => (None, Some(&**id)),
@@ -121,9 +111,9 @@ impl<'a> Piece<'a> {
                     },
                 }
             }
-            Part::Audio { data, format } => Self::InputAudio {
-                input_audio: Sound { data, format },
-            },
+            Part::Audio { data, format } => {
+                Self::InputAudio { input_audio: Sound { data, format } }
+            }
         }
     }
 }

@@ -17,8 +17,7 @@ pub(super) struct Key<'a>(#[serde(borrow)] pub Cow<'a, str>);
 impl<'a> Object<'a> {
     /// The entries of `json`, which holds an object.
     pub(super) fn of(json: Option<&'a Json>) -> Self {
-        json.and_then(|json| serde_json::from_str(json.get()).ok())
-            .unwrap_or_default()
+        json.and_then(|json| serde_json::from_str(json.get()).ok()).unwrap_or_default()
     }
 
     /// The entries that `stays` lets through.
@@ -26,10 +25,7 @@ impl<'a> Object<'a> {
         &self,
         stays: impl Fn(&str) -> bool,
     ) -> impl Iterator<Item = (&str, &'a RawValue)> {
-        self.0
-            .iter()
-            .map(|(key, value)| (&*key.0, *value))
-            .filter(move |(key, _)| stays(key))
+        self.0.iter().map(|(key, value)| (&*key.0, *value)).filter(move |(key, _)| stays(key))
     }
 }
 

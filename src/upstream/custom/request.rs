@@ -30,12 +30,7 @@ struct Request<'a> {
 
 impl<'a> Request<'a> {
     fn of(ask: &Ask<'a>) -> Self {
-        let User {
-            id,
-            name,
-            platform,
-            username,
-        } = &ask.event.user;
+        let User { id, name, platform, username } = &ask.event.user;
         Self {
             messages: Messages {
                 system: ask.system,
@@ -49,10 +44,7 @@ impl<'a> Request<'a> {
                 platform: platform.as_deref(),
                 username: username.as_deref(),
             },
-            bot: Bot {
-                id: ask.bot,
-                name: ask.bot_name,
-            },
+            bot: Bot { id: ask.bot, name: ask.bot_name },
             metadata: Metadata(ask.event),
             stream: ask.stream,
         }
@@ -101,10 +93,8 @@ struct Metadata<'a>(&'a Event<'a>);
 
 impl Serialize for Metadata<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let ours = [
-            ("channel", self.0.channel.as_deref()),
-            ("message_id", self.0.message_id.as_deref()),
-        ];
+        let ours =
+            [("channel", self.0.channel.as_deref()), ("message_id", self.0.message_id.as_deref())];
         let theirs = Object::of(self.0.metadata.as_ref());
         let mut map = serializer.serialize_map(None)?;
         let stays = |key: &str| !ours.contains(&(key, None)) && !ours.iter().any(|it| it.0 == key);

@@ -21,11 +21,7 @@ pub(super) fn read<'t>(value: &Value<'_, 't>) -> Result<Answer<'t>, NoAnswer> {
     if text.trim().is_empty() && answer.tool_calls.is_empty() && answer.attachments.is_empty() {
         return Err(fail(Fault::Empty));
     }
-    Ok(Answer {
-        text: Cow::Borrowed(text),
-        usage,
-        ..answer
-    })
+    Ok(Answer { text: Cow::Borrowed(text), usage, ..answer })
 }
 
 /// Everything of an answer but its text and its tokens.
@@ -66,9 +62,8 @@ fn each<'w, 't>(
     let Some(list) = value.get(key).filter(|list| !list.is_null()) else {
         return Ok(());
     };
-    let list = list.as_array().ok_or(Fault::Senseless(
-        "its `attachments` or `tool_calls` are no list",
-    ))?;
+    let list =
+        list.as_array().ok_or(Fault::Senseless("its `attachments` or `tool_calls` are no list"))?;
     list.iter().try_for_each(|entry| see(&entry))
 }
 
@@ -96,8 +91,5 @@ pub(super) fn usage(value: &Value<'_, '_>) -> Usage {
         let count = usage.as_ref().and_then(|usage| usage.get(key));
         count.and_then(|it| it.as_u64()).unwrap_or(0)
     };
-    Usage {
-        input: count("input_tokens"),
-        output: count("output_tokens"),
-    }
+    Usage { input: count("input_tokens"), output: count("output_tokens") }
 }

@@ -103,11 +103,7 @@ fn message<'a>(
 enum Content<'a> {
     Text(&'a str),
     Headed(String, &'a str),
-    Parts {
-        head: Option<String>,
-        parts: &'a [Part<'a>],
-        spot: Spot,
-    },
+    Parts { head: Option<String>, parts: &'a [Part<'a>], spot: Spot },
 }
 
 impl Serialize for Content<'_> {
@@ -157,10 +153,7 @@ impl Serialize for Calls<'_> {
         serializer.collect_seq(self.0.iter().map(|call| Tool {
             id: &call.id,
             r#type: "function",
-            function: Function {
-                name: &call.name,
-                arguments: &call.arguments,
-            },
+            function: Function { name: &call.name, arguments: &call.arguments },
         }))
     }
 }

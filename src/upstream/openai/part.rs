@@ -63,11 +63,9 @@ pub(super) fn piece<'a>(part: &'a Part<'a>, spot: Spot) -> Result<Piece<'a>, Str
         Part::Text(text) => return Ok(Piece::Text { text }),
         _ if spot.role != Role::User => Err("only a user's message may hold more than text"),
         Part::Image { url, detail } => image(url, detail.as_deref()),
-        Part::File {
-            file,
-            filename,
-            mime_type,
-        } => upload(file, filename.as_deref(), mime_type.as_deref()),
+        Part::File { file, filename, mime_type } => {
+            upload(file, filename.as_deref(), mime_type.as_deref())
+        }
         Part::Audio { data, format } => sound(data, format),
     };
     taken.or_else(|what| {
@@ -83,17 +81,13 @@ fn image<'a>(url: &'a str, detail: Option<&'a str>) -> Result<Piece<'a>, &'stati
     let url = match data_url::parse(url) {
         Some(data) => {
             let data = data?;
-            let kind = data
-                .image()
-                .ok_or("an image must be a PNG, JPEG, GIF or WebP")?;
+            let kind = data.image().ok_or("an image must be a PNG, JPEG, GIF or WebP")?;
             Url::Data(kind, data.data)
         }
         None if data_url::is_web(url) => Url::Web(url),
         None => return Err("an image's URL must be https:, http: or data:"),
     };
-    Ok(Piece::ImageUrl {
-        image_url: Image { url, detail },
-    })
+    Ok(Piece::ImageUrl { image_url: Image { url, detail } })
 }
 
 fn upload<'a>(
@@ -104,11 +98,7 @@ fn upload<'a>(
     let url = match file {
         File::Id(id) => {
             return Ok(Piece::File {
-                file: Upload {
-                    filename: None,
-                    file_data: None,
-                    file_id: Some(id),
-                },
+                file: Upload { filename: None, file_data: None, file_id: Some(id) },
             });
         }
         File::Url(url) => url,
@@ -142,7 +132,5 @@ fn sound<'a>(data: &'a str, format: &'a str) -> Result<Piece<'a>, &'static str> 
     if !["wav", "mp3"].contains(&format) {
         return Err("audio must be wav or mp3");
     }
-    Ok(Piece::InputAudio {
-        input_audio: Sound { data, format },
-    })
+    Ok(Piece::InputAudio { input_audio: Sound { data, format } })
 }

@@ -33,14 +33,11 @@ fn answer<'t>(value: &Value<'_, 't>) -> Result<Answer<'t>, Fault> {
     let text = match message.get("content") {
         None => "",
         Some(content) if content.is_null() => "",
-        Some(content) => content
-            .into_string()
-            .ok_or(Fault::Senseless("its message's content is no text"))?,
+        Some(content) => {
+            content.into_string().ok_or(Fault::Senseless("its message's content is no text"))?
+        }
     };
-    if message
-        .get_str("refusal")
-        .is_some_and(|why| !why.is_empty())
-    {
+    if message.get_str("refusal").is_some_and(|why| !why.is_empty()) {
         return Err(Fault::Refused);
     }
     let mut calls = Vec::new();
@@ -53,11 +50,7 @@ fn answer<'t>(value: &Value<'_, 't>) -> Result<Answer<'t>, Fault> {
     if calls.is_empty() && text.trim().is_empty() {
         return Err(Fault::Empty);
     }
-    Ok(Answer {
-        text: Cow::Borrowed(text),
-        tool_calls: calls,
-        ..Answer::default()
-    })
+    Ok(Answer { text: Cow::Borrowed(text), tool_calls: calls, ..Answer::default() })
 }
 
 /// What a finish reason says. One that nobody here knows says nothing against an answer that came whole.
@@ -89,8 +82,5 @@ fn tool<'t>(call: &Value<'_, 't>) -> Result<ToolCall<'t>, Fault> {
 /// What it cost. Tokens from a cache are part of the prompt's, those of reasoning part of the completion's.
 pub(super) fn usage(value: &Value<'_, '_>) -> Usage {
     let count = |key| value.get(key).and_then(|it| it.as_u64()).unwrap_or(0);
-    Usage {
-        input: count("prompt_tokens"),
-        output: count("completion_tokens"),
-    }
+    Usage { input: count("prompt_tokens"), output: count("completion_tokens") }
 }

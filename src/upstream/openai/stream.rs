@@ -55,11 +55,7 @@ impl Deltas for Chunks {
         if !self.spoke && tool_calls.is_empty() {
             return Err(Fault::Empty);
         }
-        Ok(Answer {
-            tool_calls,
-            usage: self.usage,
-            ..Answer::default()
-        })
+        Ok(Answer { tool_calls, usage: self.usage, ..Answer::default() })
     }
 
     fn usage(&self) -> Usage {
@@ -108,11 +104,7 @@ impl Chunks {
                 Some(tool) => (Some(tool), "input"),
                 None => (call.get("function"), "arguments"),
             };
-            let of = |key| {
-                tool.as_ref()
-                    .and_then(|tool| tool.get_str(key))
-                    .unwrap_or("")
-            };
+            let of = |key| tool.as_ref().and_then(|tool| tool.get_str(key)).unwrap_or("");
             self.calls.add(index, of("name"), of(given))?;
         }
         Ok(())

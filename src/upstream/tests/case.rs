@@ -126,12 +126,7 @@ impl Case {
 
 impl Told {
     fn event(&self) -> Event<'_> {
-        let Who {
-            id,
-            name,
-            platform,
-            username,
-        } = &self.user;
+        let Who { id, name, platform, username } = &self.user;
         Event {
             user: User {
                 id: borrowed(id),
@@ -171,10 +166,7 @@ impl Said {
         });
         Turn {
             role,
-            parts: text
-                .into_iter()
-                .chain(self.parts.iter().map(Piece::part))
-                .collect(),
+            parts: text.into_iter().chain(self.parts.iter().map(Piece::part)).collect(),
             calls: calls.collect(),
             call_id: borrowed(&self.call_id),
         }
@@ -189,30 +181,15 @@ impl Piece {
             mime_type: borrowed(&self.mime_type),
         };
         match self {
-            Self {
-                text: Some(text), ..
-            } => Part::Text(text.into()),
-            Self {
-                image: Some(url), ..
-            } => Part::Image {
-                url: url.into(),
-                detail: borrowed(&self.detail),
-            },
-            Self {
-                file_url: Some(url),
-                ..
-            } => file(File::Url(url.into())),
-            Self {
-                file_id: Some(id), ..
-            } => file(File::Id(id.into())),
-            Self {
-                audio: Some(data),
-                format: Some(format),
-                ..
-            } => Part::Audio {
-                data: data.into(),
-                format: format.into(),
-            },
+            Self { text: Some(text), .. } => Part::Text(text.into()),
+            Self { image: Some(url), .. } => {
+                Part::Image { url: url.into(), detail: borrowed(&self.detail) }
+            }
+            Self { file_url: Some(url), .. } => file(File::Url(url.into())),
+            Self { file_id: Some(id), .. } => file(File::Id(id.into())),
+            Self { audio: Some(data), format: Some(format), .. } => {
+                Part::Audio { data: data.into(), format: format.into() }
+            }
             _ => panic!("an empty part"),
         }
     }

@@ -34,10 +34,7 @@ fn what_is_taken_up_again_after_its_time_waits_for_a_busy_ai_too() {
             "[upstreams.ai]",
             "[upstreams.ai]\nmax_connections = 3\ntimeout = { connect = \"100ms\" }",
         )
-        .replace(
-            "[bots.well]",
-            "[bots.well]\nreply = { answer_within = \"1m\" }",
-        );
+        .replace("[bots.well]", "[bots.well]\nreply = { answer_within = \"1m\" }");
     let wall = Wall::at(NOON);
     let botgate = Botgate::start_with(&text, |_, command| wall.pin(command));
     let until = |series: &str, count: f64| {
@@ -49,11 +46,7 @@ fn what_is_taken_up_again_after_its_time_waits_for_a_busy_ai_too() {
     for nth in 0..MESSAGES {
         let user = format!("user{nth}");
         let body = json!({"connectionId": "well", "message": "hi", "userId": user});
-        let request = ai::post(
-            "/api/webhooks/incoming",
-            "Authorization: Bearer key\r\n",
-            &body,
-        );
+        let request = ai::post("/api/webhooks/incoming", "Authorization: Bearer key\r\n", &body);
         assert_eq!(botgate.caller().call(&request).status, 202);
     }
     wall.set(NOON + 120);
@@ -61,10 +54,7 @@ fn what_is_taken_up_again_after_its_time_waits_for_a_busy_ai_too() {
     mood.change(|mood| *mood = Mood::Thinks);
     let retried = ask(&botgate, "POST", "/api/deliveries/retry?status=dead", TOKEN);
     assert_eq!(read(&retried, 200)["retried"], MESSAGES);
-    until(
-        "botgate_upstream_errors_total{upstream=\"ai\",word=\"queue\"}",
-        1.0,
-    );
+    until("botgate_upstream_errors_total{upstream=\"ai\",word=\"queue\"}", 1.0);
     mood.change(|mood| *mood = Mood::Answers);
     until("botgate_jobs{state=\"delivered\"}", MESSAGES as f64);
 }

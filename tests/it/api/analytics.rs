@@ -23,10 +23,7 @@ fn config(ai: &Backend, state: &Path, limit: u32) -> String {
     );
     for (bot, verify) in [
         ("shop", "preset = \"bearer\", secrets = [\"right\"]"),
-        (
-            "\"bt_*\"",
-            &format!("preset = \"bearer\", secrets = [{{ derive = \"{MASTER}\" }}]"),
-        ),
+        ("\"bt_*\"", &format!("preset = \"bearer\", secrets = [{{ derive = \"{MASTER}\" }}]")),
     ] {
         text += &format!(
             "[bots.{bot}]\ndialect = \"aerostack\"\nupstream = \"ai\"\nverify = {{ {verify} }}\n\
@@ -97,27 +94,16 @@ fn each_figure_is_exact_whatever_the_worker_and_the_next_life_goes_on_with_it() 
     let [p50, p90, p99] = ["p50", "p90", "p99"].map(|p| found["latency_ms"][p].as_f64().unwrap());
     assert!(0.0 < p50 && p50 <= p90 && p90 <= p99, "{found}");
     let series = found["series"].as_array().unwrap();
-    let sum: u64 = series
-        .iter()
-        .map(|hour| hour["requests"]["accepted"].as_u64().unwrap())
-        .sum();
+    let sum: u64 = series.iter().map(|hour| hour["requests"]["accepted"].as_u64().unwrap()).sum();
     assert_eq!(sum, 60, "{found}");
 
     drop(botgate);
     let botgate = Botgate::start(&text);
     let kept = figures(&botgate, "shop/analytics");
-    for part in [
-        "requests",
-        "tokens",
-        "cost_cents",
-        "latency_ms",
-        "callbacks",
-    ] {
+    for part in ["requests", "tokens", "cost_cents", "latency_ms", "callbacks"] {
         assert_eq!(kept[part], found[part]);
     }
-    let reply = botgate
-        .caller()
-        .call(&message("shop", "right", &json!("hello")));
+    let reply = botgate.caller().call(&message("shop", "right", &json!("hello")));
     assert_eq!(reply.status, 200);
     until(&botgate, "shop", "/requests/accepted", &json!(61));
     until(&botgate, "shop", "/tokens/input", &json!(183));
@@ -170,10 +156,7 @@ fn each_hour_has_its_own_and_after_thirty_days_none() {
     send(&botgate, 3);
     let found = until(&botgate, "shop", "/requests/accepted", &json!(5));
     assert_eq!(found["bot"], "shop");
-    assert_eq!(
-        [&found["from"], &found["to"]],
-        ["2026-11-17T14:00:00Z", "2026-11-18T14:00:00Z"]
-    );
+    assert_eq!([&found["from"], &found["to"]], ["2026-11-17T14:00:00Z", "2026-11-18T14:00:00Z"]);
     let hours = |found: &Value| -> Vec<(String, u64)> {
         let series = found["series"].as_array().unwrap().iter();
         let hour = |hour: &Value| {
@@ -186,10 +169,7 @@ fn each_hour_has_its_own_and_after_thirty_days_none() {
     let one = ("2026-11-18T13:00:00Z".to_owned(), 3);
     assert_eq!(hours(&found), [noon.clone(), one.clone()]);
     assert_eq!(found["series"][0]["tokens"]["input"], 6);
-    assert_eq!(
-        found["series"][0]["callbacks"],
-        json!({"delivered": 0, "dead": 0})
-    );
+    assert_eq!(found["series"][0]["callbacks"], json!({"delivered": 0, "dead": 0}));
 
     drop(botgate);
     let botgate = start();
@@ -197,10 +177,7 @@ fn each_hour_has_its_own_and_after_thirty_days_none() {
         ("", vec![noon.clone(), one.clone()]),
         ("?to=2026-11-18T13:00:00Z", vec![noon.clone()]),
         ("?from=2026-11-18T13:00:00Z", vec![one.clone()]),
-        (
-            "?from=2026-11-18T12:00:00Z&to=2026-11-18T13:00:00Z",
-            vec![noon.clone()],
-        ),
+        ("?from=2026-11-18T12:00:00Z&to=2026-11-18T13:00:00Z", vec![noon.clone()]),
         ("?to=2026-11-18T12:00:00Z", vec![]),
         ("?from=2026-11-18T14:00:00%2B01:00", vec![one.clone()]),
     ] {
@@ -240,12 +217,7 @@ fn a_flood_of_unproven_ids_makes_no_figures() {
     for status in [200, 200, 429] {
         send("bt_7", &derived("bt_7"), status);
     }
-    let template = until(
-        &botgate,
-        "bt_*",
-        "/requests/refused/unauthorized",
-        &json!(100),
-    );
+    let template = until(&botgate, "bt_*", "/requests/refused/unauthorized", &json!(100));
     assert_eq!(template["requests"]["accepted"], 0, "of no id's");
     let proven = json!({"accepted": 2, "refused": {"rate_limit": 1}});
     until(&botgate, "bt_7", "/requests", &proven);

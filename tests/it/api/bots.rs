@@ -35,14 +35,7 @@ impl House {
         let (ai, receiver, subscriber) = (ai::echo(), Backend::ok(), Backend::ok());
         let state = tempfile::tempdir().unwrap();
         let text = config(&ai, &receiver, &subscriber, more, state.path());
-        Self {
-            botgate: Botgate::start(&text),
-            ai,
-            receiver,
-            subscriber,
-            text,
-            _state: state,
-        }
+        Self { botgate: Botgate::start(&text), ai, receiver, subscriber, text, _state: state }
     }
 
     #[track_caller]
@@ -68,9 +61,7 @@ fn list(botgate: &Botgate) -> Vec<(String, String)> {
     let page = read(&ask(botgate, "GET", "/api/bots", TOKEN), 200);
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let items = page["items"].as_array().unwrap().iter();
-    items
-        .map(|bot| (text(&bot["id"]), text(&bot["status"])))
-        .collect()
+    items.map(|bot| (text(&bot["id"]), text(&bot["status"]))).collect()
 }
 
 fn config(

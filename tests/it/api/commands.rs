@@ -18,11 +18,7 @@ pub(super) fn folder(botgate: &Botgate, text: &str) -> TempDir {
 
 #[track_caller]
 fn fine(dir: &TempDir, arguments: &[&str]) -> String {
-    let Ran {
-        code,
-        stdout,
-        stderr,
-    } = run::run(dir.path(), arguments);
+    let Ran { code, stdout, stderr } = run::run(dir.path(), arguments);
     assert_eq!(code, Some(0), "{arguments:?}: {stdout}{stderr}");
     assert_eq!(stderr, "");
     stdout
@@ -40,44 +36,20 @@ fn deliveries_are_listed_shown_and_taken_up_again() {
     house.until("dead", 3.0);
     house.until("delivered", 1.0);
 
-    let table = fine(
-        &dir,
-        &["deliveries", "list", "--status", "dead", "--limit", "2"],
-    );
+    let table = fine(&dir, &["deliveries", "list", "--status", "dead", "--limit", "2"]);
     let lines: Vec<&str> = table.lines().collect();
     assert_eq!(lines.len(), 4, "{table}");
-    assert!(
-        lines[0].starts_with("ID ") && lines[0].ends_with("REASON"),
-        "{table}"
-    );
-    assert!(
-        lines[1].contains("dead") && lines[1].contains("bots.gone.callback"),
-        "{table}"
-    );
+    assert!(lines[0].starts_with("ID ") && lines[0].ends_with("REASON"), "{table}");
+    assert!(lines[1].contains("dead") && lines[1].contains("bots.gone.callback"), "{table}");
     let cursor = lines[3].strip_prefix("more: --cursor ").unwrap();
-    let rest = fine(
-        &dir,
-        &[
-            "deliveries",
-            "list",
-            "--status",
-            "dead",
-            "--cursor",
-            cursor,
-            "--json",
-        ],
-    );
+    let rest =
+        fine(&dir, &["deliveries", "list", "--status", "dead", "--cursor", cursor, "--json"]);
     let rest: Value = serde_json::from_str(&rest).unwrap();
     assert_eq!(rest["items"].as_array().unwrap().len(), 1, "{rest}");
 
     let id = rest["items"][0]["id"].as_str().unwrap();
     let shown = fine(&dir, &["deliveries", "show", id]);
-    for said in [
-        id,
-        "410",
-        "FIRST BYTE",
-        "last response: what a receiver says",
-    ] {
+    for said in [id, "410", "FIRST BYTE", "last response: what a receiver says"] {
         assert!(shown.contains(said), "{said}: {shown}");
     }
     assert!(!shown.contains("re: one"));
@@ -91,10 +63,7 @@ fn deliveries_are_listed_shown_and_taken_up_again() {
         fine(&dir, &["deliveries", "retry", "--dead", "--bot", "well"]),
         "0 taken up again\n"
     );
-    assert_eq!(
-        fine(&dir, &["deliveries", "retry", "--dead"]),
-        "2 taken up again\n"
-    );
+    assert_eq!(fine(&dir, &["deliveries", "retry", "--dead"]), "2 taken up again\n");
     house.until("delivered", 4.0);
 }
 
@@ -130,10 +99,7 @@ fn bots_are_listed_switched_and_tested() {
 fn what_cannot_be_done_says_why_and_how_it_ended() {
     let house = House::new();
     let dir = folder(&house.botgate, &house.text);
-    let wrong = folder(
-        &house.botgate,
-        &house.text.replace("admin word", "other word"),
-    );
+    let wrong = folder(&house.botgate, &house.text.replace("admin word", "other word"));
     let nowhere = tempfile::tempdir().unwrap();
     let bare = tempfile::tempdir().unwrap();
     let text: String = house.text.split("[admin]").next().unwrap().to_owned()
@@ -142,68 +108,22 @@ fn what_cannot_be_done_says_why_and_how_it_ended() {
     fs::write(bare.path().join("botgate.toml"), text).unwrap();
     let unknown = "0197a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b";
     let cases: [(&TempDir, &[&str], i32, &str); 12] = [
-        (
-            &dir,
-            &["deliveries", "show", unknown],
-            1,
-            "there is no delivery",
-        ),
+        (&dir, &["deliveries", "show", unknown], 1, "there is no delivery"),
         (&dir, &["deliveries", "show", "../bots"], 1, "no UUID"),
-        (
-            &dir,
-            &["deliveries", "retry", unknown],
-            1,
-            "there is no delivery",
-        ),
+        (&dir, &["deliveries", "retry", unknown], 1, "there is no delivery"),
         (&dir, &["deliveries", "retry"], 2, "<ID>"),
-        (
-            &dir,
-            &["deliveries", "list", "--limit", "101"],
-            2,
-            "1..=100",
-        ),
-        (
-            &dir,
-            &["deliveries", "list", "--status", "gone"],
-            2,
-            "possible values",
-        ),
-        (
-            &dir,
-            &["deliveries", "list", "--cursor", "x"],
-            1,
-            "\"next\"",
-        ),
-        (
-            &dir,
-            &["deliveries", "list", "--url", "https://h"],
-            1,
-            "write it like http://",
-        ),
-        (
-            &dir,
-            &["deliveries", "list", "--url", "http://127.0.0.1:1"],
-            1,
-            "is Botgate running",
-        ),
-        (
-            &wrong,
-            &["deliveries", "list"],
-            1,
-            "the admin token is missing or wrong",
-        ),
+        (&dir, &["deliveries", "list", "--limit", "101"], 2, "1..=100"),
+        (&dir, &["deliveries", "list", "--status", "gone"], 2, "possible values"),
+        (&dir, &["deliveries", "list", "--cursor", "x"], 1, "\"next\""),
+        (&dir, &["deliveries", "list", "--url", "https://h"], 1, "write it like http://"),
+        (&dir, &["deliveries", "list", "--url", "http://127.0.0.1:1"], 1, "is Botgate running"),
+        (&wrong, &["deliveries", "list"], 1, "the admin token is missing or wrong"),
         (&nowhere, &["deliveries", "list"], 78, "botgate.toml"),
         (&bare, &["deliveries", "list"], 1, "has no [admin]"),
     ];
     for (dir, arguments, code, said) in cases {
         let ran = run::run(dir.path(), arguments);
-        assert_eq!(
-            ran.code,
-            Some(code),
-            "{arguments:?}: {}{}",
-            ran.stdout,
-            ran.stderr
-        );
+        assert_eq!(ran.code, Some(code), "{arguments:?}: {}{}", ran.stdout, ran.stderr);
         assert!(ran.stderr.contains(said), "{arguments:?}: {}", ran.stderr);
         assert_eq!(ran.stdout, "");
         assert!(!ran.stderr.contains("other word"), "the token is printed");
@@ -215,27 +135,18 @@ fn health_is_an_exit_code() {
     let house = House::new();
     let dir = folder(&house.botgate, &house.text);
     assert_eq!(fine(&dir, &["health"]), "ready\n");
-    let line = house
-        .botgate
-        .line("the probes' address", |line| line["listener"] == "probes");
+    let line = house.botgate.line("the probes' address", |line| line["listener"] == "probes");
     let probes = format!("http://{}", line["addr"].as_str().unwrap());
     let nowhere = tempfile::tempdir().unwrap();
     assert_eq!(fine(&nowhere, &["health", &probes]), "ready\n");
-    assert_eq!(
-        fine(&nowhere, &["health", &format!("{probes}/healthz")]),
-        "ready\n"
-    );
+    assert_eq!(fine(&nowhere, &["health", &format!("{probes}/healthz")]), "ready\n");
     for (arguments, code) in [
         (["health", "http://127.0.0.1:1"], 1),
         (["health", &format!("{probes}/nothing")], 1),
         (["health", "here"], 1),
         (["health", "-c"], 2),
     ] {
-        assert_eq!(
-            run::run(nowhere.path(), &arguments).code,
-            Some(code),
-            "{arguments:?}"
-        );
+        assert_eq!(run::run(nowhere.path(), &arguments).code, Some(code), "{arguments:?}");
     }
     assert_eq!(run::run(nowhere.path(), &["health"]).code, Some(78));
 }

@@ -35,14 +35,8 @@ fn lists_are_filtered_and_paged_and_hold_nothing_that_was_said() {
     assert_eq!(all[0]["receiver"], "bots.gone.callback");
     assert!(all[0]["reason"].as_str().unwrap().contains("410"));
     assert_eq!(all[1]["reason"], Value::Null);
-    let times: Vec<_> = all
-        .iter()
-        .map(|item| item["accepted_at"].as_str())
-        .collect();
-    assert!(
-        times.is_sorted_by(|newer, older| newer >= older),
-        "{times:?}"
-    );
+    let times: Vec<_> = all.iter().map(|item| item["accepted_at"].as_str()).collect();
+    assert!(times.is_sorted_by(|newer, older| newer >= older), "{times:?}");
     let page = house.ask("GET", "/api/deliveries");
     assert!(!String::from_utf8_lossy(&page.body).contains("hush"));
 
@@ -74,22 +68,13 @@ fn one_is_shown_with_its_attempts_and_what_is_delivered_only_where_that_is_asked
     assert_eq!(shown["status"], "dead");
     assert_eq!(shown["attempts"], 1);
     let tried = &shown["tries"][0];
-    assert_eq!(
-        (&tried["to"], &tried["status"]),
-        (&"deliver".into(), &410.into())
-    );
+    assert_eq!((&tried["to"], &tried["status"]), (&"deliver".into(), &410.into()));
     assert_eq!(tried["response"], "what a receiver says");
     assert!(tried["took_us"]["total"].as_u64().unwrap() > 0, "{tried}");
-    assert!(
-        tried["took_us"]["first_byte"].as_u64().unwrap() > 0,
-        "{tried}"
-    );
+    assert!(tried["took_us"]["first_byte"].as_u64().unwrap() > 0, "{tried}");
     let order = ["accepted_at", "answered_at", "ended_at"].map(|key| shown[key].as_str().unwrap());
     assert!(order.is_sorted(), "{order:?}");
-    assert!(
-        order.iter().all(|at| at.len() == 24 && at.ends_with('Z')),
-        "{order:?}"
-    );
+    assert!(order.iter().all(|at| at.len() == 24 && at.ends_with('Z')), "{order:?}");
     assert_eq!(shown.get("body"), None);
     assert!(!shown.to_string().contains("hush"));
 
@@ -130,24 +115,14 @@ fn a_dead_one_is_taken_up_again_under_its_id() {
     house.until("dead", 1.0);
     let id = house.only("gone");
     house.back.change(|back| *back = true);
-    let shown = read(
-        &house.ask("POST", &format!("/api/deliveries/{id}/retry")),
-        200,
-    );
+    let shown = read(&house.ask("POST", &format!("/api/deliveries/{id}/retry")), 200);
     assert_eq!(shown["id"], id.as_str());
     assert_ne!(shown["status"], "dead");
     house.until("delivered", 1.0);
     let shown = house.get(&format!("/api/deliveries/{id}"));
-    assert_eq!(
-        (&shown["attempts"], &shown["reason"]),
-        (&2.into(), &Value::Null)
-    );
-    let statuses: Vec<_> = shown["tries"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|it| &it["status"])
-        .collect();
+    assert_eq!((&shown["attempts"], &shown["reason"]), (&2.into(), &Value::Null));
+    let statuses: Vec<_> =
+        shown["tries"].as_array().unwrap().iter().map(|it| &it["status"]).collect();
     assert_eq!(statuses, [410, 200]);
     let seen = house.gone.seen();
     assert_eq!(seen[0].header("webhook-id"), seen[1].header("webhook-id"));
@@ -155,10 +130,7 @@ fn a_dead_one_is_taken_up_again_under_its_id() {
     let again = house.ask("POST", &format!("/api/deliveries/{id}/retry"));
     let error = read(&again, 409);
     assert_eq!(error["code"], "conflict");
-    assert!(
-        error["error"].as_str().unwrap().contains("not dead"),
-        "{error}"
-    );
+    assert!(error["error"].as_str().unwrap().contains("not dead"), "{error}");
 }
 
 #[test]
@@ -197,16 +169,9 @@ fn a_message_that_no_ai_answered_is_answered_when_it_is_taken_up_again() {
     let shown = house.get(&format!("/api/deliveries/{id}?body=1"));
     assert_eq!(shown["tries"][0]["to"], "answer");
     assert_eq!(shown["answered_at"], Value::Null);
-    assert_eq!(
-        shown.get("body"),
-        Some(&Value::Null),
-        "there is no answer yet"
-    );
+    assert_eq!(shown.get("body"), Some(&Value::Null), "there is no answer yet");
     well.change(|well| *well = true);
-    read(
-        &house.ask("POST", &format!("/api/deliveries/{id}/retry")),
-        200,
-    );
+    read(&house.ask("POST", &format!("/api/deliveries/{id}/retry")), 200);
     house.until("delivered", 1.0);
     let shown = house.get(&format!("/api/deliveries/{id}?body=1"));
     assert!(shown["body"].as_str().unwrap().contains("re: hello"));
@@ -221,23 +186,14 @@ fn all_dead_ones_are_taken_up_again_a_hundred_at_a_time() {
     house.message("well", "hello");
     house.until("dead", 130.0);
     house.back.change(|back| *back = true);
-    let none = read(
-        &house.ask("POST", "/api/deliveries/retry?status=dead&bot=well"),
-        200,
-    );
+    let none = read(&house.ask("POST", "/api/deliveries/retry?status=dead&bot=well"), 200);
     assert_eq!((&none["retried"], &none["next"]), (&0.into(), &Value::Null));
-    let first = read(
-        &house.ask("POST", "/api/deliveries/retry?status=dead&bot=gone"),
-        200,
-    );
+    let first = read(&house.ask("POST", "/api/deliveries/retry?status=dead&bot=gone"), 200);
     assert_eq!(first["retried"], 100);
     let cursor = first["next"].as_str().unwrap();
     let target = format!("/api/deliveries/retry?status=dead&bot=gone&cursor={cursor}");
     let second = read(&house.ask("POST", &target), 200);
-    assert_eq!(
-        (&second["retried"], &second["next"]),
-        (&30.into(), &Value::Null)
-    );
+    assert_eq!((&second["retried"], &second["next"]), (&30.into(), &Value::Null));
     house.until("delivered", 131.0);
     assert_eq!(house.list("?status=dead").len(), 0);
     assert_eq!(house.gone.count(), 260);
@@ -247,12 +203,7 @@ fn all_dead_ones_are_taken_up_again_a_hundred_at_a_time() {
 fn bots_are_listed_and_after_a_reload_anew() {
     let house = House::new();
     let bots = house.get("/api/bots");
-    let memo = &bots["items"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|bot| bot["id"] == "memo")
-        .unwrap();
+    let memo = &bots["items"].as_array().unwrap().iter().find(|bot| bot["id"] == "memo").unwrap();
     assert_eq!(memo["name"], "Memo");
     assert_eq!(memo["dialect"], "aerostack");
     assert_eq!(memo["path"], "/api/bots/webhook/custom/memo");

@@ -35,10 +35,7 @@ fn every_documented_route_answers_as_documented() {
     let (delivered, dead) = (house.only("well"), house.only("gone"));
     let unknown = "0197a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b";
     let whole = format!("/api/deliveries/{delivered}?body=1");
-    let (one, two) = (
-        format!("/api/deliveries/{dead}"),
-        format!("/api/deliveries/{unknown}"),
-    );
+    let (one, two) = (format!("/api/deliveries/{dead}"), format!("/api/deliveries/{unknown}"));
     let retries = [&*dead, &*delivered, unknown].map(|id| format!("/api/deliveries/{id}/retry"));
     let odd = [format!("{one}?x=1"), format!("{}?x=1", retries[0])];
     // A path of the description, a target, with the token or not, and the status.
@@ -50,253 +47,55 @@ fn every_documented_route_answers_as_documented() {
         ("/metrics", "get", "/metrics", TOKEN, 200),
         ("/metrics", "get", "/metrics", "", 401),
         ("/api/openapi.json", "get", "/api/openapi.json", TOKEN, 200),
-        (
-            "/api/openapi.json",
-            "get",
-            "/api/openapi.json?x=1",
-            TOKEN,
-            400,
-        ),
+        ("/api/openapi.json", "get", "/api/openapi.json?x=1", TOKEN, 400),
         ("/api/openapi.json", "get", "/api/openapi.json", "", 401),
         ("/api/bots", "get", "/api/bots", TOKEN, 200),
         ("/api/bots", "get", "/api/bots?x=1", TOKEN, 400),
         ("/api/bots", "get", "/api/bots", "", 401),
-        (
-            "/api/bots/{id}/activate",
-            "post",
-            "/api/bots/well/activate",
-            TOKEN,
-            200,
-        ),
-        (
-            "/api/bots/{id}/activate",
-            "post",
-            "/api/bots/well/activate?x=1",
-            TOKEN,
-            400,
-        ),
-        (
-            "/api/bots/{id}/activate",
-            "post",
-            "/api/bots/well/activate",
-            "",
-            401,
-        ),
-        (
-            "/api/bots/{id}/activate",
-            "post",
-            "/api/bots/nobody/activate",
-            TOKEN,
-            404,
-        ),
-        (
-            "/api/bots/{id}/deactivate",
-            "post",
-            "/api/bots/well/deactivate",
-            TOKEN,
-            200,
-        ),
-        (
-            "/api/bots/{id}/deactivate",
-            "post",
-            "/api/bots/well/deactivate?x=1",
-            TOKEN,
-            400,
-        ),
-        (
-            "/api/bots/{id}/deactivate",
-            "post",
-            "/api/bots/well/deactivate",
-            "",
-            401,
-        ),
-        (
-            "/api/bots/{id}/deactivate",
-            "post",
-            "/api/bots/nobody/deactivate",
-            TOKEN,
-            404,
-        ),
-        (
-            "/api/bots/{id}/test",
-            "post",
-            "/api/bots/well/test",
-            TOKEN,
-            200,
-        ),
-        (
-            "/api/bots/{id}/test",
-            "post",
-            "/api/bots/well/test?x=1",
-            TOKEN,
-            400,
-        ),
-        (
-            "/api/bots/{id}/test",
-            "post",
-            "/api/bots/well/test",
-            "",
-            401,
-        ),
-        (
-            "/api/bots/{id}/test",
-            "post",
-            "/api/bots/nobody/test",
-            TOKEN,
-            404,
-        ),
-        (
-            "/api/bots/{id}/test",
-            "post",
-            "/api/bots/memo/test",
-            TOKEN,
-            409,
-        ),
-        (
-            "/api/bots/{id}/analytics",
-            "get",
-            "/api/bots/well/analytics",
-            TOKEN,
-            200,
-        ),
-        (
-            "/api/bots/{id}/analytics",
-            "get",
-            "/api/bots/well/analytics?from=x",
-            TOKEN,
-            400,
-        ),
-        (
-            "/api/bots/{id}/analytics",
-            "get",
-            "/api/bots/well/analytics",
-            "",
-            401,
-        ),
-        (
-            "/api/bots/{id}/analytics",
-            "get",
-            "/api/bots/nobody/analytics",
-            TOKEN,
-            404,
-        ),
+        ("/api/bots/{id}/activate", "post", "/api/bots/well/activate", TOKEN, 200),
+        ("/api/bots/{id}/activate", "post", "/api/bots/well/activate?x=1", TOKEN, 400),
+        ("/api/bots/{id}/activate", "post", "/api/bots/well/activate", "", 401),
+        ("/api/bots/{id}/activate", "post", "/api/bots/nobody/activate", TOKEN, 404),
+        ("/api/bots/{id}/deactivate", "post", "/api/bots/well/deactivate", TOKEN, 200),
+        ("/api/bots/{id}/deactivate", "post", "/api/bots/well/deactivate?x=1", TOKEN, 400),
+        ("/api/bots/{id}/deactivate", "post", "/api/bots/well/deactivate", "", 401),
+        ("/api/bots/{id}/deactivate", "post", "/api/bots/nobody/deactivate", TOKEN, 404),
+        ("/api/bots/{id}/test", "post", "/api/bots/well/test", TOKEN, 200),
+        ("/api/bots/{id}/test", "post", "/api/bots/well/test?x=1", TOKEN, 400),
+        ("/api/bots/{id}/test", "post", "/api/bots/well/test", "", 401),
+        ("/api/bots/{id}/test", "post", "/api/bots/nobody/test", TOKEN, 404),
+        ("/api/bots/{id}/test", "post", "/api/bots/memo/test", TOKEN, 409),
+        ("/api/bots/{id}/analytics", "get", "/api/bots/well/analytics", TOKEN, 200),
+        ("/api/bots/{id}/analytics", "get", "/api/bots/well/analytics?from=x", TOKEN, 400),
+        ("/api/bots/{id}/analytics", "get", "/api/bots/well/analytics", "", 401),
+        ("/api/bots/{id}/analytics", "get", "/api/bots/nobody/analytics", TOKEN, 404),
         ("/api/deliveries", "get", "/api/deliveries", TOKEN, 200),
-        (
-            "/api/deliveries",
-            "get",
-            "/api/deliveries?limit=1",
-            TOKEN,
-            200,
-        ),
-        (
-            "/api/deliveries",
-            "get",
-            "/api/deliveries?limit=x",
-            TOKEN,
-            400,
-        ),
+        ("/api/deliveries", "get", "/api/deliveries?limit=1", TOKEN, 200),
+        ("/api/deliveries", "get", "/api/deliveries?limit=x", TOKEN, 400),
         ("/api/deliveries", "get", "/api/deliveries", "", 401),
         ("/api/deliveries/{id}", "get", &one, TOKEN, 200),
         ("/api/deliveries/{id}", "get", &whole, TOKEN, 200),
         ("/api/deliveries/{id}", "get", &odd[0], TOKEN, 400),
         ("/api/deliveries/{id}", "get", &one, "", 401),
         ("/api/deliveries/{id}", "get", &two, TOKEN, 404),
-        (
-            "/api/deliveries/{id}/retry",
-            "post",
-            &retries[0],
-            TOKEN,
-            200,
-        ),
+        ("/api/deliveries/{id}/retry", "post", &retries[0], TOKEN, 200),
         ("/api/deliveries/{id}/retry", "post", &odd[1], TOKEN, 400),
         ("/api/deliveries/{id}/retry", "post", &retries[0], "", 401),
-        (
-            "/api/deliveries/{id}/retry",
-            "post",
-            &retries[2],
-            TOKEN,
-            404,
-        ),
-        (
-            "/api/deliveries/{id}/retry",
-            "post",
-            &retries[1],
-            TOKEN,
-            409,
-        ),
-        (
-            "/api/deliveries/retry",
-            "post",
-            "/api/deliveries/retry?status=dead",
-            TOKEN,
-            200,
-        ),
-        (
-            "/api/deliveries/retry",
-            "post",
-            "/api/deliveries/retry",
-            TOKEN,
-            400,
-        ),
-        (
-            "/api/deliveries/retry",
-            "post",
-            "/api/deliveries/retry",
-            "",
-            401,
-        ),
+        ("/api/deliveries/{id}/retry", "post", &retries[2], TOKEN, 404),
+        ("/api/deliveries/{id}/retry", "post", &retries[1], TOKEN, 409),
+        ("/api/deliveries/retry", "post", "/api/deliveries/retry?status=dead", TOKEN, 200),
+        ("/api/deliveries/retry", "post", "/api/deliveries/retry", TOKEN, 400),
+        ("/api/deliveries/retry", "post", "/api/deliveries/retry", "", 401),
         ("/api/messages", "get", "/api/messages?limit=1", TOKEN, 200),
         ("/api/messages", "get", "/api/messages?limit=x", TOKEN, 400),
         ("/api/messages", "get", "/api/messages", "", 401),
-        (
-            "/api/subscribers/{n}/test",
-            "post",
-            "/api/subscribers/0/test",
-            TOKEN,
-            200,
-        ),
-        (
-            "/api/subscribers/{n}/test",
-            "post",
-            "/api/subscribers/0/test?x=1",
-            TOKEN,
-            400,
-        ),
-        (
-            "/api/subscribers/{n}/test",
-            "post",
-            "/api/subscribers/9/test",
-            TOKEN,
-            404,
-        ),
-        (
-            "/api/subscribers/{n}/test",
-            "post",
-            "/api/subscribers/0/test",
-            "",
-            401,
-        ),
-        (
-            "/api/conversations",
-            "delete",
-            "/api/conversations?bot=memo&user=a",
-            TOKEN,
-            200,
-        ),
-        (
-            "/api/conversations",
-            "delete",
-            "/api/conversations",
-            TOKEN,
-            400,
-        ),
-        (
-            "/api/conversations",
-            "delete",
-            "/api/conversations",
-            "",
-            401,
-        ),
+        ("/api/subscribers/{n}/test", "post", "/api/subscribers/0/test", TOKEN, 200),
+        ("/api/subscribers/{n}/test", "post", "/api/subscribers/0/test?x=1", TOKEN, 400),
+        ("/api/subscribers/{n}/test", "post", "/api/subscribers/9/test", TOKEN, 404),
+        ("/api/subscribers/{n}/test", "post", "/api/subscribers/0/test", "", 401),
+        ("/api/conversations", "delete", "/api/conversations?bot=memo&user=a", TOKEN, 200),
+        ("/api/conversations", "delete", "/api/conversations", TOKEN, 400),
+        ("/api/conversations", "delete", "/api/conversations", "", 401),
     ];
     let description = description();
     let mut seen = BTreeSet::new();
@@ -328,11 +127,7 @@ fn every_documented_route_answers_as_documented() {
         .unwrap()
         .iter()
         .flat_map(|(path, methods)| {
-            methods
-                .as_object()
-                .unwrap()
-                .keys()
-                .map(move |method| (&**path, &**method))
+            methods.as_object().unwrap().keys().map(move |method| (&**path, &**method))
         })
         .collect();
     assert_eq!(seen, all, "what is documented and what is tried");
@@ -343,10 +138,7 @@ fn schema(description: &Value, schema: &Value) -> jsonschema::Validator {
     let mut whole = schema.clone();
     whole["$schema"] = "https://json-schema.org/draft/2020-12/schema".into();
     whole["components"] = description["components"].clone();
-    jsonschema::options()
-        .should_validate_formats(true)
-        .build(&whole)
-        .unwrap()
+    jsonschema::options().should_validate_formats(true).build(&whole).unwrap()
 }
 
 pub(super) fn valid(description: &Value, of: &Value, body: &Value) -> bool {
@@ -356,9 +148,6 @@ pub(super) fn valid(description: &Value, of: &Value, body: &Value) -> bool {
 #[track_caller]
 fn fits(description: &Value, of: &Value, body: &Value) {
     let validator = schema(description, of);
-    let errors: Vec<_> = validator
-        .iter_errors(body)
-        .map(|error| error.to_string())
-        .collect();
+    let errors: Vec<_> = validator.iter_errors(body).map(|error| error.to_string()).collect();
     assert!(errors.is_empty(), "{errors:?} in {body}");
 }

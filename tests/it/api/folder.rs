@@ -21,22 +21,17 @@ fn config(ai: &Backend, held: &Backend, receivers: [&Backend; 3], folder: &Path)
         ai::upstream("ai", "custom", &url(ai), price),
         ai::upstream("held", "custom", &url(held), price),
     );
-    for (bot, more) in [
-        ("memo", ""),
-        ("off", ""),
-        ("rich", "budget = { cap = \"10.00 USD\", per = \"total\" }"),
-    ] {
+    for (bot, more) in
+        [("memo", ""), ("off", ""), ("rich", "budget = { cap = \"10.00 USD\", per = \"total\" }")]
+    {
         text += &format!(
             "[bots.{bot}]\ndialect = \"aerostack\"\nupstream = \"ai\"\nverify = {{ preset = \"none\" }}\n{more}\n\n"
         );
     }
     let [well, gone, late] = receivers;
-    for (bot, upstream, receiver) in [
-        ("well", "ai", well),
-        ("gone", "ai", gone),
-        ("late", "ai", late),
-        ("slow", "held", well),
-    ] {
+    for (bot, upstream, receiver) in
+        [("well", "ai", well), ("gone", "ai", gone), ("late", "ai", late), ("slow", "held", well)]
+    {
         text += &format!(
             "[bots.{bot}]\ndialect = \"fourthchat\"\nupstream = \"{upstream}\"\nverify = {{ secrets = [\"key\"] }}\n\
              duplicates = {{ by = \"header:Idempotency-Key\", window = \"10m\" }}\n\
@@ -73,9 +68,7 @@ fn say(botgate: &Botgate, bot: &str, text: &str) -> Reply {
 fn deliver(botgate: &Botgate, bot: &str) -> Reply {
     let body = json!({"connectionId": bot, "message": "hello", "userId": "ann"});
     let headers = "Authorization: Bearer key\r\nIdempotency-Key: one\r\n";
-    let reply = botgate
-        .caller()
-        .call(&ai::post("/api/webhooks/incoming", headers, &body));
+    let reply = botgate.caller().call(&ai::post("/api/webhooks/incoming", headers, &body));
     assert_eq!(reply.status, 202, "{reply:?}");
     reply
 }
@@ -93,10 +86,7 @@ fn until(botgate: &Botgate, expected: &[(&str, usize)]) {
         let listed = get(botgate, "/api/deliveries");
         let items = listed["items"].as_array().unwrap();
         let count = |status: &str| items.iter().filter(|item| item["status"] == status).count();
-        if expected
-            .iter()
-            .all(|(status, wanted)| count(status) == *wanted)
-        {
+        if expected.iter().all(|(status, wanted)| count(status) == *wanted) {
             return;
         }
         assert!(std::time::Instant::now() < end, "{expected:?}: {listed}");
@@ -124,19 +114,8 @@ fn write(folder: &Path) {
     let report = json!({"botId": "reporter", "messageType": "status", "content": "up"});
     let report = ai::post("/api/webhook/incoming", "", &report);
     assert_eq!(botgate.caller().call(&report).status, 200);
-    read(
-        &ask(&botgate, "POST", "/api/bots/off/deactivate", TOKEN),
-        200,
-    );
-    until(
-        &botgate,
-        &[
-            ("delivered", 2),
-            ("dead", 1),
-            ("answered", 1),
-            ("accepted", 1),
-        ],
-    );
+    read(&ask(&botgate, "POST", "/api/bots/off/deactivate", TOKEN), 200);
+    until(&botgate, &[("delivered", 2), ("dead", 1), ("answered", 1), ("accepted", 1)]);
     drop(botgate);
     open.change(|open| *open = true);
     // Opening it cuts what was reserved and not used.
@@ -160,11 +139,7 @@ fn go_on(folder: &Path) {
     assert_eq!(say(&botgate, "rich", "again").status, 402, "all is spent");
     assert_eq!(say(&botgate, "off", "hello").status, 404);
     let bots = get(&botgate, "/api/bots");
-    let off = bots["items"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|bot| bot["id"] == "off");
+    let off = bots["items"].as_array().unwrap().iter().find(|bot| bot["id"] == "off");
     assert_eq!(off.unwrap()["status"], "inactive");
     let messages = get(&botgate, "/api/messages");
     assert_eq!(messages["items"][0]["content"], "up", "{messages}");

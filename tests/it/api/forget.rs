@@ -24,10 +24,7 @@ fn who_asks_to_be_forgotten_is_everywhere_and_for_good() {
     say(&house, "ann", "a");
     assert_eq!(before(&house), 4, "it remembers");
     let forgot = |house: &House, query: &str| -> Value {
-        super::read(
-            &house.ask("DELETE", &format!("/api/conversations{query}")),
-            200,
-        )
+        super::read(&house.ask("DELETE", &format!("/api/conversations{query}")), 200)
     };
     let none = json!({"conversations": 0, "deliveries": 0, "messages": 0, "more": false});
     assert_eq!(forgot(&house, "?bot=other&user=ann"), none);
@@ -43,11 +40,7 @@ fn who_asks_to_be_forgotten_is_everywhere_and_for_good() {
         say(&house, user, channel);
         assert_eq!(before(&house), expected, "{user} in {channel}");
     }
-    assert_eq!(
-        forgot(&house, "?bot=memo&user=ann"),
-        both,
-        "what came later, too"
-    );
+    assert_eq!(forgot(&house, "?bot=memo&user=ann"), both, "what came later, too");
 }
 
 #[test]

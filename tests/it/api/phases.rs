@@ -108,10 +108,7 @@ fn each_phase_has_its_time_and_a_kept_connection_has_none_to_open() {
 
     send(&botgate, "well");
     let (fresh, status) = tried(&botgate, "well");
-    assert_eq!(
-        (&status, &fresh["status"]),
-        (&"delivered".into(), &200.into())
-    );
+    assert_eq!((&status, &fresh["status"]), (&"delivered".into(), &200.into()));
     assert!(micros(&fresh, "resolve") > 0, "{fresh}");
     assert!(micros(&fresh, "connect") > 0, "{fresh}");
     assert!(micros(&fresh, "tls") >= LATE_US, "{fresh}");

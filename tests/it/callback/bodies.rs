@@ -6,26 +6,14 @@ use std::borrow::Cow;
 
 /// Messages that are answered, as their callers wrote them. `METADATA` and `TEXT` are replaced.
 const MESSAGES: [(&str, &str); 5] = [
-    (
-        "aerostack",
-        r#"{"text":"Hi","user_id":"TEXT","channel_id":"c"}"#,
-    ),
-    (
-        "aibutler",
-        r#"{"user_id":"TEXT","message":"Hi","metadata":METADATA}"#,
-    ),
-    (
-        "fourthchat",
-        r#"{"connectionId":"b","message":"Hi","userId":"TEXT","metadata":METADATA}"#,
-    ),
+    ("aerostack", r#"{"text":"Hi","user_id":"TEXT","channel_id":"c"}"#),
+    ("aibutler", r#"{"user_id":"TEXT","message":"Hi","metadata":METADATA}"#),
+    ("fourthchat", r#"{"connectionId":"b","message":"Hi","userId":"TEXT","metadata":METADATA}"#),
     (
         "chatbot-platform",
         r#"{"messages":[{"role":"user","content":"Hi"}],"conversation_id":"TEXT","user":{"id":"u"}}"#,
     ),
-    (
-        "botpass",
-        r#"{"botId":"b","messageType":"message","content":"TEXT","data":METADATA}"#,
-    ),
+    ("botpass", r#"{"botId":"b","messageType":"message","content":"TEXT","data":METADATA}"#),
 ];
 
 /// Pieces that texts are made of.
@@ -130,11 +118,7 @@ pub(super) fn all() -> Vec<(Vec<u8>, &'static str)> {
             chat.deliver(&answer, &receipt, &mut body);
             bodies.push((body, name));
             if name == "botpass" {
-                let envelope = event::Envelope {
-                    id: "0193",
-                    bot: "b",
-                    now_ms: 1_705_314_600_000,
-                };
+                let envelope = event::Envelope { id: "0193", bot: "b", now_ms: 1_705_314_600_000 };
                 let mut body = Vec::new();
                 event::received(&envelope, "4567", &event, &mut body);
                 bodies.push((body, name));
@@ -157,9 +141,7 @@ impl Random {
 
     fn text(&mut self) -> String {
         let count = self.below(12);
-        (0..count)
-            .map(|_| PIECES[self.below(PIECES.len())])
-            .collect()
+        (0..count).map(|_| PIECES[self.below(PIECES.len())]).collect()
     }
 
     fn metadata(&mut self) -> String {

@@ -62,18 +62,14 @@ fn where_nobody_wants_the_answer_the_acknowledgement_waits_for_it() {
     acknowledged(&botgate, BOT, "message", "hi");
     assert_eq!(ai.count(), 1, "it was asked before the acknowledgement");
     wait(&receiver, 1);
-    assert_eq!(
-        told(&receiver, "secret 0"),
-        [pair("message.received", "hi")]
-    );
+    assert_eq!(told(&receiver, "secret 0"), [pair("message.received", "hi")]);
 }
 
 #[test]
 fn an_answer_that_is_given_up_is_an_event_or_the_text_that_is_said_instead() {
-    for (more, last) in [
-        ("", pair("bot.error", "")),
-        (", failure_text = \"Sorry\"", pair("message.sent", "Sorry")),
-    ] {
+    for (more, last) in
+        [("", pair("bot.error", "")), (", failure_text = \"Sorry\"", pair("message.sent", "Sorry"))]
+    {
         let ai = Backend::start(|_, connection| connection.answer("500 No", "", b""));
         let receiver = Backend::ok();
         let state = tempfile::tempdir().unwrap();
@@ -83,9 +79,7 @@ fn an_answer_that_is_given_up_is_an_event_or_the_text_that_is_said_instead() {
         wait(&receiver, 2);
         let mut all = told(&receiver, "secret 0");
         all.retain(|(kind, _)| kind != "message.received");
-        let [(kind, content)] = &all[..] else {
-            panic!("{all:?}")
-        };
+        let [(kind, content)] = &all[..] else { panic!("{all:?}") };
         assert_eq!(*kind, last.0);
         if kind == "bot.error" {
             assert!(content.contains("AI"), "{content}");
@@ -169,11 +163,7 @@ fn what_is_left_for_a_bot_or_a_callback_that_is_gone_is_told_and_for_a_subscribe
     let botgate = Botgate::start(&text);
     botgate.metric_until("botgate_jobs{state=\"dead\"}", |jobs| jobs == 3.0);
     botgate.metric_until("botgate_jobs{state=\"delivered\"}", |jobs| jobs == 2.0);
-    let mut all: Vec<_> = well
-        .seen()
-        .iter()
-        .map(|seen| event(seen, "secret 0"))
-        .collect();
+    let mut all: Vec<_> = well.seen().iter().map(|seen| event(seen, "secret 0")).collect();
     all.sort_by_key(|event| event["data"]["agentId"].to_string());
     let about = |event: &serde_json::Value| {
         assert_eq!(event["type"], "bot.error");
@@ -182,10 +172,7 @@ fn what_is_left_for_a_bot_or_a_callback_that_is_gone_is_told_and_for_a_subscribe
     };
     let left = [
         pair("unanswered", "its bot is not in the configuration any more"),
-        pair(
-            "undelivered",
-            "its receiver is not in the configuration any more",
-        ),
+        pair("undelivered", "its receiver is not in the configuration any more"),
     ];
     assert!(all.iter().map(about).eq(left), "{all:?}");
 }

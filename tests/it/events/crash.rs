@@ -31,10 +31,7 @@ fn whenever_it_is_killed_each_acknowledged_report_is_told_to_all_and_kept() {
         botgate.signal(Signal::KILL);
         botgate.exit(Duration::from_secs(10));
         for (nth, other) in others.iter_mut().enumerate() {
-            if other
-                .try_reply(false)
-                .is_ok_and(|reply| reply.status == 200)
-            {
+            if other.try_reply(false).is_ok_and(|reply| reply.status == 200) {
                 promised.insert(format!("{round}-other-{nth}"));
             }
         }
@@ -49,9 +46,7 @@ fn whenever_it_is_killed_each_acknowledged_report_is_told_to_all_and_kept() {
     assert!(promised.is_subset(&one), "{:?}", promised.difference(&one));
     assert_eq!(one, two, "each is told to both or to none");
     let items = kept::all(&botgate, "").into_iter();
-    let items: Vec<_> = items
-        .map(|item| item["content"].as_str().unwrap().to_owned())
-        .collect();
+    let items: Vec<_> = items.map(|item| item["content"].as_str().unwrap().to_owned()).collect();
     assert_eq!(items.len(), one.len());
     assert_eq!(items.into_iter().collect::<BTreeSet<_>>(), one);
 }
@@ -75,11 +70,8 @@ fn a_report_that_comes_again_after_a_kill_is_kept_and_told_once() {
     assert_eq!(again.body, first.body);
     wait(&receiver, 1);
     kept::settled(&botgate);
-    let ids: BTreeSet<_> = receiver
-        .seen()
-        .iter()
-        .map(|seen| seen.header("webhook-id")[0].to_owned())
-        .collect();
+    let ids: BTreeSet<_> =
+        receiver.seen().iter().map(|seen| seen.header("webhook-id")[0].to_owned()).collect();
     assert_eq!(ids.len(), 1, "one event");
     assert_eq!(kept::all(&botgate, "").len(), 1);
 }

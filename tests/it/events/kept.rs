@@ -71,11 +71,7 @@ fn reports_are_listed_newest_first_page_by_page_and_survive_a_restart() {
     drop(botgate);
     let botgate = Botgate::start(&text);
     let items = all(&botgate, "");
-    let contents: Vec<_> = items
-        .iter()
-        .skip(1)
-        .map(|item| item["content"].clone())
-        .collect();
+    let contents: Vec<_> = items.iter().skip(1).map(|item| item["content"].clone()).collect();
     let newest: Vec<_> = (0..20).rev().map(|nth| json!(nth.to_string())).collect();
     assert_eq!(contents, newest);
     let mut last = items[0].clone();
@@ -97,11 +93,7 @@ fn reports_are_listed_newest_first_page_by_page_and_survive_a_restart() {
         ("/api/messages?cursor=x", TOKEN, 400),
         ("/api/messages?status=dead", TOKEN, 400),
     ] {
-        assert_eq!(
-            ask(&botgate, "GET", target, headers).status,
-            status,
-            "{target}"
-        );
+        assert_eq!(ask(&botgate, "GET", target, headers).status, status, "{target}");
     }
     let deleted = ask(&botgate, "DELETE", "/api/messages", TOKEN);
     assert_eq!(deleted.status, 405);
@@ -133,17 +125,11 @@ fn a_subscriber_is_tried_out() {
     let shown = get(&botgate, &format!("/api/deliveries/{delivery}"));
     assert_eq!(shown["status"], "delivered");
     assert_eq!(shown["receiver"], "subscribers.picky");
-    for (nth, headers, status) in [
-        ("2", TOKEN, 404),
-        ("subscribers.picky", TOKEN, 404),
-        ("0", "", 401),
-    ] {
+    for (nth, headers, status) in
+        [("2", TOKEN, 404), ("subscribers.picky", TOKEN, 404), ("0", "", 401)]
+    {
         let target = format!("/api/subscribers/{nth}/test");
-        assert_eq!(
-            ask(&botgate, "POST", &target, headers).status,
-            status,
-            "{nth}"
-        );
+        assert_eq!(ask(&botgate, "POST", &target, headers).status, status, "{nth}");
     }
     assert_eq!(all(&botgate, "").len(), 0, "no bot has reported that");
 }

@@ -36,10 +36,7 @@ fn what_waits_for_a_subscriber_follows_it_through_the_file() {
         let [first, second] = tables(&text)[..] else {
             panic!("{text}");
         };
-        let turned = text
-            .replace(first, "FIRST")
-            .replace(second, first)
-            .replace("FIRST", second);
+        let turned = text.replace(first, "FIRST").replace(second, first).replace("FIRST", second);
         assert_ne!(turned, text);
         let botgate = Botgate::start(&turned);
         wait(&one, before + 1);
@@ -72,9 +69,7 @@ fn what_an_earlier_version_left_goes_to_the_subscriber_at_its_place() {
         letter: true,
     };
     let step = journal.accept(&[job], now_ms).unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(step).unwrap();
     drop(journal);
     drop(store);

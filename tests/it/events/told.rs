@@ -8,23 +8,13 @@ use serde_json::json;
 fn subscribers_are_told_of_the_kinds_and_bots_that_they_want() {
     let (chatty, narrow) = (Backend::ok(), Backend::ok());
     let state = tempfile::tempdir().unwrap();
-    let subscribers = [
-        (&chatty, ""),
-        (
-            &narrow,
-            "events = [\"bot.status\", \"bot.error\"]\nbots = [\"9U8*\"]",
-        ),
-    ];
+    let subscribers =
+        [(&chatty, ""), (&narrow, "events = [\"bot.status\", \"bot.error\"]\nbots = [\"9U8*\"]")];
     let botgate = Botgate::start(&config(state.path(), "", &subscribers));
     let mut count = 0;
     for bot in [BOT, "other"] {
         for kind in ["message", "status", "error", "event"] {
-            acknowledged(
-                &botgate,
-                bot,
-                kind,
-                &format!("{bot} {kind} \u{2028} </script>"),
-            );
+            acknowledged(&botgate, bot, kind, &format!("{bot} {kind} \u{2028} </script>"));
             count += 1;
             // One after the other they come in order.
             wait(&chatty, count);
@@ -83,11 +73,8 @@ fn one_that_fails_holds_up_no_other_and_gets_each_event_under_its_id_in_the_end(
     all.dedup();
     let status = |nth: &str| ("bot.status".to_owned(), nth.to_owned());
     assert_eq!(all, [status("1"), status("2"), status("3")]);
-    let ids: std::collections::BTreeSet<_> = broken
-        .seen()
-        .iter()
-        .map(|seen| seen.header("webhook-id")[0].to_owned())
-        .collect();
+    let ids: std::collections::BTreeSet<_> =
+        broken.seen().iter().map(|seen| seen.header("webhook-id")[0].to_owned()).collect();
     assert_eq!(ids.len(), 3, "one id for all attempts");
 }
 
@@ -114,13 +101,7 @@ fn what_is_wrong_is_told_to_nobody() {
     let botgate = Botgate::start(&config(state.path(), "", &[(&receiver, "")]));
     let body = json!({"botId": BOT, "messageType": "shout", "content": "hi"});
     assert_eq!(botgate.caller().call(&super::request(&body)).status, 400);
-    assert_eq!(
-        botgate
-            .caller()
-            .call(&report("nobody", "status", "hi"))
-            .status,
-        404
-    );
+    assert_eq!(botgate.caller().call(&report("nobody", "status", "hi")).status, 404);
     acknowledged(&botgate, BOT, "status", "up");
     wait(&receiver, 1);
     assert_eq!(event(&receiver.last(), "secret 0")["data"]["content"], "up");

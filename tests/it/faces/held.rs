@@ -10,16 +10,8 @@ const PADDING: usize = 50_000;
 
 /// One bot of each kind: its name, lines of its own and of its upstream.
 const BOTS: [(&str, &str, &str); 5] = [
-    (
-        "twice",
-        "duplicates = { by = \"header:Idempotency-Key\", window = \"10m\" }",
-        "",
-    ),
-    (
-        "narrow",
-        "",
-        "max_connections = 1\ntimeout = { connect = \"200ms\", total = \"20s\" }",
-    ),
+    ("twice", "duplicates = { by = \"header:Idempotency-Key\", window = \"10m\" }", ""),
+    ("narrow", "", "max_connections = 1\ntimeout = { connect = \"200ms\", total = \"20s\" }"),
     ("large", "", ""),
     ("crowded", "", ""),
     ("late", "", ""),
@@ -45,9 +37,7 @@ fn hold(botgate: &Botgate, ai: &Backend, request: &[u8]) -> Caller {
     let before = ai.count();
     let mut caller = botgate.caller();
     caller.send(request);
-    ai.witnessed().wait("the message to be held", |witnessed| {
-        witnessed.seen.len() > before
-    });
+    ai.witnessed().wait("the message to be held", |witnessed| witnessed.seen.len() > before);
     caller
 }
 
@@ -123,11 +113,7 @@ pub(super) fn refusals(dialect: &Dialect) -> Vec<String> {
     open.change(|open| *open = true);
     let first = held.iter_mut().map(Caller::reply).collect::<Vec<_>>();
     let rest = waiting.iter().flat_map(|waiting| waiting.iter().take(17));
-    for reply in first
-        .iter()
-        .map(|reply| reply.status)
-        .chain(rest.map(|reply| reply.status))
-    {
+    for reply in first.iter().map(|reply| reply.status).chain(rest.map(|reply| reply.status)) {
         assert_eq!(reply, 200, "{}: one that was held or waited", dialect.name);
     }
     let again = call(&once);

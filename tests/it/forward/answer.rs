@@ -21,17 +21,11 @@ fn status_headers_and_body_come_back_as_they_were() {
     let mut caller = botgate.caller();
 
     let teapot = caller.call(&get("/hook?teapot", ""));
-    assert_eq!(
-        (teapot.status, teapot.header("content-type")),
-        (418, Some("text/x-tea"))
-    );
+    assert_eq!((teapot.status, teapot.header("content-type")), (418, Some("text/x-tea")));
     assert_eq!(teapot.body, b"\x00\xffshort");
 
     let own = caller.call(&get("/hook?own", ""));
-    let cookies = own
-        .headers
-        .iter()
-        .filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie"));
+    let cookies = own.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie"));
     let cookies: Vec<_> = cookies.map(|(_, value)| value.as_str()).collect();
     assert_eq!((own.status, cookies), (299, vec!["a=1", "b=2"]));
     assert_eq!(own.header("server"), Some("mine"));
@@ -43,10 +37,7 @@ fn status_headers_and_body_come_back_as_they_were() {
     assert_eq!(hop.header("x-out"), Some("2"));
 
     let error = caller.call(&get("/hook?error", ""));
-    assert_eq!(
-        (error.status, error.header("retry-after")),
-        (500, Some("7"))
-    );
+    assert_eq!((error.status, error.header("retry-after")), (500, Some("7")));
     assert_eq!(error.body, b"{\"their\":\"own words\"}");
 }
 
@@ -65,23 +56,13 @@ fn answers_without_a_body_have_none_and_the_connection_goes_on() {
     let mut caller = botgate.caller();
     let none = caller.call(&get("/hook?204", ""));
     assert_eq!(
-        (
-            none.status,
-            none.header("content-length"),
-            none.header("transfer-encoding")
-        ),
+        (none.status, none.header("content-length"), none.header("transfer-encoding")),
         (204, None, None)
     );
-    assert_eq!(
-        caller.call(&get("/hook?304", "")).header("etag"),
-        Some("\"x\"")
-    );
+    assert_eq!(caller.call(&get("/hook?304", "")).header("etag"), Some("\"x\""));
     caller.send(b"HEAD /hook HTTP/1.1\r\nHost: h\r\n\r\n");
     let head = caller.reply_to_head();
-    assert_eq!(
-        (head.status, head.header("content-length")),
-        (200, Some("12345"))
-    );
+    assert_eq!((head.status, head.header("content-length")), (200, Some("12345")));
     assert_eq!(
         caller.call(&get("/hook?204", "")).status,
         204,
@@ -96,9 +77,7 @@ fn each_chunk_comes_through_before_the_next_is_made() {
     let backend = Backend::start(move |_, connection| {
         connection.begin("Content-Type: text/event-stream\r\n");
         for nth in 0..20 {
-            pace.wait("the caller has read the chunk before", |allowed| {
-                *allowed >= nth
-            });
+            pace.wait("the caller has read the chunk before", |allowed| *allowed >= nth);
             connection.chunk(format!("data: {nth}\n\n").as_bytes());
         }
         connection.chunk(b"");
@@ -108,15 +87,9 @@ fn each_chunk_comes_through_before_the_next_is_made() {
     let mut caller = botgate.caller();
     caller.send(&get("/hook", ""));
     let head = caller.head().unwrap();
-    assert_eq!(
-        (head.status, head.header("content-type")),
-        (200, Some("text/event-stream"))
-    );
+    assert_eq!((head.status, head.header("content-type")), (200, Some("text/event-stream")));
     for nth in 0..20 {
-        assert_eq!(
-            caller.chunk().unwrap().unwrap(),
-            format!("data: {nth}\n\n").into_bytes()
-        );
+        assert_eq!(caller.chunk().unwrap().unwrap(), format!("data: {nth}\n\n").into_bytes());
         allowed.change(|allowed| *allowed = nth + 1);
     }
     assert_eq!(caller.chunk(), Ok(None));
@@ -143,10 +116,7 @@ fn a_caller_of_1_0_gets_no_chunks_and_a_backend_of_1_0_is_understood() {
     let botgate = Botgate::start(&config(backend.addr(), "", "", OPEN));
     let mut old = botgate.caller();
     let reply = old.call(b"GET /hook HTTP/1.0\r\n\r\n");
-    assert_eq!(
-        (reply.status, reply.header("transfer-encoding")),
-        (200, None)
-    );
+    assert_eq!((reply.status, reply.header("transfer-encoding")), (200, None));
     assert_eq!(reply.body, b"hello world");
 
     let mut caller = botgate.caller();
@@ -173,14 +143,8 @@ fn a_senseless_answer_is_a_502_and_a_cut_one_is_cut() {
     });
     let botgate = Botgate::start(&config(backend.addr(), "", "", OPEN)).expect_errors();
     for senseless in ["noise", "lengths", "status", "half"] {
-        let reply = botgate
-            .caller()
-            .call(&get(&format!("/hook?{senseless}"), ""));
-        assert_eq!(
-            (reply.status, reply.code().as_str()),
-            (502, "upstream_error"),
-            "{senseless}"
-        );
+        let reply = botgate.caller().call(&get(&format!("/hook?{senseless}"), ""));
+        assert_eq!((reply.status, reply.code().as_str()), (502, "upstream_error"), "{senseless}");
     }
     for cut in ["cut", "chunk"] {
         let mut caller = botgate.caller();
@@ -213,9 +177,7 @@ fn a_caller_that_reads_slowly_holds_the_backend_back() {
     // Whatever the kernel's buffers take is taken; then the backend must stand still.
     let stands = |limit| {
         let now = *written.lock();
-        written
-            .find_within(limit, |written| (*written != now).then_some(()))
-            .is_none()
+        written.find_within(limit, |written| (*written != now).then_some(())).is_none()
     };
     while !stands(std::time::Duration::from_millis(500)) {}
     assert!(
@@ -223,10 +185,7 @@ fn a_caller_that_reads_slowly_holds_the_backend_back() {
         "no back-pressure: {} bytes written",
         *written.lock()
     );
-    assert!(
-        botgate.resident() - before < 16 * 1024 * 1024,
-        "an answer is gathered in memory"
-    );
+    assert!(botgate.resident() - before < 16 * 1024 * 1024, "an answer is gathered in memory");
     let mut length = 0;
     while let Some(chunk) = caller.chunk().unwrap() {
         length += chunk.len();

@@ -17,9 +17,7 @@ fn fate(reply: &Reply) -> &str {
 
 /// A number that looks drawn by chance and is the same in each run.
 fn chance(nth: usize) -> usize {
-    (nth.wrapping_mul(6_364_136_223_846_793_005)
-        .wrapping_add(1_442_695_040_888_963_407))
-        >> 33
+    (nth.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407)) >> 33
 }
 
 #[test]
@@ -30,11 +28,7 @@ fn a_backend_that_closes_at_random_gets_each_post_at_most_once() {
         let id: usize = seen.target().split_once("id=").unwrap().1.parse().unwrap();
         connection.answer("200 OK", "", b"done");
         // One in four: closed although nothing announced it, as a server does whose idle time is over.
-        if chance(id).is_multiple_of(4) {
-            After::Close
-        } else {
-            After::Keep
-        }
+        if chance(id).is_multiple_of(4) { After::Close } else { After::Keep }
     });
     let botgate = Botgate::start(&config(backend.addr(), "", "", OPEN)).expect_errors();
     let addr = botgate.http();
@@ -55,15 +49,10 @@ fn a_backend_that_closes_at_random_gets_each_post_at_most_once() {
             })
         })
         .collect();
-    let replies: Vec<_> = callers
-        .into_iter()
-        .flat_map(|caller| caller.join().unwrap())
-        .collect();
+    let replies: Vec<_> = callers.into_iter().flat_map(|caller| caller.join().unwrap()).collect();
     let mut seen: HashMap<String, usize> = HashMap::new();
     for request in backend.seen() {
-        *seen
-            .entry(String::from_utf8(request.body.clone()).unwrap())
-            .or_default() += 1;
+        *seen.entry(String::from_utf8(request.body.clone()).unwrap()).or_default() += 1;
     }
     assert_eq!(replies.len(), CALLERS * EACH);
     for (id, reply) in &replies {
@@ -77,15 +66,8 @@ fn a_backend_that_closes_at_random_gets_each_post_at_most_once() {
             other => panic!("{id}: {other}"),
         }
     }
-    let refused = replies
-        .iter()
-        .filter(|(_, reply)| reply.status == 502)
-        .count();
-    assert!(
-        refused <= replies.len() / 100,
-        "{refused} of {} saw an error",
-        replies.len()
-    );
+    let refused = replies.iter().filter(|(_, reply)| reply.status == 502).count();
+    assert!(refused <= replies.len() / 100, "{refused} of {} saw an error", replies.len());
 }
 
 #[test]
@@ -99,11 +81,7 @@ fn a_close_before_the_dispatch_is_no_ones_error() {
     for nth in 1..=200 {
         let reply = caller.call(&post("", b"hello"));
         assert_eq!(reply.status, 200, "request {nth}: {reply:?}");
-        backend
-            .witnessed()
-            .wait("the backend has closed", |witnessed| {
-                witnessed.closed == nth
-            });
+        backend.witnessed().wait("the backend has closed", |witnessed| witnessed.closed == nth);
     }
     assert_eq!(backend.count(), 200);
 }
@@ -138,10 +116,7 @@ fn a_backend_that_closes_without_an_answer_is_a_502_that_says_sent() {
 #[test]
 fn a_backend_that_is_not_there_is_a_502_that_says_unsent() {
     // A port that was just free: nobody listens there.
-    let nobody = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let botgate = Botgate::start(&config(nobody, "", "", OPEN)).expect_errors();
     let mut caller = botgate.caller();
     for _ in 0..3 {
@@ -192,9 +167,6 @@ fn a_caller_that_leaves_ends_the_upstream_request_within_200_ms() {
         drop(caller);
         let at = closed.find("the close at the backend", |closed| *closed);
         let took = at.duration_since(left);
-        assert!(
-            took < Duration::from_millis(200),
-            "after {took:?} (begun: {begun})"
-        );
+        assert!(took < Duration::from_millis(200), "after {took:?} (begun: {begun})");
     }
 }

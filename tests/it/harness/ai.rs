@@ -51,20 +51,14 @@ pub(crate) fn asked(seen: &Seen) -> Value {
 pub(crate) fn texts(seen: &Seen) -> Vec<String> {
     let asked = asked(seen);
     let messages = asked["messages"].as_array().expect("no messages");
-    messages
-        .iter()
-        .map(|message| text(&message["content"]))
-        .collect()
+    messages.iter().map(|message| text(&message["content"])).collect()
 }
 
 /// The text of a message: itself, or what its parts of text say.
 fn text(content: &Value) -> String {
     match content {
         Value::String(text) => text.clone(),
-        Value::Array(parts) => parts
-            .iter()
-            .filter_map(|part| part["text"].as_str())
-            .collect(),
+        Value::Array(parts) => parts.iter().filter_map(|part| part["text"].as_str()).collect(),
         other => panic!("no content: {other}"),
     }
 }

@@ -19,11 +19,7 @@ pub(crate) fn run<F: FnOnce()>(body: F) {
     let Some(outside) = env::var_os(OUTSIDE) else {
         return again(name::<F>());
     };
-    assert_ne!(
-        Path::new(&outside),
-        network(),
-        "unshare did not make a network of its own"
-    );
+    assert_ne!(Path::new(&outside), network(), "unshare did not make a network of its own");
     body();
 }
 
@@ -39,10 +35,9 @@ pub(crate) fn network_with(addresses: &[&str]) {
 #[track_caller]
 pub(crate) fn names_from_here() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    for (name, text) in [
-        ("resolv.conf", "nameserver 127.0.0.1\n"),
-        ("nsswitch.conf", "hosts: files dns\n"),
-    ] {
+    for (name, text) in
+        [("resolv.conf", "nameserver 127.0.0.1\n"), ("nsswitch.conf", "hosts: files dns\n")]
+    {
         let file = folder.path().join(name);
         fs::write(&file, text).unwrap();
         let place = Path::new("/etc").join(name);

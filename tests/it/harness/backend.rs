@@ -60,11 +60,7 @@ impl Seen {
 
     /// All values of a header.
     pub(crate) fn header(&self, name: &str) -> Vec<&str> {
-        let lines = self
-            .head
-            .split("\r\n")
-            .skip(1)
-            .filter_map(|line| line.split_once(':'));
+        let lines = self.head.split("\r\n").skip(1).filter_map(|line| line.split_once(':'));
         lines
             .filter(|(header, _)| header.eq_ignore_ascii_case(name))
             .map(|(_, value)| value.trim())
@@ -86,17 +82,11 @@ impl Connection<'_> {
 
     /// Writes an answer with a Content-Length; `headers` are whole lines.
     pub(crate) fn answer(&mut self, status: &str, headers: &str, body: &[u8]) -> After {
-        let mut text = format!(
-            "HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\n\r\n",
-            body.len()
-        )
-        .into_bytes();
+        let mut text =
+            format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\n\r\n", body.len())
+                .into_bytes();
         text.extend_from_slice(body);
-        if self.write(&text) {
-            After::Keep
-        } else {
-            After::Close
-        }
+        if self.write(&text) { After::Keep } else { After::Close }
     }
 
     /// Writes the head of a chunked answer.
@@ -186,10 +176,7 @@ impl Backend {
                     let _ = stream.shutdown(Shutdown::Both);
                     shared.change(|witnessed| witnessed.closed += 1);
                 };
-                thread::Builder::new()
-                    .stack_size(256 * 1024)
-                    .spawn(serving)
-                    .unwrap();
+                thread::Builder::new().stack_size(256 * 1024).spawn(serving).unwrap();
             }
         });
         Self { addr, witnessed }
@@ -222,12 +209,7 @@ impl Backend {
     /// The request that came last.
     #[track_caller]
     pub(crate) fn last(&self) -> Arc<Seen> {
-        self.witnessed
-            .lock()
-            .seen
-            .last()
-            .expect("the backend has seen nothing")
-            .clone()
+        self.witnessed.lock().seen.last().expect("the backend has seen nothing").clone()
     }
 }
 
@@ -235,10 +217,7 @@ impl Drop for Backend {
     fn drop(&mut self) {
         let (streams, senseless) = self.witnessed.change(|witnessed| {
             witnessed.stopped = true;
-            (
-                std::mem::take(&mut witnessed.streams),
-                std::mem::take(&mut witnessed.senseless),
-            )
+            (std::mem::take(&mut witnessed.streams), std::mem::take(&mut witnessed.senseless))
         });
         for stream in streams {
             let _ = stream.shutdown(Shutdown::Both);
@@ -268,12 +247,7 @@ fn serve(
                 return witnessed.change(|witnessed| witnessed.senseless.push(nonsense));
             }
         };
-        let seen = Arc::new(Seen {
-            head,
-            body,
-            connection,
-            nth,
-        });
+        let seen = Arc::new(Seen { head, body, connection, nth });
         witnessed.change(|witnessed| witnessed.seen.push(Arc::clone(&seen)));
         if let After::Close = script(&seen, &mut Connection { stream }) {
             return;
@@ -288,20 +262,14 @@ fn request(reader: &mut impl BufRead) -> Result<Option<(String, Vec<u8>)>, Strin
         match reader.read_until(b'\n', &mut head) {
             Ok(read) if read > 0 && head.ends_with(b"\r\n") => {}
             Ok(read) if read > 0 => {
-                return Err(format!(
-                    "a line without CRLF: {:?}",
-                    String::from_utf8_lossy(&head)
-                ));
+                return Err(format!("a line without CRLF: {:?}", String::from_utf8_lossy(&head)));
             }
             Ok(_) | Err(_) => return Ok(None),
         }
     }
     let head = String::from_utf8_lossy(&head).into_owned();
     let values = |name: &str| -> Vec<String> {
-        let lines = head
-            .split("\r\n")
-            .skip(1)
-            .filter_map(|line| line.split_once(':'));
+        let lines = head.split("\r\n").skip(1).filter_map(|line| line.split_once(':'));
         lines
             .filter(|(header, _)| header.eq_ignore_ascii_case(name))
             .map(|(_, value)| value.trim().to_owned())
@@ -311,9 +279,7 @@ fn request(reader: &mut impl BufRead) -> Result<Option<(String, Vec<u8>)>, Strin
     let body = match (lengths.as_slice(), codings.as_slice()) {
         ([], []) => Some(Vec::new()),
         ([length], []) => {
-            let length = length
-                .parse()
-                .map_err(|_| format!("an odd length: {head:?}"))?;
+            let length = length.parse().map_err(|_| format!("an odd length: {head:?}"))?;
             let mut body = vec![0; length];
             reader.read_exact(&mut body).ok().map(|()| body)
         }

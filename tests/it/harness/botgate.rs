@@ -93,10 +93,7 @@ impl Botgate {
                 .filter_map(|line| parse(line))
                 .find(|line| line["event"] == "listening" && line["listener"] == listener);
             match line {
-                Some(line) => line["addr"]
-                    .as_str()
-                    .and_then(|addr| addr.parse().ok())
-                    .map(Some),
+                Some(line) => line["addr"].as_str().and_then(|addr| addr.parse().ok()).map(Some),
                 None => log.ended.map(|_| None),
             }
         });
@@ -134,16 +131,8 @@ impl Botgate {
     /// Its resident memory in bytes, from /proc.
     pub(crate) fn resident(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
-            .unwrap();
-        line.trim()
-            .trim_end_matches(" kB")
-            .trim()
-            .parse::<u64>()
-            .unwrap()
-            * 1024
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").trim().parse::<u64>().unwrap() * 1024
     }
 
     /// All the log so far.
@@ -155,10 +144,7 @@ impl Botgate {
     #[track_caller]
     pub(crate) fn line(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let found = self.log.find_within(PATIENCE, |log| {
-            log.lines
-                .iter()
-                .filter_map(|line| parse(line))
-                .find(|line| wanted(line))
+            log.lines.iter().filter_map(|line| parse(line)).find(|line| wanted(line))
         });
         found.unwrap_or_else(|| panic!("no log line: {what}; the log:\n{}", self.text()))
     }
@@ -166,9 +152,7 @@ impl Botgate {
     /// Waits for the access log's line of a request that carried this `X-Request-Id`.
     #[track_caller]
     pub(crate) fn access(&self, request_id: &str) -> Value {
-        self.line(request_id, |line| {
-            line["event"] == "request" && line["id"] == request_id
-        })
+        self.line(request_id, |line| line["event"] == "request" && line["id"] == request_id)
     }
 
     /// The page of metrics.
@@ -185,18 +169,12 @@ impl Botgate {
     #[track_caller]
     pub(crate) fn metric(&self, name: &str) -> f64 {
         let page = self.metrics();
-        let samples = page
-            .lines()
-            .filter_map(|line| line.rsplit_once(' '))
-            .filter(|(series, _)| {
+        let samples =
+            page.lines().filter_map(|line| line.rsplit_once(' ')).filter(|(series, _)| {
                 *series == name
-                    || series
-                        .strip_prefix(name)
-                        .is_some_and(|rest| rest.starts_with('{'))
+                    || series.strip_prefix(name).is_some_and(|rest| rest.starts_with('{'))
             });
-        samples
-            .map(|(_, value)| value.parse::<f64>().unwrap())
-            .sum()
+        samples.map(|(_, value)| value.parse::<f64>().unwrap()).sum()
     }
 
     /// Asks for the page of metrics again and again until a metric is as wished.
@@ -235,24 +213,13 @@ impl Drop for Botgate {
         self.signal(Signal::TERM);
         let (status, _) = self.exit(PATIENCE);
         assert_eq!(status.code(), Some(0), "the log:\n{}", self.text());
-        let error = self
-            .log
-            .lock()
-            .lines
-            .iter()
-            .filter_map(|line| parse(line))
-            .find(is_error);
-        assert!(
-            self.errors_expected || error.is_none(),
-            "an error in the log: {error:?}"
-        );
+        let error = self.log.lock().lines.iter().filter_map(|line| parse(line)).find(is_error);
+        assert!(self.errors_expected || error.is_none(), "an error in the log: {error:?}");
     }
 }
 
 fn is_error(line: &Value) -> bool {
-    line["level"]
-        .as_str()
-        .is_some_and(|level| level.eq_ignore_ascii_case("error"))
+    line["level"].as_str().is_some_and(|level| level.eq_ignore_ascii_case("error"))
 }
 
 fn parse(line: &str) -> Option<Value> {
@@ -263,10 +230,7 @@ fn gather(stderr: impl std::io::Read + Send + 'static, log: Gate<Log>) {
     thread::spawn(move || {
         let mut lines = BufReader::new(stderr);
         let mut line = Vec::new();
-        while lines
-            .read_until(b'\n', &mut line)
-            .is_ok_and(|read| read > 0)
-        {
+        while lines.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
             let text = String::from_utf8_lossy(&line).trim_end().to_owned();
             log.change(|log| log.lines.push(text));
             line.clear();

@@ -37,10 +37,8 @@ impl Reply {
     /// The one value of a header, `None` where it is absent.
     #[track_caller]
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        let mut values = self
-            .headers
-            .iter()
-            .filter(|(header, _)| header.eq_ignore_ascii_case(name));
+        let mut values =
+            self.headers.iter().filter(|(header, _)| header.eq_ignore_ascii_case(name));
         let value = values.next().map(|(_, value)| value.as_str());
         assert!(values.next().is_none(), "{name} stands twice in {self:?}");
         value
@@ -56,15 +54,10 @@ impl Reply {
         let body: serde_json::Value =
             serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("not JSON: {self:?}"));
         assert!(
-            body["error"]
-                .as_str()
-                .is_some_and(|sentence| !sentence.is_empty()),
+            body["error"].as_str().is_some_and(|sentence| !sentence.is_empty()),
             "no sentence: {body}"
         );
-        body["code"]
-            .as_str()
-            .unwrap_or_else(|| panic!("no code: {body}"))
-            .to_owned()
+        body["code"].as_str().unwrap_or_else(|| panic!("no code: {body}")).to_owned()
     }
 }
 
@@ -74,10 +67,7 @@ impl Caller {
         let stream = TcpStream::connect_timeout(&addr, PATIENCE).unwrap();
         stream.set_nodelay(true).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
-        Self {
-            stream,
-            rest: Vec::new(),
-        }
+        Self { stream, rest: Vec::new() }
     }
 
     #[track_caller]
@@ -142,34 +132,21 @@ impl Caller {
                 break end;
             }
             if self.more()? == 0 {
-                return Err(if self.rest.is_empty() {
-                    End::Closed
-                } else {
-                    End::Cut
-                });
+                return Err(if self.rest.is_empty() { End::Closed } else { End::Cut });
             }
         };
         let head = String::from_utf8(self.rest.drain(..end + 4).collect()).unwrap();
         let mut lines = head.trim_end_matches("\r\n").split("\r\n");
         let first = lines.next().unwrap();
-        let status = first
-            .strip_prefix("HTTP/1.1 ")
-            .or_else(|| first.strip_prefix("HTTP/1.0 "));
-        let status = status
-            .and_then(|rest| rest.get(..3))
-            .and_then(|code| code.parse().ok());
+        let status = first.strip_prefix("HTTP/1.1 ").or_else(|| first.strip_prefix("HTTP/1.0 "));
+        let status = status.and_then(|rest| rest.get(..3)).and_then(|code| code.parse().ok());
         let status = status.unwrap_or_else(|| panic!("not a status line: {first:?}"));
         let headers = lines.map(|line| {
-            let (name, value) = line
-                .split_once(':')
-                .unwrap_or_else(|| panic!("not a header: {line:?}"));
+            let (name, value) =
+                line.split_once(':').unwrap_or_else(|| panic!("not a header: {line:?}"));
             (name.to_owned(), value.trim().to_owned())
         });
-        Ok(Reply {
-            status,
-            headers: headers.collect(),
-            body: Vec::new(),
-        })
+        Ok(Reply { status, headers: headers.collect(), body: Vec::new() })
     }
 
     /// Reads one chunk of a chunked body; `None` after the last.
@@ -251,7 +228,5 @@ impl Caller {
 }
 
 fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
-    bytes
-        .windows(wanted.len())
-        .position(|window| window == wanted)
+    bytes.windows(wanted.len()).position(|window| window == wanted)
 }

@@ -48,10 +48,9 @@ fn build(library: &Path) {
         .output();
     match built {
         Ok(output) if output.status.success() => {}
-        Ok(output) => panic!(
-            "cc could not build {source}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        ),
+        Ok(output) => {
+            panic!("cc could not build {source}: {}", String::from_utf8_lossy(&output.stderr))
+        }
         Err(error) => {
             panic!("the clock is pinned by a shim in C, and there is no C compiler `cc`: {error}")
         }

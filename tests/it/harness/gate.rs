@@ -45,12 +45,7 @@ impl<T> Gate<T> {
                 return Some(found);
             }
             let left = end.checked_duration_since(Instant::now())?;
-            value = self
-                .0
-                .1
-                .wait_timeout(value, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            value = self.0.1.wait_timeout(value, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 

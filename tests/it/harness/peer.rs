@@ -50,16 +50,9 @@ pub(crate) fn file(name: &str) -> PathBuf {
 /// The command that runs a peer, in the language that its name says.
 #[track_caller]
 pub(crate) fn command(name: &str) -> Command {
-    let interpreter = if name.ends_with(".py") {
-        "bin/python"
-    } else {
-        "node"
-    };
+    let interpreter = if name.ends_with(".py") { "bin/python" } else { "node" };
     let mut command = Command::new(installed(interpreter));
-    command
-        .arg(file(name))
-        .env_clear()
-        .env("PYTHONDONTWRITEBYTECODE", "1");
+    command.arg(file(name)).env_clear().env("PYTHONDONTWRITEBYTECODE", "1");
     if let Some(path) = std::env::var_os("PATH") {
         command.env("PATH", path);
     }

@@ -20,11 +20,7 @@ pub(crate) struct Ran {
 /// The `botgate` that was built for these tests, in a bare environment.
 pub(crate) fn botgate(dir: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_botgate"));
-    command
-        .current_dir(dir)
-        .args(args)
-        .env_clear()
-        .env("NO_COLOR", "1");
+    command.current_dir(dir).args(args).env_clear().env("NO_COLOR", "1");
     if let Some(path) = std::env::var_os("PATH") {
         command.env("PATH", path);
     }
@@ -41,10 +37,8 @@ pub(crate) fn to_end(command: &mut Command) -> Ran {
         .spawn()
         .unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let (sender, outputs) = mpsc::channel();
-    let pipes: [(usize, Box<dyn Read + Send>); 2] = [
-        (0, Box::new(child.stdout.take().unwrap())),
-        (1, Box::new(child.stderr.take().unwrap())),
-    ];
+    let pipes: [(usize, Box<dyn Read + Send>); 2] =
+        [(0, Box::new(child.stdout.take().unwrap())), (1, Box::new(child.stderr.take().unwrap()))];
     for (index, mut pipe) in pipes {
         let sender = sender.clone();
         thread::spawn(move || {
@@ -63,11 +57,7 @@ pub(crate) fn to_end(command: &mut Command) -> Ran {
     }
     let status = child.wait().unwrap();
     let [stdout, stderr] = texts;
-    Ran {
-        code: status.code(),
-        stdout,
-        stderr,
-    }
+    Ran { code: status.code(), stdout, stderr }
 }
 
 /// Runs `botgate` with arguments in a folder.

@@ -22,10 +22,7 @@ pub(crate) struct Turn {
 pub(crate) fn alone() -> Turn {
     let guard = MACHINE.write().unwrap_or_else(PoisonError::into_inner);
     HELD.set(true);
-    Turn {
-        _shared: None,
-        _alone: Some(guard),
-    }
+    Turn { _shared: None, _alone: Some(guard) }
 }
 
 /// A turn beside others; nothing where this thread already has one.

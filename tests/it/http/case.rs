@@ -47,10 +47,7 @@ const KEYS: [&str; 17] = [
 pub(super) fn all() -> Vec<Case> {
     let file = toml_span::parse(include_str!("../../fixtures/http/cases.toml")).unwrap();
     let cases = file.pointer("/case").and_then(Value::as_array).unwrap();
-    cases
-        .iter()
-        .map(|case| read(case.as_table().unwrap()))
-        .collect()
+    cases.iter().map(|case| read(case.as_table().unwrap())).collect()
 }
 
 fn read(table: &Table<'_>) -> Case {
@@ -59,33 +56,18 @@ fn read(table: &Table<'_>) -> Case {
     let text = |key: &str| table.get(key).map(|value| value.as_str().unwrap());
     let bytes = |key: &str| text(key).map(expand);
     let number = |key: &str| {
-        table
-            .get(key)
-            .map(|value| usize::try_from(value.as_integer().unwrap()).unwrap())
+        table.get(key).map(|value| usize::try_from(value.as_integer().unwrap()).unwrap())
     };
     let status = |value: &Value<'_>| u16::try_from(value.as_integer().unwrap()).unwrap();
     let truth = |key: &str| table.get(key).map(|value| value.as_bool().unwrap());
     let list = |key: &str| -> Vec<String> {
-        let items = table
-            .get(key)
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten();
-        items
-            .map(|item| item.as_str().unwrap().to_owned())
-            .collect()
+        let items = table.get(key).and_then(Value::as_array).into_iter().flatten();
+        items.map(|item| item.as_str().unwrap().to_owned()).collect()
     };
     Case {
         name: text("name").unwrap().to_owned(),
         send: bytes("send").unwrap(),
-        status: table
-            .get("status")
-            .unwrap()
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(status)
-            .collect(),
+        status: table.get("status").unwrap().as_array().unwrap().iter().map(status).collect(),
         or: table.get("or").map(status),
         backend: number("backend").unwrap(),
         lives: truth("lives"),
@@ -111,16 +93,9 @@ impl Case {
         }
         let seen = seen.ok_or("the backend has seen nothing")?;
         if self.body.as_ref().is_some_and(|body| *body != seen.body) {
-            return Err(format!(
-                "the backend's body is {:?}",
-                String::from_utf8_lossy(&seen.body)
-            ));
+            return Err(format!("the backend's body is {:?}", String::from_utf8_lossy(&seen.body)));
         }
-        if self
-            .target
-            .as_ref()
-            .is_some_and(|target| target != seen.target().as_bytes())
-        {
+        if self.target.as_ref().is_some_and(|target| target != seen.target().as_bytes()) {
             return Err(format!("the backend's target is {:?}", seen.target()));
         }
         for header in &self.present {
@@ -129,11 +104,7 @@ impl Case {
                 return Err(format!("the backend did not get {header:?}: {}", seen.head));
             }
         }
-        match self
-            .absent
-            .iter()
-            .find(|name| !seen.header(name).is_empty())
-        {
+        match self.absent.iter().find(|name| !seen.header(name).is_empty()) {
             Some(name) => Err(format!("the backend got {name}: {}", seen.head)),
             None => Ok(()),
         }

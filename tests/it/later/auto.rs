@@ -10,10 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 fn auto<'a>(id: &'a str, receiver: &'a Backend, more: &'a str) -> Bot<'a> {
-    Bot {
-        more,
-        ..Bot::of(id, receiver)
-    }
+    Bot { more, ..Bot::of(id, receiver) }
 }
 
 #[test]
@@ -71,10 +68,7 @@ fn around_its_deadline_each_message_is_answered_once_and_the_ai_asked_once() {
     jobs_until(&botgate, "delivered", later.len() as f64);
     let delivered = by_id(&receiver);
     assert!(delivered.values().all(|texts| texts.len() == 1));
-    assert!(
-        delivered.keys().eq(later.iter()),
-        "each once, here or there"
-    );
+    assert!(delivered.keys().eq(later.iter()), "each once, here or there");
     assert_eq!(ai.count(), MESSAGES);
     for state in ["accepted", "answered", "dead"] {
         assert_eq!(jobs(&botgate, state), 0.0, "{state}");
@@ -95,10 +89,7 @@ fn a_conversation_goes_on_from_an_answer_at_once_to_one_that_comes_later() {
     let state = tempfile::tempdir().unwrap();
     let quick = "reply = { mode = \"auto\", within = \"10ms\" }";
     let patient = "reply = { mode = \"auto\", within = \"20s\" }";
-    let bots = [
-        auto("quick", &receiver, quick),
-        auto("patient", &receiver, patient),
-    ];
+    let bots = [auto("quick", &receiver, quick), auto("patient", &receiver, patient)];
     let botgate = Botgate::start(&config(&ai, state.path(), &bots));
     let reply = botgate.caller().call(&message("patient", "one", "hi"));
     assert_eq!(reply.status, 200, "{reply:?}");

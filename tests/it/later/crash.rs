@@ -27,11 +27,7 @@ fn whenever_it_is_killed_each_accepted_message_is_delivered() {
             promised.push((id(&reply.body), format!("re: {text}")));
         }
         for (nth, other) in others.iter_mut().enumerate() {
-            other.send(&message(
-                "bot",
-                &format!("v{nth}"),
-                &format!("{round}-other-{nth}"),
-            ));
+            other.send(&message("bot", &format!("v{nth}"), &format!("{round}-other-{nth}")));
         }
         botgate.signal(Signal::KILL);
         botgate.exit(Duration::from_secs(10));
@@ -45,15 +41,11 @@ fn whenever_it_is_killed_each_accepted_message_is_delivered() {
     }
     let botgate = Botgate::start(&text);
     for state in ["accepted", "answered"] {
-        botgate.metric_until(&format!("botgate_jobs{{state={state:?}}}"), |left| {
-            left == 0.0
-        });
+        botgate.metric_until(&format!("botgate_jobs{{state={state:?}}}"), |left| left == 0.0);
     }
     let delivered = by_id(&receiver);
     for (id, text) in &promised {
-        let texts = delivered
-            .get(id)
-            .unwrap_or_else(|| panic!("{text} is lost"));
+        let texts = delivered.get(id).unwrap_or_else(|| panic!("{text} is lost"));
         assert!(texts.iter().all(|it| it == text), "{id}: {texts:?}");
     }
     // Every message that there ever was is delivered, told or not; none twice as another job.

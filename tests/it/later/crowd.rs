@@ -46,10 +46,7 @@ fn an_ai_that_fails_is_left_alone_however_busy_the_one_is_that_stands_in_for_it(
     let receiver = Backend::ok();
     let state = tempfile::tempdir().unwrap();
     let bots = [
-        Bot {
-            more: "fallback = [\"spare\"]",
-            ..Bot::of("bot", &receiver)
-        },
+        Bot { more: "fallback = [\"spare\"]", ..Bot::of("bot", &receiver) },
         Bot::of("other", &receiver),
     ];
     let url = format!("http://{}", spare.addr());

@@ -23,14 +23,8 @@ fn on_a_full_disk_nothing_is_accepted_and_what_can_be_answered_is() {
         let auto = "reply = { mode = \"auto\", within = \"1ms\" }";
         let bots = [
             Bot::of("later", &receiver),
-            Bot {
-                more: sync,
-                ..Bot::of("now", &receiver)
-            },
-            Bot {
-                more: auto,
-                ..Bot::of("auto", &receiver)
-            },
+            Bot { more: sync, ..Bot::of("now", &receiver) },
+            Bot { more: auto, ..Bot::of("auto", &receiver) },
         ];
         let botgate = Botgate::start(&config(&ai, disk.path(), &bots)).expect_errors();
         let (_, first) = accepted(&botgate, "later", "one", "before");

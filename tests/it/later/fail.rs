@@ -11,11 +11,7 @@ const NOON: i64 = 1_795_262_400;
 fn a_delivery_is_tried_at_its_times_and_then_given_up() {
     let (ai, receiver, other) = (ai::echo(), always("500 No"), Backend::ok());
     let state = tempfile::tempdir().unwrap();
-    let text = config(
-        &ai,
-        state.path(),
-        &[Bot::of("broken", &receiver), Bot::of("well", &other)],
-    );
+    let text = config(&ai, state.path(), &[Bot::of("broken", &receiver), Bot::of("well", &other)]);
     let wall = Wall::at(NOON);
     let botgate = Botgate::start_with(&text, |_, command| wall.pin(command));
     accepted(&botgate, "broken", "one", "hi");
@@ -84,10 +80,7 @@ fn a_receiver_on_this_machine_is_not_dialled_unless_it_is_listed() {
         apart::network_with(&[]);
         let (ai, receiver) = (ai::echo(), Backend::ok());
         let state = tempfile::tempdir().unwrap();
-        let bot = Bot {
-            callback: "retries = []",
-            ..Bot::of("inside", &receiver)
-        };
+        let bot = Bot { callback: "retries = []", ..Bot::of("inside", &receiver) };
         let botgate = Botgate::start(&config(&ai, state.path(), &[bot]));
         accepted(&botgate, "inside", "one", "hi");
         jobs_until(&botgate, "dead", 1.0);
@@ -110,10 +103,7 @@ fn an_ai_that_fails_is_asked_again_until_time_is_up_and_then_something_else_is_s
             more: "reply = { answer_within = \"1100ms\", failure_text = \"We are sorry.\" }",
             ..Bot::of("polite", &receiver)
         },
-        Bot {
-            more: "reply = { answer_within = \"1ms\" }",
-            ..Bot::of("mute", &receiver)
-        },
+        Bot { more: "reply = { answer_within = \"1ms\" }", ..Bot::of("mute", &receiver) },
     ];
     let botgate = Botgate::start(&config(&ai, state.path(), &bots));
     let (conversation, id) = accepted(&botgate, "polite", "one", "hi");
@@ -219,11 +209,7 @@ fn a_receivers_status_is_its_word_whatever_becomes_of_its_body() {
     });
     let ai = ai::echo();
     let state = tempfile::tempdir().unwrap();
-    let bots = [
-        ("endless", &endless),
-        ("stops", &stops),
-        ("silent", &silent),
-    ];
+    let bots = [("endless", &endless), ("stops", &stops), ("silent", &silent)];
     let bots = bots.map(|(id, receiver)| Bot {
         callback: "timeout = \"200ms\", retries = [], allow = [\"127.0.0.0/8\"]",
         ..Bot::of(id, receiver)

@@ -32,10 +32,7 @@ fn an_answer_that_is_too_large_is_a_failure_at_once_and_the_ai_is_asked_once() {
     let sorry = "Sorry. ".repeat(100);
     let reply = |more: &str| format!("reply = {{ failure_text = \"{sorry}\", {more} }}");
     let [auto, later] = ["mode = \"auto\", within = \"10ms\"", "mode = \"callback\""].map(reply);
-    let bot = |id, more| Bot {
-        more,
-        ..Bot::of(id, &receiver)
-    };
+    let bot = |id, more| Bot { more, ..Bot::of(id, &receiver) };
     let bots = [bot("auto", &*auto), bot("later", &*later)];
     let text =
         config(&ai, state.path(), &bots).replace("workers = 2", "workers = 2\nmax_body = \"8MiB\"");

@@ -36,25 +36,15 @@ fn after_a_restart_a_delivery_that_comes_again_is_no_second_job() {
     let state = tempfile::tempdir().unwrap();
     let auto = format!("{BY}\nreply = {{ mode = \"auto\", within = \"1ms\" }}");
     let bots = [
-        Bot {
-            more: BY,
-            ..Bot::of("later", &receiver)
-        },
-        Bot {
-            more: &auto,
-            ..Bot::of("auto", &receiver)
-        },
+        Bot { more: BY, ..Bot::of("later", &receiver) },
+        Bot { more: &auto, ..Bot::of("auto", &receiver) },
     ];
     let text = config(&slow, state.path(), &bots);
     let wall = Wall::at(NOON);
     let start = || Botgate::start_with(&text, |_, command| wall.pin(command));
     let mut botgate = start();
     let first = ["later", "auto"].map(|bot| call(&botgate, bot, "a"));
-    assert!(
-        first
-            .iter()
-            .all(|it| it.header("botgate-duplicate").is_none())
-    );
+    assert!(first.iter().all(|it| it.header("botgate-duplicate").is_none()));
     botgate.signal(Signal::KILL);
     botgate.exit(PATIENCE);
     for _ in 0..2 {
@@ -90,10 +80,7 @@ fn after_a_restart_a_delivery_that_comes_again_is_no_second_job() {
 fn whenever_it_is_killed_a_caller_that_repeats_what_it_was_not_told_gets_one_job_for_each() {
     let (ai, receiver) = (ai::echo(), Backend::ok());
     let state = tempfile::tempdir().unwrap();
-    let bot = Bot {
-        more: BY,
-        ..Bot::of("bot", &receiver)
-    };
+    let bot = Bot { more: BY, ..Bot::of("bot", &receiver) };
     let text = config(&ai, state.path(), &[bot]);
     let mut told = BTreeMap::new();
     for round in 0..ROUNDS {
@@ -138,10 +125,7 @@ fn a_caller_that_leaves_before_it_is_told_and_comes_again_at_once_gets_one_job()
     const MESSAGES: usize = 100;
     let (ai, receiver) = (ai::echo(), Backend::ok());
     let state = tempfile::tempdir().unwrap();
-    let bot = Bot {
-        more: BY,
-        ..Bot::of("bot", &receiver)
-    };
+    let bot = Bot { more: BY, ..Bot::of("bot", &receiver) };
     let botgate = Botgate::start(&config(&ai, state.path(), &[bot]));
     for nth in 0..MESSAGES {
         let message = delivery("bot", &format!("m{nth}"), "key");

@@ -44,10 +44,7 @@ fn a_test_says_where_it_ended() {
     let dead = failing("500 No");
     let state = tempfile::tempdir().unwrap();
     let of = |ai: &Backend, bot: Bot<'_>| config(ai, state.path(), &[bot]);
-    let unlisted = Bot {
-        callback: "",
-        ..Bot::of("bot", &receiver)
-    };
+    let unlisted = Bot { callback: "", ..Bot::of("bot", &receiver) };
     for (text, said) in [
         (of(&ai, Bot::of("bot", &refuses)), "the last status: 403"),
         (of(&ai, unlisted), "add allow = [\"127.0.0.1/32\"]"),

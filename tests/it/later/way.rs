@@ -56,11 +56,7 @@ fn a_receiver_that_hangs_holds_up_nobody_else() {
     });
     let (ai, receiver) = (ai::echo(), Backend::ok());
     let state = tempfile::tempdir().unwrap();
-    let text = config(
-        &ai,
-        state.path(),
-        &[Bot::of("slow", &hangs), Bot::of("quick", &receiver)],
-    );
+    let text = config(&ai, state.path(), &[Bot::of("slow", &hangs), Bot::of("quick", &receiver)]);
     let botgate = Botgate::start(&text);
     let mut caller = botgate.caller();
     for nth in 0..100 {
@@ -101,9 +97,7 @@ fn a_stop_leaves_on_disk_what_it_does_not_wait_for() {
     open.change(|open| *open = true);
     let botgate = Botgate::start(&text);
     jobs_until(&botgate, "delivered", 1.0);
-    let [first, second] = &hangs.seen()[..] else {
-        panic!("{:?}", hangs.seen())
-    };
+    let [first, second] = &hangs.seen()[..] else { panic!("{:?}", hangs.seen()) };
     assert_eq!(first.body, second.body);
     assert_eq!(first.header("webhook-id"), second.header("webhook-id"));
     assert_eq!(sent(second)["message"]["id"], *id);
@@ -140,12 +134,7 @@ fn the_receiver_on_fourthchats_page_takes_what_is_sent() {
     let text = config(&ai, state.path(), &[Bot::of("bot", &receiver)]);
     let botgate = Botgate::start(&text);
     let mut caller = botgate.caller();
-    let texts = [
-        "\u{1f600} </script>",
-        "\u{2028}\u{2029}",
-        "\u{1}\t\u{7f}\u{0}",
-        "\"\\/",
-    ];
+    let texts = ["\u{1f600} </script>", "\u{2028}\u{2029}", "\u{1}\t\u{7f}\u{0}", "\"\\/"];
     for text in texts {
         let body = format!(
             "{{\"connectionId\":\"bot\",\"message\":{},\"metadata\":{{\"b\":1.0,\"2\":12345678901234567890,\"1\":1e300}}}}",

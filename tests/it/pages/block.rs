@@ -162,10 +162,7 @@ pub(super) fn same_text(shown: &str, real: &str, at: &str) {
         fits &= place.is_some();
         rest = &rest[place.map_or(rest.len(), |place| place + part.len())..];
     }
-    assert!(
-        fits && rest.is_empty(),
-        "{at}\nthe page: {shown}\nthe fact: {real}"
-    );
+    assert!(fits && rest.is_empty(), "{at}\nthe page: {shown}\nthe fact: {real}");
 }
 
 /// The numbers that are no two times the same.

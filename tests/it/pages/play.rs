@@ -34,12 +34,7 @@ impl Stage {
             }
             connection.answer(&answer.first, &fields, answer.body.as_bytes())
         });
-        Self {
-            ai,
-            receiver: Backend::ok(),
-            answer,
-            running: None,
-        }
+        Self { ai, receiver: Backend::ok(), answer, running: None }
     }
 
     /// Plays one exchange and compares both ends with the page.
@@ -85,9 +80,8 @@ impl Stage {
         let text = format!("[server]\nhttp = [\"127.0.0.1:0\"]\n\n{}", exchange.config);
         let text = self.with_receiver(&text);
         let addr = self.ai.addr();
-        let Some((name, table)) = text
-            .split_once("[upstreams.")
-            .and_then(|(_, rest)| rest.split_once("]\n"))
+        let Some((name, table)) =
+            text.split_once("[upstreams.").and_then(|(_, rest)| rest.split_once("]\n"))
         else {
             return text;
         };

@@ -21,15 +21,7 @@ const fn refused(
     wait: Option<&'static str>,
     asked: usize,
 ) -> Refused {
-    Refused {
-        kind,
-        status,
-        headers,
-        body,
-        told,
-        wait,
-        asked,
-    }
+    Refused { kind, status, headers, body, told, wait, asked }
 }
 
 const SPENT: &str = r#"{"type":"error","error":{"type":"rate_limit_error","message":"m","details":{"error_code":"enforced_spend_limit_reached"}}}"#;
@@ -39,42 +31,10 @@ pub(super) const RATE: &str =
 
 pub(super) const REFUSALS: &[Refused] = &[
     // Our key, not the caller's.
-    refused(
-        "openai",
-        "401 No",
-        "",
-        "{}",
-        (502, "upstream_error"),
-        None,
-        1,
-    ),
-    refused(
-        "anthropic",
-        "401 No",
-        "",
-        "{}",
-        (502, "upstream_error"),
-        None,
-        1,
-    ),
-    refused(
-        "anthropic",
-        "403 No",
-        "",
-        "{}",
-        (502, "upstream_error"),
-        None,
-        1,
-    ),
-    refused(
-        "custom",
-        "403 No",
-        "",
-        "no",
-        (502, "upstream_error"),
-        None,
-        1,
-    ),
+    refused("openai", "401 No", "", "{}", (502, "upstream_error"), None, 1),
+    refused("anthropic", "401 No", "", "{}", (502, "upstream_error"), None, 1),
+    refused("anthropic", "403 No", "", "{}", (502, "upstream_error"), None, 1),
+    refused("custom", "403 No", "", "no", (502, "upstream_error"), None, 1),
     // Money is not patience: not asked again, whatever it says of waiting.
     refused(
         "openai",
@@ -85,34 +45,10 @@ pub(super) const REFUSALS: &[Refused] = &[
         None,
         1,
     ),
-    refused(
-        "anthropic",
-        "429 No",
-        "",
-        SPENT,
-        (503, "upstream_unavailable"),
-        None,
-        1,
-    ),
-    refused(
-        "anthropic",
-        "402 No",
-        "",
-        "{}",
-        (503, "upstream_unavailable"),
-        None,
-        1,
-    ),
+    refused("anthropic", "429 No", "", SPENT, (503, "upstream_unavailable"), None, 1),
+    refused("anthropic", "402 No", "", "{}", (503, "upstream_unavailable"), None, 1),
     // Patience that there is no time for is asked of the caller.
-    refused(
-        "openai",
-        "429 No",
-        "Retry-After: 60\r\n",
-        RATE,
-        (429, "rate_limit"),
-        Some("60"),
-        1,
-    ),
+    refused("openai", "429 No", "Retry-After: 60\r\n", RATE, (429, "rate_limit"), Some("60"), 1),
     refused(
         "anthropic",
         "529 Busy",
@@ -122,62 +58,14 @@ pub(super) const REFUSALS: &[Refused] = &[
         Some("60"),
         1,
     ),
-    refused(
-        "openai",
-        "429 No",
-        "Retry-After: 59.5\r\n",
-        RATE,
-        (429, "rate_limit"),
-        Some("60"),
-        1,
-    ),
-    refused(
-        "openai",
-        "429 No",
-        "Retry-After: soon\r\n",
-        RATE,
-        (429, "rate_limit"),
-        None,
-        1,
-    ),
+    refused("openai", "429 No", "Retry-After: 59.5\r\n", RATE, (429, "rate_limit"), Some("60"), 1),
+    refused("openai", "429 No", "Retry-After: soon\r\n", RATE, (429, "rate_limit"), None, 1),
     // What there is time for is done.
-    refused(
-        "openai",
-        "429 No",
-        "retry-after-ms: 5\r\n",
-        RATE,
-        (429, "rate_limit"),
-        None,
-        2,
-    ),
+    refused("openai", "429 No", "retry-after-ms: 5\r\n", RATE, (429, "rate_limit"), None, 2),
     // The AI's own fault.
-    refused(
-        "openai",
-        "500 Oh",
-        "",
-        "<html>",
-        (502, "upstream_error"),
-        None,
-        1,
-    ),
-    refused(
-        "anthropic",
-        "504 Late",
-        "",
-        "{}",
-        (504, "upstream_timeout"),
-        None,
-        1,
-    ),
-    refused(
-        "openai",
-        "418 Teapot",
-        "",
-        "{}",
-        (502, "upstream_error"),
-        None,
-        1,
-    ),
+    refused("openai", "500 Oh", "", "<html>", (502, "upstream_error"), None, 1),
+    refused("anthropic", "504 Late", "", "{}", (504, "upstream_timeout"), None, 1),
+    refused("openai", "418 Teapot", "", "{}", (502, "upstream_error"), None, 1),
     refused(
         "openai",
         "302 There",

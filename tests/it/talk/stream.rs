@@ -22,12 +22,7 @@ pub(super) struct Case {
 }
 
 const fn case(name: &'static str, kind: &'static str, bytes: &'static str, end: End) -> Case {
-    Case {
-        name,
-        kind,
-        bytes,
-        end,
-    }
+    Case { name, kind, bytes, end }
 }
 
 pub(super) const CASES: &[Case] = &[
@@ -76,12 +71,7 @@ pub(super) const CASES: &[Case] = &[
         "data: {\"error\":{\"message\":\"The server had an error\",\"type\":\"server_error\",\"param\":null,\"code\":null}}\n\n",
         End::Refused(502, "upstream_error"),
     ),
-    case(
-        "OpenAI with nothing",
-        "openai",
-        "data: [DONE]\n\n",
-        End::Refused(502, "upstream_error"),
-    ),
+    case("OpenAI with nothing", "openai", "data: [DONE]\n\n", End::Refused(502, "upstream_error")),
     case(
         "OpenAI with nonsense",
         "openai",

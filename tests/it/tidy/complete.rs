@@ -11,10 +11,8 @@ use std::collections::BTreeSet;
 #[track_caller]
 fn names_all(name: &str, what: impl IntoIterator<Item = impl AsRef<str>>) {
     let text = paper(name);
-    let named: BTreeSet<_> = text
-        .split('`')
-        .flat_map(|part| [part, part.rsplit('.').next().unwrap()])
-        .collect();
+    let named: BTreeSet<_> =
+        text.split('`').flat_map(|part| [part, part.rsplit('.').next().unwrap()]).collect();
     let missing: Vec<_> = what
         .into_iter()
         .map(|what| what.as_ref().to_owned())
@@ -31,20 +29,12 @@ fn quoted(name: &str, heading: &str) -> Vec<String> {
         .unwrap_or_else(|| panic!("{name} has no part {heading:?}"))
         .1;
     let part = part.split("\n## ").next().unwrap();
-    part.split('`')
-        .skip(1)
-        .step_by(2)
-        .map(str::to_owned)
-        .collect()
+    part.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
 /// All of the project's own Rust code as one text.
 fn code() -> String {
-    ["src", "tests"]
-        .into_iter()
-        .flat_map(sources)
-        .map(|source| source.text)
-        .collect()
+    ["src", "tests"].into_iter().flat_map(sources).map(|source| source.text).collect()
 }
 
 #[test]
@@ -62,10 +52,7 @@ fn every_invariant_names_tests_that_exist() {
         let tests = row.rsplit('|').nth(1).unwrap();
         assert!(tests.contains('`'), "no test: {row}");
         for test in tests.split('`').skip(1).step_by(2) {
-            assert!(
-                code.contains(&format!("fn {test}(")),
-                "there is no test {test}: {row}"
-            );
+            assert!(code.contains(&format!("fn {test}(")), "there is no test {test}: {row}");
         }
     }
 }
@@ -83,10 +70,7 @@ fn every_constant_of_the_bounds_table_exists() {
     let constants: Vec<_> = words.iter().filter(constant).collect();
     assert!(constants.len() > 20, "{constants:?}");
     for constant in constants {
-        assert!(
-            code.contains(&format!("const {constant}: ")),
-            "there is no constant {constant}"
-        );
+        assert!(code.contains(&format!("const {constant}: ")), "there is no constant {constant}");
     }
     for file in words.iter().filter(|word| word.ends_with(".rs")) {
         let path = format!("{}/src/{file}", env!("CARGO_MANIFEST_DIR"));
@@ -129,10 +113,7 @@ fn the_configuration_paper_names_every_key() {
 fn the_dialect_paper_names_every_preset_and_refusal() {
     names_all("docs/raw.md", signature::preset_names());
     names_all("docs/raw.md", reject::REASONS);
-    names_all(
-        "docs/raw.md",
-        signature::Failure::ALL.map(|failure| failure.word()),
-    );
+    names_all("docs/raw.md", signature::Failure::ALL.map(|failure| failure.word()));
     names_all("docs/raw.md", client::WORDS);
 }
 

@@ -12,26 +12,16 @@ fn anchors(text: &str) -> Vec<String> {
         let kept = |sign: &char| sign.is_alphanumeric() || matches!(sign, ' ' | '-' | '_');
         heading.chars().filter(kept).collect::<String>()
     };
-    headings
-        .map(|heading| slug(heading).replace(' ', "-"))
-        .collect()
+    headings.map(|heading| slug(heading).replace(' ', "-")).collect()
 }
 
 #[test]
 fn every_link_in_the_papers_leads_somewhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut papers = vec![
-        "README.md".to_owned(),
-        "ARCHITECTURE.md".to_owned(),
-        "CONTRIBUTING.md".to_owned(),
-    ];
+    let mut papers =
+        vec!["README.md".to_owned(), "ARCHITECTURE.md".to_owned(), "CONTRIBUTING.md".to_owned()];
     let others = ["configuration", "operations", "raw"];
-    papers.extend(
-        others
-            .iter()
-            .chain(&PAGES)
-            .map(|name| format!("docs/{name}.md")),
-    );
+    papers.extend(others.iter().chain(&PAGES).map(|name| format!("docs/{name}.md")));
     let mut followed = 0;
     for name in papers {
         let text = paper(&name);
@@ -49,10 +39,7 @@ fn every_link_in_the_papers_leads_somewhere() {
             assert!(there.exists(), "{name} leads to {target}");
             if !anchor.is_empty() {
                 let anchors = anchors(&fs::read_to_string(there).unwrap());
-                assert!(
-                    anchors.iter().any(|known| known == anchor),
-                    "{name} leads to {target}"
-                );
+                assert!(anchors.iter().any(|known| known == anchor), "{name} leads to {target}");
             }
             followed += 1;
         }

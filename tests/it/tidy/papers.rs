@@ -13,10 +13,7 @@ const ELSEWHERE: [(&str, &str); 9] = [
     ("cargo bench", "takes minutes; CI runs it"),
     ("curl ", "talks to a demo that is still running"),
     ("kill ", "ends what another line started"),
-    (
-        "loadtest/",
-        "takes minutes; needs what `make test` installs",
-    ),
+    ("loadtest/", "takes minutes; needs what `make test` installs"),
 ];
 
 pub(crate) fn paper(name: &str) -> String {
@@ -50,13 +47,8 @@ fn blocks(text: &str, language: &str) -> Vec<String> {
 }
 
 /// The pages of the dialects that read their messages, each named after its dialect.
-pub(crate) const PAGES: [&str; 5] = [
-    "aerostack",
-    "aibutler",
-    "fourthchat",
-    "chatbot-platform",
-    "botpass",
-];
+pub(crate) const PAGES: [&str; 5] =
+    ["aerostack", "aibutler", "fourthchat", "chatbot-platform", "botpass"];
 
 #[test]
 fn every_command_of_the_readme_runs() {
@@ -64,27 +56,20 @@ fn every_command_of_the_readme_runs() {
     assert!(!commands.is_empty(), "README has no `sh` block");
     let dir = tempfile::tempdir().unwrap();
     for line in commands.lines() {
-        let line = line
-            .split(" #")
-            .next()
-            .unwrap()
-            .trim()
-            .trim_start_matches("$ ");
+        let line = line.split(" #").next().unwrap().trim().trim_start_matches("$ ");
         if line.is_empty()
             || line.starts_with('#')
             || ELSEWHERE.iter().any(|(start, _)| line.starts_with(start))
         {
             continue;
         }
-        let line = line
-            .replacen("cargo run --release --", "botgate", 1)
-            .replacen("./target/release/botgate", "botgate", 1);
-        let mut words = line.split_whitespace();
-        assert_eq!(
-            words.next(),
-            Some("botgate"),
-            "a command that no test knows: {line}"
+        let line = line.replacen("cargo run --release --", "botgate", 1).replacen(
+            "./target/release/botgate",
+            "botgate",
+            1,
         );
+        let mut words = line.split_whitespace();
+        assert_eq!(words.next(), Some("botgate"), "a command that no test knows: {line}");
         let bot = first_bot(dir.path());
         let mut arguments: Vec<_> = words
             .take_while(|word| ![">", "|", "&"].contains(word))
@@ -102,10 +87,7 @@ fn every_command_of_the_readme_runs() {
 /// The id of the first bot of the configuration in `dir`; empty where there is none yet.
 fn first_bot(dir: &Path) -> String {
     let text = fs::read_to_string(dir.join("botgate.toml")).unwrap_or_default();
-    let id = text
-        .split("[bots.")
-        .nth(1)
-        .and_then(|rest| rest.split(']').next());
+    let id = text.split("[bots.").nth(1).and_then(|rest| rest.split(']').next());
     id.unwrap_or_default().to_owned()
 }
 
@@ -116,21 +98,11 @@ fn check(file: &Path, shown_as: &str) {
     let mut command = run::botgate(file.parent().unwrap(), &["check", "-c"]);
     command.arg(file);
     // Good as a text and as base64, whichever the scheme wants.
-    for name in text
-        .split("${env:")
-        .skip(1)
-        .filter_map(|rest| rest.split('}').next())
-    {
+    for name in text.split("${env:").skip(1).filter_map(|rest| rest.split('}').next()) {
         command.env(name, "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0");
     }
     let ran = run::to_end(&mut command);
-    assert_eq!(
-        ran.code,
-        Some(0),
-        "{shown_as}\n{}{}",
-        ran.stdout,
-        ran.stderr
-    );
+    assert_eq!(ran.code, Some(0), "{shown_as}\n{}{}", ran.stdout, ran.stderr);
 }
 
 #[test]
@@ -139,10 +111,7 @@ fn every_sample_configuration_loads() {
         let files = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).unwrap();
         let mut files: Vec<_> = files
             .map(|entry| entry.unwrap().path())
-            .filter(|path| {
-                path.extension()
-                    .is_some_and(|extension| extension == "toml")
-            })
+            .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
             .collect();
         files.sort();
         assert!(!files.is_empty(), "{folder} has no sample configuration");
@@ -158,12 +127,7 @@ fn every_configuration_in_the_papers_loads() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("botgate.toml");
     let mut found = 0;
-    let papers = [
-        "README.md",
-        "docs/configuration.md",
-        "docs/raw.md",
-        "docs/operations.md",
-    ];
+    let papers = ["README.md", "docs/configuration.md", "docs/raw.md", "docs/operations.md"];
     let pages = PAGES.map(|dialect| format!("docs/{dialect}.md"));
     for name in papers.into_iter().chain(pages.iter().map(String::as_str)) {
         for (number, block) in blocks(&paper(name), "toml").iter().enumerate() {

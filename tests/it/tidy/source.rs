@@ -12,10 +12,7 @@ pub(super) struct Source {
 /// All Rust files under a folder of the project; none where the folder is missing.
 pub(super) fn sources(folder: &str) -> Vec<Source> {
     let mut found = Vec::new();
-    walk(
-        &Path::new(env!("CARGO_MANIFEST_DIR")).join(folder),
-        &mut found,
-    );
+    walk(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), &mut found);
     found
 }
 
@@ -25,16 +22,9 @@ fn walk(folder: &Path, found: &mut Vec<Source>) {
         if path.is_dir() {
             walk(&path, found);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let name = path
-                .strip_prefix(env!("CARGO_MANIFEST_DIR"))
-                .unwrap()
-                .to_str()
-                .unwrap()
-                .to_owned();
-            found.push(Source {
-                path: name,
-                text: fs::read_to_string(&path).unwrap(),
-            });
+            let name =
+                path.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap().to_str().unwrap().to_owned();
+            found.push(Source { path: name, text: fs::read_to_string(&path).unwrap() });
         }
     }
 }
@@ -43,20 +33,13 @@ impl Source {
     /// The room that this file is part of: its name under `src/`, or its folder's.
     pub(super) fn room(&self) -> String {
         let inside = self.path.strip_prefix("src/").unwrap();
-        inside
-            .split('/')
-            .next()
-            .unwrap()
-            .trim_end_matches(".rs")
-            .to_owned()
+        inside.split('/').next().unwrap().trim_end_matches(".rs").to_owned()
     }
 
     /// The rooms that the code names after `crate::` or `botgate::`; comments and unit tests do not count.
     pub(super) fn imports(&self) -> Vec<String> {
         let code = self.text.split("#[cfg(test)]").next().unwrap_or_default();
-        let lines = code
-            .lines()
-            .filter(|line| !line.trim_start().starts_with("//"));
+        let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
         let code = lines.collect::<Vec<_>>().join("\n");
         let mut rooms = Vec::new();
         for prefix in ["crate::", "botgate::"] {
@@ -105,13 +88,7 @@ fn named(text: &str) -> Vec<String> {
 fn imports_are_found_however_they_are_written() {
     let text = "use crate::{gate::{Gate, Fault}, line,\n  secret as s};\n// use crate::edge;\nfn f() { crate::metrics::x(); }\n\
                 use botgate::app;\nuse crate::Type;\n#[cfg(test)]\nuse crate::cli;";
-    let source = Source {
-        path: "src/x/y.rs".to_owned(),
-        text: text.to_owned(),
-    };
-    assert_eq!(
-        source.imports(),
-        ["app", "gate", "line", "metrics", "secret"]
-    );
+    let source = Source { path: "src/x/y.rs".to_owned(), text: text.to_owned() };
+    assert_eq!(source.imports(), ["app", "gate", "line", "metrics", "secret"]);
     assert_eq!(source.room(), "x");
 }

@@ -9,16 +9,8 @@ const BREAKS: [(&str, &str, &str); 5] = [
     ("Content-Length: 9\r\n\r\n", "hello", ""),
     ("Content-Length: 9\r\n\r\n", "hello", "you"),
     ("Transfer-Encoding: chunked\r\n\r\n", "5\r\nhello\r\n", ""),
-    (
-        "Transfer-Encoding: chunked\r\n\r\n",
-        "5\r\nhello\r\n",
-        "5\r\nyo",
-    ),
-    (
-        "Transfer-Encoding: chunked\r\n\r\n",
-        "5\r\nhello\r\n",
-        "nonsense\r\n",
-    ),
+    ("Transfer-Encoding: chunked\r\n\r\n", "5\r\nhello\r\n", "5\r\nyo"),
+    ("Transfer-Encoding: chunked\r\n\r\n", "5\r\nhello\r\n", "nonsense\r\n"),
 ];
 
 #[test]
@@ -106,8 +98,5 @@ fn a_body_that_always_has_something_ready_ends_with_the_total_deadline() {
     };
     assert_eq!(end, End::Cut);
     let line = botgate.access("endless");
-    assert_eq!(
-        (&line["upstream"], &line["sent"]),
-        (&"total".into(), &"sent".into())
-    );
+    assert_eq!((&line["upstream"], &line["sent"]), (&"total".into(), &"sent".into()));
 }

@@ -28,10 +28,7 @@ const KEYS: [&str; 13] = [
 pub(super) fn all() -> Vec<Case> {
     let file = toml_span::parse(include_str!("../../fixtures/upstream/cases.toml")).unwrap();
     let cases = file.pointer("/case").and_then(Value::as_array).unwrap();
-    cases
-        .iter()
-        .map(|case| read(case.as_table().unwrap()))
-        .collect()
+    cases.iter().map(|case| read(case.as_table().unwrap())).collect()
 }
 
 fn read(table: &Table<'_>) -> Case {
@@ -43,9 +40,7 @@ fn read(table: &Table<'_>) -> Case {
     let list = |key: &str| -> Vec<String> {
         let items = table.get(key).and_then(Value::as_array);
         let items = items.into_iter().flatten();
-        items
-            .map(|item| item.as_str().unwrap().to_owned())
-            .collect()
+        items.map(|item| item.as_str().unwrap().to_owned()).collect()
     };
     Case {
         name: text("name").unwrap().to_owned(),

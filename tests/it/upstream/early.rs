@@ -69,18 +69,11 @@ fn a_close_inside_the_request_is_a_502_that_says_partial() {
     let mut caller = botgate.caller();
     let reply = caller.call(&post("X-Request-Id: inside\r\n", &vec![b'x'; BODY]));
     assert_eq!(
-        (
-            reply.status,
-            reply.code().as_str(),
-            reply.header("botgate-upstream")
-        ),
+        (reply.status, reply.code().as_str(), reply.header("botgate-upstream")),
         (502, "upstream_error", Some("partial"))
     );
     let line = botgate.access("inside");
-    assert_eq!(
-        (&line["upstream"], &line["sent"]),
-        (&"broken".into(), &"partial".into())
-    );
+    assert_eq!((&line["upstream"], &line["sent"]), (&"broken".into(), &"partial".into()));
     assert_eq!(*served.lock(), 1, "nothing is sent twice");
     // A request without a body has no middle.
     let reply = caller.call(&get("/hook", ""));

@@ -41,19 +41,13 @@ pub(super) struct Handshake {
 }
 
 fn load(name: &str) -> Vec<Value> {
-    let path = format!(
-        "{}/tests/fixtures/vectors/{name}.json",
-        env!("CARGO_MANIFEST_DIR")
-    );
+    let path = format!("{}/tests/fixtures/vectors/{name}.json", env!("CARGO_MANIFEST_DIR"));
     let text = fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
     serde_json::from_slice(&text).unwrap()
 }
 
 fn text(value: &Value) -> String {
-    value
-        .as_str()
-        .unwrap_or_else(|| panic!("not a text: {value}"))
-        .to_owned()
+    value.as_str().unwrap_or_else(|| panic!("not a text: {value}")).to_owned()
 }
 
 fn request(case: &Value) -> Request {
@@ -65,12 +59,7 @@ fn request(case: &Value) -> Request {
         public_url: public_url.to_owned(),
         host: public_url.split('/').nth(2).unwrap().to_owned(),
         query: query.to_owned(),
-        headers: case["headers"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(pair)
-            .collect(),
+        headers: case["headers"].as_array().unwrap().iter().map(pair).collect(),
         body: BASE64_STANDARD.decode(text(&case["body_base64"])).unwrap(),
     }
 }
@@ -80,12 +69,7 @@ pub(super) fn signatures() -> Vec<Vector> {
     let vector = |case: &Value| Vector {
         id: text(&case["id"]),
         scheme: text(&case["scheme"]),
-        secrets: case["secrets"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(text)
-            .collect(),
+        secrets: case["secrets"].as_array().unwrap().iter().map(text).collect(),
         now: case["now_unix"].as_i64().unwrap(),
         accepted: text(&case["expect"]) == "accept",
         why: text(&case["why"]),

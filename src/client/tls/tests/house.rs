@@ -57,9 +57,7 @@ impl Authority {
     }
 
     pub(super) fn tls(&self, host: &str) -> Tls {
-        Roots::default()
-            .connector(Some(self.pem().as_bytes()), host)
-            .unwrap()
+        Roots::default().connector(Some(self.pem().as_bytes()), host).unwrap()
     }
 }
 
@@ -82,20 +80,11 @@ impl House {
             tls: Some(tls),
             guard: None,
             max_connections: 4,
-            timeouts: Timeouts {
-                connect: long,
-                first_byte: long,
-                idle: long,
-                total: 2 * long,
-            },
+            timeouts: Timeouts { connect: long, first_byte: long, idle: long, total: 2 * long },
         };
         let metrics = Metrics::new(1, &[], &WORDS);
         let cells = metrics.upstream(&metrics.workers()[0], "back");
-        Self {
-            listener,
-            pool: Pool::new(target, 1, cells, None),
-            timers: Rc::default(),
-        }
+        Self { listener, pool: Pool::new(target, 1, cells, None), timers: Rc::default() }
     }
 
     /// Sends a request with this body and gathers the answer's.

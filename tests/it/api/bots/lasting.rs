@@ -103,8 +103,7 @@ fn what_was_accepted_before_is_answered_and_delivered_all_the_same() {
     let (sent, answered) = channel();
     let mut waiting = botgate.caller();
     waiting.send(&by_path("open"));
-    slow.witnessed()
-        .wait("three exchanges", |witnessed| witnessed.seen.len() == 3);
+    slow.witnessed().wait("three exchanges", |witnessed| witnessed.seen.len() == 3);
     let wait = thread::spawn(move || sent.send(waiting.reply().status).unwrap());
     for bot in ["bt_*", "desk", "open"] {
         post(&botgate, bot, "deactivate", 200);
@@ -114,11 +113,7 @@ fn what_was_accepted_before_is_answered_and_delivered_all_the_same() {
     assert_eq!(answered.recv_timeout(PATIENCE), Ok(200));
     wait.join().unwrap();
     settled(&botgate);
-    let mut texts: Vec<_> = receiver
-        .seen()
-        .iter()
-        .map(|seen| seen.body.clone())
-        .collect();
+    let mut texts: Vec<_> = receiver.seen().iter().map(|seen| seen.body.clone()).collect();
     texts.sort();
     assert_eq!(texts.len(), 2);
     for (text, bot) in texts.iter().zip(["desk", "bt_1"]) {
@@ -140,10 +135,7 @@ fn no_more_than_a_hundred_thousand_are_off() {
         changes.put(Table::Switches, format!("bt_{nth}").as_bytes(), row);
     }
     let (sent, done) = channel();
-    store.commit(
-        changes,
-        Box::new(move |written| sent.send(written).unwrap()),
-    );
+    store.commit(changes, Box::new(move |written| sent.send(written).unwrap()));
     assert_eq!(done.recv_timeout(PATIENCE), Ok(Ok(())));
     drop(store);
     let botgate = Botgate::start(&text);

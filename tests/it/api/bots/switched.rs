@@ -51,9 +51,7 @@ fn counted(botgate: &Botgate, bot: &str) -> f64 {
     let page = String::from_utf8(page.body).unwrap();
     let series = format!("botgate_requests_total{{bot=\"{bot}\"");
     let lines = page.lines().filter(|line| line.starts_with(&series));
-    lines
-        .map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap())
-        .sum()
+    lines.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
 }
 
 #[test]
@@ -62,13 +60,7 @@ fn a_bot_that_is_off_is_as_an_unknown_one_and_there_again_when_it_is_on() {
     // Connections on both workers, open all the time.
     let mut callers: Vec<_> = (0..6).map(|_| house.botgate.caller()).collect();
     for way in ways() {
-        let Way {
-            bot,
-            message,
-            unknown,
-            on,
-            off,
-        } = way;
+        let Way { bot, message, unknown, on, off } = way;
         let label = match bot {
             "bt_1" => "bt_*",
             "de_1" => "de*",
@@ -84,11 +76,7 @@ fn a_bot_that_is_off_is_as_an_unknown_one_and_there_again_when_it_is_on() {
             assert_eq!(refused.0, off, "{bot}");
             assert_eq!(refused, face(caller.call(&unknown)), "{bot}");
         }
-        assert_eq!(
-            counted(&house.botgate, label),
-            before,
-            "{bot}: not counted as the bot's"
-        );
+        assert_eq!(counted(&house.botgate, label), before, "{bot}: not counted as the bot's");
         assert_eq!(house.post(bot, "activate")["status"], "active");
         for caller in &mut callers {
             assert_eq!(caller.call(&message).status, on, "{bot}");
@@ -111,10 +99,7 @@ fn a_template_is_switched_as_one_and_its_bots_each_for_itself() {
     let refused = post(&house.botgate, "bt_2", "activate", 409);
     assert_eq!(refused["code"], "conflict");
     let fix = "activate bt_* first";
-    assert!(
-        refused["error"].as_str().unwrap().contains(fix),
-        "{refused}"
-    );
+    assert!(refused["error"].as_str().unwrap().contains(fix), "{refused}");
     assert_eq!(house.post("bt_3", "deactivate")["status"], "inactive");
     house.post("bt_*", "activate");
     assert_eq!(bots(), [404, 202]);
@@ -124,10 +109,7 @@ fn a_template_is_switched_as_one_and_its_bots_each_for_itself() {
 
     // A bot with a table of its own is none of the template's.
     house.post("de*", "deactivate");
-    assert_eq!(
-        [by_body("de_1"), by_body("desk")].map(|message| status(&message)),
-        [401, 202]
-    );
+    assert_eq!([by_body("de_1"), by_body("desk")].map(|message| status(&message)), [401, 202]);
     house.post("desk", "deactivate");
     house.post("de*", "activate");
     assert_eq!(
@@ -160,9 +142,7 @@ fn it_says_where_the_bot_is_and_what_check_says_of_it() {
     fs::write(dir.path().join("botgate.toml"), &house.text).unwrap();
     let checked = run::run(dir.path(), &["check", "--log-format", "json"]);
     let said = checked.stderr + &checked.stdout;
-    let notes = said
-        .lines()
-        .filter_map(|line| serde_json::from_str(line).ok());
+    let notes = said.lines().filter_map(|line| serde_json::from_str(line).ok());
     let notes: Vec<Value> = notes.collect();
     let warnings = |bot: &str| {
         let about = notes.iter().filter(|note| {
@@ -217,11 +197,7 @@ fn each_change_is_told_once_and_no_change_to_nobody() {
     settled(&house.botgate);
     assert_eq!(
         told(&house.subscriber)[1..],
-        [
-            switched("open", "active"),
-            switched("bt_90", "inactive"),
-            switched("bt_*", "inactive")
-        ]
+        [switched("open", "active"), switched("bt_90", "inactive"), switched("bt_*", "inactive")]
     );
     let off = |(id, _): &&(String, String)| ["shut", "bt_*"].contains(&&**id);
     let (inactive, active): (Vec<_>, Vec<_>) = house.list().into_iter().partition(|it| off(&it));
