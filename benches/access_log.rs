@@ -2,8 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a bench has nobody to tell")]
 
-use botgate::access_log::line::Writer;
-use botgate::access_log::{AccessLog, Destination, Format, Record, Text};
+use botgate::telemetry::access_log::format::Writer;
+use botgate::telemetry::access_log::{AccessLog, Destination, Format, Record, Text};
 use criterion::{Criterion, criterion_group, criterion_main};
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -6,9 +6,9 @@
     reason = "a bench that would measure the wrong thing must stop"
 )]
 
-use botgate::message::{Ask, Event, Role, Turn, User};
-use botgate::upstream::sse::Events;
-use botgate::upstream::{CODECS, Codec};
+use botgate::codec::message::{Ask, Event, Role, Turn, User};
+use botgate::codec::provider::sse::Events;
+use botgate::codec::provider::{CODECS, Codec};
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use std::hint::black_box;
 
@@ -100,7 +100,7 @@ fn codecs(criterion: &mut Criterion) {
 fn stream(criterion: &mut Criterion) {
     let chunk = r#"data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"gpt-x","choices":[{"index":0,"delta":{"content":"A cat "},"finish_reason":null}],"usage":null}"#;
     let bytes = format!("{chunk}\n\n").repeat(100);
-    let codec = botgate::upstream::find("openai").unwrap();
+    let codec = botgate::codec::provider::find("openai").unwrap();
     criterion.bench_function("codec/openai/100 events", |bench| {
         bench.iter(|| {
             let (mut events, mut deltas) = (Events::default(), codec.stream());

@@ -6,11 +6,11 @@
     reason = "a bench has nobody to tell but the terminal"
 )]
 
-use botgate::budget::Budgets;
-use botgate::conversation::{Conversations, Enter, Held, Key, Policy};
-use botgate::message::{Role, Turn};
-use botgate::money::Period;
-use botgate::store::Store;
+use botgate::codec::message::{Role, Turn};
+use botgate::codec::price::Period;
+use botgate::state::budget::Budgets;
+use botgate::state::conversation::{Conversations, Enter, Held, Key, Policy};
+use botgate::state::store::Store;
 use criterion::{Criterion, criterion_group, criterion_main};
 use rustix::time::{ClockId, clock_gettime};
 use std::hint::black_box;

@@ -5,8 +5,8 @@
     reason = "a bench that would measure the wrong thing must stop"
 )]
 
-use botgate::dialect::{Chat, DIALECTS, Format, Names, Receipt, body_id};
-use botgate::message::{Answer, Event, Usage};
+use botgate::codec::dialect::{Chat, DIALECTS, Format, Names, Receipt, body_id};
+use botgate::codec::message::{Answer, Event, Usage};
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;

@@ -1,6 +1,6 @@
 //! What the framing gate costs: heads short and long, a body that is only counted, chunks that are followed byte by byte.
 
-use botgate::gate::{Gate, Passed};
+use botgate::net::request_framing::{Gate, Passed};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
 use std::time::Duration;

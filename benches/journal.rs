@@ -6,8 +6,8 @@
     reason = "a bench has nobody to tell but the terminal"
 )]
 
-use botgate::journal::{BOUNDS, Id, Job, Journal, Stage, Subject};
-use botgate::store::Store;
+use botgate::state::jobs::{BOUNDS, Id, Job, Journal, Stage, Subject};
+use botgate::state::store::Store;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a bench has nobody to tell")]
 
-use botgate::limit::{Key, Limiter, Rate, Rule, RuleSet, Sweeper, Verdict};
+use botgate::state::limit::{Key, Limiter, Rate, Rule, RuleSet, Sweeper, Verdict};
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use std::hint::black_box;
 use std::time::{Duration, Instant};

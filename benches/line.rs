@@ -6,15 +6,17 @@
 #![expect(clippy::unwrap_used, reason = "a bench has nobody to tell")]
 #![expect(clippy::print_stdout, reason = "a bench tells its figures there")]
 
-use botgate::app;
-use botgate::buffer::Budget;
-use botgate::duplicates::Ledger;
-use botgate::limit::Limiter;
-use botgate::metrics::Metrics;
-use botgate::reject::REASONS;
+use botgate::net::body_budget::Budget;
+use botgate::net::client;
+use botgate::proxy::reject::REASONS;
+use botgate::proxy::worker::{Kept, Shared, Worker};
+use botgate::server;
+use botgate::server::edge;
 use botgate::signature::{Outgoing, Unix, Verifier};
-use botgate::worker::{Kept, Shared, Worker};
-use botgate::{client, clock, config, edge};
+use botgate::state::idempotency::Ledger;
+use botgate::state::limit::Limiter;
+use botgate::telemetry::metrics::Metrics;
+use botgate::{clock, config};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use http::Method;
 use memchr::memmem;
@@ -95,7 +97,7 @@ fn worker(folder: &Path) -> Rc<Worker> {
         log: Mutex::new(None),
         metrics: Metrics::new(1, &REASONS, &client::WORDS),
     });
-    let registry = Arc::new(app::registry(&settings).unwrap());
+    let registry = Arc::new(server::registry(&settings).unwrap());
     let cells = shared.metrics.workers()[0].clone();
     Worker::new(shared, registry, cells, None, 1)
 }

@@ -1,21 +1,21 @@
 //! The commands: what each takes, and which file does it.
 
-mod asking;
+mod admin_client;
+mod admin_query;
 mod bots;
 mod chaos;
 mod check;
-mod columns;
-mod curl;
 mod deliveries;
 mod demo;
 mod health;
 mod init;
 mod log;
-mod operator;
 mod output;
+mod request;
 mod run;
 mod schema;
 mod sign;
+mod table;
 mod test;
 
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};

@@ -1,43 +1,43 @@
 //! What a configuration file says: text in, resolved [`Settings`] out, or every fault at once.
 
-mod arms;
-mod blot;
 mod bot;
 mod callback;
 mod chat;
 mod cors;
 mod duplicates;
-mod example;
-mod expand;
-mod kinds;
+mod interpolate;
 mod limit;
 mod money;
+pub mod parse;
 mod path;
-mod patience;
-mod reading;
+mod raw;
+mod reader;
+mod redact;
 mod reply;
 pub mod report;
+mod resolved;
 mod schema;
+mod schema_types;
+mod sender_timeouts;
 mod server;
-mod settings;
-mod shape;
-mod structure;
 mod subscriber;
+mod suggest;
 mod syntax;
 #[cfg(test)]
 mod tests;
-mod trust;
+mod transport_security;
 mod upstream;
+mod upstream_refs;
 mod url;
-pub mod values;
+mod validate;
 mod verify;
 
 pub use report::Report;
-pub use schema::schema;
-pub use settings::{
+pub use resolved::{
     AccessLog, Admin, Auth, Bot, Budget, Callback, Conversation, Cors, Duplicates, Mode,
     PathPattern, Reply, Server, Settings, State, Subscriber, Timeouts, Upstream, UpstreamTimeouts,
 };
+pub use schema::schema;
 use std::io::Read as _;
 use std::path::Path;
 use zeroize::Zeroizing;
@@ -89,10 +89,10 @@ pub fn parse(
     }
     let document = toml_span::parse(text).map_err(|error| syntax::report(&name, text, &error))?;
     let folder = origin.parent().unwrap_or(Path::new(""));
-    let sources = expand::Sources::new(env, folder);
-    let mut walk = structure::Walk::new(schema(), &sources);
+    let sources = interpolate::Sources::new(env, folder);
+    let mut walk = validate::Walk::new(schema(), &sources);
     let json = walk.document(&document, schema());
-    let mut reading = reading::Reading {
+    let mut reading = reader::Reading {
         folder,
         spots: walk.spots,
         notes: walk.notes,
@@ -120,7 +120,7 @@ pub fn parse(
     }
 }
 
-fn settings(reading: &mut reading::Reading<'_>, file: shape::File) -> Option<Settings> {
+fn settings(reading: &mut reader::Reading<'_>, file: raw::File) -> Option<Settings> {
     let written = file.server.unwrap_or_default();
     let server = server::server(reading, &written);
     let limits = written
@@ -159,7 +159,7 @@ fn settings(reading: &mut reading::Reading<'_>, file: shape::File) -> Option<Set
         .filter_map(|(id, written)| bot::bot(reading, &id, written, &around))
         .collect();
     path::check_paths(reading, &bots);
-    arms::unused(reading, &names, &bots);
+    upstream_refs::unused(reading, &names, &bots);
     let subscribers = file.subscribers.unwrap_or_default();
     let subscribers = subscriber::subscribers(reading, &subscribers, &bots);
     Some(Settings {

@@ -8,7 +8,8 @@ mod address;
 mod candidates;
 mod check;
 mod compile;
-mod derive;
+mod derived_keys;
+mod encoding;
 mod failure;
 mod fault;
 mod field;
@@ -16,16 +17,15 @@ mod form;
 mod handshake;
 mod head;
 mod id;
-mod instant;
 mod key;
-mod layer;
+mod overlay;
 mod preset;
-mod read;
+mod reader;
 mod scheme;
 mod sign;
-pub mod table;
+pub mod spec;
 mod template;
-mod written;
+mod timestamp;
 
 #[cfg(test)]
 mod faults;
@@ -40,17 +40,17 @@ pub use field::{FieldPath, LONGEST_FIELD, NotJson};
 pub use handshake::{Forbidden, Handshake};
 pub use head::Head;
 pub use id::IdSource;
-pub use instant::Unix;
 pub use key::DatedSecret;
 pub use preset::{preset, preset_names};
 pub use scheme::Scheme;
 pub use sign::{CannotSign, Outgoing, Signed};
-pub use table::SchemeTable;
+pub use spec::SchemeTable;
+pub use timestamp::Unix;
 
 use bytes::Bytes;
 use check::Part;
 use smallvec::SmallVec;
-use table::HandshakeKind;
+use spec::HandshakeKind;
 
 /// All schemes of a bot; each of them must pass.
 #[derive(Debug)]

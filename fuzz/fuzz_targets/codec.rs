@@ -4,9 +4,10 @@
 //! Input: the lengths of a stream's pieces (a byte each, used in turn), a line feed, and the body.
 #![no_main]
 
-use botgate::json;
-use botgate::message::{Answer, Ask, Call, Event, File, Native, Part, Role, Turn, User};
-use botgate::upstream::{CODECS, Codec, sse::Events};
+use botgate::codec::json;
+use botgate::codec::message::{Answer, Ask, Call, Event, File, Native, Part, Role, Turn, User};
+use botgate::codec::provider::{CODECS, Codec};
+use botgate::codec::provider::sse::Events;
 use http::{HeaderMap, HeaderValue};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;

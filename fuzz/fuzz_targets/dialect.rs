@@ -4,9 +4,9 @@
 //! Input: a byte whose lowest bit says that the body is a form, a byte for where it is cut in two, and the body.
 #![no_main]
 
-use botgate::dialect::{Chat, DIALECTS, Format, Malformed, Names, Receipt, body_id};
-use botgate::json;
-use botgate::message::{Answer, Attachment, Event, Role};
+use botgate::codec::dialect::{Chat, DIALECTS, Format, Malformed, Names, Receipt, body_id};
+use botgate::codec::json;
+use botgate::codec::message::{Answer, Attachment, Event, Role};
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;

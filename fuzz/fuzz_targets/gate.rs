@@ -4,7 +4,7 @@
 //! Input: one byte that says how to cut, then the bytes of a connection.
 #![no_main]
 
-use botgate::gate::{FIELDS_MAX, Fault, Gate};
+use botgate::net::request_framing::{FIELDS_MAX, Fault, Gate};
 use http::{Method, Uri};
 use libfuzzer_sys::fuzz_target;
 

@@ -8,8 +8,8 @@
 //!   8 KiB or that frame or route.
 #![no_main]
 
-use botgate::client::framing::Step;
-use botgate::client::response::Early;
+use botgate::net::client::framing::Step;
+use botgate::net::client::response::Early;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request};
 use http_body_util::{BodyExt, Empty};

@@ -1,8 +1,8 @@
 //! `botgate bots`: which bots there are, switching them off and on, and testing their callbacks; asked of a running Botgate.
 
 use super::LogFormat;
-use super::asking::{How, path};
-use super::columns::{columns, plain, text};
+use super::admin_query::{How, path};
+use super::table::{columns, plain, text};
 use clap::Subcommand;
 use http::Method;
 use serde_json::Value;

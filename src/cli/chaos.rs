@@ -1,17 +1,17 @@
 //! `botgate chaos`: a Botgate under load is killed again and again, and then it is proven that nothing it accepted is lost.
 
-mod life;
 mod load;
-mod others;
+mod observations;
+mod peers;
+mod process;
 mod proof;
 mod report;
-mod seen;
 
 use super::{output, run};
-use life::Life;
+use observations::Seen;
+use process::Life;
 use proof::{Proof, millis, prove};
 use report::Progress;
-use seen::Seen;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::ExitCode;
@@ -77,8 +77,8 @@ async fn ordeal(kills: u32) -> Result<Proof, String> {
     let seen = Arc::new(Seen::default());
     let (ai, ai_at) = listen().await?;
     let (receiver, receiver_at) = listen().await?;
-    tokio::spawn(others::think(ai));
-    tokio::spawn(others::receive(receiver, Arc::clone(&seen)));
+    tokio::spawn(peers::think(ai));
+    tokio::spawn(peers::receive(receiver, Arc::clone(&seen)));
     std::fs::write(&file, configuration(ai_at, receiver_at)).map_err(|error| error.to_string())?;
 
     let progress = Progress::new();
@@ -138,7 +138,7 @@ async fn settle(life: &Life, seen: &Seen, progress: &Progress) -> Result<(), Str
     let admin = life.admin.ok_or("it has no admin listener")?;
     let began = Instant::now();
     loop {
-        let page = life::get(admin, "/metrics").await?;
+        let page = process::get(admin, "/metrics").await?;
         let left = unfinished(&page);
         if left == 0 || began.elapsed() > SETTLE {
             return Ok(());
@@ -164,7 +164,7 @@ fn unfinished(page: &str) -> u64 {
 /// after too many failures would prove little.
 fn configuration(ai: SocketAddr, receiver: SocketAddr) -> String {
     let (bot, key) = (load::BOT, load::KEY);
-    let (life, number) = (others::LIFE, life::NUMBER);
+    let (life, number) = (peers::LIFE, process::NUMBER);
     format!(
         r#"
 [server]

@@ -2,8 +2,8 @@
 
 mod table;
 
-use super::asking::{How, ask, path};
-use super::columns::plain;
+use super::admin_query::{How, ask, path};
+use super::table::plain;
 use super::{LogFormat, output};
 use clap::{Subcommand, ValueEnum};
 use form_urlencoded::Serializer;

@@ -3,10 +3,10 @@
 pub(super) mod backend;
 mod exchange;
 
-use super::curl::Answer;
+use super::request::Answer;
 use super::{LogFormat, log, output, run};
-use crate::app::App;
 use crate::config;
+use crate::server::App;
 use exchange::Exchange;
 use std::fmt::Write as _;
 use std::io::Write as _;

@@ -1,6 +1,6 @@
 //! `botgate health`: whether a running Botgate is ready, where there is no shell to ask with.
 
-use super::operator::{Operator, url};
+use super::admin_client::{Operator, url};
 use super::{Configuration, LogFormat, output};
 use crate::config;
 use http::Method;

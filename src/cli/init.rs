@@ -1,7 +1,7 @@
 //! `botgate init`: a configuration to start from.
 
 use super::output;
-use crate::dialect::{self, DIALECTS, Dialect};
+use crate::codec::dialect::{self, DIALECTS, Dialect};
 use clap::builder::PossibleValuesParser;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use std::fs::OpenOptions;

@@ -1,8 +1,8 @@
 //! What commands print. A reader that has gone away is no failure of ours; a full disk is.
 
 use super::{BAD_CONFIGURATION, FAILED, LogFormat};
-use crate::access_log;
 use crate::config::Report;
+use crate::telemetry::access_log;
 use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 

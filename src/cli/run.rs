@@ -1,8 +1,8 @@
 //! `botgate run`: serves until a signal says otherwise.
 
 use super::{LogFormat, log, output};
-use crate::app::App;
 use crate::config::{self, Settings};
+use crate::server::App;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::Path;

@@ -1,10 +1,11 @@
 //! `botgate sign`: a ready curl line for a bot.
 
-use super::curl::Request;
+use super::request::Request;
 use super::{Configuration, LogFormat, output};
+use crate::clock;
+use crate::codec::dialect;
 use crate::config::{self, Bot, Settings};
 use crate::signature::{Unix, Verifier};
-use crate::{clock, dialect};
 use std::path::Path;
 use std::process::ExitCode;
 

@@ -5,9 +5,9 @@ mod steps;
 
 use super::sign::{find, signed};
 use super::{Configuration, LogFormat, output, run};
-use crate::app::App;
 use crate::config::{self, AccessLog, Bot, Settings};
-use crate::witness::{Seen, Witness};
+use crate::server::App;
+use crate::telemetry::observer::{Seen, Witness};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::ExitCode;

@@ -1,17 +1,18 @@
 //! `[bots.ID]`: what its values mean.
 
-use super::kinds::shown;
 use super::path::{path, strip};
-use super::reading::Reading;
-use super::shape::{self, OneOrMany};
+use super::raw::{self, OneOrMany};
+use super::reader::Reading;
+use super::schema_types::shown;
 use super::upstream::Read;
 use super::verify::verify;
 use super::{
-    Bot, PathPattern, arms, callback, chat, cors, duplicates, limit, patience, reply, server, url,
+    Bot, PathPattern, callback, chat, cors, duplicates, limit, reply, sender_timeouts, server,
+    upstream_refs, url,
 };
-use crate::dialect::{self, Dialect};
-use crate::limit::{Key, Rule};
+use crate::codec::dialect::{self, Dialect};
 use crate::signature::{PublicUrl, Scheme, Verifier};
+use crate::state::limit::{Key, Rule};
 use std::sync::Arc;
 
 /// The preset whose secret AI Butler shows on both sides.
@@ -33,7 +34,7 @@ pub(crate) struct Around<'a> {
 pub(crate) fn bot(
     reading: &mut Reading<'_>,
     key: &str,
-    mut written: shape::Bot,
+    mut written: raw::Bot,
     around: &Around<'_>,
 ) -> Option<Bot> {
     let at = format!("bots.{key}");
@@ -50,7 +51,7 @@ pub(crate) fn bot(
     let template = template && dialect.is_some_and(|dialect| dialect.chat.is_some());
     let path = path(reading, &at, id, template, &written, dialect);
     let reply = dialect.map(|dialect| reply::reply(reading, &at, &written, dialect));
-    let arms = arms::arms(reading, &at, &written, dialect, around);
+    let arms = upstream_refs::arms(reading, &at, &written, dialect, around);
     let public_url = public_url(reading, &at, template, &written, path.as_ref(), around);
     let proofs = schemes(reading, &at, written.verify.take(), public_url.as_ref(), dialect);
     // AI Butler shows its receiver the secret that its callers show (seed 001).
@@ -64,7 +65,7 @@ pub(crate) fn bot(
         for proof in proofs {
             if let Some(preset) = &proof.preset {
                 let mode = reply.as_ref().map(|reply| reply.mode);
-                patience::patience(reading, &at, preset, mode, &used, around);
+                sender_timeouts::patience(reading, &at, preset, mode, &used, around);
             }
         }
         if template {
@@ -149,7 +150,7 @@ fn suits(
     reading: &mut Reading<'_>,
     at: &str,
     template: bool,
-    written: &shape::Bot,
+    written: &raw::Bot,
     dialect: &Dialect,
 ) {
     let Some(chat) = dialect.chat else {
@@ -204,7 +205,7 @@ fn public_url(
     reading: &mut Reading<'_>,
     at: &str,
     template: bool,
-    written: &shape::Bot,
+    written: &raw::Bot,
     path: Option<&PathPattern>,
     around: &Around<'_>,
 ) -> Option<PublicUrl> {
@@ -287,7 +288,7 @@ fn check_derived(reading: &mut Reading<'_>, at: &str, proofs: &[Proof]) {
 fn limits(
     reading: &mut Reading<'_>,
     at: &str,
-    written: &shape::Bot,
+    written: &raw::Bot,
     dialect: Option<&Dialect>,
     around: &Around<'_>,
 ) -> Vec<Rule> {
@@ -313,9 +314,9 @@ fn limits(
     rules
 }
 
-impl OneOrMany<shape::Limit> {
+impl OneOrMany<raw::Limit> {
     /// The items, each with its path.
-    pub(crate) fn at(&self, path: &str) -> Vec<(String, &shape::Limit)> {
+    pub(crate) fn at(&self, path: &str) -> Vec<(String, &raw::Limit)> {
         match self {
             Self::One(one) => vec![(path.to_owned(), one)],
             Self::Many(items) => items

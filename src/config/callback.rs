@@ -4,11 +4,11 @@ mod auth;
 mod headers;
 mod sign;
 
-use super::kinds::shown;
-use super::reading::Reading;
-use super::values::{self, Wrong};
-use super::{Auth, Callback, server, shape, trust, url};
-use crate::guard::Guard;
+use super::parse::{self, Wrong};
+use super::reader::Reading;
+use super::schema_types::shown;
+use super::{Auth, Callback, raw, server, transport_security, url};
+use crate::net::address_policy::Guard;
 use crate::secret::Secret;
 use crate::signature::Verifier;
 use http::header::AUTHORIZATION;
@@ -40,7 +40,7 @@ pub(crate) enum Own {
 pub(crate) fn callback(
     reading: &mut Reading<'_>,
     at: &str,
-    written: &shape::Callback,
+    written: &raw::Callback,
     secret: Option<&str>,
     own: &Own,
 ) -> Option<Callback> {
@@ -63,7 +63,7 @@ pub(crate) fn callback(
         );
     }
     let timeout = reading.value(&format!("{at}.timeout"), written.timeout.as_deref(), |text| {
-        match values::duration(text)? {
+        match parse::duration(text)? {
             long if long > TIMEOUT_MAX => {
                 Err(Wrong::new("too long for one attempt", "write at most \"5m\""))
             }
@@ -72,14 +72,14 @@ pub(crate) fn callback(
     });
     let retries = written.retries.as_deref().map(|steps| {
         let path = format!("{at}.retries");
-        reading.values(&path, steps, values::duration)
+        reading.values(&path, steps, parse::duration)
     });
     let networks = written.allow.as_deref().unwrap_or_default();
     let allow = reading.values(&format!("{at}.allow"), networks, server::network);
-    let ca = trust::ca(reading, at, written.ca.as_deref());
+    let ca = transport_security::ca(reading, at, written.ca.as_deref());
     let place = reading.value(&url_at, written.url.as_deref(), |text| url::backend(text, true))?;
     let has_ca = written.ca.is_some();
-    trust::check(reading, at, written.allow_http, has_ca, &place);
+    transport_security::check(reading, at, written.allow_http, has_ca, &place);
     unlisted(reading, at, &place.host, &allow);
     Some(Callback {
         tls: place.tls,

@@ -1,13 +1,13 @@
 //! What a bot has because its messages are understood: conversations, a budget, its way of answering.
 
 use super::bot::Around;
-use super::kinds::shown;
-use super::reading::Reading;
-use super::shape::{self, Per};
-use super::values;
+use super::parse;
+use super::raw::{self, Per};
+use super::reader::Reading;
+use super::schema_types::shown;
 use super::{Budget, Conversation, money};
-use crate::dialect::Dialect;
-use crate::money::Period;
+use crate::codec::dialect::Dialect;
+use crate::codec::price::Period;
 use std::time::Duration;
 
 /// How long a conversation is kept unless the file says otherwise.
@@ -19,7 +19,7 @@ const WINDOW: u32 = 20;
 pub(crate) fn conversation(
     reading: &mut Reading<'_>,
     at: &str,
-    written: Option<&shape::Conversation>,
+    written: Option<&raw::Conversation>,
     dialect: &Dialect,
     asks: bool,
 ) -> Option<Conversation> {
@@ -27,8 +27,8 @@ pub(crate) fn conversation(
     let acknowledges = dialect.chat.is_some_and(|chat| chat.acknowledges()) && !asks;
     let keeps = dialect.chat.is_some_and(|chat| chat.keeps_history()) && !acknowledges;
     match written {
-        Some(shape::Conversation::Off(_)) => None,
-        Some(shape::Conversation::Kept(_)) if !keeps => {
+        Some(raw::Conversation::Off(_)) => None,
+        Some(raw::Conversation::Kept(_)) if !keeps => {
             let why = match dialect.chat {
                 None => "are handed on as they are",
                 Some(_) if acknowledges => "are only acknowledged without an upstream",
@@ -45,8 +45,8 @@ pub(crate) fn conversation(
             );
             None
         }
-        Some(shape::Conversation::Kept(kept)) => {
-            let ttl = reading.value(&format!("{path}.ttl"), kept.ttl.as_deref(), values::duration);
+        Some(raw::Conversation::Kept(kept)) => {
+            let ttl = reading.value(&format!("{path}.ttl"), kept.ttl.as_deref(), parse::duration);
             Some(Conversation { ttl: ttl.unwrap_or(TTL), window: kept.window.unwrap_or(WINDOW) })
         }
         None => keeps.then_some(Conversation { ttl: TTL, window: WINDOW }),
@@ -57,7 +57,7 @@ pub(crate) fn conversation(
 pub(crate) fn budget(
     reading: &mut Reading<'_>,
     at: &str,
-    written: Option<&shape::Budget>,
+    written: Option<&raw::Budget>,
     upstreams: &[usize],
     around: &Around<'_>,
 ) -> Option<Budget> {

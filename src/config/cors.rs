@@ -1,9 +1,9 @@
 //! `cors`: the pages that may call from a browser.
 
 use super::Cors;
-use super::kinds::shown;
-use super::reading::Reading;
-use super::values::Wrong;
+use super::parse::Wrong;
+use super::reader::Reading;
+use super::schema_types::shown;
 
 /// Reads the list at `path`. `proven`: the bot asks its callers for a proof.
 pub(crate) fn cors(

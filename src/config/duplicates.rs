@@ -1,9 +1,9 @@
 //! `duplicates`: where a delivery's id stands and how long it is remembered.
 
-use super::kinds::shown;
-use super::reading::Reading;
-use super::values::{self, Wrong};
-use super::{Duplicates, shape};
+use super::parse::{self, Wrong};
+use super::reader::Reading;
+use super::schema_types::shown;
+use super::{Duplicates, raw};
 use crate::signature::{FieldPath, IdSource, Scheme};
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ const WINDOW: Duration = Duration::from_secs(600);
 pub(crate) fn duplicates(
     reading: &mut Reading<'_>,
     bot: &str,
-    written: Option<&shape::Duplicates>,
+    written: Option<&raw::Duplicates>,
     schemes: &[Scheme],
 ) -> Option<Duplicates> {
     let at = format!("{bot}.duplicates");
@@ -22,10 +22,10 @@ pub(crate) fn duplicates(
         schemes.iter().find_map(|scheme| Some((scheme.id_source()?.clone(), scheme.signs_id())));
     let (place, window_at, window) = match written {
         None => (of_scheme?, at, None),
-        Some(shape::Duplicates::Window(text)) if text == "off" => return None,
-        Some(shape::Duplicates::Window(text)) => {
+        Some(raw::Duplicates::Window(text)) if text == "off" => return None,
+        Some(raw::Duplicates::Window(text)) => {
             let window = reading.value(&at, Some(text), |text| {
-                values::duration(text).map_err(|wrong| {
+                parse::duration(text).map_err(|wrong| {
                     Wrong::new(wrong.message, format!("{}, or \"off\"", wrong.fix))
                 })
             })?;
@@ -36,9 +36,9 @@ pub(crate) fn duplicates(
             }
             (of_scheme?, at, Some(window))
         }
-        Some(shape::Duplicates::By(table)) => {
+        Some(raw::Duplicates::By(table)) => {
             let window_at = format!("{at}.window");
-            let window = reading.value(&window_at, table.window.as_deref(), values::duration);
+            let window = reading.value(&window_at, table.window.as_deref(), parse::duration);
             let by = reading.value(&format!("{at}.by"), table.by.as_deref(), id_source)?;
             let signed = schemes.iter().any(|scheme| scheme.signs(&by));
             ((by, signed), window_at, window)
@@ -63,9 +63,9 @@ pub(crate) fn duplicates(
 /// `header:NAME`, `json:/pointer`.
 fn id_source(text: &str) -> Result<IdSource, Wrong> {
     match text.split_once(':') {
-        Some(("header", name)) => values::header_name(name).map(IdSource::Header),
+        Some(("header", name)) => parse::header_name(name).map(IdSource::Header),
         Some(("json", pointer)) => {
-            values::json_pointer(pointer)?;
+            parse::json_pointer(pointer)?;
             let path = FieldPath::parse(pointer);
             path.map(IdSource::Field)
                 .ok_or_else(|| Wrong::new("not a JSON pointer", "write it like \"json:/event/id\""))

@@ -1,10 +1,10 @@
 //! `limit`: from written rules to counted ones.
 
-use super::kinds::shown;
-use super::reading::Reading;
-use super::shape::{Limit, OneOrMany};
-use super::values;
-use crate::limit::{Key, Rate, Rule, RuleError};
+use super::parse;
+use super::raw::{Limit, OneOrMany};
+use super::reader::Reading;
+use super::schema_types::shown;
+use crate::state::limit::{Key, Rate, Rule, RuleError};
 use std::time::Duration;
 
 /// Reads the rules at `path`; the wrong ones are noted and left out.
@@ -24,9 +24,9 @@ pub(crate) fn per_minute(count: u64) -> Rule {
 fn rule(reading: &mut Reading<'_>, path: &str, written: &Limit) -> Option<Rule> {
     let key = match &written.key {
         None => Some(Key::Bot),
-        Some(key) => reading.value(&format!("{path}.key"), Some(key), values::limit_key),
+        Some(key) => reading.value(&format!("{path}.key"), Some(key), parse::limit_key),
     };
-    let rate = reading.value(&format!("{path}.rate"), written.rate.as_deref(), values::rate)?;
+    let rate = reading.value(&format!("{path}.rate"), written.rate.as_deref(), parse::rate)?;
     let rule = Rule { rate, burst: written.burst.unwrap_or(rate.count), key: key? };
     match rule.check() {
         Ok(()) => Some(rule),

@@ -1,7 +1,7 @@
 //! How money is written: prices in US cents per million tokens, caps in US dollars.
 
-use super::values::Wrong;
-use crate::money::{DOLLAR, MicroCents};
+use super::parse::Wrong;
+use crate::codec::price::{DOLLAR, MicroCents};
 
 /// The highest price: a million US cents per million tokens.
 const HIGHEST: f64 = 1e6;

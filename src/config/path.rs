@@ -1,10 +1,10 @@
 //! `path` and `strip`: which requests are a bot's.
 
-use super::kinds::shown;
-use super::reading::Reading;
-use super::values::{self, Wrong};
-use super::{Bot, PathPattern, shape};
-use crate::dialect::{self, Dialect, Names};
+use super::parse::{self, Wrong};
+use super::reader::Reading;
+use super::schema_types::shown;
+use super::{Bot, PathPattern, raw};
+use crate::codec::dialect::{self, Dialect, Names};
 use std::collections::HashMap;
 
 /// Where the bot's id stands in a path.
@@ -16,7 +16,7 @@ pub(crate) fn path(
     at: &str,
     id: &str,
     template: bool,
-    written: &shape::Bot,
+    written: &raw::Bot,
     dialect: Option<&Dialect>,
 ) -> Option<PathPattern> {
     let path_at = format!("{at}.path");
@@ -69,7 +69,7 @@ fn pattern(text: &str, raw: bool) -> Result<PathPattern, Wrong> {
         None => (text, false),
     };
     if !(prefix && path.is_empty()) {
-        values::path(path)?;
+        parse::path(path)?;
     }
     if prefix && !raw {
         return Err(Wrong::new(
@@ -82,7 +82,7 @@ fn pattern(text: &str, raw: bool) -> Result<PathPattern, Wrong> {
 
 /// What is taken off must be there on every path of the bot, in whole steps.
 pub(crate) fn strip(text: &str, path: Option<&PathPattern>) -> Result<String, Wrong> {
-    values::path(text)?;
+    parse::path(text)?;
     let text = text.trim_end_matches('/');
     if text.is_empty() {
         return Err(Wrong::new("nothing to take off", "leave it out"));

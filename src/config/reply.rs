@@ -1,9 +1,9 @@
 //! `reply`: whether an answer is the response or comes later, and what goes with that.
 
-use super::kinds::shown;
-use super::reading::Reading;
-use super::{Mode, Reply, shape, values};
-use crate::dialect::Dialect;
+use super::reader::Reading;
+use super::schema_types::shown;
+use super::{Mode, Reply, parse, raw};
+use crate::codec::dialect::Dialect;
 use std::time::Duration;
 
 /// How long `auto` waits with its response unless the file says otherwise.
@@ -17,14 +17,14 @@ const ADD: &str = "callback = { url = \"https://crm.example/botgate\", sign = { 
 pub(crate) fn reply(
     reading: &mut Reading<'_>,
     at: &str,
-    written: &shape::Bot,
+    written: &raw::Bot,
     dialect: &Dialect,
 ) -> Reply {
-    let none = shape::Reply::default();
+    let none = raw::Reply::default();
     let own = written.reply.as_ref().unwrap_or(&none);
     let path = |key: &str| format!("{at}.reply.{key}");
     let mut duration =
-        |key: &str, text: Option<&str>| reading.value(&path(key), text, values::duration);
+        |key: &str, text: Option<&str>| reading.value(&path(key), text, parse::duration);
     let within = duration("within", own.within.as_deref()).unwrap_or(WITHIN);
     let answer_within = duration("answer_within", own.answer_within.as_deref());
     let mode = match own.mode.as_deref() {
@@ -71,7 +71,7 @@ fn default(reading: &Reading<'_>, at: &str, dialect: &Dialect) -> Mode {
 }
 
 /// Notes what this way of answering lacks, and what speaks against it.
-fn check(reading: &mut Reading<'_>, at: &str, written: &shape::Bot, dialect: &Dialect, mode: Mode) {
+fn check(reading: &mut Reading<'_>, at: &str, written: &raw::Bot, dialect: &Dialect, mode: Mode) {
     let (callback_at, mode_at) = (format!("{at}.callback"), format!("{at}.reply.mode"));
     if !reading.is_sound(&mode_at) {
         return;

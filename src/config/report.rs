@@ -1,6 +1,6 @@
 //! What is wrong with a configuration, where, and how to put it right: shown to people and to programs.
 
-use super::blot::{blot_out, whole_chars};
+use super::redact::{blot_out, whole_chars};
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use std::ops::Range;
 

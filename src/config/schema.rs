@@ -1,6 +1,6 @@
 //! The JSON Schema of a configuration: what editors check against, and what the reader goes by.
 
-use super::shape::File;
+use super::raw::File;
 use schemars::generate::SchemaSettings;
 use schemars::transform::transform_subschemas;
 use serde_json::Value;

@@ -1,23 +1,23 @@
 //! `[server]`, `[admin]` and `[state]`: what their values mean.
 
-use super::reading::Reading;
-use super::values::{self, Wrong};
-use super::{AccessLog, Admin, Server, State, Timeouts, shape, url};
+use super::parse::{self, Wrong};
+use super::reader::Reading;
+use super::{AccessLog, Admin, Server, State, Timeouts, raw, url};
 use crate::secret::Secret;
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 /// Fills in what `[server]` leaves out.
-pub(crate) fn server(reading: &mut Reading<'_>, written: &shape::Server) -> Server {
+pub(crate) fn server(reading: &mut Reading<'_>, written: &raw::Server) -> Server {
     let http = match &written.http {
         None => vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 8080))],
         Some(addresses) => listeners(reading, addresses),
     };
     let max_body = reading
-        .value("server.max_body", written.max_body.as_deref(), values::size)
+        .value("server.max_body", written.max_body.as_deref(), parse::size)
         .unwrap_or(1 << 20);
-    let buffer = reading.value("server.buffer", written.buffer.as_deref(), values::size);
+    let buffer = reading.value("server.buffer", written.buffer.as_deref(), parse::size);
     let buffer = buffer.unwrap_or_else(|| (256 << 20).max(max_body));
     if buffer < max_body {
         let fix = "write at least the size of `max_body`, and as much again for every body that may wait beside it";
@@ -30,18 +30,15 @@ pub(crate) fn server(reading: &mut Reading<'_>, written: &shape::Server) -> Serv
     Server {
         http,
         workers: match &written.workers {
-            None | Some(shape::Workers::Auto(_)) => None,
-            Some(shape::Workers::Count(count)) => Some(usize::from(*count)),
+            None | Some(raw::Workers::Auto(_)) => None,
+            Some(raw::Workers::Count(count)) => Some(usize::from(*count)),
         },
         max_body,
         buffer,
         max_connections: written.max_connections.map(|count| count as usize),
-        timeouts: timeouts(
-            reading,
-            written.timeouts.as_ref().unwrap_or(&shape::Timeouts::default()),
-        ),
+        timeouts: timeouts(reading, written.timeouts.as_ref().unwrap_or(&raw::Timeouts::default())),
         drain: reading
-            .value("server.drain", written.drain.as_deref(), values::duration_or_zero)
+            .value("server.drain", written.drain.as_deref(), parse::duration_or_zero)
             .unwrap_or(Duration::from_secs(30)),
         access_log: match written.access_log.as_deref() {
             None | Some("stderr") => AccessLog::Stderr,
@@ -80,10 +77,10 @@ fn listeners(reading: &mut Reading<'_>, written: &[String]) -> Vec<SocketAddr> {
     listeners
 }
 
-fn timeouts(reading: &mut Reading<'_>, written: &shape::Timeouts) -> Timeouts {
+fn timeouts(reading: &mut Reading<'_>, written: &raw::Timeouts) -> Timeouts {
     let mut deadline = |key: &str, written: &Option<String>, default: u64| {
         let path = format!("server.timeouts.{key}");
-        let read = reading.value(&path, written.as_deref(), values::duration);
+        let read = reading.value(&path, written.as_deref(), parse::duration);
         read.unwrap_or(Duration::from_secs(default))
     };
     Timeouts {
@@ -94,7 +91,7 @@ fn timeouts(reading: &mut Reading<'_>, written: &shape::Timeouts) -> Timeouts {
 }
 
 /// `[admin]`; nothing when its address is missing or wrong, which is noted.
-pub(crate) fn admin(reading: &mut Reading<'_>, written: &shape::Admin) -> Option<Admin> {
+pub(crate) fn admin(reading: &mut Reading<'_>, written: &raw::Admin) -> Option<Admin> {
     let listen = reading.value("admin.listen", written.listen.as_deref(), address);
     let probes = reading.value("admin.probes", written.probes.as_deref(), address);
     let token = written.token.as_deref().map(Secret::new);
@@ -117,7 +114,7 @@ pub(crate) fn admin(reading: &mut Reading<'_>, written: &shape::Admin) -> Option
 }
 
 /// `[state]`.
-pub(crate) fn state(reading: &mut Reading<'_>, written: &shape::State) -> State {
+pub(crate) fn state(reading: &mut Reading<'_>, written: &raw::State) -> State {
     reading.value("state.store", written.store.as_deref(), |store| match store {
         "embedded" => Ok(()),
         _ => Err(Wrong::new(

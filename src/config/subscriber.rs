@@ -1,11 +1,11 @@
 //! `[[subscribers]]`: who is told of which events, and by what name each is known.
 
 use super::callback::{Own, callback};
-use super::kinds::shown;
-use super::reading::Reading;
-use super::values::Wrong;
-use super::{Bot, Callback, Subscriber, shape};
-use crate::dialect::event::Kind;
+use super::parse::Wrong;
+use super::reader::Reading;
+use super::schema_types::shown;
+use super::{Bot, Callback, Subscriber, raw};
+use crate::codec::bot_event::Kind;
 use ring::digest::{SHA256, digest};
 
 /// The longest name that may be written, in bytes.
@@ -16,7 +16,7 @@ const HOST: usize = 200;
 /// Reads all of them; what is wrong is noted.
 pub(crate) fn subscribers(
     reading: &mut Reading<'_>,
-    written: &[shape::Subscriber],
+    written: &[raw::Subscriber],
     bots: &[Bot],
 ) -> Vec<Subscriber> {
     let mut read: Vec<Subscriber> = Vec::with_capacity(written.len());

@@ -1,8 +1,8 @@
 //! What is said about a text that is not TOML.
 
-use super::blot::values_of;
-use super::kinds::shown;
+use super::redact::values_of;
 use super::report::{Note, Report, Severity};
+use super::schema_types::shown;
 use toml_span::{Error, ErrorKind, Span};
 
 /// A report on the first place where `text` is not TOML: what comes after it cannot be told apart.

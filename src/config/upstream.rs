@@ -2,14 +2,14 @@
 
 pub(crate) mod fields;
 
-use super::kinds::shown;
-use super::reading::Reading;
-use super::values::Wrong;
-use super::{Upstream, UpstreamTimeouts, money, shape, trust, url, values};
-use crate::money::Price;
-use crate::placeholder::Names;
+use super::parse::Wrong;
+use super::reader::Reading;
+use super::schema_types::shown;
+use super::{Upstream, UpstreamTimeouts, money, parse, raw, transport_security, url};
+use crate::codec::price::Price;
+use crate::codec::provider::{self, CODECS, Codec};
+use crate::net::header_template::Names;
 use crate::secret::Secret;
-use crate::upstream::{self, CODECS, Codec};
 use http::header::{HeaderName, HeaderValue};
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ pub(crate) fn kinds() -> impl Iterator<Item = &'static str> {
 pub(crate) fn upstream(
     reading: &mut Reading<'_>,
     name: &str,
-    written: &shape::Upstream,
+    written: &raw::Upstream,
 ) -> Option<Read> {
     let path = format!("upstreams.{name}");
     let url_path = format!("{path}.url");
@@ -44,7 +44,7 @@ pub(crate) fn upstream(
         reading.blot(&url_path);
     }
     let kind = kinds().find(|kind| Some(*kind) == written.kind.as_deref());
-    let codec = kind.and_then(upstream::find);
+    let codec = kind.and_then(provider::find);
     if let Some(kind) = kind {
         suits(reading, &path, written, kind, codec);
     }
@@ -52,10 +52,10 @@ pub(crate) fn upstream(
     let timeouts = timeouts(reading, &path, written.timeout.as_ref());
     let key = key(reading, &path, written.key.as_deref());
     let price = written.price.as_ref().and_then(|price| self::price(reading, &path, price));
-    let ca = trust::ca(reading, &path, written.ca.as_deref());
+    let ca = transport_security::ca(reading, &path, written.ca.as_deref());
     let backend = reading
         .value(&url_path, written.url.as_deref(), |text| url::backend(text, codec.is_some()))?;
-    trust::check(reading, &path, written.allow_http, written.ca.is_some(), &backend);
+    transport_security::check(reading, &path, written.allow_http, written.ca.is_some(), &backend);
     let version = written.version.as_deref();
     let versions = codec.map_or(&[] as &[_], Codec::versions);
     let version = versions.iter().copied().find(|known| Some(*known) == version);
@@ -88,7 +88,7 @@ pub(crate) fn upstream(
 fn suits(
     reading: &mut Reading<'_>,
     path: &str,
-    written: &shape::Upstream,
+    written: &raw::Upstream,
     kind: &str,
     codec: Option<&dyn Codec>,
 ) {
@@ -156,7 +156,7 @@ fn suits(
             )),
             false => Err(Wrong::new(
                 "a version that is not known here",
-                super::example::known_or_nearest(version, versions, |version| {
+                crate::config::suggest::known_or_nearest(version, versions, |version| {
                     format!("{version:?}")
                 }),
             )),
@@ -178,7 +178,7 @@ fn key(reading: &mut Reading<'_>, path: &str, written: Option<&str>) -> Option<S
     })
 }
 
-fn price(reading: &mut Reading<'_>, path: &str, written: &shape::Price) -> Option<Price> {
+fn price(reading: &mut Reading<'_>, path: &str, written: &raw::Price) -> Option<Price> {
     let mut one = |key: &str, cents: Option<f64>| {
         let path = format!("{path}.price.{key}");
         let cents = cents?;
@@ -206,17 +206,17 @@ impl Read {
 fn timeouts(
     reading: &mut Reading<'_>,
     path: &str,
-    written: Option<&shape::Timeout>,
+    written: Option<&raw::Timeout>,
 ) -> UpstreamTimeouts {
     let mut deadline = |key: &str, written: Option<&str>, default: u64| {
-        let read = reading.value(&format!("{path}.timeout{key}"), written, values::duration);
+        let read = reading.value(&format!("{path}.timeout{key}"), written, parse::duration);
         read.unwrap_or(Duration::from_secs(default))
     };
-    let none = shape::Deadlines::default();
+    let none = raw::Deadlines::default();
     let (total, each) = match written {
         None => (deadline("", None, 30), &none),
-        Some(shape::Timeout::Total(total)) => (deadline("", Some(total), 30), &none),
-        Some(shape::Timeout::Each(each)) => (deadline(".total", each.total.as_deref(), 30), each),
+        Some(raw::Timeout::Total(total)) => (deadline("", Some(total), 30), &none),
+        Some(raw::Timeout::Each(each)) => (deadline(".total", each.total.as_deref(), 30), each),
     };
     UpstreamTimeouts {
         connect: deadline(".connect", each.connect.as_deref(), 2).min(total),

@@ -1,8 +1,8 @@
 //! The two kinds of URL in a configuration: where a backend is, and how the world sees this server.
 
-use super::reading::Reading;
-use super::values::{self, Wrong};
-use crate::upstream::Codec;
+use super::parse::{self, Wrong};
+use super::reader::Reading;
+use crate::codec::provider::Codec;
 use http::Uri;
 use http::uri::Scheme;
 
@@ -66,7 +66,7 @@ pub(crate) fn backend(text: &str, with_query: bool) -> Result<Backend, Wrong> {
     let host = uri.host().unwrap_or_default();
     let prefix = uri.path().trim_end_matches('/');
     if !prefix.is_empty() {
-        values::path(prefix)?;
+        parse::path(prefix)?;
     }
     Ok(Backend {
         authority: uri.authority().map(ToString::to_string).unwrap_or_default(),

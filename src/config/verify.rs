@@ -1,9 +1,9 @@
 //! `verify`: from a table to a scheme with its secrets.
 
-use super::example::known_or_nearest;
-use super::kinds::shown;
-use super::reading::Reading;
-use super::values;
+use super::parse;
+use super::reader::Reading;
+use super::schema_types::shown;
+use super::suggest::known_or_nearest;
 use crate::secret::Secret;
 use crate::signature::{DatedSecret, PublicUrl, Scheme, SchemeTable, preset, preset_names};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -140,7 +140,7 @@ fn own_scheme(
 ) -> Option<SchemeTable> {
     let tolerance = table.get("timestamp").and_then(|timestamp| timestamp["tolerance"].as_str());
     if tolerance.is_some() {
-        reading.value(&format!("{path}.timestamp.tolerance"), tolerance, values::duration)?;
+        reading.value(&format!("{path}.timestamp.tolerance"), tolerance, parse::duration)?;
     }
     match serde_json::from_value(Value::Object(table)) {
         Ok(scheme) => Some(scheme),
@@ -183,7 +183,7 @@ fn secrets(reading: &mut Reading<'_>, path: &str, written: Option<Value>) -> Vec
         }
         let not_after = reading.value(&format!("{path}.not_after"), not_after.as_deref(), |text| {
             text.parse::<jiff::Timestamp>().map_err(|_| {
-                values::Wrong::new(
+                parse::Wrong::new(
                     "not a moment",
                     "write date, time and zone: \"2026-12-24T00:00:00Z\"",
                 )

@@ -1,6 +1,6 @@
 //! The URL that a sender signed: how the world sees us, never what `Host` or `X-Forwarded-*` say.
 
-use super::table::UrlVariant;
+use super::spec::UrlVariant;
 
 /// How the world sees a path of ours.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! The signatures that a header offers.
 
+use super::encoding::{Spelling, Tag};
 use super::failure::Failure;
-use super::written::{Spelling, Tag};
 use smallvec::SmallVec;
 
 /// The most signatures in one header: two during a rotation, so this is ample.

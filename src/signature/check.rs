@@ -1,16 +1,16 @@
 //! One request's verification: what the head says, then the frames as they arrive, then the verdict.
 
 use super::candidates::{Tags, one_pair};
-use super::derive::Live;
+use super::derived_keys::Live;
 use super::failure::Failure;
 use super::field::{FieldPath, read_all};
 use super::form;
 use super::head::{Head, only, only_text};
-use super::instant::Unix;
 use super::key::Material;
 use super::scheme::{Facts, Place, Scheme};
-use super::table::Algorithm;
+use super::spec::Algorithm;
 use super::template::Piece;
+use super::timestamp::Unix;
 use bytes::Bytes;
 use ring::{digest, hmac};
 use smallvec::SmallVec;

@@ -1,14 +1,14 @@
 //! From a table as written to a scheme ready for use, or every fault in it at once.
 
 use super::address::PublicUrl;
+use super::encoding::Spelling;
 use super::fault::Fault;
 use super::key::{DatedSecret, Key};
 use super::preset::{preset, preset_names};
-use super::read::Reader;
+use super::reader::Reader;
 use super::scheme::Scheme;
-use super::table::{Algorithm, HandshakeKind, HexCase, SchemeTable, UrlVariant};
+use super::spec::{Algorithm, HandshakeKind, HexCase, SchemeTable, UrlVariant};
 use super::template::{Piece, Template};
-use super::written::Spelling;
 use crate::secret::Secret;
 
 /// The most secrets of one scheme: each costs a hash on every request.

@@ -3,7 +3,7 @@
 use super::form::joined;
 use super::key::Material;
 use super::scheme::Scheme;
-use super::table::HandshakeKind;
+use super::spec::HandshakeKind;
 use crate::secret::Secret;
 use bytes::Bytes;
 use ring::{digest, hmac};

@@ -1,11 +1,11 @@
 //! What secrets become: keys, each with the moment after which it counts no more.
 
-use super::derive::{Live, Master};
-use super::instant::Unix;
-use super::table::{Algorithm, SecretTable};
-use super::written::{base64, key_bytes};
+use super::derived_keys::{Live, Master};
+use super::encoding::{base64, key_bytes};
+use super::spec::{Algorithm, SecretTable};
+use super::timestamp::Unix;
 use crate::secret::Secret;
-use crate::signature::table::Encoding;
+use crate::signature::spec::Encoding;
 use ring::{digest, hmac, signature};
 use std::fmt;
 use subtle::{Choice, ConstantTimeEq as _};

@@ -1,6 +1,6 @@
 //! The presets by name, read once from `presets.toml`.
 
-use super::table::{Algorithm, SchemeTable};
+use super::spec::{Algorithm, SchemeTable};
 use serde::Deserialize;
 use std::sync::LazyLock;
 
@@ -77,7 +77,7 @@ mod tests {
     #[test]
     fn a_new_place_for_the_timestamp_keeps_the_window() {
         let own = SchemeTable {
-            timestamp: Some(super::super::table::TimestampTable {
+            timestamp: Some(crate::signature::spec::TimestampTable {
                 header: Some("X-T".into()),
                 ..Default::default()
             }),

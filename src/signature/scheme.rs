@@ -2,16 +2,16 @@
 
 use super::address::PublicUrl;
 use super::candidates::Layout;
+use super::encoding::Spelling;
 use super::failure::Failure;
 use super::field::{FieldPath, LONGEST_FIELD};
 use super::form;
 use super::head::{Head, only, only_text};
 use super::id::IdSource;
-use super::instant::Unix;
 use super::key::{Key, Material};
-use super::table::{Algorithm, HandshakeKind, TimeUnit};
+use super::spec::{Algorithm, HandshakeKind, TimeUnit};
 use super::template::{Piece, Template};
-use super::written::Spelling;
+use super::timestamp::Unix;
 use crate::secret::Secret;
 use bytes::Bytes;
 use http::HeaderName;

@@ -3,9 +3,9 @@
 mod bodies;
 
 use crate::harness::peer;
-use botgate::app::receivers;
-use botgate::callback::{Attempt, Receiver};
 use botgate::config;
+use botgate::proxy::bot::receiver::{Attempt, Receiver};
+use botgate::server::receivers;
 use botgate::signature::Unix;
 use bytes::Bytes;
 use serde_json::{Value, json};

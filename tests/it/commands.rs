@@ -163,7 +163,7 @@ fn sign_derives_the_secret_of_an_id_and_init_starts_every_dialect() {
     let ran = run::run(dir.path(), &["sign", "other"]);
     assert!(ran.code == Some(1) && ran.stderr.contains("bt_*"), "{}", ran.stderr);
 
-    for dialect in botgate::dialect::DIALECTS {
+    for dialect in botgate::codec::dialect::DIALECTS {
         let dir = tempfile::tempdir().unwrap();
         let init = run::run(dir.path(), &["init", "--dialect", dialect.name]);
         let checked = run::run(dir.path(), &["check"]);

@@ -1,7 +1,8 @@
 //! `botgate demo`: all dialects and all kinds of upstream, and lines that do what they say.
 
 use crate::harness::{PATIENCE, run};
-use botgate::{dialect::DIALECTS, upstream::CODECS};
+use botgate::codec::dialect::DIALECTS;
+use botgate::codec::provider::CODECS;
 use rustix::process::{Pid, Signal, kill_process};
 use std::{
     fs,

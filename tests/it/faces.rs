@@ -5,7 +5,7 @@ mod dialect;
 mod held;
 
 use crate::harness::{Backend, Botgate, caller::Reply};
-use botgate::reject::REASONS;
+use botgate::proxy::reject::REASONS;
 use case::cases;
 use dialect::{DIALECTS, Dialect};
 use serde_json::Value;
@@ -237,7 +237,7 @@ fn every_refusal_of_botpass_has_its_shape() {
 #[test]
 fn no_dialect_is_left_out() {
     let here: Vec<_> = DIALECTS.iter().map(|dialect| dialect.name).collect();
-    let chats = botgate::dialect::DIALECTS
+    let chats = botgate::codec::dialect::DIALECTS
         .iter()
         .filter(|dialect| dialect.chat.is_some())
         .map(|dialect| dialect.name);

@@ -11,7 +11,7 @@ mod play;
 
 use crate::tidy::papers::{PAGES, fenced, paper};
 use block::exchanges;
-use botgate::dialect;
+use botgate::codec::dialect;
 use play::Stage;
 
 fn page(dialect: &str) -> String {

@@ -4,7 +4,7 @@ mod refused;
 mod stream;
 
 use crate::harness::{After, Backend, Botgate, Gate, PATIENCE, ai, backend::Seen, caller::Reply};
-use botgate::client::breaker;
+use botgate::net::client::breaker;
 use refused::{RATE, REFUSALS};
 use serde_json::json;
 use std::time::{Duration, SystemTime};

@@ -89,7 +89,7 @@ fn says(ran: &run::Ran, code: i32, words: &[&str]) {
 #[test]
 fn every_dialect_is_answered_by_every_kind() {
     let backend = any_kind();
-    for dialect in botgate::dialect::DIALECTS {
+    for dialect in botgate::codec::dialect::DIALECTS {
         let kinds = match dialect.chat {
             None => &["passthrough"][..],
             Some(_) => &["custom", "openai", "anthropic"],

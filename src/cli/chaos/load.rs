@@ -1,6 +1,6 @@
 //! The load: messages at a steady rate over several connections, whatever becomes of the one who is to take them.
 
-use super::seen::Seen;
+use super::observations::Seen;
 use bytes::Bytes;
 use http::{Request, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};

@@ -1,12 +1,14 @@
 //! The proof: what was promised against what has arrived and what lies on disk. Every message that was accepted is with its
 //! receiver, given up or pending, or it is lost.
 
-use super::others::number;
-use super::seen::{Seen, Taken};
+use super::observations::{Seen, Taken};
+use super::peers::number;
 use crate::clock;
-use crate::converse::Envelope;
-use crate::journal::{BOUNDS, Filter, Found, Journal, JournalError, LONGEST_PAGE, Stage, State};
-use crate::store::Store;
+use crate::proxy::chat::Envelope;
+use crate::state::jobs::{
+    BOUNDS, Filter, Found, Journal, JournalError, LONGEST_PAGE, Stage, State,
+};
+use crate::state::store::Store;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! What `botgate chaos` prints: how far it is, and what came of it.
 
+use super::observations::Seen;
 use super::proof::Proof;
-use super::seen::Seen;
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::atomic::Ordering::Relaxed;
 

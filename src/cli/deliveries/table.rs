@@ -1,6 +1,6 @@
 //! Deliveries for people.
 
-use crate::cli::columns::{columns, plain, text};
+use crate::cli::table::{columns, plain, text};
 use serde_json::Value;
 use std::fmt::Write;
 

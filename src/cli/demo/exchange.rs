@@ -1,10 +1,10 @@
 //! What `botgate demo` shows: a bot for each dialect, what is sent to it and what is expected back.
 
 use super::backend;
-use crate::cli::curl::Request;
+use crate::cli::request::Request;
 use crate::clock;
+use crate::codec::dialect::{self, DIALECTS, Dialect};
 use crate::config::Bot;
-use crate::dialect::{self, DIALECTS, Dialect};
 use crate::signature::Unix;
 use std::fmt::Write as _;
 use std::net::SocketAddr;

@@ -102,7 +102,8 @@ pub(super) fn advice(word: &str, upstream: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{client, reject};
+    use crate::net::client;
+    use crate::proxy::reject;
 
     /// One message alone never waits for a connection.
     const NEVER: &str = "queue";

@@ -1,9 +1,9 @@
 //! The steps of a test as they are printed: when, how long since the one before, whose, what.
 
 use super::advice::advice;
-use crate::cli::curl::Answer;
+use crate::cli::request::Answer;
 use crate::config::{Bot, Settings, Upstream};
-use crate::witness::{Seen, Step};
+use crate::telemetry::observer::{Seen, Step};
 use anstyle::{AnsiColor, Style};
 use std::io::Write as _;
 use std::net::SocketAddr;

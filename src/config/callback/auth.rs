@@ -1,12 +1,12 @@
 //! `auth` of a callback: what authorises it beside its signature.
 
 use super::super::Auth;
-use super::super::kinds::shown;
-use super::super::reading::Reading;
-use super::super::shape::{self, AuthWord};
-use super::super::values::Wrong;
 use super::Own;
-use crate::callback::{Shared, basic};
+use crate::config::parse::Wrong;
+use crate::config::raw::{self, AuthWord};
+use crate::config::reader::Reading;
+use crate::config::schema_types::shown;
+use crate::proxy::bot::receiver::{Shared, basic};
 use crate::secret::Secret;
 
 /// The user whose password AI Butler's secret is (seed 001).
@@ -17,17 +17,17 @@ const USER: &str = "aibutler";
 pub(super) fn auth(
     reading: &mut Reading<'_>,
     at: &str,
-    written: Option<&shape::Auth>,
+    written: Option<&raw::Auth>,
     own: &Own,
     has_field: bool,
 ) -> Option<Auth> {
     let path = format!("{at}.auth");
     let word = match written {
-        Some(shape::Auth::Own(table)) => {
+        Some(raw::Auth::Own(table)) => {
             twice(reading, &path, has_field);
             return own_secret(reading, &path, table, own);
         }
-        Some(shape::Auth::Word(word)) => *word,
+        Some(raw::Auth::Word(word)) => *word,
         None if reading.has(&path) => return None,
         None => match own {
             Own::Unknown => AuthWord::None,
@@ -82,7 +82,7 @@ fn twice(reading: &mut Reading<'_>, path: &str, has_field: bool) {
 fn own_secret(
     reading: &mut Reading<'_>,
     path: &str,
-    table: &shape::AuthOwn,
+    table: &raw::AuthOwn,
     own: &Own,
 ) -> Option<Auth> {
     let has = |key: &str| reading.has(&format!("{path}.{key}"));

@@ -1,8 +1,8 @@
 //! `headers` of a callback: what goes along beside what is ours to write.
 
-use super::super::reading::Reading;
 use super::super::upstream::fields::OURS;
-use super::super::values;
+use crate::config::parse;
+use crate::config::reader::Reading;
 use crate::secret::Secret;
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ pub(super) fn headers(
     let mut headers: Vec<(String, Secret)> = Vec::new();
     for (name, value) in written.into_iter().flatten() {
         let path = format!("{at}.headers.{name}");
-        let Some(known) = reading.value(&path, Some(name), values::header_name) else {
+        let Some(known) = reading.value(&path, Some(name), parse::header_name) else {
             continue;
         };
         let (message, fix) = if OURS.contains(&known) {

@@ -1,8 +1,8 @@
 //! `sign` of a callback: the scheme and the secrets that sign it.
 
-use super::super::kinds::shown;
-use super::super::reading::Reading;
-use super::super::shape::{self, SignScheme};
+use crate::config::raw::{self, SignScheme};
+use crate::config::reader::Reading;
+use crate::config::schema_types::shown;
 use crate::secret::Secret;
 use crate::signature::{DatedSecret, Scheme, preset};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 pub(super) fn sign(
     reading: &mut Reading<'_>,
     at: &str,
-    written: Option<&shape::Sign>,
+    written: Option<&raw::Sign>,
     short: Option<&str>,
 ) -> Option<Arc<Scheme>> {
     let (path, short_at) = (format!("{at}.sign"), format!("{at}.secret"));

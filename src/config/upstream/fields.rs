@@ -1,11 +1,11 @@
 //! `headers` of an upstream: names that are its own to set, values with places for ids.
 
-use super::super::kinds::shown;
-use super::super::reading::Reading;
-use super::super::{shape, values};
 use super::PASSTHROUGH;
-use crate::placeholder::{Field, Filled, Place};
-use crate::upstream::Codec;
+use crate::codec::provider::Codec;
+use crate::config::reader::Reading;
+use crate::config::schema_types::shown;
+use crate::config::{parse, raw};
+use crate::net::header_template::{Field, Filled, Place};
 use http::header::{self, HeaderName};
 
 /// Headers that belong to one connection, frame a message or name a request: they are ours to write.
@@ -27,7 +27,7 @@ pub(crate) const OURS: [HeaderName; 11] = [
 pub(super) fn fields(
     reading: &mut Reading<'_>,
     path: &str,
-    written: &shape::Upstream,
+    written: &raw::Upstream,
     kind: Option<&str>,
     codec: Option<&dyn Codec>,
 ) -> Vec<Field> {
@@ -35,7 +35,7 @@ pub(super) fn fields(
     let mut fields: Vec<Field> = Vec::new();
     for (name, value) in written.headers.iter().flatten() {
         let path = format!("{path}.headers.{name}");
-        let Some(name) = reading.value(&path, Some(name), values::header_name) else {
+        let Some(name) = reading.value(&path, Some(name), parse::header_name) else {
             continue;
         };
         let by_codec = codec.is_some_and(|codec| {

@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 pub(super) fn description() -> Value {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/admin/openapi.json");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/server/admin/openapi.json");
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 
 #[test]
 fn it_is_a_description_by_the_schema_of_openapi() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/admin/openapi.json");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/server/admin/openapi.json");
     let ran = run::to_end(peer::command("openapi.py").arg(path));
     assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
     let dir = tempfile::tempdir().unwrap();

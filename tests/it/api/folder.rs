@@ -2,7 +2,7 @@
 
 use super::{TOKEN, ask, read};
 use crate::harness::{Backend, Botgate, Gate, ai, caller::Reply, clock::Wall};
-use botgate::store::Store;
+use botgate::state::store::Store;
 use serde_json::{Value, json};
 use std::path::Path;
 

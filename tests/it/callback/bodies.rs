@@ -1,7 +1,8 @@
 //! Bodies of callbacks and events with texts, keys and numbers that are easily written otherwise.
 
-use botgate::dialect::{self, Format, Receipt, event};
-use botgate::message::Answer;
+use botgate::codec::bot_event;
+use botgate::codec::dialect::{self, Format, Receipt};
+use botgate::codec::message::Answer;
 use std::borrow::Cow;
 
 /// Messages that are answered, as their callers wrote them. `METADATA` and `TEXT` are replaced.
@@ -118,9 +119,10 @@ pub(super) fn all() -> Vec<(Vec<u8>, &'static str)> {
             chat.deliver(&answer, &receipt, &mut body);
             bodies.push((body, name));
             if name == "botpass" {
-                let envelope = event::Envelope { id: "0193", bot: "b", now_ms: 1_705_314_600_000 };
+                let envelope =
+                    bot_event::Envelope { id: "0193", bot: "b", now_ms: 1_705_314_600_000 };
                 let mut body = Vec::new();
-                event::received(&envelope, "4567", &event, &mut body);
+                bot_event::received(&envelope, "4567", &event, &mut body);
                 bodies.push((body, name));
             }
         }

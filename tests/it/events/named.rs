@@ -2,8 +2,8 @@
 
 use super::{BOT, acknowledged, config, event, kept, told, wait};
 use crate::harness::{Backend, Botgate, Gate};
-use botgate::journal::{BOUNDS, Id, Job, Journal, Stage, Subject};
-use botgate::store::Store;
+use botgate::state::jobs::{BOUNDS, Id, Job, Journal, Stage, Subject};
+use botgate::state::store::Store;
 use std::sync::Arc;
 
 /// The table of a subscriber as [`config`] writes it.

@@ -2,7 +2,7 @@
 
 use super::{Bot, accepted, always, config, failing, jobs, jobs_until, sent, wait};
 use crate::harness::{After, Backend, Botgate, PATIENCE, ai, apart, clock::Wall};
-use botgate::client::breaker;
+use botgate::net::client::breaker;
 use std::time::Instant;
 
 const NOON: i64 = 1_795_262_400;

@@ -2,7 +2,7 @@
 
 use super::{Bot, config, jobs, jobs_until, sent, wait};
 use crate::harness::{Backend, Botgate, Gate, ai};
-use botgate::journal::LARGEST;
+use botgate::state::jobs::LARGEST;
 use serde_json::{Value, json};
 
 const MIB: usize = 1024 * 1024;

@@ -2,8 +2,8 @@
 
 use super::{Bot, accepted, config, message, wait};
 use crate::harness::{Backend, Botgate, ai};
-use botgate::journal::Id;
-use botgate::store::{Changes, Store, Table};
+use botgate::state::jobs::Id;
+use botgate::state::store::{Changes, Store, Table};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -3,7 +3,9 @@
 use super::FLOORS;
 use super::papers::paper;
 use super::source::sources;
-use botgate::{client, config, reject, signature};
+use botgate::net::client;
+use botgate::proxy::reject;
+use botgate::{config, signature};
 use serde_json::Value;
 use std::collections::BTreeSet;
 

@@ -1,14 +1,14 @@
 //! A loss, a lie and a needless repetition are found out.
 
 use super::*;
-use crate::journal::{Id, Job, Step, Subject, Then};
+use crate::state::jobs::{Id, Job, Step, Subject, Then};
 
 const NOW: u64 = 1_800_000_000_000;
 
 /// Leaves a job about this message in a journal, and it ends there.
 fn leave(journal: &Journal, number: u32, end: State) {
     let question = Envelope {
-        format: crate::dialect::Format::Json,
+        format: crate::codec::dialect::Format::Json,
         conversation: [b'c'; 32],
         message_id: "m".to_owned(),
         body: body(number),
@@ -29,10 +29,10 @@ fn leave(journal: &Journal, number: u32, end: State) {
         letter: false,
     };
     done(journal.accept(std::slice::from_ref(&job), NOW));
-    let attempt = crate::journal::Attempt {
+    let attempt = crate::state::jobs::Attempt {
         stage,
         at_ms: NOW,
-        took: crate::journal::Phases::default(),
+        took: crate::state::jobs::Phases::default(),
         status: None,
         error: String::new(),
         response: Vec::new(),

@@ -124,13 +124,13 @@ fn what_was_accepted_before_is_answered_and_delivered_all_the_same() {
 
 #[test]
 fn no_more_than_a_hundred_thousand_are_off() {
-    use botgate::store::{Changes, Store, Table};
+    use botgate::state::store::{Changes, Store, Table};
     let (ai, receiver, subscriber) = (ai::echo(), Backend::ok(), Backend::ok());
     let state = tempfile::tempdir().unwrap();
     let text = config(&ai, &receiver, &subscriber, "", state.path());
     let store = Store::open(&state.path().join("store")).unwrap();
     let mut changes = Changes::default();
-    for nth in 1..=botgate::switches::MOST {
+    for nth in 1..=botgate::state::switches::MOST {
         let row = std::sync::Arc::from([1]);
         changes.put(Table::Switches, format!("bt_{nth}").as_bytes(), row);
     }

@@ -1,0 +1,189 @@
+//! A request that is signed, shown as a curl line, and sent.
+
+use crate::signature::{CannotSign, Outgoing, Unix, Verifier};
+use crate::telemetry::observer::{Step, Witness};
+use bytes::Bytes;
+use http::{Method, Uri, header};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use std::fmt::Write;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+/// An answer is read this far, in bytes.
+const ANSWER_MAX: usize = 1024 * 1024;
+
+/// The `Content-Type` of an answer that streams.
+const STREAM: &str = "text/event-stream";
+
+/// A request as a sender writes it.
+#[derive(Clone, Debug)]
+pub(super) struct Request {
+    method: Method,
+    url: Uri,
+    pub(super) headers: Vec<(String, String)>,
+    body: Vec<u8>,
+    /// Where the body stands, if it came from a file and was left as it is.
+    file: Option<String>,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    /// Its `Content-Type`.
+    pub(super) kind: String,
+    pub(super) body: String,
+    pub(super) took: Duration,
+}
+
+impl Request {
+    pub(super) fn new(
+        method: &str,
+        url: &str,
+        content_type: &str,
+        body: Vec<u8>,
+    ) -> Result<Self, String> {
+        let fault = |what: &dyn std::fmt::Display| format!("{url} is no URL to send to: {what}");
+        let method = method.parse().map_err(|error| fault(&error))?;
+        let uri: Uri = url.parse().map_err(|error| fault(&error))?;
+        if uri.authority().is_none() {
+            return Err(fault(&"write it whole, as in http://127.0.0.1:8080/hook"));
+        }
+        let headers = vec![(header::CONTENT_TYPE.to_string(), content_type.to_owned())];
+        Ok(Self { method, url: uri, headers, body, file: None })
+    }
+
+    /// Its body is what this file holds.
+    pub(super) fn with_file(mut self, file: Option<&str>) -> Self {
+        self.file = file.map(str::to_owned);
+        self
+    }
+
+    /// With what the schemes of the bot with this id add.
+    pub(super) fn signed(
+        mut self,
+        verifier: &Verifier,
+        now: Unix,
+        bot: &str,
+    ) -> Result<Self, CannotSign> {
+        for scheme in verifier.schemes() {
+            let content_type = self.headers.first().map(|(_, value)| value.as_str());
+            let signed = scheme.sign(
+                &Outgoing {
+                    method: &self.method,
+                    path: self.url.path(),
+                    query: self.url.query(),
+                    content_type,
+                    body: &self.body,
+                },
+                now,
+                bot,
+            )?;
+            if let Some(body) = signed.body {
+                self.body = body;
+                self.file = None;
+            }
+            if let Some(query) = signed.query
+                && let Ok(url) = with_query(&self.url, &query)
+            {
+                self.url = url;
+            }
+            self.headers
+                .extend(signed.headers.into_iter().map(|(name, value)| (name.to_string(), value)));
+        }
+        Ok(self)
+    }
+
+    /// What is sent, in one line that tells no secret: method, path, length, and which fields prove it.
+    pub(super) fn outline(&self) -> String {
+        let (path, length) = (self.url.path(), self.body.len());
+        let proofs: Vec<_> = self.headers.iter().skip(1).map(|(name, _)| &**name).collect();
+        let proofs = match proofs.as_slice() {
+            [] => String::new(),
+            names => format!(", with {}", names.join(", ")),
+        };
+        format!("{} {path}, {length} bytes{proofs}", self.method)
+    }
+
+    /// The line that repeats it, quoted for a POSIX shell.
+    pub(super) fn curl(&self) -> String {
+        let mut line = format!("curl -i -X {} {}", self.method, quoted(&self.url.to_string()));
+        for (name, value) in &self.headers {
+            let _ = write!(line, " -H {}", quoted(&format!("{name}: {value}")));
+        }
+        if !self.body.is_empty() {
+            let _ = match (&self.file, std::str::from_utf8(&self.body)) {
+                (None, Ok(text)) => write!(line, " --data-raw {}", quoted(text)),
+                (Some(file), _) => {
+                    write!(line, " --data-binary {}", quoted(&format!("@{file}")))
+                }
+                (None, Err(_)) => write!(line, " --data-binary @FILE"),
+            };
+        }
+        line
+    }
+
+    /// Sends it, over a connection of its own, and waits no longer than `patience` for the whole answer. The witness is told of
+    /// the first piece of a stream.
+    pub(super) async fn send(
+        &self,
+        to: SocketAddr,
+        patience: Duration,
+        witness: Option<&Witness>,
+    ) -> Result<Answer, String> {
+        let exchange = async {
+            let start = Instant::now();
+            let stream =
+                tokio::net::TcpStream::connect(to).await.map_err(|error| error.to_string())?;
+            let (mut sender, connection) =
+                http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
+            let connection = tokio::spawn(connection);
+            let target = self.url.path_and_query().map_or("/", |target| target.as_str());
+            let mut request = http::Request::builder().method(&self.method).uri(target);
+            request = request.header(header::HOST, to.to_string());
+            for (name, value) in &self.headers {
+                request = request.header(name, value);
+            }
+            let body = Full::new(Bytes::from(self.body.clone()));
+            let request = request.body(body).map_err(|error| error.to_string())?;
+            let response = sender.send_request(request).await.map_err(|error| error.to_string())?;
+            let (head, body) = response.into_parts();
+            let (status, kind) = (head.status.as_u16(), head.headers.get(header::CONTENT_TYPE));
+            let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+            let mut witness = witness.filter(|_| kind.starts_with(STREAM));
+            let mut body = Limited::new(body, ANSWER_MAX);
+            let mut bytes = Vec::new();
+            while let Some(frame) = body.frame().await {
+                let frame = frame.map_err(|error| {
+                    format!("the answer began with the status {status} and broke off: {error}")
+                })?;
+                if let Some(witness) = witness.take() {
+                    witness.tell(Step::Heard(status));
+                }
+                bytes.extend_from_slice(frame.data_ref().map_or(b"", |data| data));
+            }
+            connection.abort();
+            Ok(Answer {
+                status,
+                kind: kind.to_owned(),
+                body: String::from_utf8_lossy(&bytes).into_owned(),
+                took: start.elapsed(),
+            })
+        };
+        tokio::time::timeout(patience, exchange)
+            .await
+            .unwrap_or_else(|_| Err("no answer in time".to_owned()))
+    }
+}
+
+fn with_query(url: &Uri, query: &str) -> Result<Uri, http::Error> {
+    let mut parts = url.clone().into_parts();
+    parts.path_and_query = Some(format!("{}?{query}", url.path()).try_into()?);
+    Ok(Uri::from_parts(parts)?)
+}
+
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}

@@ -1,0 +1,70 @@
+//! `aerostack`: Aerostack's custom webhook (seed 000). The bot stands in the path; user and channel make the conversation.
+
+use super::common_parts::{Calls, spoken, write};
+use super::field::{self, Field};
+use super::{Chat, Dialect, Format, Malformed, Names, Receipt, Sample};
+use crate::codec::message::{Answer, Event, Few, Role, Turn, User};
+use crate::codec::price::Cents;
+use serde::Serialize;
+
+pub(super) static AEROSTACK: Dialect = Dialect {
+    name: "aerostack",
+    path: Some("/api/bots/webhook/custom/{bot}"),
+    names: Names::Path,
+    preset: Some("hmac"),
+    per_minute: Some(60),
+    sample: Sample {
+        method: "POST",
+        content_type: "application/json",
+        body: r#"{"text":"What is the status of order #12345?","user_id":"user_abc123","channel_id":"channel_main","user_name":"Jane Doe"}"#,
+    },
+    chat: Some(&Aerostack),
+};
+
+#[derive(Debug)]
+struct Aerostack;
+
+impl Chat for Aerostack {
+    fn decode<'b>(&self, _: Format, body: &'b mut [u8]) -> Result<Event<'b>, Malformed> {
+        field::read(body, |root| {
+            let [text, user, channel, name]: [Field<'_, 'b>; 4] =
+                field::fields(root, ["text", "user_id", "channel_id", "user_name"])?;
+            Ok(Event {
+                turns: Few::One(Turn::text(Role::User, text.text()?)),
+                user: User {
+                    id: Some(user.word()?),
+                    name: name.optional_word()?,
+                    ..User::default()
+                },
+                channel: Some(channel.word()?),
+                ..Event::default()
+            })
+        })
+    }
+
+    fn encode(&self, answer: &Answer<'_>, receipt: &Receipt<'_>, out: &mut Vec<u8>) {
+        #[derive(Serialize)]
+        struct Shape<'a> {
+            response: &'a str,
+            tool_calls: Calls<'a>,
+            tokens: Tokens,
+            cost_cents: Cents,
+            latency_ms: u64,
+        }
+        #[derive(Serialize)]
+        struct Tokens {
+            input: u64,
+            output: u64,
+        }
+        write(
+            &Shape {
+                response: &spoken(answer),
+                tool_calls: Calls(&answer.tool_calls),
+                tokens: Tokens { input: answer.usage.input, output: answer.usage.output },
+                cost_cents: Cents(receipt.micro_cents),
+                latency_ms: receipt.latency_ms,
+            },
+            out,
+        );
+    }
+}

@@ -1,0 +1,181 @@
+//! `aibutler`: AI Butler's webhook channel (seed 001), in JSON or as the form that Twilio posts, answered in JSON or in TwiML.
+
+mod form;
+mod twiml;
+
+use super::common_parts::{Calls, spoken, write};
+use super::field::{self, Fault, Field, What};
+use super::{Chat, Dialect, Format, Malformed, Names, Receipt, Sample};
+use crate::codec::json::Value;
+use crate::codec::message::{Answer, Event, Few, File, Part, Role, Turn, User};
+use serde::Serialize;
+use std::borrow::Cow;
+
+pub(super) static AIBUTLER: Dialect = Dialect {
+    name: "aibutler",
+    path: Some("/webhook/custom"),
+    names: Names::Path,
+    preset: Some("aibutler"),
+    per_minute: None,
+    sample: Sample {
+        method: "POST",
+        content_type: "application/json",
+        body: r#"{"user_id":"user-123","message":"What's the weather?","metadata":{"platform":"my-chat-app","location":"Madrid"}}"#,
+    },
+    chat: Some(&AiButler),
+};
+
+/// The most attachments of a message, by reference or as Twilio's media.
+const MOST_ATTACHMENTS: usize = 20;
+
+#[derive(Debug)]
+struct AiButler;
+
+impl Chat for AiButler {
+    fn takes_forms(&self) -> bool {
+        true
+    }
+
+    fn prefers_callback(&self) -> bool {
+        true
+    }
+
+    fn content_type(&self, receipt: &Receipt<'_>) -> &'static str {
+        match receipt.xml {
+            true => "text/xml",
+            false => "application/json",
+        }
+    }
+
+    fn decode<'b>(&self, format: Format, body: &'b mut [u8]) -> Result<Event<'b>, Malformed> {
+        if format == Format::Form {
+            return form::decode(body);
+        }
+        field::read(body, |root| {
+            let [user, message, metadata, attachments]: [Field<'_, 'b>; 4] =
+                field::fields(root, ["user_id", "message", "metadata", "attachments"])?;
+            let files = attachments.array(MOST_ATTACHMENTS)?;
+            let files = files.iter().flatten().enumerate().map(|(index, file)| {
+                attachment(file).map_err(|fault| fault.at(index).within("attachments"))
+            });
+            Ok(Event {
+                user: User {
+                    id: Some(user.word()?),
+                    platform: metadata.loose_word("platform"),
+                    ..User::default()
+                },
+                turns: turns(message.any_text()?, "message", files)?,
+                metadata: metadata.object()?,
+                ..Event::default()
+            })
+        })
+    }
+
+    fn encode(&self, answer: &Answer<'_>, receipt: &Receipt<'_>, out: &mut Vec<u8>) {
+        #[derive(Serialize)]
+        struct Shape<'a> {
+            reply: &'a str,
+            session_id: &'a str,
+            tool_calls: Calls<'a>,
+        }
+        let reply = &spoken(answer);
+        if receipt.xml {
+            return twiml::write(reply, out);
+        }
+        write(
+            &Shape { reply, session_id: &session(receipt), tool_calls: Calls(&answer.tool_calls) },
+            out,
+        );
+    }
+
+    /// Twilio is told to send nothing yet.
+    fn accept(&self, receipt: &Receipt<'_>, out: &mut Vec<u8>) {
+        #[derive(Serialize)]
+        struct Shape<'a> {
+            status: &'static str,
+            session_id: &'a str,
+        }
+        if receipt.xml {
+            return twiml::write("", out);
+        }
+        write(&Shape { status: "accepted", session_id: &session(receipt) }, out);
+    }
+
+    fn deliver(&self, answer: &Answer<'_>, receipt: &Receipt<'_>, out: &mut Vec<u8>) {
+        #[derive(Serialize)]
+        struct Shape<'a> {
+            session_id: &'a str,
+            reply: &'a str,
+            in_reply_to: &'a str,
+        }
+        write(
+            &Shape {
+                session_id: &session(receipt),
+                reply: &spoken(answer),
+                in_reply_to: receipt.event.user.id.as_deref().unwrap_or_default(),
+            },
+            out,
+        );
+    }
+}
+
+/// The conversation's id as AI Butler writes it.
+fn session(receipt: &Receipt<'_>) -> String {
+    ["sess-", receipt.conversation].concat()
+}
+
+/// The user's turn: the text, which may be empty where there are files, then the files.
+fn turns<'b>(
+    text: Option<&'b str>,
+    name: &str,
+    files: impl Iterator<Item = Result<Part<'b>, Fault>>,
+) -> Result<Few<Turn<'b>>, Fault> {
+    let said = text.filter(|text| !text.is_empty());
+    let mut turn = Turn {
+        role: Role::User,
+        parts: said.map(|text| Part::Text(Cow::Borrowed(text))).into_iter().collect(),
+        calls: Vec::new(),
+        call_id: None,
+    };
+    for file in files {
+        turn.parts.push(file?);
+    }
+    match (turn.parts.is_empty(), text) {
+        (true, None) => Err(Fault::new(name, What::Missing)),
+        (true, Some(_)) => Err(Fault::new(name, What::Empty)),
+        (false, _) => Ok(Few::One(turn)),
+    }
+}
+
+fn attachment<'b>(file: Value<'_, 'b>) -> Result<Part<'b>, Fault> {
+    let [url, kind, filename] = field::fields(file, ["url", "mime_type", "filename"])?;
+    Ok(part(url.text()?, kind.optional_word()?, filename.optional_word()?))
+}
+
+/// An image where the media type says so, or in its absence the name; a file otherwise.
+fn part<'b>(
+    url: Cow<'b, str>,
+    mime_type: Option<Cow<'b, str>>,
+    filename: Option<Cow<'b, str>>,
+) -> Part<'b> {
+    const IMAGES: [&str; 5] = [".png", ".jpg", ".jpeg", ".gif", ".webp"];
+    let starts = |text: &str, start: &str| {
+        text.get(..start.len()).is_some_and(|front| front.eq_ignore_ascii_case(start))
+    };
+    let ends = |text: &str, end: &str| {
+        let from = text.len().checked_sub(end.len());
+        from.and_then(|from| text.get(from..)).is_some_and(|tail| tail.eq_ignore_ascii_case(end))
+    };
+    let path = url.split(['?', '#']).next().unwrap_or_default();
+    let image = match &mime_type {
+        Some(kind) => starts(kind, "image/"),
+        None => {
+            let name = filename.as_deref().unwrap_or(path);
+            starts(&url, "data:image/") || IMAGES.iter().any(|end| ends(name, end))
+        }
+    };
+    match image {
+        true => Part::Image { url, detail: None },
+        false => Part::File { file: File::Url(url), filename, mime_type },
+    }
+}

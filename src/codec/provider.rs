@@ -1,0 +1,140 @@
+//! The upstream codecs: how each kind of AI is asked and how its answer is read. An open set, so a table: a new one is a file and
+//! its line.
+
+mod anthropic;
+mod custom;
+mod data_url;
+mod error_status;
+mod openai;
+mod position;
+pub mod sse;
+#[cfg(test)]
+mod tests;
+mod tool_calls;
+mod user_name;
+
+use crate::codec::json;
+use crate::codec::message::{Answer, Ask, Fault, Refusal, Usage};
+use http::{HeaderMap, HeaderName};
+use simd_json::prelude::*;
+
+/// One kind of upstream. Pure: bytes in, values out.
+pub trait Codec: Sync + std::fmt::Debug {
+    /// Its name in the configuration.
+    fn name(&self) -> &'static str;
+
+    /// The path that requests go to, from the path of the configured URL (without a slash at its end, often empty).
+    fn endpoint(&self, path: &str) -> String;
+
+    /// The header field that carries the key: its name and what stands before the key in its value.
+    fn auth(&self, version: Option<&str>) -> (HeaderName, &'static str);
+
+    /// Further header fields of every request, `content-type` left out.
+    fn headers(&self, version: Option<&str>) -> Vec<(HeaderName, String)>;
+
+    /// The API versions that it knows, the one that it takes for `None` first. Empty where the API has none.
+    fn versions(&self) -> &'static [&'static str];
+
+    /// A model's name as an example, where one must be named.
+    fn model(&self) -> Option<&'static str>;
+
+    /// Appends the request's body.
+    ///
+    /// # Errors
+    /// A part that this kind of AI cannot take, named so that the caller can leave it out.
+    fn encode(&self, ask: &Ask<'_>, out: &mut Vec<u8>) -> Result<(), Unsupported>;
+
+    /// Reads the body of a 200. Of a key that stands twice the first counts.
+    ///
+    /// # Errors
+    /// Why it is no answer, and what it cost all the same.
+    fn decode<'a>(&self, body: &'a mut [u8]) -> Result<Answer<'a>, NoAnswer>;
+
+    /// Reads any other response, `now_ms` milliseconds after 1970. A body that is broken or cut short tells nothing.
+    fn refusal(&self, status: u16, headers: &HeaderMap, body: &mut [u8], now_ms: u64) -> Refusal;
+
+    /// A reader of one streamed answer.
+    fn stream(&self) -> Box<dyn Deltas>;
+}
+
+/// A streamed answer, read piece by piece: one event of the stream at a time.
+pub trait Deltas {
+    /// Takes one server-sent event: its `event` field (`""` where there is none) and its `data`. Appends the text that it adds.
+    ///
+    /// # Errors
+    /// An error event, or one that makes no sense. Nothing that comes after it counts.
+    fn event(&mut self, name: &str, data: &mut [u8], text: &mut String) -> Result<(), Fault>;
+
+    /// The stream is over, cleanly as far as the connection goes: all of the answer but its text, or why it is none.
+    ///
+    /// # Errors
+    /// It had not come to its end, or its end says that it is no answer.
+    fn end(&mut self) -> Result<Answer<'static>, Fault>;
+
+    /// Tokens as far as they are known: what an answer that broke off cost.
+    fn usage(&self) -> Usage;
+}
+
+/// What a kind of AI cannot take: the caller's field or part, and what would do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unsupported(pub String);
+
+impl From<serde_json::Error> for Unsupported {
+    /// Writing into memory fails only where a part's own `Serialize` says why.
+    fn from(error: serde_json::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// A 200 that is no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{fault}")]
+pub struct NoAnswer {
+    /// Why.
+    pub fault: Fault,
+    /// What it cost all the same: an answer that was cut short is paid for like any other.
+    pub usage: Usage,
+}
+
+impl From<Fault> for NoAnswer {
+    fn from(fault: Fault) -> Self {
+        let usage = Usage::default();
+        Self { fault, usage }
+    }
+}
+
+impl From<json::NotJson> for NoAnswer {
+    fn from(_: json::NotJson) -> Self {
+        Fault::Senseless("it is not valid JSON").into()
+    }
+}
+
+/// Every codec.
+pub static CODECS: &[&dyn Codec] = &[&custom::Custom, &openai::OpenAi, &anthropic::Anthropic];
+
+/// The codec of that name.
+pub fn find(name: &str) -> Option<&'static dyn Codec> {
+    CODECS.iter().copied().find(|codec| codec.name() == name)
+}
+
+/// A base path and the endpoint below it: appended unless it is there, below `/v1` where there is no path at all.
+fn below(path: &str, endpoint: &str) -> String {
+    if path.ends_with(endpoint) {
+        path.to_owned()
+    } else if path.is_empty() {
+        format!("/v1{endpoint}")
+    } else {
+        format!("{path}{endpoint}")
+    }
+}
+
+/// Whether a key is there and not null.
+fn is_told(value: &json::Value<'_, '_>, key: &str) -> bool {
+    value.get(key).is_some_and(|value| !value.is_null())
+}
+
+/// The text under a key, borrowed from what was parsed.
+fn text<'t>(value: &json::Value<'_, 't>, key: &str) -> Option<&'t str> {
+    value.get(key)?.into_string()
+}

@@ -1,0 +1,216 @@
+//! The courier: a thread that has what was accepted answered, and takes the answers to their receivers.
+//!
+//! It works off the journal: whatever is due is taken, receiver by receiver, and every step is on disk before the next. A receiver
+//! that is slow or gone holds up nobody else: what is in flight to it is bounded, and its breaker keeps the others' places free.
+
+mod attempt;
+mod concurrency;
+mod dead_letter;
+mod in_flight;
+mod receiver_queue;
+mod scheduler;
+
+pub use in_flight::{ANSWERS, ANSWERS_EACH, BYTES, BYTES_EACH, DELIVERIES};
+pub use scheduler::{LATE_MS, QUANTUM};
+
+use crate::clock;
+use crate::net::client::breaker::{Breaker, Pass};
+use crate::net::runtime;
+use crate::net::timers::TICK;
+use crate::proxy::bot::Registry;
+use crate::proxy::chat::{Envelope, Errand, Went};
+use crate::proxy::worker::{Shared, Worker};
+use crate::state::analytics::Happened;
+use crate::state::jobs::{Head, Id, Journal, JournalError, Stage};
+use in_flight::Place;
+use receiver_queue::{Lane, Lanes};
+use scheduler::Round;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::task::spawn_local;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+/// Orders that may wait.
+const ORDERS: usize = 16;
+
+/// What the courier is told.
+#[derive(Debug)]
+pub enum Order {
+    /// Put this in force, and say when that is done.
+    Replace(Arc<Registry>, oneshot::Sender<()>),
+    /// Begin nothing more, and end with what is in flight, by this instant at the latest.
+    Drain(Instant),
+}
+
+/// The running courier, seen from outside.
+#[derive(Debug)]
+pub struct Handle {
+    /// Its orders. Closed: it stops at once.
+    pub orders: mpsc::Sender<Order>,
+    /// Its thread.
+    pub thread: JoinHandle<()>,
+}
+
+/// Starts it beside so many `workers`, with which it shares the upstreams' connections. The store is open.
+///
+/// # Errors
+/// No thread can be started.
+pub fn start(shared: Arc<Shared>, registry: Arc<Registry>, workers: usize) -> io::Result<Handle> {
+    let (orders, inbox) = mpsc::channel(ORDERS);
+    let thread = runtime::start("courier".to_owned(), move || {
+        let cells = shared.metrics.spare(workers);
+        run(Worker::new(shared, registry, cells, None, workers + 1), inbox)
+    })?;
+    Ok(Handle { orders, thread })
+}
+
+async fn run(worker: Rc<Worker>, mut inbox: mpsc::Receiver<Order>) {
+    let Some(kept) = worker.shared.kept.get() else {
+        return tracing::error!("the courier has no journal");
+    };
+    let courier = Rc::new(Courier {
+        journal: kept.journal.clone(),
+        lanes: Lanes::new(&worker),
+        more: Notify::new(),
+        worker,
+    });
+    let mut rounds = [Round::new(Stage::Answer), Round::new(Stage::Deliver)];
+    let mut ticks = interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut end: Option<Instant> = None;
+    loop {
+        tokio::select! {
+            due = ticks.tick() => {
+                let now = clock::now();
+                courier.worker.cells.lag.observe(clock::nanos(due.elapsed()));
+                courier.worker.tick(now);
+                courier.lanes.sweep(now);
+                let idle = rounds.iter().all(Round::is_idle);
+                if end.is_some_and(|end| idle || Instant::now() >= end) {
+                    return;
+                }
+            }
+            () = courier.more.notified() => {}
+            () = courier.journal.changed(Stage::Answer) => {}
+            () = courier.journal.changed(Stage::Deliver) => {}
+            order = inbox.recv() => match order {
+                Some(Order::Replace(registry, done)) => {
+                    courier.worker.replace(registry);
+                    courier.lanes.replace(&courier.worker);
+                    let _ = done.send(());
+                }
+                Some(Order::Drain(by)) => end = Some(by),
+                None => return,
+            },
+        }
+        if end.is_none() {
+            rounds.iter_mut().for_each(|round| round.go(&courier));
+        }
+    }
+}
+
+/// What its tasks share.
+#[derive(Debug)]
+struct Courier {
+    worker: Rc<Worker>,
+    journal: Arc<Journal>,
+    lanes: Lanes,
+    /// Something has ended: there may be room for more.
+    more: Notify,
+}
+
+/// A place in flight. Dropped, it is free, and the courier is told.
+struct Seat {
+    place: Option<Place>,
+    courier: Rc<Courier>,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.place.take();
+        self.courier.more.notify_one();
+    }
+}
+
+impl Courier {
+    /// Has a job answered that was taken.
+    fn answer(self: &Rc<Self>, id: Id, lane: &Rc<Lane>, seat: Seat) {
+        let (courier, lane) = (self.clone(), lane.clone());
+        spawn_local(async move {
+            let _seat = seat;
+            let answered = courier.try_to_answer(id).await;
+            match answered {
+                Ok(Went::On) => lane.pace.faster(),
+                Ok(Went::Back) => lane.pace.slower(lane.asked.jobs(), clock::coarse()),
+                Err(_) => {}
+            }
+            courier.note(id, answered.map(drop));
+        });
+    }
+
+    /// Has the answer of a job delivered that was taken.
+    fn deliver(
+        self: &Rc<Self>,
+        id: Id,
+        lane: &Rc<Lane>,
+        pass: Option<Pass<Rc<Breaker>>>,
+        seat: Seat,
+    ) {
+        let (courier, lane) = (self.clone(), lane.clone());
+        spawn_local(async move {
+            let _seat = seat;
+            let tried = courier.try_to_deliver(id, &lane, pass).await;
+            courier.note(id, tried);
+        });
+    }
+
+    async fn try_to_answer(&self, id: Id) -> Result<Went, JournalError> {
+        let journal = &self.journal;
+        let shown = journal.show(id)?.ok_or(JournalError::Unknown(id))?;
+        let head = shown.head;
+        let tried = shown.attempts.len();
+        let Some(envelope) = Envelope::read(&journal.body(id, Stage::Answer)?) else {
+            let unreadable = "what was kept of the message cannot be read by this version";
+            self.give_up(id, &head, unreadable).await?;
+            return Ok(Went::On);
+        };
+        let view = self.worker.view();
+        let Some(index) = view.registry.place(&head.bot, &head.dialect) else {
+            let gone = "its bot is not in the configuration any more";
+            self.give_up(id, &head, gone).await?;
+            return Ok(Went::On);
+        };
+        let errand = Errand {
+            worker: self.worker.clone(),
+            view,
+            index,
+            bot: head.bot.clone().into(),
+            subject: head.subject,
+            envelope,
+            came_ms: head.accepted_ms,
+        };
+        let tried = u32::try_from(tried).unwrap_or(u32::MAX);
+        errand.finish(journal, id, tried, head.since_ms).await
+    }
+
+    /// Counts what has become of a job among its bot's figures; those of one that is not in the configuration any more have ended.
+    fn happened(&self, head: &Head, happened: Happened) {
+        let view = self.worker.view();
+        if let Some(index) = view.registry.place(&head.bot, &head.dialect) {
+            let (bot, at_ms) = (Arc::from(&*head.bot), clock::unix_ms());
+            self.worker.note((&view, index), &bot, true, happened, at_ms);
+        }
+    }
+
+    /// What cannot be worked on now goes back, to be tried again in a while.
+    fn note(&self, id: Id, done: Result<(), JournalError>) {
+        const WHILE_MS: u32 = 10_000;
+        if let Err(error) = done {
+            tracing::error!(%id, %error, "a job cannot be worked on just now");
+            let _ = self.journal.release(id, WHILE_MS, clock::unix_ms());
+        }
+    }
+}

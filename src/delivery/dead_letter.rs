@@ -1,0 +1,38 @@
+//! The end of a job that comes to nothing, and who is told of it.
+
+use super::Courier;
+use crate::clock;
+use crate::codec::bot_event::{Kind, given_up};
+use crate::proxy::bot::Subscriber;
+use crate::proxy::chat::{Letter, insist, jobs, letters};
+use crate::state::analytics::Happened;
+use crate::state::jobs::{Head, Id, JournalError};
+
+impl Courier {
+    /// Ends a job without another attempt.
+    pub(super) async fn give_up(
+        &self,
+        id: Id,
+        head: &Head,
+        reason: &str,
+    ) -> Result<(), JournalError> {
+        tracing::warn!(%id, reason, "a message is given up");
+        let told = self.tell(id, head, reason);
+        let jobs = jobs(&told, &head.bot, &head.dialect, head.subject);
+        insist(|| self.journal.dead(id, reason, &jobs, clock::unix_ms())).await?;
+        self.happened(head, Happened::Dead);
+        Ok(())
+    }
+
+    /// Who is told that a job was given up: nobody where it was itself told to a subscriber, since that would have no end.
+    pub(super) fn tell(&self, id: Id, head: &Head, why: &str) -> Vec<Letter> {
+        if Subscriber::has_name(&head.receiver) {
+            return Vec::new();
+        }
+        let (view, id) = (self.worker.view(), id.to_string());
+        let (registry, now_ms) = (&view.registry, clock::unix_ms());
+        letters(registry, Kind::Error, &head.bot, now_ms, |envelope, out| {
+            given_up(envelope, &id, why, out);
+        })
+    }
+}

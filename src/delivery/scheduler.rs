@@ -1,0 +1,124 @@
+//! Who is next: the receivers with something due, in turn, each for so many bytes (deficit round robin), within what may be in
+//! flight to each and in all.
+
+use super::in_flight::{Load, Place};
+use super::receiver_queue::Lane;
+use super::{Courier, Seat};
+use crate::clock;
+use crate::net::client::breaker::Breaker;
+use crate::state::jobs::{Receiver, Stage, Taken};
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+/// So many bytes of jobs are begun for a receiver before the next one has its turn.
+pub const QUANTUM: i64 = 16 * 1024;
+
+/// A receiver's breaker puts an attempt off by so many milliseconds at the most, so that every schedule has its end.
+pub const LATE_MS: u64 = 60_000;
+
+/// One stage's turns.
+#[derive(Debug)]
+pub(super) struct Round {
+    stage: Stage,
+    turns: VecDeque<Turn>,
+    in_flight: Rc<Load>,
+}
+
+#[derive(Debug)]
+struct Turn {
+    receiver: Receiver,
+    /// What it may begin yet, in bytes; below zero it has begun more than its share.
+    credit: i64,
+    /// Taken, and waiting for the receiver's breaker.
+    next: Option<Taken>,
+}
+
+impl Round {
+    pub(super) fn new(stage: Stage) -> Self {
+        Self { stage, turns: VecDeque::new(), in_flight: Rc::default() }
+    }
+
+    /// Nothing is in flight.
+    pub(super) fn is_idle(&self) -> bool {
+        self.in_flight.is_empty()
+    }
+
+    fn is_full(&self) -> bool {
+        !self.in_flight.has_room(self.stage)
+    }
+
+    /// Begins whatever is due and has room.
+    pub(super) fn go(&mut self, courier: &Rc<Courier>) {
+        let now_ms = clock::unix_ms();
+        while let Some(receiver) = courier.journal.wake(self.stage, now_ms) {
+            self.turns.push_back(Turn { receiver, credit: 0, next: None });
+        }
+        // So many turns in a row have begun nothing.
+        let mut in_vain = 0;
+        while in_vain < self.turns.len() && !self.is_full() {
+            let Some(mut turn) = self.turns.pop_front() else {
+                return;
+            };
+            turn.credit = turn.credit.saturating_add(QUANTUM).min(QUANTUM);
+            let lane = courier.lanes.of(&turn.receiver.name);
+            match self.turn(&mut turn, &lane, courier, now_ms) {
+                Took::All => continue,
+                Took::Some => in_vain = 0,
+                // Whoever is in debt is getting out of it.
+                Took::None => in_vain += usize::from(turn.credit > 0),
+            }
+            self.turns.push_back(turn);
+        }
+    }
+
+    fn turn(&self, turn: &mut Turn, lane: &Rc<Lane>, courier: &Rc<Courier>, now_ms: u64) -> Took {
+        let mut took = Took::None;
+        let in_flight = match self.stage {
+            Stage::Answer => &lane.asked,
+            Stage::Deliver => &lane.sent,
+        };
+        let paced = || match self.stage {
+            Stage::Answer => lane.pace.admits(in_flight.jobs(), clock::coarse()),
+            Stage::Deliver => true,
+        };
+        let has_room = || in_flight.has_room_each(self.stage) && paced();
+        while turn.credit > 0 && !self.is_full() && has_room() {
+            let next = turn.next.take();
+            let taken = next.or_else(|| courier.journal.take(self.stage, &turn.receiver, now_ms));
+            let Some(taken) = taken else {
+                return Took::All;
+            };
+            let pass = match self.stage {
+                Stage::Answer => None,
+                Stage::Deliver => Breaker::admit(lane.breaker.clone(), clock::coarse()),
+            };
+            let late = now_ms.saturating_sub(taken.due_ms) >= LATE_MS;
+            if self.stage == Stage::Deliver && pass.is_none() && !late && lane.way.is_some() {
+                turn.next = Some(taken);
+                break;
+            }
+            turn.credit -= i64::from(taken.size);
+            let loads = [self.in_flight.clone(), in_flight.clone()];
+            let seat = Seat {
+                place: Some(Place::take(loads, u64::from(taken.size))),
+                courier: courier.clone(),
+            };
+            match self.stage {
+                Stage::Answer => courier.answer(taken.id, lane, seat),
+                Stage::Deliver => courier.deliver(taken.id, lane, pass, seat),
+            }
+            took = Took::Some;
+        }
+        took
+    }
+}
+
+/// What a turn has begun.
+enum Took {
+    /// Nothing: there is no room for it.
+    None,
+    /// Something, and there may be more.
+    Some,
+    /// All that was due.
+    All,
+}

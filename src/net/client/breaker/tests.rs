@@ -1,0 +1,164 @@
+//! The breaker over a time that the test makes, and under many threads at once.
+
+use super::{Breaker, FAILURES, Health, OPEN, OPEN_MAX, Pass, Position};
+use crate::clock;
+use crate::net::address_policy::Refused;
+use crate::net::client::{Cause, Deadline, Sent, UpstreamError};
+use http::StatusCode;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+
+const START: u64 = 1_000_000_000_000;
+
+fn after(wait: Duration) -> u64 {
+    START + clock::nanos(wait)
+}
+
+fn pass(breaker: &Breaker, now: u64) -> Pass<&Breaker> {
+    Breaker::admit(breaker, now).expect("it lets a request through")
+}
+
+/// One that has just opened.
+fn open() -> Breaker {
+    let breaker = Breaker::default();
+    for _ in 0..FAILURES {
+        assert_eq!(breaker.position(), Position::Closed);
+        pass(&breaker, START).failed(START);
+    }
+    assert_eq!((breaker.position(), breaker.opened()), (Position::Open, 1));
+    breaker
+}
+
+#[test]
+fn only_failures_in_a_row_open_it() {
+    let breaker = Breaker::default();
+    for _ in 0..10 {
+        for _ in 1..FAILURES {
+            pass(&breaker, START).failed(START);
+            drop(pass(&breaker, START));
+        }
+        pass(&breaker, START).succeeded();
+    }
+    assert_eq!((breaker.position(), breaker.opened()), (Position::Closed, 0));
+}
+
+#[test]
+fn open_it_refuses_until_its_time_and_then_lets_one_probe_through() {
+    let breaker = open();
+    let early = after(OPEN) - 1_000_000;
+    assert!(Breaker::admit(&breaker, early).is_none());
+    assert_eq!(breaker.wait(early), Duration::from_millis(1));
+    assert_eq!(breaker.position(), Position::Open);
+    let probe = pass(&breaker, after(OPEN));
+    assert_eq!(breaker.position(), Position::HalfOpen);
+    assert!(Breaker::admit(&breaker, after(2 * OPEN)).is_none());
+    probe.succeeded();
+    assert_eq!(breaker.position(), Position::Closed);
+    // It begins anew: as many failures, and the first wait again.
+    for _ in 0..FAILURES {
+        pass(&breaker, START).failed(START);
+    }
+    assert_eq!(breaker.wait(START), OPEN);
+    assert_eq!(breaker.opened(), 2);
+}
+
+#[test]
+fn each_probe_that_fails_doubles_the_wait_to_its_bound() {
+    let breaker = open();
+    let mut now = START;
+    let mut waits = Vec::new();
+    for _ in 0..300 {
+        let wait = breaker.wait(now);
+        waits.push(wait);
+        now += clock::nanos(wait);
+        pass(&breaker, now).failed(now);
+    }
+    assert_eq!(waits[..5], [10, 20, 40, 60, 60].map(Duration::from_secs));
+    assert_eq!(waits.last(), Some(&OPEN_MAX));
+    assert_eq!(breaker.opened(), 1, "it never closed meanwhile");
+}
+
+#[test]
+fn a_probe_that_tells_nothing_leaves_its_place_to_the_next() {
+    let breaker = open();
+    drop(pass(&breaker, after(OPEN)));
+    assert_eq!(breaker.position(), Position::Open);
+    pass(&breaker, after(OPEN)).tell(Health::Unknown, after(OPEN));
+    pass(&breaker, after(OPEN)).tell(Health::Well, after(OPEN));
+    assert_eq!(breaker.position(), Position::Closed);
+}
+
+#[test]
+fn what_was_sent_before_a_change_has_no_say_after_it() {
+    let breaker = Breaker::default();
+    let [late, later, last] = [START; 3].map(|now| pass(&breaker, now));
+    for _ in 0..FAILURES {
+        pass(&breaker, START).failed(START);
+    }
+    late.succeeded();
+    later.failed(START + 1);
+    assert_eq!(breaker.position(), Position::Open);
+    assert_eq!(breaker.wait(START), OPEN);
+    let probe = pass(&breaker, after(OPEN));
+    drop(last);
+    assert_eq!(breaker.position(), Position::HalfOpen);
+    probe.succeeded();
+}
+
+#[test]
+fn among_many_threads_one_opens_it_and_one_probes() {
+    let breaker = Breaker::default();
+    let (probes, threads) = (AtomicUsize::new(0), 8);
+    let barrier = std::sync::Barrier::new(threads);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                for _ in 0..1000 {
+                    if let Some(pass) = Breaker::admit(&breaker, START) {
+                        pass.failed(START);
+                    }
+                }
+                barrier.wait();
+                if let Some(probe) = Breaker::admit(&breaker, after(OPEN)) {
+                    probes.fetch_add(1, Relaxed);
+                    barrier.wait();
+                    drop(probe);
+                } else {
+                    barrier.wait();
+                }
+            });
+        }
+    });
+    assert_eq!((breaker.opened(), probes.into_inner()), (1, 1));
+    assert_eq!(breaker.position(), Position::Open);
+}
+
+#[test]
+fn what_counts_against_an_upstream() {
+    for (status, health) in [
+        (200, Health::Well),
+        (302, Health::Well),
+        (400, Health::Well),
+        (401, Health::Well),
+        (429, Health::Well),
+        (500, Health::Ill),
+        (503, Health::Ill),
+        (529, Health::Ill),
+    ] {
+        let status = StatusCode::from_u16(status).unwrap();
+        assert_eq!(Health::of_status(status), health, "{status}");
+    }
+    for (cause, health) in [
+        (Cause::Busy, Health::Unknown),
+        (Cause::Refused(Box::new(Refused::example())), Health::Unknown),
+        (Cause::Deadline(Deadline::Left), Health::Unknown),
+        (Cause::Deadline(Deadline::Connect), Health::Ill),
+        (Cause::Deadline(Deadline::Total), Health::Ill),
+        (Cause::Gone, Health::Ill),
+        (Cause::Senseless(""), Health::Ill),
+    ] {
+        let sent = Sent::Unsent;
+        let error = UpstreamError { cause, sent };
+        assert_eq!(Health::of_error(&error), health, "{error}");
+    }
+}

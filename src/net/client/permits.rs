@@ -1,0 +1,142 @@
+//! The sockets that a pool may have open, and who waits for one: first come, first served.
+//!
+//! A turn is a value. Whoever holds one and leaves drops it, and so it passes on.
+
+use super::pool::Up;
+use crate::telemetry::metrics::UpstreamCells;
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+/// The seats of one pool. While somebody waits, none is free and no connection lies idle.
+#[derive(Debug)]
+pub(super) struct Seats {
+    cap: usize,
+    taken: Cell<usize>,
+    waiting: RefCell<VecDeque<Rc<Place>>>,
+    cells: Arc<UpstreamCells>,
+}
+
+/// The right to have one socket open.
+#[derive(Debug)]
+pub(super) struct Seat(Rc<Seats>);
+
+/// What the first in the queue is handed: nobody who comes later can take it.
+#[derive(Debug)]
+pub(super) enum Turn {
+    /// A connection that has just become idle.
+    Reuse(Up),
+    /// The right to open one.
+    Dial(Seat),
+}
+
+/// A place in the queue.
+#[derive(Debug, Default)]
+struct Place {
+    turn: RefCell<Option<Turn>>,
+    waker: RefCell<Option<Waker>>,
+}
+
+/// Somebody in the queue.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    seats: Rc<Seats>,
+    place: Rc<Place>,
+}
+
+impl Seats {
+    /// `cap` free seats.
+    pub(super) fn new(cap: usize, cells: Arc<UpstreamCells>) -> Rc<Self> {
+        Rc::new(Self { cap, taken: Cell::new(0), waiting: RefCell::default(), cells })
+    }
+
+    /// What the pool counts.
+    pub(super) fn cells(&self) -> &UpstreamCells {
+        &self.cells
+    }
+
+    /// A free seat, if there is any.
+    pub(super) fn take(self: &Rc<Self>) -> Option<Seat> {
+        let taken = self.taken.get();
+        if taken >= self.cap {
+            return None;
+        }
+        self.taken.set(taken + 1);
+        self.cells.connections.up();
+        Some(Seat(self.clone()))
+    }
+
+    /// The last place in the queue, unless as many wait as there are seats.
+    pub(super) fn queue(self: &Rc<Self>) -> Option<Waiting> {
+        let mut waiting = self.waiting.borrow_mut();
+        if waiting.len() >= self.cap {
+            return None;
+        }
+        let place = Rc::new(Place::default());
+        waiting.push_back(place.clone());
+        Some(Waiting { seats: self.clone(), place })
+    }
+
+    /// Hands a connection to the first who waits; back where nobody does.
+    pub(super) fn offer(&self, up: Up) -> Option<Up> {
+        match self.next() {
+            Some(place) => {
+                place.give(Turn::Reuse(up));
+                None
+            }
+            None => Some(up),
+        }
+    }
+
+    fn next(&self) -> Option<Rc<Place>> {
+        self.waiting.borrow_mut().pop_front()
+    }
+}
+
+impl Place {
+    fn give(&self, turn: Turn) {
+        self.turn.replace(Some(turn));
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+}
+
+impl Waiting {
+    /// Ready when it is this one's turn.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Turn> {
+        if let Some(turn) = self.place.turn.take() {
+            return Poll::Ready(turn);
+        }
+        self.place.waker.replace(Some(cx.waker().clone()));
+        Poll::Pending
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        match self.place.turn.take() {
+            // Called, but gone before it could come. A connection that nobody else waits for is closed: rare, and simplest.
+            Some(Turn::Reuse(up)) => drop(self.seats.offer(up)),
+            Some(Turn::Dial(seat)) => drop(seat),
+            None => {
+                let mut waiting = self.seats.waiting.borrow_mut();
+                waiting.retain(|other| !Rc::ptr_eq(other, &self.place));
+            }
+        }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        match self.0.next() {
+            Some(place) => place.give(Turn::Dial(Self(self.0.clone()))),
+            None => {
+                self.0.taken.set(self.0.taken.get() - 1);
+                self.0.cells.connections.down();
+            }
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! Kept-alive connections to one upstream, of one worker: last in, first out.
+
+#[cfg(test)]
+mod tests;
+
+use super::error::{Cause, Deadline};
+use super::permits::{Seat, Seats, Turn};
+use super::response::Early;
+use super::stream::Stream;
+use super::timing::{Lap, Opening};
+use super::{Schedule, Target};
+use crate::clock;
+use crate::net::timers::Timer;
+use crate::telemetry::metrics::UpstreamCells;
+use crate::telemetry::observer::{Step, Witness};
+use smallvec::SmallVec;
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::ReadBuf;
+use tokio::net::{TcpStream, lookup_host};
+
+/// How long a connection may lie idle: below the 5 s after which Node closes, so that reuse does not race its FIN.
+const IDLE: Duration = Duration::from_secs(4);
+
+/// How long a guard's word on an address holds. After that its connection takes no further request, so that the name is looked up
+/// and checked anew; the system's resolver does not tell how long its answers hold.
+const CHECKED: Duration = Duration::from_secs(60);
+
+/// How often at the most a handshake that fails, or an address that is refused, is told in full, per pool: the access log has a word for each request.
+const TELL: Duration = Duration::from_secs(60);
+
+/// The connections of one worker to one upstream.
+#[derive(Debug)]
+pub struct Pool {
+    pub(super) target: Target,
+    idle: RefCell<Vec<Up>>,
+    /// Apart from the pool, so that what lies idle in it does not keep it alive.
+    seats: Rc<Seats>,
+    /// When a failed handshake may be told again, in nanoseconds of [`clock::now`].
+    tell: Cell<u64>,
+    witness: Option<Witness>,
+}
+
+impl Pool {
+    /// An empty pool, for one of `workers` workers: each may have its share of the target's connections. `witness` is told of
+    /// every exchange.
+    pub fn new(
+        target: Target,
+        workers: usize,
+        cells: Arc<UpstreamCells>,
+        witness: Option<Witness>,
+    ) -> Rc<Self> {
+        let cap = target.max_connections.div_ceil(workers.max(1)).max(1);
+        Rc::new(Self {
+            target,
+            idle: RefCell::default(),
+            seats: Seats::new(cap, cells),
+            tell: Cell::new(0),
+            witness,
+        })
+    }
+
+    /// Where it leads.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// What it counts.
+    pub fn cells(&self) -> &UpstreamCells {
+        self.seats.cells()
+    }
+
+    /// Tells the witness of a step, where there is one.
+    pub fn seen(&self, step: impl FnOnce() -> Step) {
+        if let Some(witness) = &self.witness {
+            witness.tell(step());
+        }
+    }
+
+    /// Closes what has lain idle too long.
+    pub fn sweep(&self, now: u64) {
+        let old = clock::nanos(IDLE);
+        let keep_from = self.idle.borrow().partition_point(|up| now.saturating_sub(up.since) > old);
+        let closed: Vec<Up> = self.idle.borrow_mut().drain(..keep_from).collect();
+        closed.into_iter().for_each(Up::close);
+    }
+
+    /// A connection that is ready for a request: the youngest idle one that is still alive, or a new one.
+    pub(super) async fn checkout(
+        &self,
+        timer: &Timer,
+        schedule: &Schedule,
+        opening: Option<&Opening>,
+    ) -> Result<Up, Cause> {
+        if let Some(up) = poll_fn(|cx| Poll::Ready(self.reuse(cx))).await {
+            return Ok(up);
+        }
+        schedule.arm(timer, schedule.timeouts.connect);
+        let seat = match self.seats.take() {
+            Some(seat) => seat,
+            None => match Box::pin(self.wait(timer, schedule)).await? {
+                Ok(up) => return Ok(up),
+                Err(seat) => seat,
+            },
+        };
+        Box::pin(self.connect(seat, timer, schedule, opening)).await
+    }
+
+    fn reuse(&self, cx: &mut Context<'_>) -> Option<Up> {
+        loop {
+            // Taken out before it is looked at: dropping a dead one must find the pool unborrowed.
+            let up = self.idle.borrow_mut().pop()?;
+            if let Ok(up) = self.try_again(up, cx) {
+                return Some(up);
+            }
+        }
+    }
+
+    /// A connection for its next request; its seat alone where it is dead.
+    fn try_again(&self, mut up: Up, cx: &mut Context<'_>) -> Result<Up, Seat> {
+        if self.target.guard.is_some()
+            && clock::coarse().saturating_sub(up.dialled) > clock::nanos(CHECKED)
+        {
+            up.stream.take_leave();
+            return Err(up.seat);
+        }
+        if !up.is_quiet(cx) {
+            return Err(up.seat);
+        }
+        up.reused = true;
+        self.cells().reused.up();
+        Ok(up)
+    }
+
+    pub(super) fn put_back(&self, mut up: Up) {
+        up.since = clock::coarse();
+        if let Some(up) = self.seats.offer(up) {
+            self.idle.borrow_mut().push(up);
+        }
+    }
+
+    /// Waits for a connection that is ready for a request, or for the right to open one.
+    async fn wait(&self, timer: &Timer, schedule: &Schedule) -> Result<Result<Up, Seat>, Cause> {
+        let mut waiting = self.seats.queue().ok_or(Cause::Busy)?;
+        poll_fn(|cx| match waiting.poll(cx) {
+            Poll::Ready(Turn::Reuse(up)) => Poll::Ready(Ok(self.try_again(up, cx))),
+            Poll::Ready(Turn::Dial(seat)) => Poll::Ready(Ok(Err(seat))),
+            Poll::Pending => timer.poll(cx).map(|()| match schedule.passed(Deadline::Connect) {
+                Cause::Deadline(Deadline::Connect) => Err(Cause::Busy),
+                other => Err(other),
+            }),
+        })
+        .await
+    }
+
+    async fn connect(
+        &self,
+        seat: Seat,
+        timer: &Timer,
+        schedule: &Schedule,
+        opening: Option<&Opening>,
+    ) -> Result<Up, Cause> {
+        let dialled = clock::coarse();
+        let mut dial = pin!(self.dial(opening));
+        let stream = poll_fn(|cx| match dial.as_mut().poll(cx) {
+            Poll::Ready(result) => Poll::Ready(result),
+            Poll::Pending => timer.poll(cx).map(|()| Err(schedule.passed(Deadline::Connect))),
+        })
+        .await
+        .inspect_err(|cause| self.tell(cause))?;
+        self.cells().opened.up();
+        Ok(Up { stream, early: Early::default(), dialled, since: 0, reused: false, seat })
+    }
+}
+
+impl Pool {
+    async fn dial(&self, opening: Option<&Opening>) -> Result<Stream, Cause> {
+        let lap = Lap::of(opening.map(|it| &it.resolve));
+        let found = lookup_host((self.target.host.as_str(), self.target.port)).await;
+        drop(lap);
+        let addresses: SmallVec<[SocketAddr; 4]> = found.map_err(Cause::Connect)?.collect();
+        self.seen(|| Step::Found(addresses.to_vec()));
+        self.reach(&addresses, opening).await
+    }
+
+    /// A connection to one of these addresses and to no other, once all of them have passed the guard.
+    async fn reach(
+        &self,
+        addresses: &[SocketAddr],
+        opening: Option<&Opening>,
+    ) -> Result<Stream, Cause> {
+        let target = &self.target;
+        if let Some(guard) = &target.guard {
+            let checked = guard.check(&target.host, addresses.iter().map(SocketAddr::ip));
+            checked.map_err(Box::new)?;
+        }
+        let lap = Lap::of(opening.map(|it| &it.connect));
+        let dialled = TcpStream::connect(addresses).await;
+        drop(lap);
+        let socket = dialled.map_err(Cause::Connect)?;
+        socket.set_nodelay(true).map_err(Cause::Connect)?;
+        self.seen(|| Step::Connected(socket.peer_addr().ok()));
+        let Some(tls) = &target.tls else {
+            return Ok(Stream::Plain(socket));
+        };
+        let lap = Lap::of(opening.map(|it| &it.tls));
+        let stream = tls.shake(socket).await?;
+        drop(lap);
+        self.seen(|| Step::Secured);
+        Ok(Stream::Tls(Box::new(stream)))
+    }
+
+    /// Says what is wrong with the upstream's certificate or address, or whatever the handshake failed at.
+    fn tell(&self, cause: &Cause) {
+        let what = match cause {
+            Cause::Tls(_) => "no TLS with an upstream",
+            Cause::Refused(_) => "an address is not dialled",
+            _ => return,
+        };
+        let now = clock::coarse();
+        if now >= self.tell.get() {
+            self.tell.set(now.saturating_add(clock::nanos(TELL)));
+            let (host, port) = (&self.target.host, self.target.port);
+            tracing::warn!(host, port, "{what}: {cause}");
+        }
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.idle.take().into_iter().for_each(Up::close);
+    }
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(super) struct Up {
+    pub(super) stream: Stream,
+    /// What has been read of a head that is not whole yet. Empty between requests.
+    pub(super) early: Early,
+    /// When its address was looked up, in nanoseconds of [`clock::now`].
+    dialled: u64,
+    /// Since when it lies idle, on the same clock.
+    since: u64,
+    pub(super) reused: bool,
+    seat: Seat,
+}
+
+impl Up {
+    /// Ends a connection on which nothing is under way.
+    pub(super) fn close(mut self) {
+        self.stream.take_leave();
+    }
+
+    /// Whether nothing has come on it since the last response: neither a close nor a byte that nobody asked for.
+    fn is_quiet(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut byte = [0];
+        let mut buf = ReadBuf::new(&mut byte);
+        tokio::io::AsyncRead::poll_read(std::pin::Pin::new(&mut self.stream), cx, &mut buf)
+            .is_pending()
+    }
+}

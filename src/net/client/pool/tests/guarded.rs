@@ -1,0 +1,108 @@
+//! A pool whose host somebody else has named: nothing is dialled but what was checked, and not for ever.
+
+use super::House;
+use crate::net::address_policy::Guard;
+use crate::net::client::breaker::Health;
+use crate::net::client::{Cause, Sent, UpstreamError};
+use std::net::SocketAddr;
+
+fn allow(networks: &[&str]) -> Option<Guard> {
+    let networks = networks.iter().map(|text| text.parse().unwrap());
+    Some(Guard::new(networks.collect()))
+}
+
+/// True if a caller has reached the backend.
+async fn is_reached(house: &House) -> bool {
+    // A connect that succeeded stands in the backlog by now; the runtime may still have to be told.
+    tokio::select! {
+        biased;
+        accepted = house.listener.accept() => accepted.is_ok(),
+        () = tokio::task::yield_now() => false,
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_listed_is_not_dialled_however_it_is_written() {
+    for host in [
+        "127.0.0.1",
+        "localhost",
+        "127.1",
+        "0177.0.0.1",
+        "0x7f.1",
+        "2130706433",
+        "::ffff:127.0.0.1",
+        "0.0.0.0",
+        "::",
+    ] {
+        let house = House::guarded(1, host, allow(&["10.0.0.0/8"])).await;
+        let cause = house.checkout().await.unwrap_err();
+        assert_eq!(cause.word(), "address_refused", "{host}: {cause}");
+        assert!(cause.to_string().contains("add allow = ["), "{cause}");
+        assert!(!is_reached(&house).await, "{host}");
+        assert_eq!(house.counts(), (0, 0, 0), "its seat is free again");
+        let sent = Sent::Unsent;
+        let error = UpstreamError { cause, sent };
+        assert_eq!(Health::of_error(&error), Health::Unknown);
+    }
+}
+
+#[tokio::test]
+async fn what_is_listed_is_dialled() {
+    for host in ["127.0.0.1", "127.1", "::ffff:127.0.0.1"] {
+        let house = House::guarded(1, host, allow(&["127.0.0.1/32"])).await;
+        let (up, _theirs) = house.pair().await;
+        house.pool.put_back(up);
+        assert!(house.checkout().await.unwrap().reused, "{host}");
+    }
+}
+
+#[tokio::test]
+async fn one_bad_address_refuses_the_dial_and_no_other_is_tried() {
+    let house = House::guarded(1, "host.example", allow(&["127.0.0.1/32"])).await;
+    let good = house.listener.local_addr().unwrap();
+    let bad = SocketAddr::from(([127, 0, 0, 2], good.port()));
+    for answer in [[good, bad], [bad, good]] {
+        let refused = house.pool.reach(&answer, None).await.unwrap_err();
+        assert!(matches!(refused, Cause::Refused(_)), "{refused}");
+        assert!(!is_reached(&house).await, "{answer:?}");
+    }
+    // What is reached is what was checked: the name leads nowhere.
+    house.pool.reach(&[good], None).await.unwrap();
+    assert!(is_reached(&house).await);
+}
+
+#[tokio::test]
+async fn a_name_that_leads_elsewhere_the_second_time_is_refused_then() {
+    let house = House::guarded(2, "host.example", allow(&["127.0.0.1/32"])).await;
+    let good = house.listener.local_addr().unwrap();
+    house.pool.reach(&[good], None).await.unwrap();
+    assert!(is_reached(&house).await);
+    let other = SocketAddr::from(([127, 0, 0, 2], good.port()));
+    let second = house.pool.reach(&[other], None).await;
+    assert!(matches!(second, Err(Cause::Refused(_))), "{second:?}");
+}
+
+#[tokio::test]
+async fn a_checked_connection_is_used_again_for_a_minute() {
+    for (guard, kept) in [(allow(&["127.0.0.1/32"]), false), (None, true)] {
+        for waiting in [false, true] {
+            let house = House::guarded(1, "127.0.0.1", guard.clone()).await;
+            let (mut up, _theirs) = house.pair().await;
+            up.dialled -= 59_000_000_000;
+            house.pool.put_back(up);
+            let mut up = house.checkout().await.unwrap();
+            assert!(up.reused, "within the minute");
+            up.dialled -= 2_000_000_000;
+            let next = if waiting {
+                let mut next = Box::pin(house.checkout());
+                assert!(super::once(next.as_mut()).await.is_pending());
+                house.pool.put_back(up);
+                next.await
+            } else {
+                house.pool.put_back(up);
+                house.checkout().await
+            };
+            assert_eq!(next.unwrap().reused, kept, "waiting: {waiting}");
+        }
+    }
+}

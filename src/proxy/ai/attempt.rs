@@ -1,0 +1,255 @@
+//! One exchange with one AI: the money set aside, the request written, the answer or the refusal read and judged.
+
+use super::{Failed, Question, Spoken};
+use crate::clock;
+use crate::codec::message::{Ask, Fault, Part, Usage};
+use crate::codec::provider::Unsupported;
+use crate::net::client::breaker::{Breaker, Health, Pass};
+use crate::net::client::{self, Cause, Frames, Outgoing, Received, Sent, UpstreamError};
+use crate::net::header_template::Names;
+use crate::proxy::ai::stream::Speech;
+use crate::proxy::bot::Ai;
+use crate::proxy::context::Trace;
+use crate::proxy::reject::Reject;
+use crate::state::budget::{Refused, Reservation};
+use http::{HeaderMap, Response, header};
+use smallvec::SmallVec;
+use std::time::Duration;
+
+/// The longest answer of an AI, in bytes.
+const ANSWER_MAX: usize = 4 * 1024 * 1024;
+/// The longest body of an AI's error that is read, in bytes.
+const ERROR_MAX: usize = 64 * 1024;
+/// What one image or file is taken to cost at most, in tokens, until the AI says what it did.
+const ATTACHMENT_TOKENS: u64 = 5_000;
+
+/// One exchange with one AI.
+pub(super) struct Attempt<'a> {
+    pub(super) question: &'a Question<'a>,
+    pub(super) ai: &'a Ai,
+    /// The upstream's place among all.
+    pub(super) index: usize,
+}
+
+impl Attempt<'_> {
+    /// Asks, and tells the breaker what came of it. `spare` is an emptied map for the response to use.
+    pub(super) async fn run(
+        &self,
+        pass: Pass<&Breaker>,
+        trace: &mut Trace,
+        spare: HeaderMap,
+    ) -> Result<Spoken, Failed> {
+        let question = self.question;
+        let pool = question
+            .view
+            .pools
+            .get(self.index)
+            .ok_or_else(|| Failed::next(Reject::Unavailable(Duration::ZERO)))?;
+        let mut body = question.worker.room();
+        self.encode(&mut body).map_err(|wrong| Failed::next(Reject::Unsupported(wrong)))?;
+        let mut reservation = self.reserve(body.len(), trace.began_ms)?;
+        let request = self.request(&body, trace, spare)?;
+        drop(body);
+        trace.upstream(pool);
+        if let Some(reservation) = &mut reservation {
+            reservation.on_its_way();
+        }
+        let sent = client::send(pool, request, question.timer, Some(question.by), None).await;
+        let response = match sent {
+            Ok(response) => response,
+            Err(error) => {
+                give_back(reservation, Some(&error));
+                let again = error.sent == Sent::Unsent && matches!(error.cause, Cause::Connect(_));
+                pass.tell(Health::of_error(&error), clock::now());
+                return Err(Failed {
+                    reject: Reject::Upstream(error),
+                    again: again.then_some(Duration::ZERO),
+                    next: true,
+                });
+            }
+        };
+        let judged = if response.status().is_success() {
+            self.hear(response, &mut reservation, trace).await
+        } else {
+            Err(self.refused(response, trace).await)
+        };
+        // Whoever settles or goes on with it has taken it.
+        let error = match &judged {
+            Err(Failed { reject: Reject::Upstream(error), .. }) => Some(error),
+            _ => None,
+        };
+        give_back(reservation, error);
+        match (judged, question.view.breakers.get(self.index)) {
+            (Ok(Spoken::Pieces(mut speech)), Some(breaker)) => {
+                pass.begun();
+                speech.tell(breaker.clone());
+                Ok(Spoken::Pieces(speech))
+            }
+            (judged, _) => {
+                let health = match &judged {
+                    Ok(_) => Health::Well,
+                    Err(failed) => failed.reject.health(),
+                };
+                pass.tell(health, clock::now());
+                judged
+            }
+        }
+    }
+
+    /// Reads a response that may be an answer, whole or up to its first words.
+    async fn hear(
+        &self,
+        response: Response<Received>,
+        reservation: &mut Option<Reservation>,
+        trace: &mut Trace,
+    ) -> Result<Spoken, Failed> {
+        let (head, body) = response.into_parts();
+        if head.headers.contains_key(header::CONTENT_ENCODING) {
+            let fault = Fault::Senseless("it is compressed, which was not asked for");
+            return Err(Failed::next(Reject::Answer(fault)));
+        }
+        let streams = head
+            .headers
+            .get(header::CONTENT_TYPE)
+            .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+        if let Some(stream) = self.question.talk.stream.filter(|_| streams) {
+            let speech =
+                Speech::open(body, self.ai.codec, stream, self.ai.price, reservation.take());
+            return speech.await.map(Spoken::Pieces).map_err(judge);
+        }
+        let mut text = self.question.worker.room();
+        client::whole(body, ANSWER_MAX, &mut text)
+            .await
+            .map_err(|error| Failed::next(Reject::Upstream(error)))?;
+        trace.said(&text);
+        let decoded = self.ai.codec.decode(&mut text);
+        // What is no answer may have cost as much as one.
+        let usage = match &decoded {
+            Ok(answer) => answer.usage,
+            Err(none) => none.usage,
+        };
+        let cost = self.ai.price.map_or(0, |price| price.of(usage));
+        if let Some(reservation) = reservation.take() {
+            reservation.settle(cost);
+        }
+        trace.spent(usage, cost);
+        match decoded {
+            Ok(answer) => Ok(Spoken::Whole(answer.into_owned(), cost)),
+            Err(none) => Err(judge(Reject::Answer(none.fault))),
+        }
+    }
+
+    /// Reads any other response.
+    async fn refused(&self, response: Response<Received>, trace: &Trace) -> Failed {
+        let (head, body) = response.into_parts();
+        let mut text = self.question.worker.room();
+        // An error's body only says more of what the status says.
+        if client::whole(body, ERROR_MAX, &mut text).await.is_err() {
+            text.clear();
+        }
+        trace.said(&text);
+        let (status, now_ms) = (head.status.as_u16(), trace.began_ms);
+        let codec = self.ai.codec;
+        let refusal = codec.refusal(status, &head.headers, &mut text, now_ms);
+        let again = refusal.retry_after.filter(|_| refusal.again);
+        Failed { reject: Reject::Refused(refusal), again, next: true }
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) -> Result<(), Unsupported> {
+        let question = self.question;
+        let own = [question.talk.system.as_deref(), self.ai.system.as_deref()];
+        let system: SmallVec<[&str; 2]> = own.into_iter().flatten().collect();
+        let ask = Ask {
+            bot: question.bot,
+            bot_name: question.talk.name.as_deref(),
+            conversation: question.conversation.or(question.event.conversation.as_deref()),
+            model: self.ai.model.as_deref(),
+            max_tokens: self.ai.max_tokens,
+            version: self.ai.version.as_deref(),
+            system: &system,
+            history: question.history,
+            event: question.event,
+            stream: question.talk.stream.is_some(),
+        };
+        self.ai.codec.encode(&ask, out)
+    }
+
+    /// Sets aside what the call can cost at most: no text has more tokens than bytes.
+    fn reserve(&self, bytes: usize, now_ms: u64) -> Result<Option<Reservation>, Failed> {
+        let (Some(cap), Some(price)) = (self.question.talk.budget, self.ai.price) else {
+            return Ok(None);
+        };
+        let turns = self.question.history.iter().chain(&self.question.event.turns);
+        let attachments = turns
+            .flat_map(|turn| &turn.parts)
+            .filter(|part| !matches!(part, Part::Text(_)))
+            .count();
+        let most = price.of(Usage {
+            input: bytes as u64 + attachments as u64 * ATTACHMENT_TOKENS,
+            output: u64::from(self.ai.max_tokens),
+        });
+        let kept = self.question.worker.shared.kept.get();
+        let kept = kept.ok_or_else(|| Failed::for_good(Reject::State))?;
+        kept.budgets.reserve(self.question.bot, cap.most, cap.per, most, now_ms).map(Some).map_err(
+            |refused| {
+                Failed::for_good(match refused {
+                    Refused::Exceeded(_) => Reject::Budget,
+                    Refused::Unknown(_) => Reject::State,
+                })
+            },
+        )
+    }
+
+    /// The request, head and body in one piece.
+    fn request(&self, body: &[u8], trace: &Trace, spare: HeaderMap) -> Result<Outgoing, Failed> {
+        let question = self.question;
+        let names = Names {
+            bot: question.bot,
+            user: question.event.user.id.as_deref(),
+            conversation: question.conversation.or(question.event.conversation.as_deref()),
+            channel: question.event.channel.as_deref(),
+        };
+        let mut fit = Ok(());
+        let request = Outgoing::new(false, Frames::default(), spare, |_, out| {
+            out.extend_from_slice(self.ai.head.expose());
+            for field in &self.ai.fields {
+                out.extend_from_slice(b"\r\n");
+                out.extend_from_slice(field.name.as_str().as_bytes());
+                out.extend_from_slice(b": ");
+                if field.value.write(&names, out).is_err() {
+                    fit = Err(field.name.as_str());
+                }
+            }
+            out.extend_from_slice(b"\r\nx-request-id: ");
+            out.extend_from_slice(trace.id.as_bytes());
+            out.extend_from_slice(b"\r\ncontent-length: ");
+            out.extend_from_slice(itoa::Buffer::new().format(body.len()).as_bytes());
+            out.extend_from_slice(b"\r\n\r\n");
+            out.extend_from_slice(body);
+        });
+        match fit {
+            Ok(()) => Ok(request),
+            Err(name) => Err(Failed::for_good(Reject::Unsupported(Unsupported(format!(
+                "An id of this message cannot stand in the header field {name}"
+            ))))),
+        }
+    }
+}
+
+/// Gives back what was set aside for a call that has failed. Where the AI was left at work all of it is spent.
+fn give_back(reservation: Option<Reservation>, error: Option<&UpstreamError>) {
+    if let Some(reservation) = reservation
+        && !error.is_some_and(UpstreamError::left_at_work)
+    {
+        reservation.give_back();
+    }
+}
+
+/// What a failed answer means for those who could still be asked.
+fn judge(reject: Reject) -> Failed {
+    match reject {
+        // What one model will not say, another is not asked to.
+        Reject::Answer(Fault::Cut | Fault::Refused | Fault::Filtered) => Failed::for_good(reject),
+        reject => Failed::next(reject),
+    }
+}

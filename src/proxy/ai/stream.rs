@@ -1,0 +1,218 @@
+//! An answer on its way piece by piece: an AI's stream in, the dialect's own events out, text as it comes.
+
+use crate::clock;
+use crate::codec::dialect::Stream;
+use crate::codec::message::{Answer, Fault, Usage};
+use crate::codec::price::{MicroCents, Price};
+use crate::codec::provider::sse::Events;
+use crate::codec::provider::{Codec, Deltas};
+use crate::net::client::Received;
+use crate::net::client::breaker::{Breaker, Health};
+use crate::proxy::reject::Reject;
+use crate::state::budget::Reservation;
+use bytes::Bytes;
+use std::fmt;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+/// The longest text of a streamed answer, in bytes.
+const TEXT_MAX: usize = 4 * 1024 * 1024;
+
+/// A streamed answer that has begun: its first words are there.
+pub struct Speech {
+    body: Received,
+    events: Events,
+    deltas: Box<dyn Deltas>,
+    stream: &'static dyn Stream,
+    /// All text so far, and how much of it has gone out.
+    text: String,
+    told: usize,
+    price: Option<Price>,
+    reservation: Option<Reservation>,
+    /// How it ended: with what usage, or why not.
+    fate: Option<Result<Usage, Reject>>,
+    /// The last event, still to go out.
+    last: Option<Bytes>,
+    /// Who is told of the AI's health once it has ended.
+    breaker: Option<Arc<Breaker>>,
+}
+
+impl fmt::Debug for Speech {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Speech").field("told", &self.told).finish()
+    }
+}
+
+impl Speech {
+    /// Waits for the first words: until they are there another AI can still be asked instead.
+    ///
+    /// # Errors
+    /// Why there are none.
+    pub async fn open(
+        body: Received,
+        codec: &dyn Codec,
+        stream: &'static dyn Stream,
+        price: Option<Price>,
+        reservation: Option<Reservation>,
+    ) -> Result<Box<Self>, Reject> {
+        let mut speech = Box::new(Self {
+            body,
+            events: Events::default(),
+            deltas: codec.stream(),
+            stream,
+            text: String::new(),
+            told: 0,
+            price,
+            reservation,
+            fate: None,
+            last: None,
+            breaker: None,
+        });
+        poll_fn(|cx| {
+            while speech.text.is_empty() && speech.fate.is_none() {
+                ready!(speech.poll_more(cx));
+            }
+            Poll::Ready(())
+        })
+        .await;
+        match speech.fate.take() {
+            Some(Err(reject)) if speech.text.is_empty() => Err(reject),
+            fate => {
+                speech.fate = fate;
+                Ok(speech)
+            }
+        }
+    }
+
+    /// Has the AI's breaker told how it ends.
+    pub fn tell(&mut self, breaker: Arc<Breaker>) {
+        self.breaker = Some(breaker);
+        self.judge();
+    }
+
+    fn judge(&mut self) {
+        let health = match &self.fate {
+            Some(Ok(_)) => Health::Well,
+            Some(Err(reject)) => reject.health(),
+            None => return,
+        };
+        if let Some(breaker) = self.breaker.take() {
+            breaker.hear(health, clock::now());
+        }
+    }
+
+    /// The next events for the caller, `None` at the end.
+    pub fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        loop {
+            if self.told < self.text.len() {
+                let mut piece = Vec::new();
+                let text = self.text.get(self.told..).unwrap_or_default();
+                self.stream.delta(text, &mut piece);
+                self.told = self.text.len();
+                return Poll::Ready(Some(piece.into()));
+            }
+            if self.fate.is_some() {
+                return Poll::Ready(self.last.take());
+            }
+            ready!(self.poll_more(cx));
+        }
+    }
+
+    /// Whether the last event has gone out.
+    pub fn is_over(&self) -> bool {
+        self.fate.is_some() && self.told == self.text.len() && self.last.is_none()
+    }
+
+    /// How it ended: what it cost in tokens and money, or the word for why it broke off.
+    pub fn fate(&self) -> Result<(Usage, MicroCents), &'static str> {
+        match &self.fate {
+            Some(Ok(usage)) => Ok((*usage, self.cost(*usage))),
+            Some(Err(reject)) => Err(reject.face().reason),
+            None => Err("caller_gone"),
+        }
+    }
+
+    /// Reads one more piece from the AI and takes the events in it.
+    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let polled = match &mut self.body {
+            Received::Whole(bytes) if bytes.is_empty() => None,
+            Received::Whole(bytes) => Some(Ok(std::mem::take(bytes))),
+            Received::Streaming(body) => ready!(body.poll_data(cx)),
+        };
+        let piece = match polled {
+            Some(Ok(piece)) => piece,
+            Some(Err(error)) => {
+                self.end(Err(Reject::Upstream(error)));
+                return Poll::Ready(());
+            }
+            None => {
+                let ended = self.deltas.end().map_err(Reject::Answer);
+                self.end(ended);
+                return Poll::Ready(());
+            }
+        };
+        let (deltas, text) = (&mut self.deltas, &mut self.text);
+        let taken = self.events.feed(&piece, |name, data| {
+            deltas.event(name, data, text)?;
+            if text.len() > TEXT_MAX {
+                return Err(Fault::Senseless("it is too long"));
+            }
+            Ok(())
+        });
+        if let Err(fault) = taken {
+            self.end(Err(Reject::Answer(fault)));
+        }
+        Poll::Ready(())
+    }
+
+    fn end(&mut self, ended: Result<Answer<'static>, Reject>) {
+        let mut last = Vec::new();
+        self.fate = Some(match ended {
+            Ok(mut answer) => {
+                answer.text = self.text.clone().into();
+                self.stream.done(&answer, &mut last);
+                Ok(answer.usage)
+            }
+            Err(reject) => {
+                let code = reject.face().code;
+                self.stream.broken(&reject.sentence(), code, &mut last);
+                Err(reject)
+            }
+        });
+        self.last = Some(last.into());
+        self.judge();
+        self.settle();
+    }
+
+    fn cost(&self, usage: Usage) -> MicroCents {
+        self.price.map_or(0, |price| price.of(usage))
+    }
+
+    /// Pays for what has come, as the AI has said at the end. Where there was none nobody knows, and the reservation stays
+    /// spent: the words broke off, the AI was left at work, or the caller has gone.
+    fn settle(&mut self) {
+        let cost = self.cost(self.deltas.usage());
+        let begun = !self.text.is_empty();
+        let unknown = match &self.fate {
+            Some(Err(Reject::Upstream(error))) => begun || error.left_at_work(),
+            Some(Err(Reject::Answer(Fault::BrokeOff | Fault::Senseless(_)))) => begun,
+            _ => false,
+        };
+        if let Some(reservation) = self.reservation.take()
+            && !unknown
+        {
+            reservation.settle(cost);
+        }
+    }
+}
+
+/// A whole answer as the events of a stream, for an AI that did not stream.
+pub fn at_once(answer: &Answer<'_>, told: &dyn Stream) -> Bytes {
+    let mut out = Vec::new();
+    if !answer.text.is_empty() {
+        told.delta(&answer.text, &mut out);
+    }
+    told.done(answer, &mut out);
+    out.into()
+}

@@ -1,0 +1,231 @@
+//! A bot and its upstreams, resolved: everything that the line knows of them.
+
+pub mod receiver;
+pub mod registry;
+
+use crate::codec::bot_event::Kind;
+use crate::codec::dialect::{Chat, Dialect, Stream};
+use crate::codec::price::{MicroCents, Period, Price};
+use crate::codec::provider::Codec;
+use crate::net::client::Target;
+use crate::net::header_template::Field;
+use crate::net::rendezvous::Arm;
+use crate::secret::Secret;
+use crate::signature::{IdSource, Verifier};
+use crate::state::conversation::Policy;
+use crate::state::limit::RuleSet;
+use http::{HeaderName, HeaderValue};
+use ipnet::IpNet;
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use registry::{Door, Found, Path, Registry, is_id};
+
+/// One bot, or a template that many bots are made from.
+#[derive(Debug)]
+pub struct Bot {
+    /// Its id; a template's is what its bots' ids begin with.
+    pub id: Arc<str>,
+    /// It stands for every id that begins with its own and is not listed.
+    pub template: bool,
+    /// The format it is spoken to in.
+    pub dialect: &'static Dialect,
+    /// Who may speak for it.
+    pub verifier: Arc<Verifier>,
+    /// Its limits.
+    pub rules: RuleSet,
+    /// How a repeated delivery is known; `None`: it is not.
+    pub duplicates: Option<Duplicates>,
+    /// Pages that may call it from a browser; `None`: none may, and raw passes `Origin` on.
+    pub cors: Option<Cors>,
+    /// Whose requests are taken; empty: everybody's.
+    pub allow_from: Vec<IpNet>,
+    /// What becomes of its messages.
+    pub way: Way,
+}
+
+impl Bot {
+    /// What it is called where numbers are shown: a template stands for all of its bots.
+    pub fn label(&self) -> Cow<'_, str> {
+        if self.template { format!("{}*", self.id).into() } else { (&*self.id).into() }
+    }
+}
+
+/// What becomes of a verified message.
+#[derive(Debug)]
+pub enum Way {
+    /// It is forwarded as it is.
+    Forward(Forward),
+    /// It is read, and answered by an AI.
+    Chat(Box<Talk>),
+}
+
+impl Way {
+    /// Whether messages may become jobs.
+    pub fn makes_jobs(&self) -> bool {
+        match self {
+            Self::Forward(_) => false,
+            Self::Chat(talk) => talk.later.is_some() || talk.chat.acknowledges(),
+        }
+    }
+}
+
+/// Where messages are forwarded to, and what their head says there.
+#[derive(Debug)]
+pub struct Forward {
+    /// Index into [`Registry::upstreams`].
+    pub upstream: usize,
+    /// The upstream's `Host`.
+    pub authority: HeaderValue,
+    /// The path of the upstream's URL, without a slash at its end.
+    pub prefix: String,
+    /// What is taken off the caller's path first.
+    pub strip: Option<String>,
+    /// Header fields that the upstream gets on top.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// How a bot talks: which AIs it asks and what it keeps of a conversation.
+#[derive(Debug)]
+pub struct Talk {
+    /// How its messages are read and answered.
+    pub chat: &'static dyn Chat,
+    /// Its name.
+    pub name: Option<String>,
+    /// The AIs that share its conversations, by weight. Empty: it only acknowledges.
+    pub arms: Vec<Arm>,
+    /// Their indices into [`Registry::upstreams`], in the same order.
+    pub upstreams: Vec<usize>,
+    /// Who is asked when those fail, in order.
+    pub fallback: Vec<usize>,
+    /// Its own system text.
+    pub system: Option<String>,
+    /// How it answers piece by piece; `None`: whole.
+    pub stream: Option<&'static dyn Stream>,
+    /// It answers in TwiML whatever the caller prefers.
+    pub twiml: bool,
+    /// What is kept of a conversation; `None`: nothing.
+    pub conversation: Option<Policy>,
+    /// What it may spend.
+    pub budget: Option<Cap>,
+    /// How its answers come later; `None`: every answer is the response.
+    pub later: Option<Later>,
+}
+
+/// How a bot answers when its caller does not wait.
+#[derive(Clone, Debug)]
+pub struct Later {
+    /// For how long the caller waits first; `None`: not at all.
+    pub within: Option<Duration>,
+    /// For how long an AI that fails is asked again.
+    pub answer_within: Duration,
+    /// What is said when there is no answer by then; `None`: nothing.
+    pub failure_text: Option<String>,
+    /// Who gets the answer: the name of one of [`Registry::receivers`], or of nobody where it goes to all who want to be told.
+    pub receiver: Arc<str>,
+}
+
+/// Who is told of what happens to bots.
+#[derive(Clone, Debug)]
+pub struct Subscriber {
+    /// Where its events go: the name of one of [`Registry::receivers`].
+    pub receiver: Arc<str>,
+    /// The kinds of event that it is sent.
+    pub events: Vec<Kind>,
+    /// The ids of the bots that they are about; with `*` at the end all that begin so.
+    pub bots: Vec<String>,
+}
+
+impl Subscriber {
+    /// Whether a receiver of this name is a subscriber, be it one that is in the configuration no more.
+    pub fn has_name(receiver: &str) -> bool {
+        let rest = receiver.strip_prefix("subscribers");
+        // Older versions knew them by their place, in brackets.
+        rest.is_some_and(|rest| rest.starts_with(['.', '[']))
+    }
+
+    /// Whether it is told of such an event of this bot; of a template's, by its front and `*`, where any of its bots is meant.
+    pub fn wants(&self, kind: Kind, bot: &str) -> bool {
+        let named = |pattern: &String| match (pattern.strip_suffix('*'), bot.strip_suffix('*')) {
+            (Some(front), None) => bot.starts_with(front),
+            (None, None) => pattern == bot,
+            (Some(front), Some(of)) => of.starts_with(front) || front.starts_with(of),
+            (None, Some(of)) => pattern.starts_with(of),
+        };
+        self.events.contains(&kind) && self.bots.iter().any(named)
+    }
+}
+
+/// What a bot may spend in a period.
+#[derive(Clone, Copy, Debug)]
+pub struct Cap {
+    /// The most, in millionths of a cent.
+    pub most: MicroCents,
+    /// The period.
+    pub per: Period,
+}
+
+/// Whose pages may call.
+#[derive(Clone, Debug, Default)]
+pub struct Cors {
+    /// Everybody's.
+    pub any: bool,
+    /// Those of these origins.
+    pub origins: Vec<String>,
+}
+
+impl Cors {
+    /// Whether a page of this origin may call.
+    pub fn lists(&self, origin: &[u8]) -> bool {
+        self.any || self.origins.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(origin))
+    }
+}
+
+/// How a delivery that came before is known.
+#[derive(Debug)]
+pub struct Duplicates {
+    /// Where its id stands.
+    pub by: IdSource,
+    /// The signature covers the id; otherwise the body's hash stands beside it.
+    pub signed: bool,
+    /// How long it is remembered.
+    pub window: Duration,
+}
+
+/// One upstream, by name.
+#[derive(Debug)]
+pub struct Upstream {
+    /// Its name in the configuration.
+    pub name: Arc<str>,
+    /// Where it is.
+    pub target: Target,
+    /// How it is asked; `None`: it gets what the caller sent.
+    pub ai: Option<Ai>,
+}
+
+/// How an AI is asked.
+#[derive(Debug)]
+pub struct Ai {
+    /// In which language.
+    pub codec: &'static dyn Codec,
+    /// The request's head up to what differs from request to request: it holds the key.
+    pub head: Secret,
+    /// Header fields that name the bot, the user or the conversation.
+    pub fields: Vec<Field>,
+    /// The model's name.
+    pub model: Option<String>,
+    /// The most tokens of an answer.
+    pub max_tokens: u32,
+    /// The system text of this upstream.
+    pub system: Option<String>,
+    /// The API's version.
+    pub version: Option<String>,
+    /// What its tokens cost.
+    pub price: Option<Price>,
+    /// How often it is asked again.
+    pub retries: u32,
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,254 @@
+//! A message's way once it is proven: decoded, charged to its user, given its turn in the conversation, answered by an AI,
+//! remembered and encoded. The second half of [`crate::proxy`], for the dialects that read their messages.
+
+mod analytics;
+mod deferred;
+mod envelope;
+mod event_jobs;
+mod job;
+mod report;
+mod retry;
+mod turn;
+
+pub use envelope::{Envelope, VERSION};
+pub use event_jobs::{Letter, jobs, letters, wanted};
+pub(crate) use job::insist;
+pub use job::{Errand, LETTERS, Went};
+pub use retry::{AGAIN, AGAIN_MOST};
+
+use crate::clock;
+use crate::codec::bot_event;
+use crate::codec::dialect::{Format, Receipt, Stream};
+use crate::codec::message::{Answer, Event, Kind, Role, Turn};
+use crate::codec::price::MicroCents;
+use crate::net::body_budget::Hold;
+use crate::net::timers::Timer;
+use crate::proxy::ai::stream;
+use crate::proxy::ai::{Question, Spoken, ask, candidates};
+use crate::proxy::bot::{Found, Talk};
+use crate::proxy::context::{Trace, error_response};
+use crate::proxy::head::{format, prefers_xml};
+use crate::proxy::rate_limit::charge_body;
+use crate::proxy::reject::Reject;
+use crate::proxy::response::Reply;
+use crate::proxy::worker::{View, Worker};
+use crate::state::conversation::Held;
+use crate::state::idempotency::{Guard, Stored};
+use crate::state::jobs::Repeat;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use report::Report;
+use serde_json::value::RawValue;
+use std::net::IpAddr;
+use std::rc::Rc;
+use turn::{by, key, sticky, turn};
+
+/// A proven message, not yet read.
+#[derive(Debug)]
+pub struct Message<'a> {
+    /// Who serves it.
+    pub worker: &'a Rc<Worker>,
+    /// The configuration it is served under.
+    pub view: &'a Rc<View>,
+    /// What it waits on.
+    pub timer: &'a Rc<Timer>,
+    /// How its bot talks.
+    pub talk: &'a Talk,
+    /// Its bot.
+    pub found: &'a Found<'a, 'a>,
+    /// Its bot's id.
+    pub id: &'a str,
+    /// Who sent it.
+    pub peer: IpAddr,
+}
+
+/// Answers one message.
+pub async fn answer(
+    message: Message<'_>,
+    trace: &mut Trace,
+    headers: &mut HeaderMap,
+    frames: Vec<Bytes>,
+    hold: Option<Hold>,
+    mut guard: Option<Guard>,
+) -> Result<Response<Reply>, Reject> {
+    let Message { worker, view, talk, id, .. } = message;
+    let format = format(headers).unwrap_or(Format::Json);
+    let mut room = worker.room();
+    frames.iter().for_each(|frame| room.extend_from_slice(frame));
+    let event = match talk.chat.decode(format, &mut room) {
+        Ok(event) => event,
+        Err(malformed) => {
+            let reject = Reject::Malformed(malformed);
+            if let Some(guard) = guard {
+                keep(guard, &error_response(Some(talk.chat), &reject));
+            }
+            return Err(reject);
+        }
+    };
+    let user = event.user.id.as_deref();
+    charge_body(worker, message.found, trace, message.peer, headers, &frames, user)?;
+    // What is only acknowledged waits for nobody's answer.
+    let silent = talk.upstreams.is_empty() || event.kind != Kind::Message;
+    let reports = talk.chat.acknowledges();
+    let report = reports.then(|| Report::new(&message, &event, trace.began_ms));
+    // An answer that nobody wants to be told is asked for all the same: the conversation goes on with it.
+    let told = !reports || wanted(&view.registry, bot_event::Kind::Sent, id);
+    let xml = format == Format::Form && (talk.twiml || prefers_xml(headers));
+    if let Some(later) = talk.later.as_ref().filter(|_| !silent && told) {
+        let said =
+            deferred::Said { later, event: &event, format, body: frames.concat(), xml, report };
+        drop(frames);
+        return Box::pin(deferred::answer(&message, said, trace, hold, guard)).await;
+    }
+    drop(frames);
+    if let Some(report) = report {
+        let kept = worker.shared.kept.get().ok_or(Reject::Unkept)?;
+        // What is said to it is known already where nobody's answer is waited for.
+        let promise = guard.take_if(|_| silent).map(|guard| {
+            let nothing = Answer::default();
+            let said = encode(&message, trace, &event, &nothing, "", 0, xml);
+            Promise::new(guard, &said)
+        });
+        let accepted = report.accept(&message, kept, None, promise, trace.began_ms);
+        deferred::done(accepted).await?;
+    }
+
+    let key = key(id, &event);
+    let candidates = candidates(talk, sticky(id, &event, &key, trace.start));
+    let by = by(view, &candidates, trace.start);
+    let kept = worker.shared.kept.get();
+    let mut held = match (talk.conversation, kept, key) {
+        (Some(policy), Some(kept), Some(key)) if !silent => {
+            let conversations = &kept.conversations;
+            let turn = turn(message.timer, conversations, key, policy, by, trace.began_ms);
+            Some(turn.await?)
+        }
+        _ => None,
+    };
+    // Who stands alone has an id too: a backend that was told none would take all of them for one conversation.
+    let fresh;
+    let conversation = match (&held, event.conversation.as_deref()) {
+        (Some(held), _) => held.id(),
+        (None, Some(own)) => own,
+        (None, None) => {
+            fresh = worker.long_id();
+            &fresh
+        }
+    };
+    let spoken = if silent {
+        Spoken::Whole(Answer::default(), 0)
+    } else {
+        let history: Vec<Turn<'_>> = held.iter().flat_map(Held::history).collect();
+        let question = Question {
+            worker,
+            view,
+            talk,
+            timer: message.timer,
+            bot: id,
+            event: &event,
+            conversation: talk.chat.keeps_history().then_some(conversation),
+            history: &history,
+            by,
+        };
+        ask(&question, &candidates, trace, headers).await?
+    };
+    drop(hold);
+    let (answer, micro_cents) = match spoken {
+        Spoken::Whole(answer, micro_cents) => (answer, micro_cents),
+        Spoken::Pieces(speech) => return Ok(streamed(Reply::speech(speech, guard))),
+    };
+    if let Some(stream) = talk.stream {
+        return Ok(at_once(&answer, stream, guard));
+    }
+    let response = encode(&message, trace, &event, &answer, conversation, micro_cents, xml);
+    if let Some(held) = held.take()
+        && let Some(asked) = event.turns.last()
+    {
+        let said = Turn::text(Role::Assistant, &*answer.text);
+        let metadata = event.metadata.as_deref().map(RawValue::get);
+        held.append(asked, &said, metadata, clock::unix_ms());
+    }
+    if let Some(guard) = guard {
+        keep(guard, &response);
+    }
+    Ok(response)
+}
+
+fn encode(
+    message: &Message<'_>,
+    trace: &Trace,
+    event: &Event<'_>,
+    answer: &Answer<'_>,
+    conversation: &str,
+    micro_cents: MicroCents,
+    xml: bool,
+) -> Response<Reply> {
+    let id = message.worker.request_id();
+    let receipt = Receipt {
+        bot: message.id,
+        event,
+        conversation,
+        message_id: id.to_str().unwrap_or_default(),
+        now_ms: clock::unix_ms(),
+        latency_ms: clock::now().saturating_sub(trace.start) / 1_000_000,
+        micro_cents,
+        xml,
+    };
+    let chat = message.talk.chat;
+    let mut body = Vec::with_capacity(answer.text.len() + 256);
+    chat.encode(answer, &receipt, &mut body);
+    let mut response = Response::new(Reply::full(body.into()));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static(chat.content_type(&receipt)));
+    response
+}
+
+/// The stream of an AI that did not stream.
+fn at_once(answer: &Answer<'_>, stream: &dyn Stream, guard: Option<Guard>) -> Response<Reply> {
+    if let Some(guard) = guard {
+        guard.done(Stored::fact(StatusCode::OK), clock::now());
+    }
+    streamed(Reply::full(stream::at_once(answer, stream)))
+}
+
+fn streamed(reply: Reply) -> Response<Reply> {
+    let mut response = Response::new(reply);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response
+}
+
+/// Keeps an answer for the next time that the same delivery comes.
+fn keep(guard: Guard, response: &Response<Reply>) {
+    guard.done(stored(response), clock::now());
+}
+
+/// A delivery, and what is said to it and to whoever repeats it once the disk has what it became.
+struct Promise {
+    guard: Guard,
+    said: Stored,
+}
+
+impl Promise {
+    fn new(guard: Guard, response: &Response<Reply>) -> Self {
+        let said = stored(response);
+        Self { guard, said }
+    }
+
+    /// For longer than this process lives.
+    fn repeat(&self) -> Repeat {
+        Repeat { key: *self.guard.key(), said: self.guard.record(&self.said, clock::unix_ms()) }
+    }
+
+    /// It holds.
+    fn keep(self) {
+        self.guard.done(self.said, clock::now());
+    }
+}
+
+fn stored(response: &Response<Reply>) -> Stored {
+    let body = response.body().whole();
+    Stored::new(response.status(), response.headers(), body)
+}

@@ -1,0 +1,374 @@
+//! A message whose answer may come later: on disk first and then a 202, or answered at once where that is soon enough.
+
+use super::envelope::Envelope;
+use super::job::{Bodies, Errand, insist};
+use super::report::Report;
+use super::turn::{by, key, sticky};
+use super::{Message, Promise, keep};
+use crate::clock;
+use crate::codec::dialect::{Format, Receipt};
+use crate::codec::message::Event;
+use crate::net::body_budget::Hold;
+use crate::net::timers::Timer;
+use crate::proxy::ai::candidates;
+use crate::proxy::bot::Later;
+use crate::proxy::context::Trace;
+use crate::proxy::reject::Reject;
+use crate::proxy::response::Reply;
+use crate::proxy::worker::Busy;
+use crate::state::idempotency::Guard;
+use crate::state::jobs::{Along, Id, Job, Journal, JournalError, Stage, Step, Subject};
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tokio::task::{AbortHandle, spawn_local, yield_now};
+
+/// A message and how it may be answered.
+pub(super) struct Said<'a> {
+    pub(super) later: &'a Later,
+    pub(super) event: &'a Event<'a>,
+    pub(super) format: Format,
+    /// As it came.
+    pub(super) body: Vec<u8>,
+    /// As [`Receipt::xml`].
+    pub(super) xml: bool,
+    /// What else follows from it.
+    pub(super) report: Option<Report>,
+}
+
+/// Answers one message, or accepts it.
+pub(super) async fn answer(
+    message: &Message<'_>,
+    said: Said<'_>,
+    trace: &mut Trace,
+    hold: Option<Hold>,
+    guard: Option<Guard>,
+) -> Result<Response<Reply>, Reject> {
+    let (worker, id) = (message.worker, message.id);
+    let kept = worker.shared.kept.get().ok_or(Reject::Unkept)?;
+    let key = key(id, said.event);
+    let candidates = candidates(message.talk, sticky(id, said.event, &key, trace.start));
+    let by = by(message.view, &candidates, trace.start);
+    let named = match (message.talk.conversation, key) {
+        (Some(policy), Some(key)) => {
+            let name = || kept.conversations.name(key, policy, trace.began_ms);
+            Some(known(name, by).await?)
+        }
+        _ => None,
+    };
+    let fresh = || <[u8; 32]>::try_from(worker.long_id().as_bytes()).unwrap_or([b'0'; 32]);
+    let envelope = Envelope {
+        format: said.format,
+        conversation: named.unwrap_or_else(fresh),
+        message_id: match &said.report {
+            Some(report) => report.id.to_string(),
+            None => worker.request_id().to_str().unwrap_or_default().to_owned(),
+        },
+        body: said.body,
+    };
+    let errand = Errand {
+        worker: worker.clone(),
+        view: message.view.clone(),
+        index: message.found.index,
+        bot: id.into(),
+        subject: Subject::of(id, said.event.user.id.as_deref()),
+        envelope,
+        came_ms: trace.began_ms,
+    };
+    let accepted = {
+        let own = said.event.conversation.as_deref().filter(|_| named.is_none());
+        let receipt = Receipt {
+            bot: id,
+            event: said.event,
+            conversation: own.unwrap_or(errand.envelope.conversation()),
+            message_id: &errand.envelope.message_id,
+            now_ms: trace.began_ms,
+            latency_ms: 0,
+            micro_cents: 0,
+            xml: said.xml,
+        };
+        let mut body = Vec::new();
+        message.talk.chat.accept(&receipt, &mut body);
+        let status = match &said.report {
+            // The acknowledgement is the same whatever follows.
+            Some(_) => StatusCode::OK,
+            None => StatusCode::ACCEPTED,
+        };
+        let body = (body.into(), message.talk.chat.content_type(&receipt));
+        response(status, body)
+    };
+    let place = Place {
+        journal: kept.journal.clone(),
+        dialect: message.found.bot.dialect.name,
+        receiver: said.later.receiver.clone(),
+    };
+    let promise = guard.map(|guard| Promise::new(guard, &accepted));
+    match said.later.within {
+        None => {
+            let now_ms = clock::unix_ms();
+            done(match &said.report {
+                Some(report) => {
+                    let job = place.job(&errand, false, now_ms);
+                    report.accept(message, kept, Some(job), promise, now_ms)
+                }
+                None => place.hand_in(&errand, promise),
+            })
+            .await?;
+        }
+        Some(within) => {
+            let soon = trace.start.saturating_add(clock::nanos(within));
+            let exchange = Exchange::start(errand, by, said.xml, hold);
+            let told = exchange.until(soon, message.timer, place, promise).await?;
+            if let Some((reply, promise)) = told {
+                let response = response(StatusCode::OK, reply);
+                if let Some(promise) = promise {
+                    keep(promise.guard, &response);
+                }
+                return Ok(response);
+            }
+        }
+    }
+    trace.later();
+    Ok(accepted)
+}
+
+/// What another worker is about to know, until this time in nanoseconds of [`clock::now`].
+async fn known<T>(mut look: impl FnMut() -> Option<T>, by: u64) -> Result<T, Reject> {
+    loop {
+        match look() {
+            Some(known) => return Ok(known),
+            None if clock::coarse() >= by => return Err(Reject::TurnTimeout),
+            None => yield_now().await,
+        }
+    }
+}
+
+/// Where a message is accepted.
+struct Place {
+    journal: Arc<Journal>,
+    dialect: &'static str,
+    receiver: Arc<str>,
+}
+
+impl Place {
+    /// What has the message answered. `held`: whoever accepts it goes on with it.
+    fn job<'a>(&'a self, errand: &'a Errand, held: bool, now_ms: u64) -> Job<'a> {
+        Job {
+            id: Id::new(now_ms),
+            bot: &errand.bot,
+            subject: errand.subject,
+            dialect: self.dialect,
+            receiver: &self.receiver,
+            stage: Stage::Answer,
+            body: errand.envelope.write(),
+            held,
+            letter: false,
+        }
+    }
+
+    /// Has the message put on disk, by whoever goes on with it.
+    async fn accept(&self, errand: &Errand, promise: Option<&Promise>) -> Result<Id, JournalError> {
+        let now_ms = clock::unix_ms();
+        let (job, mut along) = (self.job(errand, true, now_ms), Along::default());
+        let id = job.id;
+        if let Some(promise) = promise {
+            along.repeat(id, &promise.repeat());
+        }
+        self.journal.accept_with(&[job], along, now_ms)?.await?;
+        Ok(id)
+    }
+
+    /// Has it put on disk by whoever may leave before that: what is promised is kept without him.
+    fn hand_in(&self, errand: &Errand, promise: Option<Promise>) -> Result<Step, JournalError> {
+        let now_ms = clock::unix_ms();
+        let (job, mut along) = (self.job(errand, false, now_ms), Along::default());
+        if let Some(promise) = promise {
+            along.repeat(job.id, &promise.repeat());
+            along.then = Some(Box::new(|written| {
+                if written {
+                    promise.keep();
+                }
+            }));
+        }
+        self.journal.accept_with(&[job], along, now_ms)
+    }
+}
+
+/// Waits until a message is on disk.
+pub(super) async fn done(accepted: Result<Step, JournalError>) -> Result<(), Reject> {
+    let done = match accepted {
+        Ok(step) => step.await,
+        Err(error) => Err(error),
+    };
+    done.map_err(|error| match error {
+        JournalError::TooLarge { .. } => Reject::TooLarge,
+        _ => Reject::Unkept,
+    })
+}
+
+/// An answer and its content type.
+type Spoken = (Bytes, &'static str);
+type Told = oneshot::Receiver<Result<Bodies, Reject>>;
+
+/// An exchange that goes on beside the one who waits for it. Dropped, it ends.
+struct Exchange {
+    errand: Rc<Errand>,
+    /// What came of it.
+    told: Told,
+    /// Says that the answer is safe: it is remembered.
+    safe: Option<oneshot::Sender<()>>,
+    task: AbortHandle,
+    _busy: Busy,
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        // Its answer has been told; the rest takes no time.
+        if self.safe.is_some() {
+            self.task.abort();
+        }
+    }
+}
+
+impl Exchange {
+    fn start(errand: Errand, by: u64, xml: bool, hold: Option<Hold>) -> Self {
+        let busy = errand.worker.busy();
+        let errand = Rc::new(errand);
+        let (tell, told) = oneshot::channel();
+        let (safe, is_safe) = oneshot::channel();
+        let theirs = (errand.clone(), errand.worker.busy(), hold);
+        let task = spawn_local(async move {
+            let (errand, _busy, _hold) = theirs;
+            let mut tell = Some(tell);
+            let handed = errand.run(Some(by), xml, async |bodies| {
+                if let Some(tell) = tell.take() {
+                    let _ = tell.send(Ok(bodies));
+                }
+                is_safe.await.is_ok()
+            });
+            if let Err(none) = handed.await
+                && let Some(tell) = tell
+            {
+                let _ = tell.send(Err(none.reject));
+            }
+        });
+        Self { errand, told, safe: Some(safe), task: task.abort_handle(), _busy: busy }
+    }
+
+    /// The answer, if it is there by `soon`, and what is not promised then; else the message is accepted, and the answer goes to
+    /// the callback.
+    async fn until(
+        mut self,
+        soon: u64,
+        timer: &Timer,
+        place: Place,
+        promise: Option<Promise>,
+    ) -> Result<Option<(Spoken, Option<Promise>)>, Reject> {
+        timer.set(soon);
+        let told = poll_fn(|cx| match Pin::new(&mut self.told).poll(cx) {
+            Poll::Ready(told) => Poll::Ready(Some(told)),
+            Poll::Pending => timer.poll(cx).map(|()| None),
+        })
+        .await;
+        timer.clear();
+        if let Some(told) = told {
+            return Ok(Some((self.reply(told)?, promise)));
+        }
+        // From here on it is another task's: the caller may leave between the disk's word and ours.
+        let (say, heard) = oneshot::channel();
+        spawn_local(async move {
+            match place.accept(&self.errand, promise.as_ref()).await {
+                Ok(id) => {
+                    if let Some(promise) = promise {
+                        promise.keep();
+                    }
+                    let _ = say.send(None);
+                    self.deliver(&place.journal, id).await;
+                }
+                Err(_) => {
+                    let _ = say.send(Some((self, promise)));
+                }
+            }
+        });
+        match heard.await {
+            Ok(None) => Ok(None),
+            // What cannot be kept is waited for.
+            Ok(Some((mut exchange, promise))) => {
+                let told = (&mut exchange.told).await;
+                Ok(Some((exchange.reply(told)?, promise)))
+            }
+            Err(_) => Err(Reject::Unkept),
+        }
+    }
+
+    /// Whoever answers says that the answer is out.
+    fn settle(&mut self) {
+        if let Some(safe) = self.safe.take() {
+            let _ = safe.send(());
+        }
+    }
+
+    fn reply(
+        mut self,
+        told: Result<Result<Bodies, Reject>, oneshot::error::RecvError>,
+    ) -> Result<Spoken, Reject> {
+        let bodies = told.unwrap_or(Err(Reject::Unkept))?;
+        self.settle();
+        Ok(bodies.reply)
+    }
+
+    /// Goes on with a message that is accepted: its answer goes to disk, a failure to whoever tries again.
+    async fn deliver(mut self, journal: &Journal, id: Id) {
+        let told = (&mut self.told).await;
+        let took_ms = clock::unix_ms().saturating_sub(self.errand.came_ms);
+        let took = Duration::from_millis(took_ms);
+        let done = match told {
+            Ok(Ok(bodies)) => {
+                let step = || self.errand.answered(journal, id, &bodies.way);
+                let done = insist(step).await;
+                if done.is_ok() {
+                    self.settle();
+                }
+                self.errand.kept(journal, id, done, took).await
+            }
+            Ok(Err(reject)) => self.errand.failed(journal, id, 0, &reject, took).await,
+            Err(_) => journal.release(id, 0, clock::unix_ms()),
+        };
+        if let Err(error) = done {
+            tracing::error!(%id, %error, "a job is stuck until the next start");
+        }
+    }
+}
+
+fn response(status: StatusCode, (body, content_type): (Bytes, &'static str)) -> Response<Reply> {
+    let mut response = Response::new(Reply::full(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_another_worker_is_about_to_know_is_not_waited_for_beyond_its_time() {
+        let mut looks = 0;
+        let third = || {
+            looks += 1;
+            (looks == 3).then_some(looks)
+        };
+        assert_eq!(known(third, u64::MAX).await.unwrap(), 3);
+        let by = clock::now() + clock::nanos(Duration::from_millis(30));
+        let never = known(|| None::<()>, by).await;
+        assert!(matches!(never, Err(Reject::TurnTimeout)));
+        assert!(clock::now() >= by);
+    }
+}

@@ -1,0 +1,76 @@
+//! What subscribers are told of a bot: a letter for each who wants it, delivered as a job of its own.
+
+use crate::codec::bot_event::{Envelope, Kind};
+use crate::proxy::bot::Registry;
+use crate::state::jobs::{Id, Job, Stage, Subject};
+use std::sync::Arc;
+
+/// An event on its way to one subscriber.
+#[derive(Clone)]
+pub struct Letter {
+    id: Id,
+    receiver: Arc<str>,
+    body: Arc<[u8]>,
+}
+
+/// What was said stays out of every log.
+impl std::fmt::Debug for Letter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Letter({}, {})", self.id, self.receiver)
+    }
+}
+
+impl Letter {
+    /// What it says, in bytes.
+    pub fn size(&self) -> usize {
+        self.body.len()
+    }
+}
+
+/// Whether anybody is told of such an event of this bot.
+pub fn wanted(registry: &Registry, kind: Kind, bot: &str) -> bool {
+    let mut subscribers = registry.subscribers.iter();
+    subscribers.any(|subscriber| subscriber.wants(kind, bot))
+}
+
+/// A letter for each who wants to be told, written under an id of its own, which is its job's too.
+pub fn letters(
+    registry: &Registry,
+    kind: Kind,
+    bot: &str,
+    now_ms: u64,
+    write: impl Fn(&Envelope<'_>, &mut Vec<u8>),
+) -> Vec<Letter> {
+    let subscribers = registry.subscribers.iter();
+    let wants = subscribers.filter(|subscriber| subscriber.wants(kind, bot));
+    let letter = wants.map(|subscriber| {
+        let id = Id::new(now_ms);
+        let text = id.to_string();
+        let envelope = Envelope { id: &text, bot, now_ms };
+        let mut body = Vec::new();
+        write(&envelope, &mut body);
+        Letter { id, receiver: subscriber.receiver.clone(), body: body.into() }
+    });
+    letter.collect()
+}
+
+/// The jobs that take these letters, about a bot of that dialect and one of its users, to their receivers.
+pub fn jobs<'a>(
+    letters: &'a [Letter],
+    bot: &'a str,
+    dialect: &'a str,
+    subject: Subject,
+) -> Vec<Job<'a>> {
+    let job = |letter: &'a Letter| Job {
+        id: letter.id,
+        bot,
+        subject,
+        dialect,
+        receiver: &letter.receiver,
+        stage: Stage::Deliver,
+        body: letter.body.clone(),
+        held: false,
+        letter: true,
+    };
+    letters.iter().map(job).collect()
+}

@@ -1,0 +1,73 @@
+//! What a bot reports: kept, told to whoever subscribes, and on disk before the bot is told that it has arrived.
+
+use super::event_jobs::{Letter, jobs, letters};
+use super::{Message, Promise};
+use crate::codec::bot_event::{self, Kind};
+use crate::codec::message::Event;
+use crate::proxy::worker::Kept;
+use crate::state::jobs::{Along, Id, Job, JournalError, Step, Subject};
+use crate::state::reports::LARGEST;
+
+/// A report and what follows from it.
+pub(super) struct Report {
+    /// Its id here: the message's, whoever is told of it.
+    pub(super) id: Id,
+    /// As it is kept: JSON.
+    json: Vec<u8>,
+    letters: Vec<Letter>,
+    subject: Subject,
+}
+
+impl Report {
+    /// What a message becomes that came at this time, in milliseconds since 1970.
+    pub(super) fn new(message: &Message<'_>, event: &Event<'_>, now_ms: u64) -> Self {
+        let (registry, bot) = (&message.view.registry, message.id);
+        let id = Id::new(now_ms);
+        let text = id.to_string();
+        let envelope = bot_event::Envelope { id: &text, bot, now_ms };
+        let mut json = Vec::new();
+        bot_event::kept(&envelope, event, &mut json);
+        let kind = Kind::of(event.kind);
+        let letters = letters(registry, kind, bot, now_ms, |envelope, out| {
+            bot_event::received(envelope, &text, event, out);
+        });
+        Self { id, json, letters, subject: Subject::of(bot, event.user.id.as_deref()) }
+    }
+
+    /// Has all of it put on disk, with the job that has it answered, if it is to be, and with what is promised to whoever repeats it,
+    /// as long as any job follows from it.
+    ///
+    /// # Errors
+    ///
+    /// It is too large, or the journal does not take it.
+    pub(super) fn accept(
+        &self,
+        message: &Message<'_>,
+        kept: &Kept,
+        answer: Option<Job<'_>>,
+        promise: Option<Promise>,
+        now_ms: u64,
+    ) -> Result<Step, JournalError> {
+        let dialect = message.found.bot.dialect.name;
+        let mut jobs = jobs(&self.letters, message.id, dialect, self.subject);
+        jobs.extend(answer);
+        let coming = kept.messages.keep(self.id, message.id, &self.json);
+        let coming = coming.ok_or(JournalError::TooLarge {
+            what: "message",
+            length: self.json.len(),
+            most: LARGEST,
+        })?;
+        let mut along = Along { changes: coming.changes, ..Along::default() };
+        if let (Some(promise), Some(job)) = (&promise, jobs.last()) {
+            along.repeat(job.id, &promise.repeat());
+        }
+        let then = coming.then;
+        along.then = Some(Box::new(move |written| {
+            then(written);
+            if let Some(promise) = promise.filter(|_| written) {
+                promise.keep();
+            }
+        }));
+        kept.journal.accept_with(&jobs, along, now_ms)
+    }
+}

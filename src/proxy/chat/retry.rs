@@ -1,0 +1,193 @@
+//! What follows when a message has no answer that can be kept: another attempt, what is said instead, the end.
+
+use super::job::{Errand, Sent, insist};
+use crate::clock;
+use crate::codec::bot_event::{self, Kind};
+use crate::codec::message::{Answer, Fault, Outcome};
+use crate::proxy::reject::Reject;
+use crate::state::jobs::{Attempt, Id, Journal, JournalError, Phases, Stage, Then};
+use std::time::Duration;
+
+/// After how long an AI that failed is asked again; each further failure doubles it, and chance takes up to half of it off.
+pub const AGAIN: Duration = Duration::from_secs(1);
+/// The longest that it is left alone, unless it says itself for how long.
+pub const AGAIN_MOST: Duration = Duration::from_secs(60);
+
+impl Errand {
+    /// Until when it may be tried again, in milliseconds since 1970.
+    pub(super) fn ends_ms(&self) -> u64 {
+        self.talk().map_or(0, |(_, later)| self.came_ms.saturating_add(millis(later.answer_within)))
+    }
+
+    /// Until when it may wait for others. Where it was taken up again after its time, it has as long for that as it had at first.
+    pub(super) fn waits_ms(&self, since_ms: u64) -> u64 {
+        let ends_ms = self.ends_ms();
+        match since_ms > ends_ms {
+            true => since_ms.saturating_add(ends_ms.saturating_sub(self.came_ms)),
+            false => ends_ms,
+        }
+    }
+
+    /// What follows once the disk has the answer, or is said to have no room for one like it: asked again, the AI would say as much.
+    pub(super) async fn kept(
+        &self,
+        journal: &Journal,
+        id: Id,
+        kept: Result<(), JournalError>,
+        took: Duration,
+    ) -> Result<(), JournalError> {
+        match kept {
+            Err(error @ JournalError::TooLarge { .. }) => {
+                self.give_up(journal, id, &error.to_string(), took).await
+            }
+            kept => kept.inspect(|()| self.note_answer()),
+        }
+    }
+
+    /// What follows a failure that took so long: another attempt while there is time for one and it might help, else the end.
+    pub(super) async fn failed(
+        &self,
+        journal: &Journal,
+        id: Id,
+        tried: u32,
+        reject: &Reject,
+        took: Duration,
+    ) -> Result<(), JournalError> {
+        let now_ms = clock::unix_ms();
+        let reason = reject.sentence();
+        let left = self.ends_ms().saturating_sub(now_ms);
+        let wait = again(left, tried, told(reject), self.worker.random());
+        let Some(wait) = wait.filter(|_| may_pass(reject)) else {
+            return self.give_up(journal, id, &reason, took).await;
+        };
+        let at_ms = now_ms.saturating_add(wait);
+        let attempt = attempt(now_ms, &reason, took);
+        insist(|| journal.attempted(id, &attempt, Then::Again(at_ms), now_ms)).await
+    }
+
+    /// The end: something else is said, where that is set, or else all who want to know are told that there is no answer.
+    async fn give_up(
+        &self,
+        journal: &Journal,
+        id: Id,
+        reason: &str,
+        took: Duration,
+    ) -> Result<(), JournalError> {
+        if let Some(answer) = self.instead() {
+            let said = insist(|| self.answered(journal, id, &answer)).await;
+            // It too goes out with what the caller has sent along.
+            if !matches!(said, Err(JournalError::TooLarge { .. })) {
+                return said.inspect(|()| {
+                    tracing::warn!(%id, bot = &*self.bot, reason, "a message has no answer, failure_text is said instead");
+                });
+            }
+        }
+        tracing::warn!(%id, bot = &*self.bot, reason, "a message is given up");
+        let told = self.letters(Kind::Error, |envelope, out| {
+            bot_event::given_up(envelope, &self.envelope.message_id, reason, out);
+        });
+        let (now_ms, jobs) = (clock::unix_ms(), self.jobs(&told));
+        let attempt = attempt(now_ms, reason, took);
+        let ended = insist(|| journal.given_up(id, &attempt, reason, &jobs, now_ms)).await;
+        ended.inspect(|()| self.note_end())
+    }
+
+    /// The answer that says what is said where there is none.
+    fn instead(&self) -> Option<Sent> {
+        let (talk, later) = self.talk().ok()?;
+        let mut body = self.envelope.body.clone();
+        let event = talk.chat.decode(self.envelope.format, &mut body).ok()?;
+        let answer = Answer { text: later.failure_text.as_deref()?.into(), ..Answer::default() };
+        let conversation = self.conversation(None, &event).to_owned();
+        let bodies = self.bodies(talk.chat, &event, &conversation, &answer, 0, false);
+        Some(bodies.way)
+    }
+}
+
+/// An attempt that failed for this reason after so long. One AI may have been asked or several: their phases are not told apart.
+fn attempt(at_ms: u64, reason: &str, took: Duration) -> Attempt {
+    Attempt {
+        stage: Stage::Answer,
+        at_ms,
+        took: Phases {
+            first_byte_us: u32::try_from(took.as_micros()).unwrap_or(u32::MAX),
+            ..Phases::default()
+        },
+        status: None,
+        error: reason.to_owned(),
+        response: Vec::new(),
+    }
+}
+
+/// Whether asking again might help.
+fn may_pass(reject: &Reject) -> bool {
+    match reject {
+        Reject::Crowded
+        | Reject::TurnTimeout
+        | Reject::State
+        | Reject::Unavailable(_)
+        | Reject::Upstream(_) => true,
+        Reject::Refused(refusal) => match refusal.outcome {
+            Outcome::TooLarge | Outcome::Rejected => false,
+            Outcome::Limited
+            | Outcome::Exhausted
+            | Outcome::Overloaded
+            | Outcome::KeyRefused
+            | Outcome::TooSlow
+            | Outcome::Failed => true,
+        },
+        Reject::Answer(fault) => !matches!(fault, Fault::Cut | Fault::Refused | Fault::Filtered),
+        _ => false,
+    }
+}
+
+/// How long the AI asks to be left alone.
+fn told(reject: &Reject) -> Option<Duration> {
+    match reject {
+        Reject::Refused(refusal) => refusal.retry_after,
+        Reject::Unavailable(wait) => Some(*wait),
+        _ => None,
+    }
+}
+
+/// How long until the next attempt where so much time is left, in milliseconds. The last one comes when time is up, unless that is
+/// at once.
+fn again(left: u64, tried: u32, told: Option<Duration>, random: u64) -> Option<u64> {
+    let told = told.map_or(0, millis);
+    let step = 1_u32.checked_shl(tried).unwrap_or(u32::MAX);
+    let step = millis(AGAIN.saturating_mul(step).min(AGAIN_MOST));
+    let wait = (step - random % (step / 2 + 1)).max(told);
+    let last = left.max(told).max(millis(AGAIN) / 2);
+    Some(wait.min(last)).filter(|wait| *wait <= left)
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ai_that_fails_is_left_alone_for_longer_each_time_or_as_long_as_it_says() {
+        const LONG: u64 = 900_000;
+        let latest = |tried| again(LONG, tried, None, 0);
+        let steps: Vec<u64> = (0..8).filter_map(latest).collect();
+        assert_eq!(steps, [1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000]);
+        assert_eq!(latest(u32::MAX), Some(60_000));
+        for random in (0..u64::MAX).step_by(usize::MAX / 1000) {
+            let wait = again(LONG, 0, None, random).unwrap();
+            assert!((500..=1000).contains(&wait));
+        }
+        let told = |left, seconds| again(left, 0, Some(Duration::from_secs(seconds)), 1);
+        assert_eq!(told(LONG, 7), Some(7000));
+        assert_eq!((told(7000, 7), told(6999, 7)), (Some(7000), None));
+        assert_eq!(again(LONG, 3, Some(Duration::ZERO), 0), Some(8000));
+        // The last attempt comes when time is up, and not right after another.
+        assert_eq!(again(7000, 3, None, 0), Some(7000));
+        assert_eq!(again(500, 3, None, 0), Some(500));
+        assert_eq!(again(499, 3, None, 0), None);
+        assert_eq!(again(0, 0, None, 0), None);
+    }
+}

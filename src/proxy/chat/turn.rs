@@ -1,0 +1,60 @@
+//! Whose conversation a message belongs to, when its answer must be there, and the wait for its turn.
+
+use crate::clock;
+use crate::codec::message::Event;
+use crate::net::timers::Timer;
+use crate::proxy::reject::Reject;
+use crate::proxy::worker::View;
+use crate::state::conversation::{Conversations, Enter, Held, Key, Policy};
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+/// Which conversation a message belongs to, where it says who wrote it.
+pub(super) fn key(id: &str, event: &Event<'_>) -> Option<Key> {
+    let user = event.user.id.as_deref()?;
+    Some(Key::of_user(id, user, event.channel.as_deref()))
+}
+
+/// What decides which of several AIs is asked; `alone` for a message that belongs to no conversation.
+pub(super) fn sticky(id: &str, event: &Event<'_>, key: &Option<Key>, alone: u64) -> u64 {
+    match (key, event.conversation.as_deref()) {
+        (_, Some(own)) => Key::of_conversation(id, own).hash(),
+        (Some(key), None) => key.hash(),
+        (None, None) => alone,
+    }
+}
+
+/// When the answer must be there: the first AI's total, counted from `start`, in nanoseconds of [`clock::now`].
+pub(super) fn by(view: &View, candidates: &[usize], start: u64) -> u64 {
+    let upstreams = &view.registry.upstreams;
+    let first = candidates.first().and_then(|index| upstreams.get(*index));
+    first.map_or(u64::MAX, |upstream| {
+        start.saturating_add(clock::nanos(upstream.target.timeouts.total))
+    })
+}
+
+/// Waits for a message's turn in its conversation.
+pub(super) async fn turn(
+    timer: &Timer,
+    conversations: &Arc<Conversations>,
+    key: Key,
+    policy: Policy,
+    by: u64,
+    now_ms: u64,
+) -> Result<Held, Reject> {
+    let mut wait = match conversations.enter(key, policy, now_ms) {
+        Enter::Ready(held) => return Ok(held),
+        Enter::Full => return Err(Reject::Crowded),
+        Enter::Waiting(wait) => wait,
+    };
+    timer.set(by);
+    let held = poll_fn(|cx| match Pin::new(&mut wait).poll(cx) {
+        Poll::Ready(held) => Poll::Ready(Ok(held)),
+        Poll::Pending => timer.poll(cx).map(|()| Err(Reject::TurnTimeout)),
+    })
+    .await;
+    timer.clear();
+    held
+}

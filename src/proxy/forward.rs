@@ -1,0 +1,142 @@
+//! The head of a forwarded request, rebuilt: our own framing, our own identity headers, nothing that is hop-by-hop.
+
+use crate::net::client::{Frames, Outgoing};
+use crate::net::hop_by_hop::{is_hop_by_hop, lists};
+use crate::proxy::bot::Forward;
+use http::header::{self, HeaderName};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, Uri};
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+/// The id that one request has on both sides and in the log.
+pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Who the caller is, as the upstream shall learn it.
+#[derive(Debug)]
+pub struct Identity<'a> {
+    /// The socket's address.
+    pub socket: &'a HeaderValue,
+    /// That address is a trusted proxy's: what it says of others is believed and passed on.
+    pub trusted: bool,
+    /// The request's id.
+    pub id: &'a HeaderValue,
+}
+
+/// The request for the upstream, rebuilt from the caller's head, whose header map it takes.
+pub fn rebuild(way: &Forward, head: &mut Parts, identity: &Identity<'_>, body: Frames) -> Outgoing {
+    let mut headers = std::mem::take(&mut head.headers);
+    if headers.contains_key(header::CONNECTION) {
+        drop_named(&mut headers);
+    }
+    let bodiless = head.method == Method::HEAD;
+    let length = body.len();
+    let write = |headers: &HeaderMap, out: &mut Vec<u8>| {
+        write_head(way, head, headers, identity, length, out)
+    };
+    Outgoing::new(bodiless, body, headers, write)
+}
+
+fn write_head(
+    way: &Forward,
+    head: &Parts,
+    headers: &HeaderMap,
+    identity: &Identity<'_>,
+    length: u64,
+    out: &mut Vec<u8>,
+) {
+    out.extend_from_slice(head.method.as_str().as_bytes());
+    out.push(b' ');
+    write_target(way, &head.uri, out);
+    out.extend_from_slice(b" HTTP/1.1\r\nhost: ");
+    out.extend_from_slice(way.authority.as_bytes());
+    let mut framed = length > 0;
+    for (name, value) in headers {
+        let known = name.as_str();
+        framed |= known == "content-length" || known == "transfer-encoding";
+        let ours = is_hop_by_hop(known)
+            || is_ours(known)
+            || way.headers.iter().any(|(own, _)| own == name);
+        if !ours && (identity.trusted && known != "x-forwarded-for" || !is_identity(known)) {
+            field(out, known, value.as_bytes());
+        }
+    }
+    for (name, value) in &way.headers {
+        field(out, name.as_str(), value.as_bytes());
+    }
+    if framed {
+        field(out, "content-length", itoa::Buffer::new().format(length).as_bytes());
+    }
+    write_identity(headers, identity, way, out);
+    out.extend_from_slice(b"\r\n\r\n");
+}
+
+/// Who sent it: what the configuration or a trusted proxy said of that, with the proxy itself behind it, or what we see.
+fn write_identity(headers: &HeaderMap, identity: &Identity<'_>, way: &Forward, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"\r\nx-forwarded-for: ");
+    if identity.trusted {
+        for value in headers.get_all(X_FORWARDED_FOR) {
+            out.extend_from_slice(value.as_bytes());
+            out.extend_from_slice(b", ");
+        }
+    }
+    out.extend_from_slice(identity.socket.as_bytes());
+    let own = |name: &HeaderName| way.headers.iter().any(|(own, _)| own == name);
+    let told = |name: &HeaderName| own(name) || identity.trusted && headers.contains_key(name);
+    if !told(&X_FORWARDED_PROTO) {
+        field(out, "x-forwarded-proto", b"http");
+    }
+    if let Some(host) = headers.get(header::HOST).filter(|_| !told(&X_FORWARDED_HOST)) {
+        field(out, "x-forwarded-host", host.as_bytes());
+    }
+    field(out, "x-request-id", identity.id.as_bytes());
+}
+
+/// Begins a line: the one before it is not ended yet.
+fn field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
+    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+}
+
+/// The upstream's path before the caller's own, which is never decoded or normalised.
+fn write_target(way: &Forward, uri: &Uri, out: &mut Vec<u8>) {
+    let whole = uri.path_and_query().map_or("/", |target| target.as_str());
+    let rest = match &way.strip {
+        Some(prefix) => whole.strip_prefix(prefix.as_str()).unwrap_or(whole),
+        None => whole,
+    };
+    out.extend_from_slice(way.prefix.as_bytes());
+    if !rest.starts_with('/') {
+        out.push(b'/');
+    }
+    out.extend_from_slice(rest.as_bytes());
+}
+
+/// Takes out what the caller's `Connection` fields name, but not what says where the request goes.
+fn drop_named(headers: &mut HeaderMap) {
+    let connections = headers.get_all(header::CONNECTION);
+    let listed =
+        |name: &HeaderName| connections.iter().any(|value| lists(value.as_bytes(), name.as_str()));
+    let doomed = headers.keys().filter(|name| **name != header::HOST && listed(name));
+    let doomed: Vec<HeaderName> = doomed.cloned().collect();
+    for name in doomed {
+        headers.remove(name);
+    }
+}
+
+/// What the rebuilt request says itself, or has fulfilled already. A name with an underscore could pass for one of those headers
+/// in a backend that maps both to one variable (CGI, WSGI), so it is not passed on.
+fn is_ours(name: &str) -> bool {
+    matches!(name, "host" | "content-length" | "expect" | "x-request-id") || name.contains('_')
+}
+
+/// What a caller could say of itself to look like somebody else.
+fn is_identity(name: &str) -> bool {
+    matches!(name, "forwarded" | "x-real-ip") || name.starts_with("x-forwarded-")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,331 @@
+//! The wiring: settings in, a running Botgate out. The only file that sees all the parts.
+
+pub mod admin;
+mod background;
+pub mod edge;
+mod fd_limit;
+mod inventory;
+mod registry;
+
+pub use registry::{receivers, registry};
+
+use crate::config::{self, Settings};
+use crate::delivery;
+use crate::net::body_budget::Budget;
+use crate::net::client;
+use crate::proxy::reject::REASONS;
+use crate::proxy::worker::Shared;
+use crate::signature;
+use crate::state::idempotency::Ledger;
+use crate::state::limit::Limiter;
+use crate::telemetry::access_log::{AccessLog, Destination, Format, Producer};
+use crate::telemetry::metrics::Metrics;
+use crate::telemetry::observer::Witness;
+use background::{courier, keep, save_figures, sharers};
+use edge::{Acceptor, Handle, Order};
+use fd_limit::connections;
+use inventory::listed;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, oneshot};
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{Instant, timeout};
+
+/// How long a reload waits for one worker to put the new configuration in force.
+const REPLACE: Duration = Duration::from_secs(5);
+/// How long a stop waits for the last records of the store, and then for the last lines of the access log.
+const FLUSH: Duration = Duration::from_secs(2);
+
+/// A running Botgate. Dropped without [`App::stop`], it ends at once.
+#[derive(Debug)]
+pub struct App {
+    shared: Arc<Shared>,
+    workers: Arc<Vec<Handle>>,
+    courier: Option<delivery::Handle>,
+    ready: Arc<AtomicBool>,
+    desk: Option<admin::Desk>,
+    acceptors: Vec<AbortHandle>,
+    /// Ends with the app.
+    _tasks: JoinSet<()>,
+    settings: Settings,
+    /// Where it listens: `http` or `admin` or `probes`, and the address.
+    pub listening: Vec<(&'static str, SocketAddr)>,
+}
+
+impl App {
+    /// Binds every listener, starts the workers and accepts. Needs a runtime, the background plane's.
+    pub async fn start(settings: Settings, log_format: Format) -> io::Result<Self> {
+        Self::start_before(None, settings, log_format).await
+    }
+
+    /// The same, before the eyes of a witness who is told of every step of every request.
+    pub async fn start_before(
+        witness: Option<Witness>,
+        settings: Settings,
+        log_format: Format,
+    ) -> io::Result<Self> {
+        let count = settings.server.workers.unwrap_or_else(cores);
+        let places = Arc::new(Semaphore::new(connections(&settings)));
+        let registry = Arc::new(registry(&settings).map_err(io::Error::other)?);
+        let (log, producers) = open_log(&settings, log_format, count)?;
+        let mut producers = producers.into_iter();
+        let shared = Arc::new(Shared {
+            budget: Budget::new(settings.server.buffer),
+            limiter: Limiter::default(),
+            ledger: Ledger::new(),
+            kept: OnceLock::new(),
+            breakers: Mutex::default(),
+            switches: Arc::default(),
+            witness,
+            log: Mutex::new(log),
+            metrics: Metrics::new(sharers(&settings, count), &REASONS, &client::WORDS),
+        });
+        keep(&shared, &settings).map_err(io::Error::other)?;
+        let sharers = sharers(&settings, count);
+        let mut listening = Vec::new();
+        let mut listeners = Vec::new();
+        for address in &settings.server.http {
+            let listener = bind(*address)?;
+            listening.push(("http", listener.local_addr()?));
+            listeners.push(listener);
+        }
+        let admin = match &settings.admin {
+            Some(admin) => {
+                let main = bind(admin.listen)?;
+                listening.push(("admin", main.local_addr()?));
+                let probes = admin.probes.map(bind).transpose()?;
+                if let Some(probes) = &probes {
+                    listening.push(("probes", probes.local_addr()?));
+                }
+                Some((main, probes))
+            }
+            None => None,
+        };
+
+        let workers = (0..count)
+            .map(|number| {
+                edge::start(number, sharers, shared.clone(), registry.clone(), producers.next())
+            })
+            .collect::<io::Result<Vec<_>>>()?;
+        let courier = courier(&shared, &registry, &settings, count)?;
+        let workers = Arc::new(workers);
+        let ready = Arc::new(AtomicBool::new(true));
+        let mut tasks = JoinSet::new();
+        tasks.spawn(save_figures(shared.clone()));
+        let acceptors = listeners.into_iter().map(|listener| {
+            let acceptor = Acceptor { places: places.clone(), workers: workers.clone() };
+            tasks.spawn(acceptor.run(listener))
+        });
+        let acceptors = acceptors.collect();
+        let desk = admin.map(|(main, probes)| {
+            let token = settings.admin.as_ref().and_then(|admin| admin.token.clone());
+            let house = listed(&settings, &registry, http(&listening));
+            let desk = admin::Desk::new(shared.clone(), ready.clone(), token, house);
+            if let Some(probes) = probes {
+                tasks.spawn(desk.clone().serve(probes, admin::Scope::Probes));
+            }
+            tasks.spawn(desk.clone().serve(main, admin::Scope::All));
+            desk
+        });
+        Ok(Self {
+            shared,
+            workers,
+            courier,
+            ready,
+            desk,
+            acceptors,
+            _tasks: tasks,
+            settings,
+            listening,
+        })
+    }
+
+    /// The address of the first public listener.
+    pub fn http(&self) -> Option<SocketAddr> {
+        http(&self.listening)
+    }
+
+    /// Puts new settings in force, as far as a running process can; what it cannot is said in a warning.
+    pub async fn reload(&mut self, settings: Settings) -> Result<(), String> {
+        let registry = Arc::new(registry(&settings)?);
+        keep(&self.shared, &settings).map_err(|error| error.to_string())?;
+        for key in needs_restart(&self.settings, &settings) {
+            tracing::warn!("{key} has changed: it takes effect at the next start");
+        }
+        self.shared.budget.resize(settings.server.buffer);
+        self.shared.metrics.keep_only(
+            |label| registry.bots().iter().any(|bot| bot.label() == label),
+            |name| {
+                let mut upstreams = settings.upstreams.iter();
+                let mut receivers = registry.receivers.iter();
+                upstreams.any(|upstream| upstream.name == name)
+                    || receivers.any(|receiver| &*receiver.name == name)
+            },
+        );
+        self.shared.keep_breakers(|name| {
+            let place = |settings: &Settings| {
+                let mut all = settings.upstreams.iter();
+                let found = all.find(|upstream| upstream.name == name)?;
+                Some((found.tls, found.host.clone(), found.port))
+            };
+            place(&settings).is_some_and(|now| place(&self.settings) == Some(now))
+        });
+        for bot in &settings.bots {
+            // "Last used" is kept by a secret's place in the list, which means another secret once the list has changed.
+            let before = self.settings.bots.iter().find(|old| old.id == bot.id);
+            if before.is_some_and(|before| secrets(before) != secrets(bot)) {
+                self.shared.metrics.forget_secrets(&bot.id);
+            }
+        }
+        for worker in self.workers.iter() {
+            let (done, in_force) = oneshot::channel();
+            let order = Order::Replace(registry.clone(), done);
+            let replaced = async {
+                worker.orders.send(order).await.ok()?;
+                in_force.await.ok()
+            };
+            if !matches!(timeout(REPLACE, replaced).await, Ok(Some(()))) {
+                tracing::error!("a worker did not take the new configuration");
+            }
+        }
+        match &self.courier {
+            None => {
+                let started = courier(&self.shared, &registry, &settings, self.workers.len());
+                self.courier = started.map_err(|error| error.to_string())?;
+            }
+            Some(courier) => {
+                let (done, in_force) = oneshot::channel();
+                let order = delivery::Order::Replace(registry.clone(), done);
+                let replaced = async {
+                    courier.orders.send(order).await.ok()?;
+                    in_force.await.ok()
+                };
+                if !matches!(timeout(REPLACE, replaced).await, Ok(Some(()))) {
+                    tracing::error!("the courier did not take the new configuration");
+                }
+            }
+        }
+        if let Some(desk) = &self.desk {
+            desk.list(listed(&settings, &registry, self.http()));
+        }
+        self.settings = settings;
+        Ok(())
+    }
+
+    /// The access log's file is opened anew, so that it can be rotated.
+    pub fn reopen_log(&self) {
+        if let Some(log) = &*self.shared.log() {
+            log.reopen();
+        }
+    }
+
+    /// The counters.
+    pub fn metrics(&self) -> &Metrics {
+        &self.shared.metrics
+    }
+
+    /// Stops accepting and lets what is in flight end, for `drain` at the most or until `now` resolves.
+    pub async fn stop(mut self, now: impl Future<Output = ()>) {
+        self.ready.store(false, Relaxed);
+        // The listeners close with the tasks that accept on them; the admin side goes on answering until the end.
+        self.close_listeners().await;
+        let by = Instant::now() + self.settings.server.drain;
+        for worker in self.workers.iter() {
+            let _ = worker.orders.send(Order::Drain(by)).await;
+        }
+        if let Some(courier) = &self.courier {
+            let _ = courier.orders.send(delivery::Order::Drain(by)).await;
+        }
+        let ended = async {
+            let courier = self.courier.iter().map(|courier| &courier.thread);
+            let workers = self.workers.iter().map(|worker| &worker.thread);
+            let threads: Vec<_> = workers.chain(courier).collect();
+            while !threads.iter().all(|thread| thread.is_finished()) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::select! {
+            () = ended => {}
+            () = now => tracing::warn!("stopped without waiting for what was in flight"),
+        }
+        let kept = self.shared.kept.get();
+        if kept.is_some_and(|kept| !kept.close(FLUSH)) {
+            tracing::error!(
+                "what was said or spent last is not on disk: it did not take it in time"
+            );
+        }
+        let log = self.shared.log().take();
+        if let Some(log) = log {
+            log.close(FLUSH);
+        }
+    }
+}
+
+impl App {
+    /// Ends accepting for good: no connection is handed to a worker after this.
+    async fn close_listeners(&mut self) {
+        self.acceptors.iter().for_each(AbortHandle::abort);
+        while !self.acceptors.iter().all(AbortHandle::is_finished) {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+fn http(listening: &[(&'static str, SocketAddr)]) -> Option<SocketAddr> {
+    let http = listening.iter().find(|(name, _)| *name == "http");
+    http.map(|(_, at)| *at)
+}
+
+fn open_log(
+    settings: &Settings,
+    format: Format,
+    workers: usize,
+) -> io::Result<(Option<AccessLog>, Vec<Producer>)> {
+    let (destination, format) = match &settings.server.access_log {
+        config::AccessLog::Off => return Ok((None, Vec::new())),
+        config::AccessLog::Stderr => (Destination::Stderr, format),
+        config::AccessLog::File(path) => (Destination::File(path.clone()), Format::Json),
+    };
+    let (log, producers) = AccessLog::start(destination, format, workers)?;
+    Ok((Some(log), producers))
+}
+
+/// The settings that a reload cannot put in force.
+fn needs_restart(old: &Settings, new: &Settings) -> Vec<&'static str> {
+    let addresses =
+        |settings: &Settings| settings.admin.as_ref().map(|admin| (admin.listen, admin.probes));
+    let token = |settings: &Settings| settings.admin.as_ref().and_then(|admin| admin.token.clone());
+    let same_token = match (token(old), token(new)) {
+        (Some(old), Some(new)) => old.is(new.expose()),
+        (old, new) => old.is_none() && new.is_none(),
+    };
+    let (server, fresh) = (&old.server, &new.server);
+    let changed = [
+        ("server.http", server.http != fresh.http),
+        ("server.workers", server.workers != fresh.workers),
+        ("server.max_connections", server.max_connections != fresh.max_connections),
+        ("server.access_log", server.access_log != fresh.access_log),
+        ("admin", addresses(old) != addresses(new) || !same_token),
+        ("state", old.state != new.state),
+    ];
+    changed.into_iter().filter_map(|(key, changed)| changed.then_some(key)).collect()
+}
+
+fn secrets(bot: &config::Bot) -> Vec<usize> {
+    bot.verifier.schemes().iter().map(signature::Scheme::secrets).collect()
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    edge::bind(address).map_err(|error| {
+        io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
+    })
+}
+
+/// One worker per core that the process may use, cgroup quotas included.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}

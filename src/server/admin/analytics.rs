@@ -1,0 +1,142 @@
+//! What is counted of a bot, as the API shows it: all hours together, and each that has anything.
+
+use super::error::Fault;
+use super::query::Query;
+use super::{Desk, House};
+use crate::clock;
+use crate::codec::price::Cents;
+use crate::proxy::bot::is_id;
+use crate::signature::Unix;
+use crate::state::analytics::{CODES, Figures, HOURS, hour};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::ops::Range;
+use tokio::task;
+
+/// The hours that are shown where nobody says.
+const DAY: u32 = 24;
+
+#[derive(Serialize)]
+pub(super) struct Analytics {
+    bot: String,
+    from: String,
+    to: String,
+    #[serde(flatten)]
+    all: Shown,
+    series: Vec<Hour>,
+}
+
+#[derive(Serialize)]
+struct Hour {
+    at: String,
+    #[serde(flatten)]
+    figures: Shown,
+}
+
+#[derive(Serialize)]
+struct Shown {
+    requests: Requests,
+    tokens: Tokens,
+    cost_cents: Cents,
+    latency_ms: Percentiles,
+    callbacks: Callbacks,
+}
+
+#[derive(Serialize)]
+struct Requests {
+    accepted: u64,
+    refused: BTreeMap<&'static str, u64>,
+}
+
+#[derive(Serialize)]
+struct Tokens {
+    input: u64,
+    output: u64,
+}
+
+#[derive(Serialize)]
+struct Percentiles {
+    p50: Option<f64>,
+    p90: Option<f64>,
+    p99: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct Callbacks {
+    delivered: u64,
+    /// Of now, so of no hour.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pending: Option<u32>,
+    dead: u64,
+}
+
+/// The figures of a bot, of one that is gone too, as long as they are kept.
+pub(super) async fn show(desk: &Desk, bot: &str, query: &Query<'_>) -> Result<Analytics, Fault> {
+    let now_ms = clock::unix_ms();
+    let hours = hours(query, now_ms)?;
+    let missing = || Fault::missing("there is no such bot; GET /api/bots lists them");
+    let kept = desk.kept().ok_or_else(missing)?;
+    let found = task::block_in_place(|| kept.analytics.of(bot, hours.clone(), now_ms));
+    let found = found.map_err(|error| Fault::internal(error.to_string()))?;
+    let known = || is_known(&desk.house(), bot).then(BTreeMap::new);
+    let found = found.or_else(known).ok_or_else(missing)?;
+    let mut all = Figures::default();
+    found.values().for_each(|figures| all.add(figures));
+    let series =
+        found.iter().map(|(hour, figures)| Hour { at: at(*hour), figures: shown(figures, None) });
+    Ok(Analytics {
+        bot: bot.to_owned(),
+        from: at(hours.start),
+        to: at(hours.end),
+        all: shown(&all, Some(kept.journal.pending(bot))),
+        series: series.collect(),
+    })
+}
+
+/// The hours that are asked for, the last one excluded.
+fn hours(query: &Query<'_>, now_ms: u64) -> Result<Range<u32>, Fault> {
+    let to = query.hour("to")?;
+    let to = to.unwrap_or_else(|| hour(now_ms).saturating_add(1));
+    let from = query.hour("from")?;
+    let from = from.unwrap_or_else(|| to.saturating_sub(DAY));
+    if from >= to {
+        let error = "from is not before to; write the earlier time as from";
+        return Err(Fault::invalid(error));
+    }
+    if to - from > HOURS {
+        return Err(Fault::invalid(format!(
+            "from and to are {} hours apart, and figures are kept for {HOURS}; ask for no more",
+            to - from
+        )));
+    }
+    Ok(from..to)
+}
+
+/// Whether it is the id of a bot, the key of a template, or an id that a template stands for.
+fn is_known(house: &House, id: &str) -> bool {
+    let stands_for = |front: &str| id.starts_with(front) && is_id(id);
+    let mut bots = house.bots.iter();
+    bots.any(|bot| bot.id == id || bot.id.strip_suffix('*').is_some_and(stands_for))
+}
+
+fn at(hour: u32) -> String {
+    Unix::from_seconds(i64::from(hour) * 3600).iso()
+}
+
+fn shown(figures: &Figures, pending: Option<u32>) -> Shown {
+    let refused = CODES.into_iter().zip(figures.refused);
+    let millis = |per_cent| {
+        let us = figures.latency.percentile(per_cent)?;
+        Some(us as f64 / 1000.0)
+    };
+    Shown {
+        requests: Requests {
+            accepted: figures.accepted,
+            refused: refused.filter(|(_, count)| *count > 0).collect(),
+        },
+        tokens: Tokens { input: figures.input, output: figures.output },
+        cost_cents: Cents(figures.micro_cents),
+        latency_ms: Percentiles { p50: millis(50), p90: millis(90), p99: millis(99) },
+        callbacks: Callbacks { delivered: figures.delivered, pending, dead: figures.dead },
+    }
+}

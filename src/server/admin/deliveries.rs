@@ -1,0 +1,214 @@
+//! Deliveries as the API shows them: lists without a word of what was said, one with its attempts, and taking dead ones up again.
+
+use super::error::Fault;
+use super::query::Query;
+use crate::clock;
+use crate::state::jobs::{Attempt, Filter, Head, Id, Journal, JournalError, Phases, Stage, State};
+use serde::Serialize;
+use tokio::task;
+
+/// The most dead jobs that one request takes up again.
+pub const PER_RETRY: usize = 100;
+
+/// A piece of a list.
+#[derive(Serialize)]
+pub(super) struct Page<T> {
+    pub(super) items: Vec<T>,
+    pub(super) next: Option<String>,
+}
+
+/// A job. Times are RFC 3339 in UTC, none where it has not happened.
+#[derive(Serialize)]
+pub(super) struct Delivery {
+    id: String,
+    status: &'static str,
+    bot: String,
+    dialect: String,
+    receiver: String,
+    reason: Option<String>,
+    attempts: u32,
+    bytes: u32,
+    accepted_at: Option<String>,
+    answered_at: Option<String>,
+    ended_at: Option<String>,
+    next_attempt_at: Option<String>,
+}
+
+/// A job whole.
+#[derive(Serialize)]
+pub(super) struct Whole {
+    #[serde(flatten)]
+    delivery: Delivery,
+    tries: Vec<Try>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<Option<String>>,
+}
+
+/// An attempt.
+#[derive(Serialize)]
+struct Try {
+    to: &'static str,
+    at: Option<String>,
+    status: Option<u16>,
+    error: Option<String>,
+    response: String,
+    took_us: Took,
+}
+
+/// Its phases, in microseconds; of one to have a message answered all of it alone.
+#[derive(Default, Serialize)]
+struct Took {
+    resolve: u32,
+    connect: u32,
+    tls: u32,
+    first_byte: u32,
+    body: u32,
+    total: u64,
+}
+
+/// What came of taking up many.
+#[derive(Serialize)]
+pub(super) struct Retried {
+    retried: usize,
+    next: Option<String>,
+}
+
+/// A page of jobs.
+pub(super) async fn list(
+    journal: Option<&Journal>,
+    query: &Query<'_>,
+) -> Result<Page<Delivery>, Fault> {
+    let filter = Filter { state: query.status()?, bot: query.get("bot").map(str::to_owned) };
+    let (cursor, limit) = (query.cursor()?, query.limit()?);
+    let Some(journal) = journal else {
+        return Ok(Page { items: Vec::new(), next: None });
+    };
+    let page = task::block_in_place(|| journal.list(&filter, cursor, limit))?;
+    let items = page.items.into_iter();
+    Ok(Page {
+        items: items.map(|found| delivery(found.id, found.head)).collect(),
+        next: page.next.map(|id| id.to_string()),
+    })
+}
+
+/// One job with its attempts, and where asked for what is delivered.
+pub(super) async fn show(
+    journal: Option<&Journal>,
+    id: Id,
+    with_body: bool,
+) -> Result<Whole, Fault> {
+    let journal = journal.ok_or(JournalError::Unknown(id))?;
+    let shown = task::block_in_place(|| journal.show(id))?;
+    let shown = shown.ok_or(JournalError::Unknown(id))?;
+    let body = if with_body {
+        match task::block_in_place(|| journal.body(id, Stage::Deliver)) {
+            Ok(body) => Some(Some(String::from_utf8_lossy(&body).into_owned())),
+            Err(JournalError::Unknown(_)) => Some(None),
+            Err(error) => return Err(error.into()),
+        }
+    } else {
+        None
+    };
+    Ok(Whole {
+        delivery: delivery(id, shown.head),
+        tries: shown.attempts.into_iter().map(attempt).collect(),
+        body,
+    })
+}
+
+/// Takes a dead job up again, and shows it.
+pub(super) async fn retry(journal: Option<&Journal>, id: Id) -> Result<Whole, Fault> {
+    let known = journal.ok_or(JournalError::Unknown(id))?;
+    task::block_in_place(|| known.retry(id, clock::unix_ms()))?.await?;
+    show(journal, id, false).await
+}
+
+/// Takes up to [`PER_RETRY`] dead jobs up again.
+pub(super) async fn retry_all(
+    journal: Option<&Journal>,
+    query: &Query<'_>,
+) -> Result<Retried, Fault> {
+    if query.status()? != Some(State::Dead) {
+        let error = "only dead deliveries are taken up again; write status=dead";
+        return Err(Fault::invalid(error));
+    }
+    let filter = Filter { state: Some(State::Dead), bot: query.get("bot").map(str::to_owned) };
+    let cursor = query.cursor()?;
+    let Some(journal) = journal else {
+        return Ok(Retried { retried: 0, next: None });
+    };
+    let page = task::block_in_place(|| journal.list(&filter, cursor, PER_RETRY))?;
+    let (mut steps, mut failed, mut last) = (Vec::new(), None, cursor);
+    for found in page.items {
+        match task::block_in_place(|| journal.retry(found.id, clock::unix_ms())) {
+            Ok(step) => steps.push(step),
+            // Somebody else was faster, or its time was over.
+            Err(JournalError::Order { .. } | JournalError::Unknown(_)) => {}
+            Err(error) => {
+                failed = Some(error);
+                break;
+            }
+        }
+        last = Some(found.id);
+    }
+    let mut retried = 0;
+    for step in steps {
+        step.await?;
+        retried += 1;
+    }
+    let next = match failed {
+        None => page.next,
+        Some(error) if retried == 0 => return Err(error.into()),
+        Some(_) => last,
+    };
+    Ok(Retried { retried, next: next.map(|id| id.to_string()) })
+}
+
+fn delivery(id: Id, head: Head) -> Delivery {
+    Delivery {
+        id: id.to_string(),
+        status: head.state().word(),
+        bytes: head.size(),
+        attempts: head.attempts,
+        accepted_at: time(head.accepted_ms),
+        answered_at: time(head.answered_ms),
+        ended_at: time(head.ended_ms),
+        next_attempt_at: head.end.is_none().then(|| time(head.next_ms)).flatten(),
+        reason: Some(head.reason).filter(|reason| !reason.is_empty()),
+        bot: head.bot,
+        dialect: head.dialect,
+        receiver: head.receiver,
+    }
+}
+
+fn attempt(attempt: Attempt) -> Try {
+    let Phases {
+        resolve_us: resolve,
+        connect_us: connect,
+        tls_us: tls,
+        first_byte_us: first_byte,
+        body_us: body,
+    } = attempt.took;
+    let phases = [resolve, connect, tls, first_byte, body];
+    let total = phases.into_iter().map(u64::from).sum();
+    Try {
+        to: match attempt.stage {
+            Stage::Answer => "answer",
+            Stage::Deliver => "deliver",
+        },
+        at: time(attempt.at_ms),
+        status: attempt.status,
+        error: Some(attempt.error).filter(|error| !error.is_empty()),
+        response: String::from_utf8_lossy(&attempt.response).into_owned(),
+        took_us: match attempt.stage {
+            Stage::Answer => Took { total, ..Took::default() },
+            Stage::Deliver => Took { resolve, connect, tls, first_byte, body, total },
+        },
+    }
+}
+
+/// RFC 3339 to the millisecond; none for 0.
+fn time(unix_ms: u64) -> Option<String> {
+    let at = jiff::Timestamp::from_millisecond(i64::try_from(unix_ms).ok()?).ok()?;
+    (unix_ms > 0).then(|| format!("{at:.3}"))
+}

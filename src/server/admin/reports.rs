@@ -1,0 +1,90 @@
+//! What bots have reported, page by page; and a report that nobody has made, to see whether a subscriber gets it.
+
+use super::deliveries::Page;
+use super::error::Fault;
+use super::query::Query;
+use crate::clock;
+use crate::codec::bot_event::{Envelope, received};
+use crate::codec::message::{Event, Few, Kind, Role, Turn};
+use crate::state::jobs::{Id, Job, Journal, Stage, Subject};
+use crate::state::reports::Messages;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use tokio::task;
+
+/// The bot that a test is about.
+const BOT: &str = "botgate-test";
+/// What it says.
+const CONTENT: &str = "A test of this webhook";
+
+/// A test on its way.
+#[derive(Serialize)]
+pub(super) struct Test {
+    pub(super) delivery: String,
+}
+
+/// A page of messages.
+pub(super) fn list(
+    messages: Option<&Messages>,
+    query: &Query<'_>,
+) -> Result<Page<Box<RawValue>>, Fault> {
+    let (bot, cursor, limit) = (query.get("bot"), query.cursor()?, query.limit()?);
+    let Some(messages) = messages else {
+        return Ok(Page { items: Vec::new(), next: None });
+    };
+    let page = task::block_in_place(|| messages.list(bot, cursor, limit))
+        .map_err(|error| Fault::internal(error.to_string()))?;
+    let items = page.items.into_iter().map(RawValue::from_string);
+    Ok(Page {
+        items: items
+            .collect::<Result<_, _>>()
+            .map_err(|_| Fault::internal("a message on disk is no JSON"))?,
+        next: page.next.map(|id| id.to_string()),
+    })
+}
+
+/// Sends an event to one of these subscribers, by its name or its place, whatever it has subscribed to.
+pub(super) async fn test(
+    journal: Option<&Journal>,
+    which: &str,
+    subscribers: &[String],
+) -> Result<Test, Fault> {
+    let name = format!("subscribers.{which}");
+    let found = match which.parse::<usize>() {
+        Ok(index) => subscribers.get(index),
+        Err(_) => subscribers.iter().find(|it| **it == name),
+    };
+    let (Some(receiver), Some(journal)) = (found, journal) else {
+        return Err(Fault::missing(match subscribers.len() {
+            0 => "there is no subscriber: add [[subscribers]] with a url".to_owned(),
+            count => format!(
+                "there is no such subscriber: say its name, or its place from 0 to {}",
+                count - 1
+            ),
+        }));
+    };
+    let now_ms = clock::unix_ms();
+    let id = Id::new(now_ms);
+    let text = id.to_string();
+    let event = Event {
+        kind: Kind::Event,
+        turns: Few::One(Turn::text(Role::User, CONTENT)),
+        ..Event::default()
+    };
+    let envelope = Envelope { id: &text, bot: BOT, now_ms };
+    let mut body = Vec::new();
+    received(&envelope, &text, &event, &mut body);
+    let job = Job {
+        id,
+        bot: BOT,
+        subject: Subject::default(),
+        dialect: "botpass",
+        receiver,
+        stage: Stage::Deliver,
+        body: body.into(),
+        held: false,
+        letter: false,
+    };
+    journal.accept(&[job], now_ms)?.await?;
+    Ok(Test { delivery: text })
+}

@@ -1,0 +1,10 @@
+//! The edge: sockets in. One acceptor, a worker thread per core, a connection's life.
+
+mod connection;
+mod listener;
+mod socket;
+mod worker_thread;
+
+pub use connection::{Cut, run};
+pub use listener::{Acceptor, bind};
+pub use worker_thread::{Handle, Order, start};

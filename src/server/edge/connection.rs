@@ -1,0 +1,299 @@
+//! One caller's connection: its phase, its deadlines, and the task that serves it.
+
+use super::socket::Socket;
+use crate::clock;
+use crate::net::request_framing::{Fault, Gate};
+use crate::proxy::response::Reply;
+use crate::proxy::worker::Worker;
+use crate::proxy::{self, Caller};
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, Version, header};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use std::cell::{Cell, RefCell};
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// hyper's buffer for one connection, in bytes; heads are held to less by the gate.
+const BUFFER: usize = 64 * 1024;
+/// A lingering close waits this long for the next piece, and this long in all (nginx's `lingering_timeout`, `lingering_time`).
+const LINGER_IDLE: Duration = Duration::from_secs(5);
+const LINGER_TOTAL: Duration = Duration::from_secs(30);
+
+/// What a connection is about, as far as its bytes tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Between two requests.
+    Idle,
+    /// A request is being read or answered.
+    Busy,
+    /// Its answer is complete but not yet written out.
+    Handed,
+}
+
+/// The facts that the socket, the service and the task of one connection share.
+#[derive(Debug)]
+pub(super) struct Conn {
+    pub(super) gate: RefCell<Gate>,
+    pub(super) fault: Cell<Option<Fault>>,
+    pub(super) phase: Cell<Phase>,
+    /// No further request is wanted: the connection ends as soon as it is idle.
+    pub(super) ending: Cell<bool>,
+    /// The caller closed its side while its request was served.
+    pub(super) gone: Cell<bool>,
+    served: Cell<u64>,
+    answered: Cell<bool>,
+    /// The answer under way ends with the connection.
+    to_the_close: Cell<bool>,
+    idle_since: Cell<u64>,
+    partial_since: Cell<Option<u64>>,
+    blocked_since: Cell<Option<u64>>,
+    linger: Cell<Option<(u64, u64)>>,
+    caller: Rc<Caller>,
+    worker: Rc<Worker>,
+}
+
+impl Conn {
+    fn new(worker: Rc<Worker>, caller: Rc<Caller>) -> Rc<Self> {
+        Rc::new(Self {
+            gate: RefCell::default(),
+            fault: Cell::new(None),
+            phase: Cell::new(Phase::Idle),
+            ending: Cell::new(false),
+            gone: Cell::new(false),
+            served: Cell::new(0),
+            answered: Cell::new(false),
+            to_the_close: Cell::new(false),
+            idle_since: Cell::new(clock::now()),
+            partial_since: Cell::new(None),
+            blocked_since: Cell::new(None),
+            linger: Cell::new(None),
+            caller,
+            worker,
+        })
+    }
+
+    /// The body of the request being served has not arrived whole.
+    pub(super) fn mid_body(&self) -> bool {
+        self.gate.borrow().ends() < self.served.get()
+    }
+
+    /// A close now would find, or soon receive, bytes that nobody has read.
+    pub(super) fn input_is_left(&self) -> bool {
+        self.mid_body()
+            || self.fault.get().is_some()
+            || self.gate.borrow().heads() > self.served.get()
+    }
+
+    /// An incomplete head waits, or no longer does.
+    pub(super) fn note_partial(&self, partial: bool) {
+        if !partial {
+            self.partial_since.set(None);
+        } else if self.partial_since.get().is_none() {
+            self.partial_since.set(Some(clock::now()));
+        }
+    }
+
+    pub(super) fn note_write(&self, result: &Poll<io::Result<usize>>) {
+        if result.is_ready() {
+            self.blocked_since.set(None);
+        } else if self.blocked_since.get().is_none() {
+            self.blocked_since.set(Some(clock::now()));
+        }
+    }
+
+    pub(super) fn become_idle(&self, now: u64) {
+        self.phase.set(Phase::Idle);
+        self.idle_since.set(now);
+        // A head that came in pieces behind the last request has had its time only from now on.
+        if self.partial_since.get().is_some() {
+            self.partial_since.set(Some(now));
+        }
+    }
+
+    pub(super) fn begin_linger(&self) {
+        let now = clock::now();
+        self.linger.set(Some((now, now)));
+    }
+
+    pub(super) fn note_linger(&self) {
+        self.linger.set(self.linger.get().map(|(start, _)| (start, clock::now())));
+    }
+
+    /// The refusal that ends the connection, as bytes; empty where it ends without one.
+    pub(super) fn last_words(&self) -> Vec<u8> {
+        match self.fault.get() {
+            Some(fault) if self.phase.get() == Phase::Idle && !self.answered.get() => {
+                proxy::refuse_head(&self.worker, &self.caller, fault)
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// When the connection must be looked at again, if nothing happens on it.
+    fn deadline(&self) -> u64 {
+        let timeouts = self.worker.view().registry.timeouts;
+        let at = |since: u64, wait: Duration| since.saturating_add(clock::nanos(wait));
+        if let Some((start, last)) = self.linger.get() {
+            return at(last, LINGER_IDLE).min(at(start, LINGER_TOTAL));
+        }
+        if let Some(since) = self.blocked_since.get() {
+            return at(since, timeouts.body);
+        }
+        match (self.phase.get(), self.partial_since.get()) {
+            (Phase::Busy | Phase::Handed, _) => u64::MAX,
+            (Phase::Idle, Some(since)) => at(since, timeouts.header),
+            (Phase::Idle, None) => at(self.idle_since.get(), timeouts.idle),
+        }
+    }
+
+    /// A deadline has passed: true where the connection must simply be dropped.
+    fn give_up(&self) -> bool {
+        if self.linger.get().is_some() || self.blocked_since.get().is_some() {
+            return true;
+        }
+        if self.phase.get() == Phase::Idle {
+            if self.partial_since.get().is_some() {
+                self.fault.set(Some(Fault::HeadTimeout));
+            } else {
+                self.ending.set(true);
+            }
+        }
+        false
+    }
+
+    /// The connection ends early.
+    fn cut(&self) -> Result<(), Cut> {
+        if self.to_the_close.get() && self.linger.get().is_none() { Err(Cut) } else { Ok(()) }
+    }
+
+    /// A request has been parsed; called before anything else is read.
+    fn begin(self: &Rc<Self>) -> Handed {
+        self.phase.set(Phase::Busy);
+        self.served.set(self.served.get() + 1);
+        Handed(self.clone())
+    }
+
+    async fn serve(
+        self: Rc<Self>,
+        request: Request<Incoming>,
+        served: Handed,
+    ) -> Result<Response<Served>, Infallible> {
+        let (mut head, mut body) = request.into_parts();
+        let old = head.version == Version::HTTP_10;
+        let mut response = proxy::handle(&self.worker, &self.caller, &mut head, &mut body).await;
+        let unmeasured = response.body().size_hint().exact().is_none();
+        self.to_the_close.set(old && unmeasured);
+        if !body.is_end_stream() {
+            if self.mid_body() {
+                // A fault of this body is this request's to answer; there are no last words on it.
+                self.answered.set(self.fault.get().is_some());
+                response
+                    .headers_mut()
+                    .insert(header::CONNECTION, HeaderValue::from_static("close"));
+            } else {
+                discard(&mut body).await;
+            }
+        }
+        if self.worker.draining() {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        Ok(response.map(|reply| Served { reply, _handed: served }))
+    }
+}
+
+/// Reads off a body that has arrived whole already, so that the connection can go on.
+async fn discard(body: &mut Incoming) {
+    poll_fn(|cx| {
+        while let Poll::Ready(Some(Ok(_))) = Pin::new(&mut *body).poll_frame(cx) {}
+        Poll::Ready(())
+    })
+    .await;
+}
+
+/// Tells the connection that an answer is complete, however it ended.
+struct Handed(Rc<Conn>);
+
+impl Drop for Handed {
+    fn drop(&mut self) {
+        self.0.phase.set(Phase::Handed);
+    }
+}
+
+/// A reply on its way out.
+struct Served {
+    reply: Reply,
+    _handed: Handed,
+}
+
+impl Body for Served {
+    type Data = Bytes;
+    type Error = <Reply as Body>::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        Pin::new(&mut self.reply).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.reply.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.reply.size_hint()
+    }
+}
+
+/// An answer was cut whose end is the end of the connection: unless that is reset, the caller takes what it has for the whole.
+#[derive(Debug)]
+pub struct Cut;
+
+/// Serves one connection to its end, whatever carries its bytes. Needs a runtime that runs `!Send` tasks.
+pub async fn run<S>(worker: Rc<Worker>, stream: S, peer: SocketAddr) -> Result<(), Cut>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let caller = Rc::new(Caller::new(peer, worker.timers.timer()));
+    let conn = Conn::new(worker.clone(), caller);
+    let timer = worker.timers.timer();
+    let service = {
+        let conn = conn.clone();
+        service_fn(move |request| conn.clone().serve(request, conn.begin()))
+    };
+    let mut http = pin!(
+        http1::Builder::new()
+            .half_close(true)
+            .writev(false)
+            .max_buf_size(BUFFER)
+            .serve_connection(TokioIo::new(Socket::new(stream, conn.clone())), service)
+    );
+    poll_fn(|cx| {
+        if worker.draining() && !conn.ending.replace(true) && conn.phase.get() != Phase::Idle {
+            http.as_mut().graceful_shutdown();
+        }
+        if timer.poll(cx).is_ready() && conn.give_up() {
+            return Poll::Ready(conn.cut());
+        }
+        match http.as_mut().poll(cx) {
+            Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
+            Poll::Ready(Err(_)) => return Poll::Ready(conn.cut()),
+            Poll::Pending if conn.gone.get() => return Poll::Ready(conn.cut()),
+            Poll::Pending => {}
+        }
+        let deadline = conn.deadline();
+        timer.set(deadline);
+        timer.poll(cx).map(Ok)
+    })
+    .await
+}

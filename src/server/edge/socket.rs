@@ -1,0 +1,231 @@
+//! A caller's socket as hyper sees it: every byte read has passed the gate, and a close never swallows an answer.
+
+use super::connection::{Conn, Phase};
+use crate::clock;
+use std::cell::RefCell;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// How much is read at a time where hyper's own buffer does not serve: an incomplete head, a lingering close.
+const SCRATCH: usize = 16 * 1024;
+/// The most that a lingering close reads and throws away, in bytes.
+const LINGER_MAX: u64 = 64 * 1024 * 1024;
+
+thread_local! {
+    static SPARE: RefCell<Vec<u8>> = RefCell::new(vec![0; SCRATCH]);
+}
+
+/// A stream of bytes behind the gate.
+#[derive(Debug)]
+pub(super) struct Socket<S> {
+    stream: S,
+    conn: Rc<Conn>,
+    /// Bytes that wait: of a head that is not whole, or of a whole one that did not fit where hyper wanted it.
+    held: Vec<u8>,
+    /// How many of `held` have passed the gate.
+    passed: usize,
+    /// A refusal that is being written at the end of the connection, and how much of it is out.
+    last_words: Option<(Vec<u8>, usize)>,
+    closing: Closing,
+}
+
+#[derive(Debug)]
+enum Closing {
+    Open,
+    Lingering { left: u64 },
+    Done,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
+    pub(super) fn new(stream: S, conn: Rc<Conn>) -> Self {
+        Self { stream, conn, held: Vec::new(), passed: 0, last_words: None, closing: Closing::Open }
+    }
+
+    /// Hands out what has passed the gate and waits; true when there was something.
+    fn hand_out(&mut self, buf: &mut ReadBuf<'_>) -> bool {
+        let n = self.passed.min(buf.remaining());
+        buf.put_slice(&self.held[..n]);
+        self.held.drain(..n);
+        self.passed -= n;
+        if self.held.is_empty() {
+            self.held = Vec::new();
+        }
+        n > 0
+    }
+
+    /// Runs the gate over what is held and not yet passed.
+    fn gate(&mut self) {
+        let passed = self.conn.gate.borrow_mut().pass(&self.held[self.passed..]);
+        self.passed += passed.bytes;
+        if let Some(fault) = passed.fault {
+            self.held.truncate(self.passed);
+            self.conn.fault.set(Some(fault));
+        }
+        self.conn.note_partial(self.held.len() > self.passed);
+    }
+
+    /// The stream is refused: what hyper reads then.
+    fn read_end(&self) -> Option<Poll<io::Result<()>>> {
+        let fault = self.conn.fault.get()?;
+        Some(match self.conn.phase.get() {
+            // The body that is being read is broken: its reader must learn it.
+            Phase::Busy if self.conn.mid_body() => {
+                Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, fault.word())))
+            }
+            Phase::Idle => Poll::Ready(Ok(())),
+            // The answer before it goes out first; hyper reads again after it.
+            Phase::Busy | Phase::Handed => Poll::Pending,
+        })
+    }
+
+    /// The stream shall end. Only silence ends it: a request that has begun to arrive is still served.
+    fn is_over(&self) -> bool {
+        self.conn.ending.get() && self.conn.phase.get() == Phase::Idle
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Socket<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        loop {
+            if this.hand_out(buf) {
+                return Poll::Ready(Ok(()));
+            }
+            if let Some(end) = this.read_end() {
+                return end;
+            }
+            if this.held.is_empty() {
+                let before = buf.filled().len();
+                let read = Pin::new(&mut this.stream).poll_read(cx, buf);
+                if read.is_pending() && this.is_over() {
+                    return Poll::Ready(Ok(()));
+                }
+                ready!(read)?;
+                let fresh = &buf.filled()[before..];
+                if fresh.is_empty() {
+                    return Poll::Ready(Ok(()));
+                }
+                let passed = this.conn.gate.borrow_mut().pass(fresh);
+                if let Some(fault) = passed.fault {
+                    this.conn.fault.set(Some(fault));
+                } else if passed.bytes < fresh.len() {
+                    this.held.extend_from_slice(&fresh[passed.bytes..]);
+                    this.conn.note_partial(true);
+                }
+                buf.set_filled(before + passed.bytes);
+                if passed.bytes > 0 {
+                    return Poll::Ready(Ok(()));
+                }
+            } else {
+                let n = ready!(this.read_spare(cx, true))?;
+                if n == 0 {
+                    return Poll::Ready(Ok(()));
+                }
+                this.gate();
+            }
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
+    /// Reads into the worker's spare buffer, and keeps it behind what is held if it is wanted.
+    fn read_spare(&mut self, cx: &mut Context<'_>, keep: bool) -> Poll<io::Result<usize>> {
+        SPARE.with_borrow_mut(|spare| {
+            let mut buf = ReadBuf::new(spare);
+            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buf))?;
+            if keep {
+                self.held.extend_from_slice(buf.filled());
+            }
+            Poll::Ready(Ok(buf.filled().len()))
+        })
+    }
+
+    /// Sees whether the caller has gone while its request is served. hyper could watch for that itself, at the price of a fresh
+    /// read buffer for every request. What comes instead of a close is the next request's and waits.
+    fn watch(&mut self, cx: &mut Context<'_>) {
+        if !self.held.is_empty() || self.conn.fault.get().is_some() || self.conn.mid_body() {
+            return;
+        }
+        match self.read_spare(cx, true) {
+            Poll::Ready(Ok(0) | Err(_)) => self.conn.gone.set(true),
+            Poll::Ready(Ok(_)) => self.gate(),
+            Poll::Pending => {}
+        }
+    }
+
+    /// Writes the refusal that the gate's fault calls for, if the connection ends with one.
+    fn say_last_words(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.last_words.is_none() {
+            let words = self.conn.last_words();
+            self.last_words = Some((words, 0));
+        }
+        if let Some((words, out)) = &mut self.last_words {
+            while *out < words.len() {
+                *out += ready!(Pin::new(&mut self.stream).poll_write(cx, &words[*out..]))?;
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Socket<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.conn.note_write(&result);
+        result
+    }
+
+    /// hyper calls this only with nothing left in its own buffer: an answer that was handed over is out now.
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.conn.phase.get() {
+            Phase::Handed => self.conn.become_idle(clock::coarse()),
+            Phase::Busy => self.get_mut().watch(cx),
+            Phase::Idle => {}
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Closes so that the caller really reads the answer: closing with unread input would reset the connection and throw the
+    /// answer away on its side (RFC 9112 §9.6). The connection's timer bounds the wait.
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        loop {
+            match &mut this.closing {
+                Closing::Open => {
+                    ready!(this.say_last_words(cx))?;
+                    ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
+                    this.held = Vec::new();
+                    this.closing = if this.conn.input_is_left() {
+                        this.conn.begin_linger();
+                        Closing::Lingering { left: LINGER_MAX }
+                    } else {
+                        Closing::Done
+                    };
+                }
+                Closing::Lingering { left: 0 } => this.closing = Closing::Done,
+                Closing::Lingering { left } => {
+                    let was = *left;
+                    let n = ready!(this.read_spare(cx, false))? as u64;
+                    if n == 0 {
+                        this.closing = Closing::Done;
+                    } else {
+                        this.conn.note_linger();
+                        this.closing = Closing::Lingering { left: was.saturating_sub(n) };
+                    }
+                }
+                Closing::Done => return Poll::Ready(Ok(())),
+            }
+        }
+    }
+}

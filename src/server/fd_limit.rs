@@ -1,0 +1,36 @@
+//! How many callers fit: what the limit on open files leaves beside everything else.
+
+use super::background::sockets;
+use crate::config::Settings;
+use tokio::sync::Semaphore;
+
+/// Descriptors kept for what is neither a caller nor an upstream: listeners, logs, the runtime's own.
+const SPARE_DESCRIPTORS: u64 = 128;
+
+/// How many callers may be connected: what is asked for, but never more than the descriptors left beside the upstreams' allow.
+pub(super) fn connections(settings: &Settings) -> usize {
+    let limit = raise_descriptors();
+    let upstreams: usize = settings.upstreams.iter().map(|upstream| upstream.max_connections).sum();
+    let upstreams = upstreams + sockets(settings);
+    let left = usize::try_from(limit.saturating_sub(SPARE_DESCRIPTORS)).unwrap_or(usize::MAX);
+    let room = left.saturating_sub(upstreams).max(left / 4).max(1);
+    let wanted = settings.server.max_connections.unwrap_or(room.min(20_000));
+    if wanted > room {
+        tracing::warn!(
+            wanted,
+            room,
+            "max_connections is more than the limit on open files allows; raise it with ulimit -n"
+        );
+    }
+    wanted.min(room).min(Semaphore::MAX_PERMITS)
+}
+
+/// Raises the soft limit on open files to the hard one and says what it is.
+fn raise_descriptors() -> u64 {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let in_force =
+        if setrlimit(Resource::Nofile, raised).is_ok() { limit.maximum } else { limit.current };
+    in_force.unwrap_or(1 << 20)
+}

@@ -1,0 +1,190 @@
+//! How jobs are accepted: what is written of them, and what memory knows of them meanwhile.
+
+use super::index::Index;
+use super::table::Place;
+use super::transition::{self, Step, place, size};
+use super::{
+    CROWDED, End, Head, Id, Job, Journal, JournalError, LARGEST, LONGEST_NAME, Memory, Stage,
+    Tally, record,
+};
+use crate::state::store::{Changes, Table};
+use std::sync::Arc;
+
+/// What else is written with jobs that are accepted, or without any.
+#[derive(Default)]
+pub struct Along {
+    /// Rows of somebody else's.
+    pub changes: Changes,
+    /// Learns whether the disk took all of it, before whoever waits. It is short and never waits.
+    pub then: Option<Box<dyn FnOnce(bool) + Send>>,
+    /// No room is asked for the jobs: somebody who stops what fills the journal must be able to.
+    pub anyway: bool,
+}
+
+impl std::fmt::Debug for Along {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Along({:?})", self.changes.is_empty())
+    }
+}
+
+/// A job on its way to the disk.
+pub(super) struct Fresh {
+    id: Id,
+    head: Head,
+    held: bool,
+}
+
+impl Journal {
+    /// Accepts jobs, all of them or none. Once it is done they cannot get lost. Their ids are new ones.
+    ///
+    /// # Errors
+    ///
+    /// The journal is full, one of the jobs is too large or waits already, or the disk does not take them.
+    pub fn accept(&self, jobs: &[Job<'_>], now_ms: u64) -> Result<Step, JournalError> {
+        self.accept_with(jobs, Along::default(), now_ms)
+    }
+
+    /// The same, and writes something else with them: all of it or nothing.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Journal::accept`].
+    pub fn accept_with(
+        &self,
+        jobs: &[Job<'_>],
+        along: Along,
+        now_ms: u64,
+    ) -> Result<Step, JournalError> {
+        let Along { mut changes, then, anyway } = along;
+        let mut begin = || {
+            let fresh = self.lay(jobs, now_ms, &mut changes)?;
+            let mut index = self.memory.index();
+            let waiting = fresh.iter().filter(|fresh| fresh.head.end.is_none());
+            let bytes = waiting.clone().map(|fresh| u64::from(fresh.head.size()));
+            if !anyway {
+                self.room(index.unfinished(), waiting.count() as u64, bytes.sum())?;
+                for (job, fresh) in jobs.iter().zip(&fresh).filter(|(job, _)| !job.letter) {
+                    self.share(&index, job.receiver, fresh.head.size())?;
+                }
+            }
+            take_in(&mut index, &fresh)?;
+            Ok(fresh)
+        };
+        let fresh = match begin() {
+            Ok(fresh) => fresh,
+            Err(error) => {
+                if let Some(then) = then {
+                    then(false);
+                }
+                return Err(error);
+            }
+        };
+        Ok(self.commit(changes, move |memory, written| {
+            settle(memory, &mut memory.index(), fresh, written);
+            if let Some(then) = then {
+                then(written);
+            }
+        }))
+    }
+
+    /// Adds the rows of these jobs. A letter to a receiver without room is dead.
+    pub(super) fn lay(
+        &self,
+        jobs: &[Job<'_>],
+        now_ms: u64,
+        changes: &mut Changes,
+    ) -> Result<Vec<Fresh>, JournalError> {
+        let lay = |job: &Job<'_>| {
+            let mut head = head(job, now_ms)?;
+            let fits = || self.share(&self.memory.index(), job.receiver, head.size());
+            if job.letter && fits().is_err() {
+                CROWDED.clone_into(&mut head.reason);
+                transition::end(&mut head, End::Dead, now_ms);
+            }
+            transition::put_head(changes, job.id, &head);
+            let key = record::body_key(job.id, job.stage);
+            changes.put(Table::Parts, &key, Arc::clone(&job.body));
+            Ok(Fresh { id: job.id, head, held: job.held })
+        };
+        jobs.iter().map(lay).collect()
+    }
+
+    /// Whether a receiver may have a job of this size too.
+    pub(super) fn share(
+        &self,
+        index: &Index,
+        receiver: &str,
+        size: u32,
+    ) -> Result<(), JournalError> {
+        match index.crowded(receiver, size, &self.bounds) {
+            None => Ok(()),
+            Some(Tally { jobs, bytes }) => {
+                Err(JournalError::Share { receiver: receiver.to_owned(), jobs, bytes })
+            }
+        }
+    }
+}
+
+/// Has memory know of jobs that are on their way to the disk.
+pub(super) fn take_in(index: &mut Index, jobs: &[Fresh]) -> Result<(), JournalError> {
+    for (number, Fresh { id, head, .. }) in jobs.iter().enumerate() {
+        if index.jobs.slot(*id).is_some() {
+            for Fresh { id, head, .. } in jobs.iter().take(number) {
+                index.remove(*id, &head.bot);
+            }
+            return Err(JournalError::Order { id: *id, step: "accepted", now: "there already" });
+        }
+        if head.end.is_none() {
+            index.insert(*id, head, Place::Busy);
+        }
+    }
+    Ok(())
+}
+
+/// Puts jobs that the disk has into their queues, and forgets those that it has not.
+pub(super) fn settle(memory: &Memory, index: &mut Index, jobs: Vec<Fresh>, written: bool) {
+    for Fresh { id, head, held } in jobs {
+        if !written {
+            index.remove(id, &head.bot);
+        } else if head.end.is_some() {
+            index.tally(head.state()).add(head.size());
+        } else if held {
+            place(index, id, Place::Taken);
+        } else {
+            memory.enqueue(index, id);
+        }
+    }
+}
+
+pub(super) fn head(job: &Job<'_>, now_ms: u64) -> Result<Head, JournalError> {
+    for (what, name) in [
+        ("bot's name", job.bot),
+        ("dialect's name", job.dialect),
+        ("receiver's name", job.receiver),
+    ] {
+        size(what, name.len(), LONGEST_NAME)?;
+    }
+    let length = size("body", job.body.len(), LARGEST)?;
+    let (request_bytes, answer_bytes, answered_ms) = match job.stage {
+        Stage::Answer => (length, 0, 0),
+        Stage::Deliver => (0, length, now_ms),
+    };
+    Ok(Head {
+        bot: job.bot.to_owned(),
+        subject: job.subject,
+        dialect: job.dialect.to_owned(),
+        receiver: job.receiver.to_owned(),
+        reason: String::new(),
+        stage: job.stage,
+        end: None,
+        accepted_ms: now_ms,
+        answered_ms,
+        ended_ms: 0,
+        since_ms: now_ms,
+        next_ms: now_ms,
+        attempts: 0,
+        request_bytes,
+        answer_bytes,
+        attempt_bytes: 0,
+    })
+}

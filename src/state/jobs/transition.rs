@@ -1,0 +1,333 @@
+//! Steps of a job's life, each done when the disk has it.
+
+use super::table::Place;
+use super::{
+    Attempt, End, Head, Id, Job, Journal, JournalError, LARGEST, LONGEST_REASON, Memory, Stage,
+    State, Then, accept, not_taken, record, unreadable,
+};
+use crate::state::store::{Changes, Table, Unwritten};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tokio::sync::oneshot;
+
+/// A step on its way to the disk. It is taken whether or not anybody waits for it; an error says that it has not happened.
+#[derive(Debug)]
+#[must_use = "only when it is done has it happened"]
+pub struct Step(oneshot::Receiver<Result<(), Unwritten>>);
+
+impl Future for Step {
+    type Output = Result<(), JournalError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0)
+            .poll(context)
+            .map(|told| told.unwrap_or(Err(Unwritten::Closing)).map_err(JournalError::Unwritten))
+    }
+}
+
+impl Journal {
+    /// A job that was taken has its answer; what it was asked goes. It is to be delivered now.
+    ///
+    /// # Errors
+    ///
+    /// It has its answer already, nobody has taken it, the answer is too large, or the disk does not take it.
+    pub fn answered(&self, id: Id, answer: Arc<[u8]>, now_ms: u64) -> Result<Step, JournalError> {
+        let length = size("answer", answer.len(), LARGEST)?;
+        self.step(id, "answered", |head, changes| {
+            if head.stage != Stage::Answer {
+                return Err("answered already");
+            }
+            changes.remove(Table::Parts, &record::body_key(id, Stage::Answer));
+            changes.put(Table::Parts, &record::body_key(id, Stage::Deliver), answer);
+            head.stage = Stage::Deliver;
+            head.request_bytes = 0;
+            head.answer_bytes = length;
+            head.answered_ms = now_ms;
+            (head.since_ms, head.next_ms) = (now_ms, now_ms);
+            Ok(())
+        })
+    }
+
+    /// A job that was taken has its answer, and that is delivered by other jobs, which are accepted with it, however full the
+    /// journal is: all of this happens or none. The job itself has ended as delivered.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Journal::answered`], or one of the jobs is too large or waits already.
+    pub fn passed_on(&self, id: Id, jobs: &[Job<'_>], now_ms: u64) -> Result<Step, JournalError> {
+        self.step_with(id, "passed on", jobs, now_ms, |head, changes| {
+            if head.stage != Stage::Answer {
+                return Err("answered already");
+            }
+            changes.remove(Table::Parts, &record::body_key(id, Stage::Answer));
+            head.request_bytes = 0;
+            head.answered_ms = now_ms;
+            end(head, End::Delivered, now_ms);
+            Ok(())
+        })
+    }
+
+    /// A job that was taken was tried; `then` says what follows.
+    ///
+    /// # Errors
+    ///
+    /// Nobody has taken it, it is delivered without an answer, or the disk does not take it.
+    pub fn attempted(
+        &self,
+        id: Id,
+        attempt: &Attempt,
+        then: Then<'_>,
+        now_ms: u64,
+    ) -> Result<Step, JournalError> {
+        self.tried(id, attempt, then, &[], now_ms)
+    }
+
+    /// A job that was taken was tried for the last time; the jobs that tell of that are accepted as in [`Journal::passed_on`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`Journal::passed_on`].
+    pub fn given_up(
+        &self,
+        id: Id,
+        attempt: &Attempt,
+        reason: &str,
+        jobs: &[Job<'_>],
+        now_ms: u64,
+    ) -> Result<Step, JournalError> {
+        self.tried(id, attempt, Then::Dead(reason), jobs, now_ms)
+    }
+
+    fn tried(
+        &self,
+        id: Id,
+        attempt: &Attempt,
+        then: Then<'_>,
+        jobs: &[Job<'_>],
+        now_ms: u64,
+    ) -> Result<Step, JournalError> {
+        let row = record::write_attempt(attempt);
+        self.step_with(id, "attempted", jobs, now_ms, |head, changes| {
+            if head.attempts < record::MOST_ATTEMPTS {
+                let length = u32::try_from(row.len()).unwrap_or(u32::MAX);
+                head.attempt_bytes = head.attempt_bytes.saturating_add(length);
+            }
+            let key = record::attempt_key(id, head.attempts);
+            changes.put(Table::Parts, &key, row.into());
+            head.attempts = head.attempts.saturating_add(1);
+            match then {
+                Then::Again(next_ms) => (head.since_ms, head.next_ms) = (now_ms, next_ms),
+                Then::Delivered if head.stage == Stage::Answer => return Err("not answered"),
+                Then::Delivered => end(head, End::Delivered, now_ms),
+                Then::Dead(reason) => {
+                    record::cut(reason, LONGEST_REASON).clone_into(&mut head.reason);
+                    end(head, End::Dead, now_ms);
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// A job that was taken is given up without another attempt; the jobs that tell of that are accepted as in [`Journal::passed_on`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`Journal::passed_on`].
+    pub fn dead(
+        &self,
+        id: Id,
+        reason: &str,
+        jobs: &[Job<'_>],
+        now_ms: u64,
+    ) -> Result<Step, JournalError> {
+        self.step_with(id, "given up", jobs, now_ms, |head, _| {
+            record::cut(reason, LONGEST_REASON).clone_into(&mut head.reason);
+            end(head, End::Dead, now_ms);
+            Ok(())
+        })
+    }
+
+    /// Takes a dead job up again where it stood, due now, with its id and its attempts.
+    ///
+    /// # Errors
+    ///
+    /// It is not dead, the journal is full, or the disk does not take it.
+    pub fn retry(&self, id: Id, now_ms: u64) -> Result<Step, JournalError> {
+        let wrong = |now| JournalError::Order { id, step: "taken up again", now };
+        {
+            let mut index = self.memory.index();
+            if index.jobs.slot(id).is_some() {
+                return Err(wrong("not dead"));
+            }
+            if !index.closed.insert(id) {
+                return Err(wrong("changing"));
+            }
+        }
+        let planned = self.plan_retry(id, now_ms, wrong);
+        let (changes, size, bot) = planned.inspect_err(|_| {
+            self.memory.index().closed.remove(&id);
+        })?;
+        Ok(self.commit(changes, move |memory, written| {
+            let mut index = memory.index();
+            index.closed.remove(&id);
+            if written {
+                index.tally(State::Dead).sub(size);
+                memory.enqueue(&mut index, id);
+            } else {
+                index.remove(id, &bot);
+            }
+        }))
+    }
+
+    fn plan_retry(
+        &self,
+        id: Id,
+        now_ms: u64,
+        wrong: impl Fn(&'static str) -> JournalError,
+    ) -> Result<(Changes, u32, String), JournalError> {
+        let mut head = self.head(id)?.ok_or(JournalError::Unknown(id))?;
+        if head.end != Some(End::Dead) {
+            return Err(wrong("not dead"));
+        }
+        let size = head.size();
+        let mut changes = Changes::default();
+        changes.remove(Table::Ended, &record::ended_key(End::Dead, head.ended_ms, id));
+        head.end = None;
+        head.ended_ms = 0;
+        head.reason.clear();
+        (head.since_ms, head.next_ms) = (now_ms, now_ms);
+        changes.put(Table::Jobs, &id.0, record::write_head(&head).into());
+        let mut index = self.memory.index();
+        self.room(index.unfinished(), 1, u64::from(size))?;
+        self.share(&index, &head.receiver, size)?;
+        index.insert(id, &head, Place::Busy);
+        Ok((changes, size, head.bot))
+    }
+
+    /// A job's head as it is on disk.
+    pub(super) fn head(&self, id: Id) -> Result<Option<Head>, JournalError> {
+        let row = self.store.view()?.get(Table::Jobs, &id.0)?;
+        let head = row.map(|row| record::read_head(&row)).transpose();
+        head.map_err(|error| unreadable(self.store.folder(), error))
+    }
+
+    pub(super) fn room(
+        &self,
+        now: super::Tally,
+        jobs: u64,
+        bytes: u64,
+    ) -> Result<(), JournalError> {
+        let bounds = &self.bounds;
+        if now.jobs + jobs > bounds.jobs || now.bytes + bytes > bounds.bytes {
+            return Err(JournalError::Full { jobs: now.jobs, bytes: now.bytes });
+        }
+        Ok(())
+    }
+
+    /// Changes a job that was taken.
+    fn step(
+        &self,
+        id: Id,
+        step: &'static str,
+        change: impl FnOnce(&mut Head, &mut Changes) -> Result<(), &'static str>,
+    ) -> Result<Step, JournalError> {
+        self.step_with(id, step, &[], 0, change)
+    }
+
+    /// The same, and accepts these jobs with it.
+    fn step_with(
+        &self,
+        id: Id,
+        step: &'static str,
+        jobs: &[Job<'_>],
+        now_ms: u64,
+        change: impl FnOnce(&mut Head, &mut Changes) -> Result<(), &'static str>,
+    ) -> Result<Step, JournalError> {
+        {
+            let mut index = self.memory.index();
+            let entry = index.jobs.get_mut(id).ok_or(JournalError::Unknown(id))?;
+            if entry.place != Place::Taken {
+                return Err(not_taken(id, step, entry.place));
+            }
+            entry.place = Place::Busy;
+        }
+        let planned = self.plan(id, step, change).and_then(|(mut changes, head)| {
+            let fresh = self.lay(jobs, now_ms, &mut changes)?;
+            accept::take_in(&mut self.memory.index(), &fresh)?;
+            Ok((changes, head, fresh))
+        });
+        let (changes, head, fresh) = planned.inspect_err(|_| {
+            place(&mut self.memory.index(), id, Place::Taken);
+        })?;
+        Ok(self.commit(changes, move |memory, written| {
+            let mut index = memory.index();
+            accept::settle(memory, &mut index, fresh, written);
+            if !written {
+                place(&mut index, id, Place::Taken);
+            } else if head.end.is_some() {
+                index.remove(id, &head.bot);
+                index.tally(head.state()).add(head.size());
+            } else {
+                index.update(id, &head, Place::Taken);
+                memory.enqueue(&mut index, id);
+            }
+        }))
+    }
+
+    fn plan(
+        &self,
+        id: Id,
+        step: &'static str,
+        change: impl FnOnce(&mut Head, &mut Changes) -> Result<(), &'static str>,
+    ) -> Result<(Changes, Head), JournalError> {
+        let mut head = self.head(id)?.ok_or(JournalError::Unknown(id))?;
+        let mut changes = Changes::default();
+        change(&mut head, &mut changes).map_err(|now| JournalError::Order { id, step, now })?;
+        put_head(&mut changes, id, &head);
+        Ok((changes, head))
+    }
+
+    /// Hands changes to the disk; `then` learns whether it took them, before whoever waits.
+    pub(super) fn commit(
+        &self,
+        changes: Changes,
+        then: impl FnOnce(&Memory, bool) + Send + 'static,
+    ) -> Step {
+        let (tell, told) = oneshot::channel();
+        let memory = Arc::clone(&self.memory);
+        let done = move |written: Result<(), Unwritten>| {
+            then(&memory, written.is_ok());
+            // Nobody need wait for it.
+            let _ = tell.send(written);
+        };
+        self.store.commit(changes, Box::new(done));
+        Step(told)
+    }
+}
+
+pub(super) fn place(index: &mut super::index::Index, id: Id, place: Place) {
+    if let Some(entry) = index.jobs.get_mut(id) {
+        entry.place = place;
+    }
+}
+
+/// Adds the rows that say where a job stands.
+pub(super) fn put_head(changes: &mut Changes, id: Id, head: &Head) {
+    if let Some(end) = head.end {
+        let key = record::ended_key(end, head.ended_ms, id);
+        changes.put(Table::Ended, &key, record::ended_row(head).into());
+    }
+    changes.put(Table::Jobs, &id.0, record::write_head(head).into());
+}
+
+pub(super) fn end(head: &mut Head, end: End, now_ms: u64) {
+    head.end = Some(end);
+    head.ended_ms = now_ms;
+}
+
+pub(super) fn size(what: &'static str, length: usize, most: usize) -> Result<u32, JournalError> {
+    let fits = u32::try_from(length).ok().filter(|_| length <= most);
+    fits.ok_or(JournalError::TooLarge { what, length, most })
+}
