@@ -2,7 +2,6 @@
 //!
 //! A turn is a value. Whoever holds one and leaves drops it, and so it passes on.
 
-use super::pool::Up;
 use crate::telemetry::metrics::UpstreamCells;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -12,41 +11,41 @@ use std::task::{Context, Poll, Waker};
 
 /// The seats of one pool. While somebody waits, none is free and no connection lies idle.
 #[derive(Debug)]
-pub(super) struct Seats {
+pub(super) struct Seats<T> {
     cap: usize,
     taken: Cell<usize>,
-    waiting: RefCell<VecDeque<Rc<Place>>>,
+    waiting: RefCell<VecDeque<Rc<Place<T>>>>,
     cells: Arc<UpstreamCells>,
 }
 
 /// The right to have one socket open.
 #[derive(Debug)]
-pub(super) struct Seat(Rc<Seats>);
+pub(super) struct Seat<T>(Rc<Seats<T>>);
 
 /// What the first in the queue is handed: nobody who comes later can take it.
 #[derive(Debug)]
-pub(super) enum Turn {
+pub(super) enum Turn<T> {
     /// A connection that has just become idle.
-    Reuse(Up),
+    Reuse(T),
     /// The right to open one.
-    Dial(Seat),
+    Dial(Seat<T>),
 }
 
 /// A place in the queue.
-#[derive(Debug, Default)]
-struct Place {
-    turn: RefCell<Option<Turn>>,
+#[derive(Debug)]
+struct Place<T> {
+    turn: RefCell<Option<Turn<T>>>,
     waker: RefCell<Option<Waker>>,
 }
 
 /// Somebody in the queue.
 #[derive(Debug)]
-pub(super) struct Waiting {
-    seats: Rc<Seats>,
-    place: Rc<Place>,
+pub(super) struct Waiting<T> {
+    seats: Rc<Seats<T>>,
+    place: Rc<Place<T>>,
 }
 
-impl Seats {
+impl<T> Seats<T> {
     /// `cap` free seats.
     pub(super) fn new(cap: usize, cells: Arc<UpstreamCells>) -> Rc<Self> {
         Rc::new(Self { cap, taken: Cell::new(0), waiting: RefCell::default(), cells })
@@ -58,7 +57,7 @@ impl Seats {
     }
 
     /// A free seat, if there is any.
-    pub(super) fn take(self: &Rc<Self>) -> Option<Seat> {
+    pub(super) fn take(self: &Rc<Self>) -> Option<Seat<T>> {
         let taken = self.taken.get();
         if taken >= self.cap {
             return None;
@@ -69,18 +68,18 @@ impl Seats {
     }
 
     /// The last place in the queue, unless as many wait as there are seats.
-    pub(super) fn queue(self: &Rc<Self>) -> Option<Waiting> {
+    pub(super) fn queue(self: &Rc<Self>) -> Option<Waiting<T>> {
         let mut waiting = self.waiting.borrow_mut();
         if waiting.len() >= self.cap {
             return None;
         }
-        let place = Rc::new(Place::default());
+        let place = Rc::new(Place { turn: RefCell::default(), waker: RefCell::default() });
         waiting.push_back(place.clone());
         Some(Waiting { seats: self.clone(), place })
     }
 
     /// Hands a connection to the first who waits; back where nobody does.
-    pub(super) fn offer(&self, up: Up) -> Option<Up> {
+    pub(super) fn offer(&self, up: T) -> Option<T> {
         match self.next() {
             Some(place) => {
                 place.give(Turn::Reuse(up));
@@ -90,13 +89,13 @@ impl Seats {
         }
     }
 
-    fn next(&self) -> Option<Rc<Place>> {
+    fn next(&self) -> Option<Rc<Place<T>>> {
         self.waiting.borrow_mut().pop_front()
     }
 }
 
-impl Place {
-    fn give(&self, turn: Turn) {
+impl<T> Place<T> {
+    fn give(&self, turn: Turn<T>) {
         self.turn.replace(Some(turn));
         if let Some(waker) = self.waker.take() {
             waker.wake();
@@ -104,9 +103,9 @@ impl Place {
     }
 }
 
-impl Waiting {
+impl<T> Waiting<T> {
     /// Ready when it is this one's turn.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Turn> {
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Turn<T>> {
         if let Some(turn) = self.place.turn.take() {
             return Poll::Ready(turn);
         }
@@ -115,7 +114,7 @@ impl Waiting {
     }
 }
 
-impl Drop for Waiting {
+impl<T> Drop for Waiting<T> {
     fn drop(&mut self) {
         match self.place.turn.take() {
             // Called, but gone before it could come. A connection that nobody else waits for is closed: rare, and simplest.
@@ -129,7 +128,7 @@ impl Drop for Waiting {
     }
 }
 
-impl Drop for Seat {
+impl<T> Drop for Seat<T> {
     fn drop(&mut self) {
         match self.0.next() {
             Some(place) => place.give(Turn::Dial(Self(self.0.clone()))),

@@ -41,7 +41,7 @@ pub struct Pool {
     pub(super) target: Target,
     idle: RefCell<Vec<Up>>,
     /// Apart from the pool, so that what lies idle in it does not keep it alive.
-    seats: Rc<Seats>,
+    seats: Rc<Seats<Up>>,
     /// When a failed handshake may be told again, in nanoseconds of [`clock::now`].
     tell: Cell<u64>,
     witness: Option<Witness>,
@@ -123,7 +123,7 @@ impl Pool {
     }
 
     /// A connection for its next request; its seat alone where it is dead.
-    fn try_again(&self, mut up: Up, cx: &mut Context<'_>) -> Result<Up, Seat> {
+    fn try_again(&self, mut up: Up, cx: &mut Context<'_>) -> Result<Up, Seat<Up>> {
         if self.target.guard.is_some()
             && clock::coarse().saturating_sub(up.dialled) > clock::nanos(CHECKED)
         {
@@ -146,7 +146,11 @@ impl Pool {
     }
 
     /// Waits for a connection that is ready for a request, or for the right to open one.
-    async fn wait(&self, timer: &Timer, schedule: &Schedule) -> Result<Result<Up, Seat>, Cause> {
+    async fn wait(
+        &self,
+        timer: &Timer,
+        schedule: &Schedule,
+    ) -> Result<Result<Up, Seat<Up>>, Cause> {
         let mut waiting = self.seats.queue().ok_or(Cause::Busy)?;
         poll_fn(|cx| match waiting.poll(cx) {
             Poll::Ready(Turn::Reuse(up)) => Poll::Ready(Ok(self.try_again(up, cx))),
@@ -161,7 +165,7 @@ impl Pool {
 
     async fn connect(
         &self,
-        seat: Seat,
+        seat: Seat<Up>,
         timer: &Timer,
         schedule: &Schedule,
         opening: Option<&Opening>,
@@ -249,7 +253,7 @@ pub(super) struct Up {
     /// Since when it lies idle, on the same clock.
     since: u64,
     pub(super) reused: bool,
-    seat: Seat,
+    seat: Seat<Up>,
 }
 
 impl Up {
