@@ -18,6 +18,7 @@ mod handshake;
 mod head;
 mod id;
 mod key;
+mod material;
 mod overlay;
 mod preset;
 mod reader;

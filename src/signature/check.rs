@@ -6,7 +6,7 @@ use super::failure::Failure;
 use super::field::{FieldPath, read_all};
 use super::form;
 use super::head::{Head, only, only_text};
-use super::key::Material;
+use super::material::Material;
 use super::scheme::{Facts, Place, Scheme};
 use super::spec::Algorithm;
 use super::template::Piece;

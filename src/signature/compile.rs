@@ -7,7 +7,7 @@ use super::key::{DatedSecret, Key};
 use super::preset::{preset, preset_names};
 use super::reader::Reader;
 use super::scheme::Scheme;
-use super::spec::{Algorithm, HandshakeKind, HexCase, SchemeTable, UrlVariant};
+use super::spec::{Algorithm, HandshakeKind, SchemeTable, UrlVariant};
 use super::template::{Piece, Template};
 use crate::secret::Secret;
 
@@ -273,9 +273,4 @@ impl Algorithm {
     pub(super) fn signs(self) -> bool {
         !matches!(self, Self::Token | Self::Bearer | Self::Basic | Self::None)
     }
-}
-
-/// How signatures are written: hex in lower case unless said otherwise.
-pub(super) fn case(case: Option<HexCase>) -> HexCase {
-    case.unwrap_or(HexCase::Lower)
 }

@@ -2,7 +2,7 @@
 //! which can speak for another.
 
 use super::encoding::base64;
-use super::key::{Material, mac, token};
+use super::material::{Material, mac, token};
 use super::spec::{Algorithm, Encoding, SecretTable};
 use crate::secret::Secret;
 use ring::hmac;

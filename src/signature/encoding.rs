@@ -64,6 +64,11 @@ impl Spelling {
     }
 }
 
+/// How signatures are written: hex in lower case unless said otherwise.
+pub(super) fn case(case: Option<HexCase>) -> HexCase {
+    case.unwrap_or(HexCase::Lower)
+}
+
 const LOWER: [u8; 256] = digits(b"0123456789abcdef", [BAD; 256]);
 const ANY: [u8; 256] = digits(b"0123456789ABCDEF", LOWER);
 const BAD: u8 = 0xff;

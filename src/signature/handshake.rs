@@ -1,7 +1,7 @@
 //! How senders ask whether an address is ours, and what they want to hear. Nothing here knows of requests beyond their bytes.
 
 use super::form::joined;
-use super::key::Material;
+use super::material::Material;
 use super::scheme::Scheme;
 use super::spec::HandshakeKind;
 use crate::secret::Secret;

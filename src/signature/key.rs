@@ -2,13 +2,13 @@
 
 use super::derived_keys::{Live, Master};
 use super::encoding::{base64, key_bytes};
+use super::material::{Material, mac, token};
 use super::spec::{Algorithm, SecretTable};
 use super::timestamp::Unix;
 use crate::secret::Secret;
 use crate::signature::spec::Encoding;
-use ring::{digest, hmac, signature};
+use ring::signature;
 use std::fmt;
-use subtle::{Choice, ConstantTimeEq as _};
 
 /// What stands before the uncompressed point in a SubjectPublicKeyInfo of P-256 (RFC 5480 §2): the only form there is.
 const P256_SPKI: [u8; 26] = [
@@ -36,12 +36,6 @@ pub(super) struct Key {
 enum Source {
     Kept(Material),
     Derived(Master),
-}
-
-pub(super) enum Material {
-    Mac(hmac::Key),
-    Public(signature::UnparsedPublicKey<Vec<u8>>),
-    Token { text: Secret, hash: digest::Digest },
 }
 
 impl Key {
@@ -146,33 +140,6 @@ impl Key {
     pub(super) fn counts(&self, now: Unix) -> bool {
         self.not_after.is_none_or(|last| now <= last)
     }
-}
-
-impl Material {
-    /// Whether this is the token, in a time that says nothing of either: hashes are compared, so not even a length shows.
-    pub(super) fn is_token(&self, offered: &digest::Digest) -> Choice {
-        match self {
-            Self::Token { hash, .. } => hash.as_ref().ct_eq(offered.as_ref()),
-            Self::Mac(_) | Self::Public(_) => Choice::from(0),
-        }
-    }
-}
-
-/// The key of an HMAC; `None` for every other algorithm.
-pub(super) fn mac(algorithm: Algorithm, bytes: &[u8]) -> Option<Material> {
-    let kind = match algorithm {
-        Algorithm::HmacSha1 => hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
-        Algorithm::HmacSha256 => hmac::HMAC_SHA256,
-        Algorithm::HmacSha384 => hmac::HMAC_SHA384,
-        Algorithm::HmacSha512 => hmac::HMAC_SHA512,
-        _ => return None,
-    };
-    Some(Material::Mac(hmac::Key::new(kind, bytes)))
-}
-
-pub(super) fn token(text: Secret) -> Material {
-    let hash = digest::digest(&digest::SHA256, text.expose());
-    Material::Token { text, hash }
 }
 
 impl fmt::Debug for Key {

@@ -1,8 +1,7 @@
 //! Reads the tables of a scheme one by one and gathers their faults.
 
 use super::candidates::Layout;
-use super::compile::case;
-use super::encoding::Spelling;
+use super::encoding::{Spelling, case};
 use super::fault::Fault;
 use super::field::FieldPath;
 use super::id::IdSource;

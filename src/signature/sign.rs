@@ -5,7 +5,7 @@ use super::field::{FieldPath, index};
 use super::form;
 use super::head::Head;
 use super::id::IdSource;
-use super::key::Material;
+use super::material::Material;
 use super::scheme::{Facts, Place, Scheme, TimestampPlace};
 use super::template::Piece;
 use super::timestamp::Unix;
