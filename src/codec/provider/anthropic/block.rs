@@ -1,12 +1,11 @@
 //! One block of a message as Anthropic takes it, or what is wrong with the part that it comes from.
 
-use super::message::Parts;
-use crate::codec::message::{File, Part, Role};
+use crate::codec::message::{File, Part, Role, Turn};
 use crate::codec::provider::data_url;
 use crate::codec::provider::position::Spot;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::ser::SerializeMap;
+use serde::ser::{Error as _, SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -62,11 +61,41 @@ impl Serialize for Input<'_> {
     }
 }
 
+/// What a tool gave.
+pub(super) struct Parts<'a>(pub &'a Turn<'a>, pub Spot);
+
+impl Serialize for Parts<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut blocks = serializer.serialize_seq(None)?;
+        parts(&mut blocks, self.0, self.1)?;
+        blocks.end()
+    }
+}
+
+/// The parts of one turn; text of white space alone is left out, since it is refused.
+pub(super) fn parts<S: SerializeSeq>(
+    blocks: &mut S,
+    turn: &Turn<'_>,
+    spot: Spot,
+) -> Result<(), S::Error> {
+    for (at, part) in turn.parts.iter().enumerate() {
+        if !matches!(part, Part::Text(text) if is_blank(text)) {
+            let block = block(part, spot.at(at)).map_err(S::Error::custom)?;
+            blocks.serialize_element(&block)?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn is_blank(text: &str) -> bool {
+    text.trim().is_empty()
+}
+
 /// The part as Anthropic takes it.
 ///
 /// # Errors
 /// What is wrong, in words for the caller.
-pub(super) fn block<'a>(part: &'a Part<'a>, spot: Spot) -> Result<Block<'a>, String> {
+fn block<'a>(part: &'a Part<'a>, spot: Spot) -> Result<Block<'a>, String> {
     let taken = match part {
         Part::Text(text) => return Ok(Block::Text { text }),
         _ if !matches!(spot.role, Role::User | Role::Tool) => {

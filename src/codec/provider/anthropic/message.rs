@@ -1,7 +1,7 @@
 //! The system texts and the messages of a request. Whoever sets the assistant up stands apart; neighbours on one side are one
 //! message, so that the results of all tools are in the message that follows the calls.
 
-use super::block::{Block, Input, block};
+use super::block::{Block, Input, Parts, is_blank, parts};
 use crate::codec::message::{Ask, Part, Role, Turn};
 use crate::codec::provider::position::Spot;
 use crate::codec::provider::user_name::Name;
@@ -121,28 +121,6 @@ impl Serialize for Said<'_, '_> {
     }
 }
 
-/// What a tool gave.
-pub(super) struct Parts<'a>(&'a Turn<'a>, Spot);
-
-impl Serialize for Parts<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut blocks = serializer.serialize_seq(None)?;
-        parts(&mut blocks, self.0, self.1)?;
-        blocks.end()
-    }
-}
-
-/// The parts of one turn; text of white space alone is left out, since it is refused.
-fn parts<S: SerializeSeq>(blocks: &mut S, turn: &Turn<'_>, spot: Spot) -> Result<(), S::Error> {
-    for (at, part) in turn.parts.iter().enumerate() {
-        if !matches!(part, Part::Text(text) if is_blank(text)) {
-            let block = block(part, spot.at(at)).map_err(S::Error::custom)?;
-            blocks.serialize_element(&block)?;
-        }
-    }
-    Ok(())
-}
-
 /// The id of a call in the alphabet that this API takes.
 fn id_of(id: &str) -> Cow<'_, str> {
     let fits = |sign: char| sign.is_ascii_alphanumeric() || matches!(sign, '_' | '-');
@@ -165,8 +143,4 @@ fn is_system(turn: &Turn<'_>) -> bool {
 fn speech(turn: &Turn<'_>) -> bool {
     let blank = |part: &Part<'_>| matches!(part, Part::Text(text) if is_blank(text));
     !turn.parts.iter().all(blank)
-}
-
-fn is_blank(text: &str) -> bool {
-    text.trim().is_empty()
 }
