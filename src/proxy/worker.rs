@@ -224,7 +224,7 @@ impl Worker {
         for pool in &self.view().pools {
             pool.sweep(now);
         }
-        self.sweeper.borrow_mut().tick(&self.shared.limiter, now);
+        self.shared.limiter.sweep(&mut self.sweeper.borrow_mut(), now);
         self.shared.ledger.sweep(now);
         self.hand_over();
         if let Some(kept) = self.shared.kept.get() {

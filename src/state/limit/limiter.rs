@@ -4,6 +4,7 @@
 //! verification, and past the cap on keys the newcomers of a rule share one bucket, so memory is bounded whatever callers send.
 
 use super::bucket::{Bucket, Outcome};
+use super::sweep::IDLE_US;
 use super::{Compiled, Key, Standing, Sweeper, Verdict, key};
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
@@ -159,9 +160,14 @@ impl Limiter {
         }
     }
 
-    /// Forgets the bucket of `key` if it has been full for `idle_us`; true where it is gone.
-    pub(super) fn forget(&self, key: &[u8], now_us: u64, idle_us: u64) -> bool {
-        let gone = self.buckets.remove_if(key, |_, bucket| bucket.idle(now_us, idle_us)).is_some();
+    /// Looks at up to [`PER_TICK`](super::sweep::PER_TICK) of a worker's keys and forgets those whose bucket has been full for
+    /// [`IDLE_US`]. To be called a few times a second.
+    pub fn sweep(&self, sweeper: &mut Sweeper, now_ns: u64) {
+        sweeper.tick(|key| self.forget(key, now_ns / 1_000));
+    }
+
+    fn forget(&self, key: &[u8], now_us: u64) -> bool {
+        let gone = self.buckets.remove_if(key, |_, bucket| bucket.idle(now_us, IDLE_US)).is_some();
         if gone {
             self.keys.fetch_sub(1, Relaxed);
             self.swept.fetch_add(1, Relaxed);

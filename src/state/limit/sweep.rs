@@ -2,7 +2,6 @@
 //!
 //! Nobody walks the whole map. A key is in exactly one queue: of the worker that made it, until that worker forgets it.
 
-use super::Limiter;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -22,13 +21,13 @@ pub struct Sweeper {
 }
 
 impl Sweeper {
-    /// Looks at up to [`PER_TICK`] keys and forgets those whose bucket is full and idle. To be called a few times a second.
-    pub fn tick(&mut self, limiter: &Limiter, now_ns: u64) {
+    /// Shows up to [`PER_TICK`] keys to `forget` and keeps those for which it says false.
+    pub(super) fn tick(&mut self, mut forget: impl FnMut(&[u8]) -> bool) {
         for _ in 0..PER_TICK.min(self.queue.len()) {
             let Some(key) = self.queue.pop_front() else {
                 return;
             };
-            if !limiter.forget(&key, now_ns / 1_000, IDLE_US) {
+            if !forget(&key) {
                 self.queue.push_back(key);
             }
         }
@@ -41,7 +40,7 @@ impl Sweeper {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::limit::{Key, Rate, Rule, RuleSet, Verdict};
+    use crate::state::limit::{Key, Limiter, Rate, Rule, RuleSet, Verdict};
     use std::time::Duration;
 
     const SECOND: u64 = 1_000_000_000;
@@ -61,12 +60,12 @@ mod tests {
         }
         let full = 60 * SECOND;
         ask(&mut sweeper, full, 3);
-        sweeper.tick(&limiter, full + IDLE_US * 1_000 - 1_000);
+        limiter.sweep(&mut sweeper, full + IDLE_US * 1_000 - 1_000);
         assert_eq!(limiter.counts().keys, 1_000, "not idle for long enough");
-        sweeper.tick(&limiter, full + IDLE_US * 1_000);
+        limiter.sweep(&mut sweeper, full + IDLE_US * 1_000);
         assert_eq!(limiter.counts().keys, 1_000 - PER_TICK as u64);
         for _ in 0..1_000 / PER_TICK + 1 {
-            sweeper.tick(&limiter, full + IDLE_US * 1_000);
+            limiter.sweep(&mut sweeper, full + IDLE_US * 1_000);
         }
         assert_eq!((limiter.counts().keys, limiter.counts().swept), (1, 999));
         assert_eq!(sweeper.queue.len(), 1);
