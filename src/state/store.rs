@@ -20,8 +20,8 @@ mod writer;
 pub use durable::{Changes, Done, ENOUGH_BYTES, MOST_CHANGES, MOST_DURABLE, RowKey, Table};
 pub use sweep::PER_SWEEP;
 pub use view::{Frozen, Range, View};
-pub use write_queue::{MOST_BYTES, MOST_RECORDS};
-pub use writer::{ENOUGH, GATHER};
+pub use write_queue::{ENOUGH, MOST_BYTES, MOST_RECORDS};
+pub use writer::GATHER;
 
 use arc_swap::ArcSwapOption;
 use durable::Pending;

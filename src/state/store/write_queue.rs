@@ -11,6 +11,8 @@ use std::sync::Arc;
 pub const MOST_RECORDS: usize = 65_536;
 /// The most bytes that wait for the disk.
 pub const MOST_BYTES: usize = 64 * 1024 * 1024;
+/// So many records are written at once, without waiting for more.
+pub const ENOUGH: usize = 8192;
 
 /// What is to become of one group.
 #[derive(Debug, Default)]
@@ -97,7 +99,7 @@ impl Queue {
 
     /// Only at these two counts does the writer sleep on.
     fn due(&self) -> bool {
-        self.gathering.records == 1 || self.gathering.records == super::ENOUGH
+        self.gathering.records == 1 || self.gathering.records == ENOUGH
     }
 
     /// What waits of a group, and whether that is all there is of it.

@@ -3,7 +3,7 @@
 use super::durable::{Pending, Rows, merge};
 use super::engine::Engine;
 use super::sweep::Sweep;
-use super::write_queue::Batch;
+use super::write_queue::{Batch, ENOUGH};
 use super::{Shared, StoreError, Unwritten, View};
 use std::io;
 use std::sync::atomic::Ordering::Relaxed;
@@ -13,8 +13,6 @@ use std::time::{Duration, Instant};
 
 /// How long records gather before they are written: what a power loss may cost.
 pub const GATHER: Duration = Duration::from_millis(if cfg!(test) { 1 } else { 50 });
-/// So many records are written at once, without waiting for more.
-pub const ENOUGH: usize = 8192;
 /// How long the sweep waits while nothing is written.
 const IDLE: Duration = Duration::from_millis(if cfg!(test) { 1 } else { 250 });
 /// How long the disk is left alone after a failure, at first and at most.
