@@ -2,9 +2,11 @@
 
 mod connection;
 mod listener;
+mod serve;
 mod socket;
 mod worker_thread;
 
-pub use connection::{Cut, run};
+pub use connection::Cut;
 pub use listener::{Acceptor, bind};
+pub use serve::run;
 pub use worker_thread::{Handle, Order, start};

@@ -1,30 +1,15 @@
-//! One caller's connection: its phase, its deadlines, and the task that serves it.
+//! One caller's connection: its phase and its deadlines.
 
-use super::socket::Socket;
 use crate::clock;
 use crate::net::request_framing::{Fault, Gate};
-use crate::proxy::response::Reply;
 use crate::proxy::worker::Worker;
 use crate::proxy::{self, Caller};
-use bytes::Bytes;
-use http::{HeaderValue, Request, Response, Version, header};
-use hyper::body::{Body, Frame, Incoming, SizeHint};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use std::cell::{Cell, RefCell};
-use std::convert::Infallible;
-use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
-use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
 
-/// hyper's buffer for one connection, in bytes; heads are held to less by the gate.
-const BUFFER: usize = 64 * 1024;
 /// A lingering close waits this long for the next piece, and this long in all (nginx's `lingering_timeout`, `lingering_time`).
 const LINGER_IDLE: Duration = Duration::from_secs(5);
 const LINGER_TOTAL: Duration = Duration::from_secs(30);
@@ -51,19 +36,19 @@ pub(super) struct Conn {
     /// The caller closed its side while its request was served.
     pub(super) gone: Cell<bool>,
     served: Cell<u64>,
-    answered: Cell<bool>,
+    pub(super) answered: Cell<bool>,
     /// The answer under way ends with the connection.
-    to_the_close: Cell<bool>,
+    pub(super) to_the_close: Cell<bool>,
     idle_since: Cell<u64>,
     partial_since: Cell<Option<u64>>,
     blocked_since: Cell<Option<u64>>,
     linger: Cell<Option<(u64, u64)>>,
-    caller: Rc<Caller>,
-    worker: Rc<Worker>,
+    pub(super) caller: Rc<Caller>,
+    pub(super) worker: Rc<Worker>,
 }
 
 impl Conn {
-    fn new(worker: Rc<Worker>, caller: Rc<Caller>) -> Rc<Self> {
+    pub(super) fn new(worker: Rc<Worker>, caller: Rc<Caller>) -> Rc<Self> {
         Rc::new(Self {
             gate: RefCell::default(),
             fault: Cell::new(None),
@@ -140,7 +125,7 @@ impl Conn {
     }
 
     /// When the connection must be looked at again, if nothing happens on it.
-    fn deadline(&self) -> u64 {
+    pub(super) fn deadline(&self) -> u64 {
         let timeouts = self.worker.view().registry.timeouts;
         let at = |since: u64, wait: Duration| since.saturating_add(clock::nanos(wait));
         if let Some((start, last)) = self.linger.get() {
@@ -157,7 +142,7 @@ impl Conn {
     }
 
     /// A deadline has passed: true where the connection must simply be dropped.
-    fn give_up(&self) -> bool {
+    pub(super) fn give_up(&self) -> bool {
         if self.linger.get().is_some() || self.blocked_since.get().is_some() {
             return true;
         }
@@ -172,128 +157,17 @@ impl Conn {
     }
 
     /// The connection ends early.
-    fn cut(&self) -> Result<(), Cut> {
+    pub(super) fn cut(&self) -> Result<(), Cut> {
         if self.to_the_close.get() && self.linger.get().is_none() { Err(Cut) } else { Ok(()) }
     }
 
     /// A request has been parsed; called before anything else is read.
-    fn begin(self: &Rc<Self>) -> Handed {
+    pub(super) fn begin(&self) {
         self.phase.set(Phase::Busy);
         self.served.set(self.served.get() + 1);
-        Handed(self.clone())
-    }
-
-    async fn serve(
-        self: Rc<Self>,
-        request: Request<Incoming>,
-        served: Handed,
-    ) -> Result<Response<Served>, Infallible> {
-        let (mut head, mut body) = request.into_parts();
-        let old = head.version == Version::HTTP_10;
-        let mut response = proxy::handle(&self.worker, &self.caller, &mut head, &mut body).await;
-        let unmeasured = response.body().size_hint().exact().is_none();
-        self.to_the_close.set(old && unmeasured);
-        if !body.is_end_stream() {
-            if self.mid_body() {
-                // A fault of this body is this request's to answer; there are no last words on it.
-                self.answered.set(self.fault.get().is_some());
-                response
-                    .headers_mut()
-                    .insert(header::CONNECTION, HeaderValue::from_static("close"));
-            } else {
-                discard(&mut body).await;
-            }
-        }
-        if self.worker.draining() {
-            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-        }
-        Ok(response.map(|reply| Served { reply, _handed: served }))
-    }
-}
-
-/// Reads off a body that has arrived whole already, so that the connection can go on.
-async fn discard(body: &mut Incoming) {
-    poll_fn(|cx| {
-        while let Poll::Ready(Some(Ok(_))) = Pin::new(&mut *body).poll_frame(cx) {}
-        Poll::Ready(())
-    })
-    .await;
-}
-
-/// Tells the connection that an answer is complete, however it ended.
-struct Handed(Rc<Conn>);
-
-impl Drop for Handed {
-    fn drop(&mut self) {
-        self.0.phase.set(Phase::Handed);
-    }
-}
-
-/// A reply on its way out.
-struct Served {
-    reply: Reply,
-    _handed: Handed,
-}
-
-impl Body for Served {
-    type Data = Bytes;
-    type Error = <Reply as Body>::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        Pin::new(&mut self.reply).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.reply.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.reply.size_hint()
     }
 }
 
 /// An answer was cut whose end is the end of the connection: unless that is reset, the caller takes what it has for the whole.
 #[derive(Debug)]
 pub struct Cut;
-
-/// Serves one connection to its end, whatever carries its bytes. Needs a runtime that runs `!Send` tasks.
-pub async fn run<S>(worker: Rc<Worker>, stream: S, peer: SocketAddr) -> Result<(), Cut>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    let caller = Rc::new(Caller::new(peer, worker.timers.timer()));
-    let conn = Conn::new(worker.clone(), caller);
-    let timer = worker.timers.timer();
-    let service = {
-        let conn = conn.clone();
-        service_fn(move |request| conn.clone().serve(request, conn.begin()))
-    };
-    let mut http = pin!(
-        http1::Builder::new()
-            .half_close(true)
-            .writev(false)
-            .max_buf_size(BUFFER)
-            .serve_connection(TokioIo::new(Socket::new(stream, conn.clone())), service)
-    );
-    poll_fn(|cx| {
-        if worker.draining() && !conn.ending.replace(true) && conn.phase.get() != Phase::Idle {
-            http.as_mut().graceful_shutdown();
-        }
-        if timer.poll(cx).is_ready() && conn.give_up() {
-            return Poll::Ready(conn.cut());
-        }
-        match http.as_mut().poll(cx) {
-            Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
-            Poll::Ready(Err(_)) => return Poll::Ready(conn.cut()),
-            Poll::Pending if conn.gone.get() => return Poll::Ready(conn.cut()),
-            Poll::Pending => {}
-        }
-        let deadline = conn.deadline();
-        timer.set(deadline);
-        timer.poll(cx).map(Ok)
-    })
-    .await
-}

@@ -1,6 +1,7 @@
 //! A worker's thread: a current-thread runtime of its own, on which nothing of another worker ever runs.
 
-use super::connection;
+use super::connection::Cut;
+use super::serve;
 use crate::clock;
 use crate::net::runtime;
 use crate::net::timers::TICK;
@@ -109,7 +110,7 @@ fn serve(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, place: Place)
     let _ = stream.set_nodelay(true);
     let open = Open::new(worker);
     tokio::task::spawn_local(async move {
-        if let Err(connection::Cut) = connection::run(open.0.clone(), &mut stream, peer).await {
+        if let Err(Cut) = serve::run(open.0.clone(), &mut stream, peer).await {
             let _ = stream.set_zero_linger();
         }
         drop((open, place));
