@@ -6,6 +6,7 @@
 //! receiver. Nothing here reads a clock: whoever calls tells the time, in milliseconds since 1970.
 
 mod accept;
+mod commit;
 mod forget;
 mod idempotency;
 mod index;
@@ -19,6 +20,7 @@ mod table;
 mod transition;
 
 pub use accept::Along;
+pub use commit::Step;
 pub use forget::{Forgetting, MOST_FORGOTTEN};
 pub use idempotency::Repeat;
 pub use index::Tally;
@@ -27,7 +29,6 @@ pub use listing::{Filter, Found, LONGEST_PAGE, MOST_LOOKED, Page, Shown};
 pub use record::{LONGEST_REASON, LONGEST_RESPONSE, MOST_ATTEMPTS};
 pub use recovery::LOOKED;
 pub use retention::PER_PORTION;
-pub use transition::Step;
 
 use crate::state::store::{Store, StoreError, Unwritten};
 use index::Index;

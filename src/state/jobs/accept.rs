@@ -1,8 +1,8 @@
 //! How jobs are accepted: what is written of them, and what memory knows of them meanwhile.
 
+use super::commit::{Step, end, place, put_head, size};
 use super::index::Index;
 use super::table::Place;
-use super::transition::{self, Step, place, size};
 use super::{
     CROWDED, End, Head, Id, Job, Journal, JournalError, LARGEST, LONGEST_NAME, Memory, Stage,
     Tally, record,
@@ -99,14 +99,22 @@ impl Journal {
             let fits = || self.share(&self.memory.index(), job.receiver, head.size());
             if job.letter && fits().is_err() {
                 CROWDED.clone_into(&mut head.reason);
-                transition::end(&mut head, End::Dead, now_ms);
+                end(&mut head, End::Dead, now_ms);
             }
-            transition::put_head(changes, job.id, &head);
+            put_head(changes, job.id, &head);
             let key = record::body_key(job.id, job.stage);
             changes.put(Table::Parts, &key, Arc::clone(&job.body));
             Ok(Fresh { id: job.id, head, held: job.held })
         };
         jobs.iter().map(lay).collect()
+    }
+
+    pub(super) fn room(&self, now: Tally, jobs: u64, bytes: u64) -> Result<(), JournalError> {
+        let bounds = &self.bounds;
+        if now.jobs + jobs > bounds.jobs || now.bytes + bytes > bounds.bytes {
+            return Err(JournalError::Full { jobs: now.jobs, bytes: now.bytes });
+        }
+        Ok(())
     }
 
     /// Whether a receiver may have a job of this size too.

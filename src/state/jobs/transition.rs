@@ -1,31 +1,14 @@
 //! Steps of a job's life, each done when the disk has it.
 
+use super::accept;
+use super::commit::{Step, end, place, put_head, size};
 use super::table::Place;
 use super::{
-    Attempt, End, Head, Id, Job, Journal, JournalError, LARGEST, LONGEST_REASON, Memory, Stage,
-    State, Then, accept, not_taken, record, unreadable,
+    Attempt, End, Head, Id, Job, Journal, JournalError, LARGEST, LONGEST_REASON, Stage, State,
+    Then, not_taken, record, unreadable,
 };
-use crate::state::store::{Changes, Table, Unwritten};
-use std::future::Future;
-use std::pin::Pin;
+use crate::state::store::{Changes, Table};
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use tokio::sync::oneshot;
-
-/// A step on its way to the disk. It is taken whether or not anybody waits for it; an error says that it has not happened.
-#[derive(Debug)]
-#[must_use = "only when it is done has it happened"]
-pub struct Step(oneshot::Receiver<Result<(), Unwritten>>);
-
-impl Future for Step {
-    type Output = Result<(), JournalError>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0)
-            .poll(context)
-            .map(|told| told.unwrap_or(Err(Unwritten::Closing)).map_err(JournalError::Unwritten))
-    }
-}
 
 impl Journal {
     /// A job that was taken has its answer; what it was asked goes. It is to be delivered now.
@@ -213,19 +196,6 @@ impl Journal {
         head.map_err(|error| unreadable(self.store.folder(), error))
     }
 
-    pub(super) fn room(
-        &self,
-        now: super::Tally,
-        jobs: u64,
-        bytes: u64,
-    ) -> Result<(), JournalError> {
-        let bounds = &self.bounds;
-        if now.jobs + jobs > bounds.jobs || now.bytes + bytes > bounds.bytes {
-            return Err(JournalError::Full { jobs: now.jobs, bytes: now.bytes });
-        }
-        Ok(())
-    }
-
     /// Changes a job that was taken.
     fn step(
         &self,
@@ -288,46 +258,4 @@ impl Journal {
         put_head(&mut changes, id, &head);
         Ok((changes, head))
     }
-
-    /// Hands changes to the disk; `then` learns whether it took them, before whoever waits.
-    pub(super) fn commit(
-        &self,
-        changes: Changes,
-        then: impl FnOnce(&Memory, bool) + Send + 'static,
-    ) -> Step {
-        let (tell, told) = oneshot::channel();
-        let memory = Arc::clone(&self.memory);
-        let done = move |written: Result<(), Unwritten>| {
-            then(&memory, written.is_ok());
-            // Nobody need wait for it.
-            let _ = tell.send(written);
-        };
-        self.store.commit(changes, Box::new(done));
-        Step(told)
-    }
-}
-
-pub(super) fn place(index: &mut super::index::Index, id: Id, place: Place) {
-    if let Some(entry) = index.jobs.get_mut(id) {
-        entry.place = place;
-    }
-}
-
-/// Adds the rows that say where a job stands.
-pub(super) fn put_head(changes: &mut Changes, id: Id, head: &Head) {
-    if let Some(end) = head.end {
-        let key = record::ended_key(end, head.ended_ms, id);
-        changes.put(Table::Ended, &key, record::ended_row(head).into());
-    }
-    changes.put(Table::Jobs, &id.0, record::write_head(head).into());
-}
-
-pub(super) fn end(head: &mut Head, end: End, now_ms: u64) {
-    head.end = Some(end);
-    head.ended_ms = now_ms;
-}
-
-pub(super) fn size(what: &'static str, length: usize, most: usize) -> Result<u32, JournalError> {
-    let fits = u32::try_from(length).ok().filter(|_| length <= most);
-    fits.ok_or(JournalError::TooLarge { what, length, most })
 }
