@@ -13,7 +13,7 @@ TOOLS := $(CURDIR)/.tools
 export PATH := $(TOOLS)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo chaos test peers smoke lint deny bench bench-smoke callbacks fuzz load idle clean
+.PHONY: help demo chaos test peers smoke lint house deny bench bench-smoke callbacks fuzz load idle clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -71,6 +71,9 @@ debian:
 lint: ## formatting and clippy, warnings are errors
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
+
+house: ## draws the chart of the folders in ARCHITECTURE.md anew
+	BOTGATE_HOUSE=write cargo test --quiet --test it tidy::house::the_picture
 
 deny: ## licences, banned crates and sources of all dependencies
 	@command -v cargo-deny >/dev/null || CARGO_PROFILE_DEV_DEBUG=0 cargo install cargo-deny --locked --debug --root $(TOOLS)

@@ -1,6 +1,6 @@
 //! The papers leave nothing out and name nothing that is not there: rooms, tests, constants, keys, presets, metrics, reasons.
 
-use super::FLOORS;
+use super::house::FLOORS;
 use super::papers::paper;
 use super::source::sources;
 use botgate::net::client;
