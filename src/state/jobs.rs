@@ -208,8 +208,9 @@ impl Journal {
         let memory = Arc::new(Memory::default());
         recovery::count(&store, &mut memory.index())?;
         let mut left = Left::new(&store, now_ms)?;
-        if left.pick_up(&memory)? {
-            left.go_on(&memory).map_err(StoreError::Thread)?;
+        match left.pick_up(&memory)? {
+            true => left.go_on(&memory, &store).map_err(StoreError::Thread)?,
+            false => left.correct(&store),
         }
         let kept = Arc::clone(&memory);
         store.ask(Box::new(move |view, now_ms| retention::portion(&kept, &bounds, view, now_ms)));

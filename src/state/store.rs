@@ -17,7 +17,7 @@ mod view;
 mod write_queue;
 mod writer;
 
-pub use durable::{Changes, Done, ENOUGH_BYTES, MOST_CHANGES, MOST_DURABLE, RowKey, Table};
+pub use durable::{Changes, Done, ENOUGH_BYTES, MOST_CHANGES, MOST_DURABLE, RowKey, Table, Update};
 pub use sweep::PER_SWEEP;
 pub use view::{Frozen, Range, View};
 pub use write_queue::{ENOUGH, MOST_BYTES, MOST_RECORDS};

@@ -41,7 +41,7 @@ fn what_was_counted_in_one_life_is_added_to_in_the_next() {
             analytics.save(ms(NOW));
             assert_eq!(accepted(&analytics, "bot", NOW), Some(life), "saved");
         }
-        assert!(store.close(Duration::from_secs(10)));
+        assert!(store.close(Duration::from_secs(60)));
     }
     let (analytics, _store) = open(folder.path(), MOST);
     let hours = analytics.of("bot", NOW..NOW + 1, ms(NOW)).unwrap().unwrap();
@@ -112,7 +112,7 @@ fn thirty_days_later_an_hour_is_gone_and_its_place_another_s() {
 fn a_disk_that_takes_nothing_costs_the_oldest_hours() {
     let folder = tempfile::tempdir().unwrap();
     let (analytics, store) = open(folder.path(), MOST);
-    assert!(store.close(Duration::from_secs(10)));
+    assert!(store.close(Duration::from_secs(60)));
     let most = u32::try_from(MOST_HOURS).unwrap();
     for hour in NOW..=NOW + most {
         note(&analytics, "t1", Some("t*"), hour);

@@ -1,6 +1,6 @@
 //! How jobs are accepted: what is written of them, and what memory knows of them meanwhile.
 
-use super::commit::{Step, end, place, put_head, size};
+use super::commit::{Delta, Step, end, place, put_head, size};
 use super::index::Index;
 use super::table::Place;
 use super::{
@@ -30,7 +30,7 @@ impl std::fmt::Debug for Along {
 /// A job on its way to the disk.
 pub(super) struct Fresh {
     id: Id,
-    head: Head,
+    pub(super) head: Head,
     held: bool,
 }
 
@@ -79,7 +79,8 @@ impl Journal {
                 return Err(error);
             }
         };
-        Ok(self.commit(changes, move |memory, written| {
+        let unfinished = Delta::of_new(fresh.iter().map(|fresh| &fresh.head));
+        Ok(self.commit(changes, unfinished, move |memory, written| {
             settle(memory, &mut memory.index(), fresh, written);
             if let Some(then) = then {
                 then(written);

@@ -2,7 +2,7 @@
 
 use super::index::Index;
 use super::table::Place;
-use super::{End, Head, Id, Journal, JournalError, Memory, record};
+use super::{End, Head, Id, Journal, JournalError, Memory, Tally, record};
 use crate::state::store::{Changes, Table, Unwritten};
 use std::future::Future;
 use std::pin::Pin;
@@ -25,13 +25,49 @@ impl Future for Step {
     }
 }
 
+/// By how much jobs that have not ended become more, and fewer.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Delta {
+    pub(super) more: Tally,
+    pub(super) fewer: Tally,
+}
+
+impl Delta {
+    /// That of jobs that are new.
+    pub(super) fn of_new<'a>(heads: impl Iterator<Item = &'a Head>) -> Self {
+        let mut more = Tally::default();
+        heads.filter(|head| head.end.is_none()).for_each(|head| more.add(head.size()));
+        Self { more, fewer: Tally::default() }
+    }
+
+    /// Has it written down with the jobs themselves, so that a start knows how much waits before it has picked that up.
+    pub(super) fn note(self, changes: &mut Changes) {
+        let Self { more, fewer } = self;
+        if more == fewer {
+            return;
+        }
+        let update = move |row: Option<&[u8]>| {
+            let Tally { jobs, bytes } = row.and_then(record::read_tally).unwrap_or_default();
+            let all = Tally {
+                jobs: (jobs + more.jobs).saturating_sub(fewer.jobs),
+                bytes: (bytes + more.bytes).saturating_sub(fewer.bytes),
+            };
+            record::write_tally(all).into()
+        };
+        changes.update(Table::Ended, &record::UNFINISHED, Box::new(update));
+    }
+}
+
 impl Journal {
-    /// Hands changes to the disk; `then` learns whether it took them, before whoever waits.
+    /// Hands changes to the disk, and by how much they change what has not ended; `then` learns whether it took them, before whoever
+    /// waits.
     pub(super) fn commit(
         &self,
-        changes: Changes,
+        mut changes: Changes,
+        unfinished: Delta,
         then: impl FnOnce(&Memory, bool) + Send + 'static,
     ) -> Step {
+        unfinished.note(&mut changes);
         let (tell, told) = oneshot::channel();
         let memory = Arc::clone(&self.memory);
         let done = move |written: Result<(), Unwritten>| {

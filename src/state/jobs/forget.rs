@@ -1,5 +1,6 @@
 //! What is kept of somebody who asks to be forgotten: jobs that have ended.
 
+use super::commit::Delta;
 use super::retention::{Old, delete, deleted};
 use super::{Along, Journal, JournalError, Step, Subject, record, unreadable};
 use crate::state::store::{Changes, Table};
@@ -43,7 +44,7 @@ impl Journal {
             }
         };
         let jobs = old.len();
-        let step = self.commit(changes, move |memory, written| {
+        let step = self.commit(changes, Delta::default(), move |memory, written| {
             deleted(memory, &old, written);
             tell(written);
         });

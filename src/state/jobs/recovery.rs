@@ -1,19 +1,20 @@
 //! What an earlier run has left: how much that is at once, the jobs themselves one portion after another, while new ones are
 //! accepted already.
 
+use super::commit::Delta;
 use super::index::Index;
 use super::record::{self, Unreadable};
 use super::table::Place;
-use super::{End, Head, Id, JournalError, Memory, State, unreadable};
-use crate::state::store::{Frozen, Store, Table};
+use super::{End, Head, Id, JournalError, Memory, State, Tally, unreadable};
+use crate::state::store::{Changes, Frozen, Store, Table};
 use std::ops::{Bound, ControlFlow};
 use std::path::PathBuf;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 /// So many rows are looked at before the journal serves, and then at a time.
 pub const LOOKED: usize = 1_024;
 
-/// Counts what has ended, and learns about how much has not.
+/// Counts what has ended, and learns how much has not.
 pub(super) fn count(store: &Store, index: &mut Index) -> Result<(), JournalError> {
     let all = (Bound::Unbounded, Bound::Unbounded);
     store.view()?.walk(Table::Ended, all, false, |key, row| {
@@ -37,6 +38,10 @@ pub(super) struct Left {
     rows: Frozen,
     folder: PathBuf,
     now_ms: u64,
+    /// What was picked up so far.
+    found: Tally,
+    /// What there is to pick up, as it was noted.
+    noted: Tally,
 }
 
 impl Left {
@@ -46,6 +51,8 @@ impl Left {
     ///
     /// The store does not read, or another version wrote the newest of them.
     pub(super) fn new(store: &Store, now_ms: u64) -> Result<Self, JournalError> {
+        let noted = store.view()?.get(Table::Ended, &record::UNFINISHED)?;
+        let noted = noted.and_then(|row| record::read_tally(&row)).unwrap_or_default();
         let all = (Bound::Unbounded, Bound::Unbounded);
         let mut newest = None;
         store.view()?.walk(Table::Jobs, all, true, |_, row| {
@@ -58,6 +65,8 @@ impl Left {
                 rows: store.freeze(Table::Jobs)?,
                 folder: store.folder().to_owned(),
                 now_ms,
+                found: Tally::default(),
+                noted,
             }),
         }
     }
@@ -86,16 +95,28 @@ impl Left {
         for (id, mut head) in found {
             on_time(&mut head, self.now_ms);
             index.unseen.sub(head.size());
+            self.found.add(head.size());
             index.insert(id, &head, Place::Taken);
             memory.enqueue(&mut index, id);
         }
         let more = walked?;
         if !more {
-            index.unseen = super::Tally::default();
+            index.unseen = Tally::default();
         }
         match wrong {
             Some(wrong) => Err(unreadable(&self.folder, wrong)),
             None => Ok(more),
+        }
+    }
+
+    /// Once all is picked up: where an earlier version noted too much or too little, or a job cannot be read, the next start knows
+    /// better.
+    pub(super) fn correct(&self, store: &Store) {
+        let mut changes = Changes::default();
+        Delta { more: self.found, fewer: self.noted }.note(&mut changes);
+        if !changes.is_empty() {
+            // Where the disk does not take it, the next start puts it right.
+            store.commit(changes, Box::new(drop));
         }
     }
 
@@ -105,14 +126,19 @@ impl Left {
     /// # Errors
     ///
     /// No thread can be started.
-    pub(super) fn go_on(mut self, memory: &Arc<Memory>) -> std::io::Result<()> {
-        let memory: Weak<Memory> = Arc::downgrade(memory);
+    pub(super) fn go_on(mut self, memory: &Arc<Memory>, store: &Arc<Store>) -> std::io::Result<()> {
+        let (memory, store) = (Arc::downgrade(memory), Arc::downgrade(store));
         let go_on = move || {
             let mut passed_over = 0_u64;
             while let Some(memory) = memory.upgrade() {
                 match self.pick_up(&memory) {
                     Ok(true) => {}
-                    Ok(false) => break,
+                    Ok(false) => {
+                        if let Some(store) = store.upgrade() {
+                            self.correct(&store);
+                        }
+                        break;
+                    }
                     Err(error @ (JournalError::Version { .. } | JournalError::Broken { .. })) => {
                         if passed_over == 0 {
                             tracing::error!(%error, "a job that waits is passed over and stays on disk");

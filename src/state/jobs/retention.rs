@@ -20,8 +20,6 @@ struct Progress {
     rest_until_ms: u64,
     /// Up to where nothing is left, of each end: what was deleted need not be stepped over again.
     from: [Option<RowKey>; 2],
-    /// What was last written of how much waits.
-    noted: Tally,
 }
 
 /// A job that goes.
@@ -52,10 +50,7 @@ pub(super) fn portion(
     now_ms: u64,
 ) -> Option<(Changes, Done)> {
     let mut progress = memory.keeping.0.lock().unwrap_or_else(PoisonError::into_inner);
-    let ([_, _, (_, delivered), (_, dead)], unfinished) = {
-        let index = memory.index();
-        (index.tallies(), index.unfinished())
-    };
+    let [_, _, (_, delivered), (_, dead)] = memory.index().tallies();
     let mut over = Tally {
         jobs: (delivered.jobs + dead.jobs).saturating_sub(bounds.kept_jobs),
         bytes: (delivered.bytes + dead.bytes).saturating_sub(bounds.kept_bytes),
@@ -92,22 +87,15 @@ pub(super) fn portion(
         // Who is being taken up again stays.
         old.retain(|old| index.closed.insert(old.id));
     }
-    let mut changes = Changes::default();
-    if std::mem::replace(&mut progress.noted, unfinished) != unfinished {
-        note(&mut changes, unfinished);
-    }
     if old.is_empty() {
-        *progress = Progress {
-            rest_until_ms: now_ms.saturating_add(REST_MS),
-            noted: unfinished,
-            ..Progress::default()
-        };
-        // Where the disk does not take it an older word stands, or none.
-        return (!changes.is_empty()).then(|| (changes, Box::new(drop) as Done));
+        *progress =
+            Progress { rest_until_ms: now_ms.saturating_add(REST_MS), ..Progress::default() };
+        return None;
     }
     for old in &old {
         progress.from[old.end as usize] = Some(old.key.clone());
     }
+    let mut changes = Changes::default();
     delete(&mut changes, view, &old);
     let memory = Arc::clone(memory);
     let done = move |written: Result<(), _>| deleted(&memory, &old, written.is_ok());
@@ -132,12 +120,6 @@ pub(super) fn deleted(memory: &Memory, old: &[Old], written: bool) {
         let progress = memory.keeping.0.lock();
         *progress.unwrap_or_else(PoisonError::into_inner) = Progress::default();
     }
-}
-
-/// Writes down how much waits, for the next start.
-fn note(changes: &mut Changes, unfinished: Tally) {
-    let row = record::write_tally(unfinished);
-    changes.put(Table::Ended, &record::UNFINISHED, row.into());
 }
 
 /// Deletes all that belongs to jobs.

@@ -1,11 +1,11 @@
 //! Steps of a job's life, each done when the disk has it.
 
 use super::accept;
-use super::commit::{Step, end, place, put_head, size};
+use super::commit::{Delta, Step, end, place, put_head, size};
 use super::table::Place;
 use super::{
     Attempt, End, Head, Id, Job, Journal, JournalError, LARGEST, LONGEST_REASON, Stage, State,
-    Then, not_taken, record, unreadable,
+    Tally, Then, not_taken, record, unreadable,
 };
 use crate::state::store::{Changes, Table};
 use std::sync::Arc;
@@ -152,7 +152,9 @@ impl Journal {
         let (changes, size, bot) = planned.inspect_err(|_| {
             self.memory.index().closed.remove(&id);
         })?;
-        Ok(self.commit(changes, move |memory, written| {
+        let one = Tally { jobs: 1, bytes: u64::from(size) };
+        let unfinished = Delta { more: one, fewer: Tally::default() };
+        Ok(self.commit(changes, unfinished, move |memory, written| {
             let mut index = memory.index();
             index.closed.remove(&id);
             if written {
@@ -223,15 +225,18 @@ impl Journal {
             }
             entry.place = Place::Busy;
         }
-        let planned = self.plan(id, step, change).and_then(|(mut changes, head)| {
+        let planned = self.plan(id, step, change).and_then(|(mut changes, head, size)| {
             let fresh = self.lay(jobs, now_ms, &mut changes)?;
             accept::take_in(&mut self.memory.index(), &fresh)?;
-            Ok((changes, head, fresh))
+            let heads = fresh.iter().map(|fresh| &fresh.head).chain([&head]);
+            let before = Tally { jobs: 1, bytes: u64::from(size) };
+            let unfinished = Delta { fewer: before, ..Delta::of_new(heads) };
+            Ok((changes, unfinished, head, fresh))
         });
-        let (changes, head, fresh) = planned.inspect_err(|_| {
+        let (changes, unfinished, head, fresh) = planned.inspect_err(|_| {
             place(&mut self.memory.index(), id, Place::Taken);
         })?;
-        Ok(self.commit(changes, move |memory, written| {
+        Ok(self.commit(changes, unfinished, move |memory, written| {
             let mut index = memory.index();
             accept::settle(memory, &mut index, fresh, written);
             if !written {
@@ -246,16 +251,18 @@ impl Journal {
         }))
     }
 
+    /// What a step writes, the head after it, and the job's size before it.
     fn plan(
         &self,
         id: Id,
         step: &'static str,
         change: impl FnOnce(&mut Head, &mut Changes) -> Result<(), &'static str>,
-    ) -> Result<(Changes, Head), JournalError> {
+    ) -> Result<(Changes, Head, u32), JournalError> {
         let mut head = self.head(id)?.ok_or(JournalError::Unknown(id))?;
+        let size = head.size();
         let mut changes = Changes::default();
         change(&mut head, &mut changes).map_err(|now| JournalError::Order { id, step, now })?;
         put_head(&mut changes, id, &head);
-        Ok((changes, head))
+        Ok((changes, head, size))
     }
 }

@@ -43,11 +43,21 @@ pub(super) type Rows = HashMap<(Table, RowKey), Value, foldhash::fast::RandomSta
 /// Who is told what became of a change. It runs on the store's thread, so it is short and never waits.
 pub type Done = Box<dyn FnOnce(Result<(), Unwritten>) + Send>;
 
+/// Makes a row from what stands in it, if anything does. It runs on the store's thread, so it is short and never waits.
+pub type Update = Box<dyn FnOnce(Option<&[u8]>) -> Arc<[u8]> + Send>;
+
 /// Rows that are written together or not at all.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Changes {
     rows: Vec<((Table, RowKey), Value)>,
+    updates: Vec<((Table, RowKey), Update)>,
     bytes: usize,
+}
+
+impl std::fmt::Debug for Changes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Changes({} bytes)", self.bytes)
+    }
 }
 
 impl Changes {
@@ -63,9 +73,16 @@ impl Changes {
         self.rows.push(((table, key.into()), None));
     }
 
+    /// Makes a row from what stands in it once all changes that were committed before are written. Of one row this comes after
+    /// [`Changes::put`] and [`Changes::remove`].
+    pub fn update(&mut self, table: Table, key: &[u8], update: Update) {
+        self.bytes += key.len();
+        self.updates.push(((table, key.into()), update));
+    }
+
     /// Nothing is to change.
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.rows.is_empty() && self.updates.is_empty()
     }
 }
 
@@ -126,13 +143,36 @@ impl Waiting {
     }
 }
 
-/// What the rows are to be after all of these changes, and who is told.
-pub(super) fn merge(pending: Vec<Pending>) -> (Rows, Vec<Done>) {
-    let mut rows = Rows::default();
+/// What the rows are to be after all of these changes, and who is told. `read` says what the disk has.
+pub(super) fn merge<E>(
+    pending: Vec<Pending>,
+    read: impl Fn(Table, &[u8]) -> Result<Value, E>,
+) -> (Result<Rows, E>, Vec<Done>) {
+    let mut rows = Ok(Rows::default());
     let done = pending.into_iter().map(|Pending { changes, done }| {
-        rows.extend(changes.rows);
+        if let Ok(merged) = &mut rows
+            && let Err(error) = extend(merged, changes, &read)
+        {
+            rows = Err(error);
+        }
         done
     });
     let done = done.collect();
     (rows, done)
+}
+
+fn extend<E>(
+    rows: &mut Rows,
+    changes: Changes,
+    read: impl Fn(Table, &[u8]) -> Result<Value, E>,
+) -> Result<(), E> {
+    rows.extend(changes.rows);
+    for (row, update) in changes.updates {
+        let before = match rows.get(&row) {
+            Some(before) => before.clone(),
+            None => read(row.0, &row.1)?,
+        };
+        rows.insert(row, Some(update(before.as_deref())));
+    }
+    Ok(())
 }

@@ -168,11 +168,16 @@ impl Engine {
         Ok(record.map(|record| Arc::from(&*record)))
     }
 
+    /// What stands in a row.
+    pub(super) fn row(&self, table: Table, key: &[u8]) -> fjall::Result<Option<Arc<[u8]>>> {
+        Ok(self.table(table).get(key)?.map(|value| Arc::from(&*value)))
+    }
+
     /// What rows hold now that were to become something else: writing it undoes that.
     pub(super) fn undo(&self, rows: &Rows) -> fjall::Result<Rows> {
         let before = rows.keys().map(|(table, key)| {
-            let before = self.table(*table).get(key)?;
-            Ok(((*table, key.clone()), before.map(|value| Arc::from(&*value))))
+            let before = self.row(*table, key)?;
+            Ok(((*table, key.clone()), before))
         });
         before.collect()
     }

@@ -32,9 +32,7 @@ impl<'a> View<'a> {
     ///
     /// The database does not read.
     pub fn get(&self, table: Table, key: &[u8]) -> Result<Option<Arc<[u8]>>, StoreError> {
-        let found = self.engine.table(table).get(key);
-        let found = found.map_err(|source| self.unread(source))?;
-        Ok(found.map(|value| Arc::from(&*value)))
+        self.engine.row(table, key).map_err(|source| self.unread(source))
     }
 
     /// Shows each row of a range in the order of the keys, or against it, until told to stop.

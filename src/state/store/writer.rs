@@ -94,9 +94,21 @@ fn next(shared: &Shared) -> (Option<Work>, bool) {
 /// the store is closing.
 fn persist(shared: &Shared, work: Work) {
     let Work { batch, pending } = work;
-    let (rows, done) = merge(pending);
     let engine = shared.engine.load_full();
-    let committed = commit(shared, &batch, &rows);
+    let (rows, done) = merge(pending, |table, key| match &engine {
+        Some(engine) => engine.row(table, key).map_err(|error| error.to_string()),
+        None => Err(StoreError::Closed.to_string()),
+    });
+    let (rows, committed) = match rows {
+        Ok(rows) => {
+            let committed = commit(shared, &batch, &rows);
+            (rows, committed)
+        }
+        Err(error) => {
+            shared.totals.failed.fetch_add(1, Relaxed);
+            (Rows::default(), Err(error))
+        }
+    };
     if committed.is_ok() {
         shared.queue().flying = None;
         shared.totals.durable.fetch_add(done.len() as u64, Relaxed);
