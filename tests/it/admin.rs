@@ -88,7 +88,7 @@ fn who_drains_is_not_ready() {
     go.change(|go| *go = true);
     assert_eq!(caller.reply().status, 200);
     let mut botgate = botgate;
-    assert_eq!(botgate.exit(crate::harness::PATIENCE).0.code(), Some(0));
+    assert_eq!(botgate.exit().code(), Some(0));
 }
 
 #[test]

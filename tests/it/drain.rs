@@ -49,7 +49,7 @@ fn refuses(botgate: &Botgate) {
 fn two_hundred_live_streams_are_finished_and_the_exit_follows_the_last() {
     let _turn = turn::alone();
     let (backend, step) = streaming();
-    let mut botgate = Botgate::start(&config(backend.addr(), "drain = \"20s\"", "", OPEN));
+    let mut botgate = Botgate::start(&config(backend.addr(), "drain = \"600s\"", "", OPEN));
     let mut callers: Vec<_> = (0..200).map(|_| begin(&botgate)).collect();
     let mut idle = botgate.caller();
     assert_eq!(idle.call(&post("", b"hello")).status, 200);
@@ -65,11 +65,8 @@ fn two_hundred_live_streams_are_finished_and_the_exit_follows_the_last() {
     for caller in &mut callers {
         assert_eq!(caller.chunk(), Ok(None), "cut before its end");
     }
-    let last = Instant::now();
-    let (status, at) = botgate.exit(PATIENCE);
-    assert_eq!(status.code(), Some(0));
-    let took = at.saturating_duration_since(last);
-    assert!(took < Duration::from_secs(1), "{took:?} after the last stream");
+    // Long before `drain` is over.
+    assert_eq!(botgate.exit().code(), Some(0));
 }
 
 #[test]
@@ -82,10 +79,8 @@ fn drain_has_an_end() {
     botgate.signal(Signal::TERM);
     assert_eq!(caller.chunk(), Err(End::Cut));
     let cut = since.elapsed();
-    assert!(cut > Duration::from_millis(900), "cut after {cut:?}, before `drain` was over");
-    let (status, at) = botgate.exit(PATIENCE);
-    assert_eq!(status.code(), Some(0));
-    assert!(at.duration_since(since) < Duration::from_secs(2));
+    assert!(cut >= Duration::from_secs(1), "cut after {cut:?}, before `drain` was over");
+    assert_eq!(botgate.exit().code(), Some(0));
 }
 
 #[test]
@@ -93,14 +88,12 @@ fn a_second_signal_ends_at_once() {
     let _turn = turn::alone();
     for second in [Signal::TERM, Signal::INT] {
         let (backend, _step) = streaming();
-        let mut botgate = Botgate::start(&config(backend.addr(), "drain = \"60s\"", "", OPEN));
+        let mut botgate = Botgate::start(&config(backend.addr(), "drain = \"600s\"", "", OPEN));
         let mut caller = begin(&botgate);
         botgate.signal(Signal::TERM);
         refuses(&botgate);
-        let since = Instant::now();
         botgate.signal(second);
-        let (_, at) = botgate.exit(PATIENCE);
-        assert!(at.saturating_duration_since(since) < Duration::from_secs(1));
+        botgate.exit();
         assert_eq!(caller.chunk(), Err(End::Cut));
     }
 }
@@ -108,7 +101,7 @@ fn a_second_signal_ends_at_once() {
 #[test]
 fn a_request_whose_body_is_on_its_way_is_served_to_its_end() {
     let (backend, _step) = streaming();
-    let text = config(backend.addr(), "drain = \"20s\"", "", OPEN).replace("= 2", "= 1");
+    let text = config(backend.addr(), "drain = \"600s\"", "", OPEN).replace("= 2", "= 1");
     let mut botgate = Botgate::start(&text);
     let mut idle = botgate.caller();
     assert_eq!(idle.call(&post("", b"hello")).status, 200);
@@ -121,13 +114,13 @@ fn a_request_whose_body_is_on_its_way_is_served_to_its_end() {
     assert!(idle.closed(), "the one worker is draining now");
     let reply = caller.call(b"llo");
     assert_eq!((reply.status, reply.header("connection")), (200, Some("close")));
-    assert_eq!(botgate.exit(PATIENCE).0.code(), Some(0));
+    assert_eq!(botgate.exit().code(), Some(0));
 }
 
 #[test]
 fn a_request_whose_head_is_on_its_way_is_served_too() {
     let backend = Backend::ok();
-    let text = config(backend.addr(), "drain = \"20s\"", "", OPEN).replace("= 2", "= 1");
+    let text = config(backend.addr(), "drain = \"600s\"", "", OPEN).replace("= 2", "= 1");
     let mut botgate = Botgate::start(&text);
     let mut caller = botgate.caller();
     caller.send(b"GET /hook HTTP/1.1\r\nHo");
@@ -137,7 +130,7 @@ fn a_request_whose_head_is_on_its_way_is_served_too() {
     assert!(idle.closed(), "the one worker is draining now");
     let reply = caller.call(b"st: h\r\n\r\n");
     assert_eq!((reply.status, reply.header("connection")), (200, Some("close")));
-    assert_eq!(botgate.exit(PATIENCE).0.code(), Some(0));
+    assert_eq!(botgate.exit().code(), Some(0));
 }
 
 #[test]
@@ -157,7 +150,7 @@ fn idle_connections_are_held_by_the_thousand_and_the_port_is_free_at_once() {
     let port = botgate.http();
     botgate.signal(Signal::KILL);
     let mut botgate = botgate;
-    botgate.exit(PATIENCE);
+    botgate.exit();
     let again =
         Botgate::start(&text.replace("http = [\"127.0.0.1:0\"]", &format!("http = [\"{port}\"]")));
     assert_eq!(again.caller().call(&post("", b"hello")).status, 200);

@@ -116,7 +116,7 @@ fn tries(delivery: &Value) -> Vec<String> {
 fn slowly(connection: &mut Connection<'_>, text: &str) -> After {
     for byte in text.bytes() {
         let second = Duration::from_secs(1);
-        if !connection.write(&[byte]) || connection.closed_within(second).is_some() {
+        if !connection.write(&[byte]) || connection.closed_within(second) {
             break;
         }
     }

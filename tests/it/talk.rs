@@ -140,7 +140,7 @@ fn a_caller_that_leaves_ends_the_ais_stream() {
     let ai = Backend::start(move |_, connection| {
         connection.begin("Content-Type: text/event-stream\r\n");
         connection.chunk(b"data: {\"delta\":\"one\"}\n\n");
-        let closed = connection.closed_within(PATIENCE).is_some();
+        let closed = connection.closed_within(PATIENCE);
         gate.change(|left| *left = closed);
         After::Close
     });

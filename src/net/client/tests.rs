@@ -139,8 +139,8 @@ async fn the_time_that_is_left_caps_the_total_and_blames_nobody() {
         assert_eq!(error.cause.word(), "total");
     }
     // Nor does a little of it excuse the target: it had its time.
-    let house = House::new(Timeouts { total: SECOND / 2, ..timeouts(SECOND / 2) }).await;
-    let by = Some(clock::now() + clock::nanos(SECOND / 2 - SECOND / 40));
+    let house = House::new(Timeouts { total: 2 * SECOND, ..timeouts(2 * SECOND) }).await;
+    let by = Some(clock::now() + clock::nanos(2 * SECOND - SECOND / 1000));
     let error = house.silent(b"", by, Duration::ZERO).await;
     assert!(matches!(error.cause, Cause::Deadline(Deadline::Total)), "{error}");
     // More than the target's own total changes nothing.

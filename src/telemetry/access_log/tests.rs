@@ -4,7 +4,7 @@ use super::*;
 use std::io::Write;
 use std::sync::mpsc::{Sender, channel};
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(60);
 
 /// Hands on every piece that is written, after the gate lets it through.
 struct Pieces {

@@ -130,7 +130,7 @@ fn a_kill_costs_no_more_than_the_last_seconds() {
         assert!(Instant::now() < end, "nothing is written");
     }
     botgate.signal(Signal::KILL);
-    botgate.exit(PATIENCE);
+    botgate.exit();
     let botgate = Botgate::start(&text);
     let kept = figures(&botgate, "shop/analytics");
     assert_eq!(kept["requests"]["accepted"], 5);

@@ -33,7 +33,7 @@ fn who_asks_to_be_forgotten_is_everywhere_and_for_good() {
     assert_eq!(forgot(&house, "?bot=memo&user=ann"), both);
     // What was said 200 to is on disk: a kill takes nothing of it back.
     house.botgate.signal(rustix::process::Signal::KILL);
-    house.botgate.exit(crate::harness::PATIENCE);
+    house.botgate.exit();
     let text = house.text.clone();
     house.botgate = Botgate::start(&text);
     for (user, channel, expected) in [("ann", "a", 0), ("ann", "b", 0), ("bob", "a", 2)] {

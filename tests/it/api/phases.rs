@@ -100,7 +100,7 @@ fn each_phase_has_its_time_and_a_kept_connection_has_none_to_open() {
     let text = config(&ai, &one, &other, state.path())
         .replace("\"127.0.0.0/8\"", "\"127.0.0.0/8\", \"::1/128\"")
         .replace(&at(&one), &by(well))
-        .replace(&at(&other), &format!("{}, timeout = \"300ms\"", by(mute)));
+        .replace(&at(&other), &format!("{}, timeout = \"2s\"", by(mute)));
     let botgate = Botgate::start_with(&text, |dir, _| {
         std::fs::write(dir.join("ca.pem"), ours.pem()).unwrap();
     });
@@ -125,7 +125,7 @@ fn each_phase_has_its_time_and_a_kept_connection_has_none_to_open() {
     let (cut, status) = tried(&botgate, "gone");
     assert_eq!((&status, &cut["status"]), (&"dead".into(), &Value::Null));
     // The phase that the deadline fell into has the time until then, and none after it was come to.
-    assert!(micros(&cut, "tls") >= 200_000, "{cut}");
+    assert!(micros(&cut, "tls") >= 1_000_000, "{cut}");
     for phase in ["first_byte", "body"] {
         assert_eq!(micros(&cut, phase), 0, "{phase}: {cut}");
     }

@@ -4,7 +4,7 @@ use super::{BOT, config, kept, report, told, wait};
 use crate::harness::{Backend, Botgate, PATIENCE, apart, disk::Disk};
 use rustix::process::Signal;
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// How often it is killed.
 const KILLS: usize = 8;
@@ -29,7 +29,7 @@ fn whenever_it_is_killed_each_acknowledged_report_is_told_to_all_and_kept() {
             other.send(&report(BOT, "status", &format!("{round}-other-{nth}")));
         }
         botgate.signal(Signal::KILL);
-        botgate.exit(Duration::from_secs(10));
+        botgate.exit();
         for (nth, other) in others.iter_mut().enumerate() {
             if other.try_reply(false).is_ok_and(|reply| reply.status == 200) {
                 promised.insert(format!("{round}-other-{nth}"));
@@ -63,7 +63,7 @@ fn a_report_that_comes_again_after_a_kill_is_kept_and_told_once() {
     let first = botgate.caller().call(report.as_bytes());
     assert_eq!(first.status, 200);
     botgate.signal(Signal::KILL);
-    botgate.exit(PATIENCE);
+    botgate.exit();
     let botgate = Botgate::start(&text);
     let again = botgate.caller().call(report.as_bytes());
     assert_eq!(again.header("botgate-duplicate"), Some("1"));

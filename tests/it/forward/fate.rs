@@ -3,12 +3,7 @@
 use crate::harness::{
     After, Backend, Botgate, Caller, Gate, OPEN, PATIENCE, caller::Reply, config, get, post, turn,
 };
-use std::{
-    collections::HashMap,
-    net::TcpListener,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, net::TcpListener, thread};
 
 /// The word of a 502 or 504 for how far the request got.
 fn fate(reply: &Reply) -> &str {
@@ -134,39 +129,37 @@ fn a_backend_that_is_not_there_is_a_502_that_says_unsent() {
     assert!(botgate.metric("botgate_upstream_errors_total") >= 3.0);
 }
 
-/// A backend that waits until the proxy closes, and tells when; `begun` makes it start an answer first.
-fn waiting(begun: bool) -> (Backend, Gate<bool>, Gate<Option<Instant>>) {
-    let (reached, closed) = (Gate::new(false), Gate::new(None));
-    let (tell, at) = (reached.clone(), closed.clone());
+/// A backend that waits until the proxy closes, and tells of that; `begun` makes it start an answer first.
+fn waiting(begun: bool) -> (Backend, Gate<bool>, Gate<bool>) {
+    let (reached, closed) = (Gate::new(false), Gate::new(false));
+    let (tell, tell_closed) = (reached.clone(), closed.clone());
     let backend = Backend::start(move |_, connection| {
         if begun {
             connection.begin("");
             connection.chunk(b"first");
         }
         tell.change(|reached| *reached = true);
-        let when = connection.closed_within(PATIENCE);
-        at.change(|at| *at = when);
+        let has_closed = connection.closed_within(PATIENCE);
+        tell_closed.change(|closed| *closed = has_closed);
         After::Close
     });
     (backend, reached, closed)
 }
 
 #[test]
-fn a_caller_that_leaves_ends_the_upstream_request_within_200_ms() {
+fn a_caller_that_leaves_ends_the_upstream_request() {
     let _turn = turn::alone();
     for begun in [false, true] {
         let (backend, reached, closed) = waiting(begun);
-        let botgate = Botgate::start(&config(backend.addr(), "", "", OPEN));
+        let botgate = Botgate::start(&config(backend.addr(), "", "timeout = \"600s\"", OPEN));
         let mut caller = botgate.caller();
         caller.send(&get("/hook", ""));
         reached.wait("the request at the backend", |reached| *reached);
         if begun {
             assert_eq!(caller.head().unwrap().status, 200);
         }
-        let left = Instant::now();
         drop(caller);
-        let at = closed.find("the close at the backend", |closed| *closed);
-        let took = at.duration_since(left);
-        assert!(took < Duration::from_millis(200), "after {took:?} (begun: {begun})");
+        // No deadline is near that could close it instead.
+        closed.wait("the close at the backend", |closed| *closed);
     }
 }

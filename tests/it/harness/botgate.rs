@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     thread,
-    time::{Duration, Instant},
+    time::Instant,
 };
 use tempfile::TempDir;
 
@@ -19,7 +19,7 @@ use tempfile::TempDir;
 struct Log {
     lines: Vec<String>,
     /// When stderr was closed: the process is gone.
-    ended: Option<Instant>,
+    ended: bool,
 }
 
 /// A running Botgate. Dropping it sends SIGTERM and asserts exit code 0 and a log without errors.
@@ -94,7 +94,7 @@ impl Botgate {
                 .find(|line| line["event"] == "listening" && line["listener"] == listener);
             match line {
                 Some(line) => line["addr"].as_str().and_then(|addr| addr.parse().ok()).map(Some),
-                None => log.ended.map(|_| None),
+                None => log.ended.then_some(None),
             }
         });
         found
@@ -190,16 +190,16 @@ impl Botgate {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// Waits until the process has ended, and says when its stderr closed.
+    /// Waits until the process has ended and its stderr is closed.
     #[track_caller]
-    pub(crate) fn exit(&mut self, limit: Duration) -> (ExitStatus, Instant) {
+    pub(crate) fn exit(&mut self) -> ExitStatus {
         self.over = true;
-        let Some(at) = self.log.find_within(limit, |log| log.ended) else {
+        if self.log.find_within(PATIENCE, |log| log.ended.then_some(())).is_none() {
             let _ = self.child.kill();
             let _ = self.child.wait();
-            panic!("still running {limit:?} later; the log:\n{}", self.text());
-        };
-        (self.child.wait().unwrap(), at)
+            panic!("still running {PATIENCE:?} later; the log:\n{}", self.text());
+        }
+        self.child.wait().unwrap()
     }
 }
 
@@ -211,7 +211,7 @@ impl Drop for Botgate {
             return;
         }
         self.signal(Signal::TERM);
-        let (status, _) = self.exit(PATIENCE);
+        let status = self.exit();
         assert_eq!(status.code(), Some(0), "the log:\n{}", self.text());
         let error = self.log.lock().lines.iter().filter_map(|line| parse(line)).find(is_error);
         assert!(self.errors_expected || error.is_none(), "an error in the log: {error:?}");
@@ -235,6 +235,6 @@ fn gather(stderr: impl std::io::Read + Send + 'static, log: Gate<Log>) {
             log.change(|log| log.lines.push(text));
             line.clear();
         }
-        log.change(|log| log.ended = Some(Instant::now()));
+        log.change(|log| log.ended = true);
     });
 }

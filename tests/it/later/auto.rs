@@ -1,7 +1,7 @@
 //! Bots that answer at once where that is soon enough: each message is answered once, here or there.
 
 use super::{Bot, accepted, by_id, config, jobs, jobs_until, message, wait};
-use crate::harness::{Backend, Botgate, Gate, ai};
+use crate::harness::{Backend, Botgate, Caller, Gate, PATIENCE, ai};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::Mutex;
@@ -36,6 +36,25 @@ fn around_its_deadline_each_message_is_answered_once_and_the_ai_asked_once() {
     let botgate = Botgate::start(&config(&ai, state.path(), &[auto("bot", &receiver, more)]));
     let (next, at_once) = (AtomicUsize::new(0), Mutex::new(BTreeSet::new()));
     let later = Mutex::new(BTreeSet::new());
+    // True: it was answered at once.
+    let call = |caller: &mut Caller, nth: usize| {
+        let text = format!("m{nth}");
+        let reply = caller.call(&message("bot", &text, &text));
+        let body: Value = serde_json::from_slice(&reply.body).unwrap();
+        if reply.status == 200 {
+            assert_eq!(body["message"]["content"], format!("re: {text}"));
+            let id = body["message"]["id"].as_str().unwrap().to_owned();
+            return at_once.lock().unwrap().insert(id);
+        }
+        assert_eq!(reply.status, 202, "{reply:?}");
+        let id = body["messageId"].as_str().unwrap().to_owned();
+        later.lock().unwrap().insert(id);
+        false
+    };
+    // A busy machine may be late with all of those that come together. One alone is in time, sooner or later.
+    let mut caller = botgate.caller();
+    let alone = (MESSAGES..).step_by(10).position(|nth| call(&mut caller, nth)).unwrap() + 1;
+    let all = MESSAGES + alone;
     thread::scope(|scope| {
         for _ in 0..64 {
             scope.spawn(|| {
@@ -45,31 +64,20 @@ fn around_its_deadline_each_message_is_answered_once_and_the_ai_asked_once() {
                     if nth >= MESSAGES {
                         return;
                     }
-                    let text = format!("m{nth}");
-                    let reply = caller.call(&message("bot", &text, &text));
-                    let body: Value = serde_json::from_slice(&reply.body).unwrap();
-                    if reply.status == 200 {
-                        assert_eq!(body["message"]["content"], format!("re: {text}"));
-                        let id = body["message"]["id"].as_str().unwrap().to_owned();
-                        at_once.lock().unwrap().insert(id);
-                    } else {
-                        assert_eq!(reply.status, 202, "{reply:?}");
-                        let id = body["messageId"].as_str().unwrap().to_owned();
-                        later.lock().unwrap().insert(id);
-                    }
+                    call(&mut caller, nth);
                 }
             });
         }
     });
     let (at_once, later) = (at_once.into_inner().unwrap(), later.into_inner().unwrap());
     assert!(!at_once.is_empty() && !later.is_empty(), "{}", later.len());
-    assert_eq!(at_once.len() + later.len(), MESSAGES);
+    assert_eq!(at_once.len() + later.len(), all);
     assert!(at_once.is_disjoint(&later));
     jobs_until(&botgate, "delivered", later.len() as f64);
     let delivered = by_id(&receiver);
     assert!(delivered.values().all(|texts| texts.len() == 1));
     assert!(delivered.keys().eq(later.iter()), "each once, here or there");
-    assert_eq!(ai.count(), MESSAGES);
+    assert_eq!(ai.count(), all);
     for state in ["accepted", "answered", "dead"] {
         assert_eq!(jobs(&botgate, state), 0.0, "{state}");
     }
@@ -110,13 +118,13 @@ fn a_caller_that_leaves_in_time_is_answered_nowhere() {
     let closed = Gate::new(None);
     let seen_closed = closed.clone();
     let ai = Backend::start(move |seen, connection| {
-        let at = connection.closed_within(Duration::from_secs(20));
-        seen_closed.change(|closed| *closed = Some(at.is_some()));
+        let left = connection.closed_within(PATIENCE);
+        seen_closed.change(|closed| *closed = Some(left));
         ai::echoed(seen, connection)
     });
     let receiver = Backend::ok();
     let state = tempfile::tempdir().unwrap();
-    let more = "reply = { mode = \"auto\", within = \"20s\" }";
+    let more = "reply = { mode = \"auto\", within = \"600s\" }";
     let botgate = Botgate::start(&config(&ai, state.path(), &[auto("bot", &receiver, more)]));
     let mut caller = botgate.caller();
     caller.send(&message("bot", "one", "hi"));

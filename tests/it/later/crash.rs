@@ -4,7 +4,6 @@ use super::{Bot, by_id, config, jobs, message};
 use crate::harness::{Backend, Botgate, ai};
 use rustix::process::Signal;
 use serde_json::Value;
-use std::time::Duration;
 
 /// How often it is killed.
 const KILLS: usize = 12;
@@ -30,7 +29,7 @@ fn whenever_it_is_killed_each_accepted_message_is_delivered() {
             other.send(&message("bot", &format!("v{nth}"), &format!("{round}-other-{nth}")));
         }
         botgate.signal(Signal::KILL);
-        botgate.exit(Duration::from_secs(10));
+        botgate.exit();
         for (nth, other) in others.iter_mut().enumerate() {
             if let Ok(reply) = other.try_reply(false)
                 && reply.status == 202

@@ -1,11 +1,10 @@
 //! A delivery that comes again after a restart: the first 202 again and no second job, as long as its window is open.
 
 use super::{Bot, by_id, config, jobs, jobs_until};
-use crate::harness::{Backend, Botgate, PATIENCE, ai, caller::Reply, clock::Wall};
+use crate::harness::{Backend, Botgate, Gate, ai, caller::Reply, clock::Wall};
 use rustix::process::Signal;
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 const NOON: i64 = 1_795_262_400;
 /// Each round ends with a kill.
@@ -29,8 +28,10 @@ fn call(botgate: &Botgate, bot: &str, id: &str) -> Reply {
 #[test]
 fn after_a_restart_a_delivery_that_comes_again_is_no_second_job() {
     let receiver = Backend::ok();
-    let slow = Backend::start(|seen, connection| {
-        connection.closed_within(Duration::from_millis(100));
+    let open = Gate::new(false);
+    let gate = open.clone();
+    let slow = Backend::start(move |seen, connection| {
+        gate.wait("the first calls to be answered", |open| *open);
         ai::echoed(seen, connection)
     });
     let state = tempfile::tempdir().unwrap();
@@ -45,8 +46,9 @@ fn after_a_restart_a_delivery_that_comes_again_is_no_second_job() {
     let mut botgate = start();
     let first = ["later", "auto"].map(|bot| call(&botgate, bot, "a"));
     assert!(first.iter().all(|it| it.header("botgate-duplicate").is_none()));
+    open.change(|open| *open = true);
     botgate.signal(Signal::KILL);
-    botgate.exit(PATIENCE);
+    botgate.exit();
     for _ in 0..2 {
         let botgate = start();
         for (bot, first) in ["later", "auto"].into_iter().zip(&first) {
@@ -104,7 +106,7 @@ fn whenever_it_is_killed_a_caller_that_repeats_what_it_was_not_told_gets_one_job
             told.insert(format!("m{}", round * 8 + nth), reply.body);
         }
         botgate.signal(Signal::KILL);
-        botgate.exit(PATIENCE);
+        botgate.exit();
     }
     let botgate = Botgate::start(&text);
     let all = ROUNDS * 8;

@@ -92,7 +92,7 @@ fn a_stop_leaves_on_disk_what_it_does_not_wait_for() {
     let (_, id) = accepted(&botgate, "slow", "one", "hi");
     wait(&hangs, 1);
     botgate.signal(Signal::TERM);
-    let (status, _) = botgate.exit(Duration::from_secs(10));
+    let status = botgate.exit();
     assert_eq!(status.code(), Some(0));
     open.change(|open| *open = true);
     let botgate = Botgate::start(&text);

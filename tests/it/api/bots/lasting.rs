@@ -17,7 +17,7 @@ fn a_switch_that_was_told_holds_through_a_kill_a_reload_and_an_older_configurati
     post(&botgate, "open", "deactivate", 200);
     post(&botgate, "bt_*", "deactivate", 200);
     botgate.signal(Signal::KILL);
-    botgate.exit(PATIENCE);
+    botgate.exit();
 
     let botgate = Botgate::start(&text);
     let off = |botgate: &Botgate| {
