@@ -7,13 +7,15 @@ PEERS := tests/peers
 K6 := $(VENV)/bin/k6
 K6_VERSION := 1.1.0
 FUZZ_SECONDS := 5
+# How often `make nightly` runs the tests.
+RUNS := 10
 PYTHON := python3
 # Tools that cargo lacks are installed here and not in the user's home.
 TOOLS := $(CURDIR)/.tools
 export PATH := $(TOOLS)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo chaos test peers smoke lint house deny bench bench-smoke callbacks fuzz load idle clean
+.PHONY: help demo chaos test peers smoke lint house deny bench bench-smoke callbacks fuzz load nightly idle clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -97,9 +99,15 @@ fuzz: ## each fuzz target for FUZZ_SECONDS
 			-max_total_time=$(FUZZ_SECONDS) -verbosity=0 -print_final_stats=1; \
 	done
 
-load: $(K6) ## two minutes of signed load on the release build
+load: $(K6) ## two minutes of signed load on the release build; 99 of 100 answers within 250 ms
 	cargo build --release
 	$(PYTHON) loadtest/smoke.py --botgate $(TARGET)/release/botgate --k6 $(K6) --profile load
+
+nightly: peers ## what takes too long for CI: the tests RUNS times as on a slow machine, 200 kills, load, callbacks
+	tests/slow.sh $(RUNS)
+	cargo run --release -- chaos --kills 200
+	$(MAKE) load
+	$(MAKE) callbacks
 
 idle: ## what an idle connection costs in memory, on the release build
 	cargo build --release

@@ -41,7 +41,8 @@ export const options = {
   thresholds: {
     checks: ['rate==1'],
     wrongly_believed: ['count==0'],
-    'http_req_duration{kind:right}': ['p(99)<250'],
+    // The smoke runs beside whatever else a machine does, on a debug build: it asserts answers alone.
+    ...(PROFILE === 'smoke' ? {} : { 'http_req_duration{kind:right}': ['p(99)<250'] }),
   },
 };
 
