@@ -83,7 +83,7 @@ impl<'a> Faces<'a> {
 
 /// The head and the start of a file, whose bots are yet to come.
 const SERVER: &str =
-    "[server]\nhttp = [\"127.0.0.1:0\"]\nmax_body = \"64KiB\"\ntimeouts = { body = \"300ms\" }\n\n";
+    "[server]\nhttp = [\"127.0.0.1:0\"]\nmax_body = \"64KiB\"\ntimeouts = { body = \"1s\" }\n\n";
 
 /// Those that one message provokes, whatever its head is like.
 fn of_messages(dialect: &Dialect) -> Vec<String> {

@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpListener};
 fn start(ai: &Backend, bot: &str) -> Botgate {
     Botgate::start(&format!(
         "[server]\nhttp = [\"127.0.0.1:0\"]\n\n[upstreams.ai]\nkind = \"openai\"\nurl = \"http://{}\"\nmodel = \"m\"\n\
-         key = \"sk-test\"\nmax_tokens = 10\nprice = {{ input = 0, output = 1000000 }}\nretries = 0\ntimeout = \"400ms\"\n\n\
+         key = \"sk-test\"\nmax_tokens = 10\nprice = {{ input = 0, output = 1000000 }}\nretries = 0\ntimeout = \"2s\"\n\n\
          [bots.b]\n{bot}\nupstream = \"ai\"\nverify = {{ preset = \"none\" }}\nbudget = {{ cap = \"0.11 USD\", per = \"total\" }}\n",
         ai.addr()
     ))

@@ -152,7 +152,7 @@ fn each_receiver_that_means_ill_ends_as_documented() {
             After::Close
         });
         let url = |receiver: &Backend| format!("http://{}/in", receiver.addr());
-        let here = "timeout = \"1500ms\", retries = [\"1ms\"], allow = [\"127.0.0.0/8\"]";
+        let here = "timeout = \"3s\", retries = [\"1ms\"], allow = [\"127.0.0.0/8\"]";
         let house = House::new(&[
             ("silent", url(&silent), here),
             ("slow", url(&slow), here),

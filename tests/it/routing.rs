@@ -187,7 +187,7 @@ fn a_silent_ai_leaves_time_for_the_next() {
     );
     let botgate = Botgate::start(&config(
         &[("a", a.addr()), ("b", b.addr())],
-        "timeout = { first_byte = \"300ms\", total = \"10s\" }",
+        "timeout = { first_byte = \"2s\", total = \"60s\" }",
         "upstream = \"a\"\nfallback = [\"b\"]",
     ));
     assert_eq!(ai::said(&call(&botgate, "one")), "b");

@@ -204,7 +204,7 @@ fn one_that_takes_too_long_is_told() {
         connection.closed_within(PATIENCE);
         After::Close
     });
-    let upstream = upstream("openai", backend.addr(), "timeout = \"100ms\"");
+    let upstream = upstream("openai", backend.addr(), "timeout = \"1s\"");
     let ran = test(&format!("{upstream}{}", bot("chatbot-platform", "")), &["hook"]);
     let fix = "raise `timeout` under [upstreams.back]";
     let steps = ["back is asked", "deadline passed (sent)", "botgate answers 504", "help: ", fix];

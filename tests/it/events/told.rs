@@ -58,7 +58,7 @@ fn one_that_fails_holds_up_no_other_and_gets_each_event_under_its_id_in_the_end(
         connection.answer(status, "", b"")
     });
     let state = tempfile::tempdir().unwrap();
-    let patient = format!("retries = [{}]", ["\"100ms\""; 16].join(", "));
+    let patient = format!("retries = [{}]", ["\"1s\""; 16].join(", "));
     let subscribers = [(&broken, &*patient), (&well, "")];
     let botgate = Botgate::start(&config(state.path(), "", &subscribers));
     for nth in 1..=3 {

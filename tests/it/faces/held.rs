@@ -11,7 +11,7 @@ const PADDING: usize = 50_000;
 /// One bot of each kind: its name, lines of its own and of its upstream.
 const BOTS: [(&str, &str, &str); 5] = [
     ("twice", "duplicates = { by = \"header:Idempotency-Key\", window = \"10m\" }", ""),
-    ("narrow", "", "max_connections = 1\ntimeout = { connect = \"200ms\", total = \"20s\" }"),
+    ("narrow", "", "max_connections = 1\ntimeout = { connect = \"1s\", total = \"60s\" }"),
     ("large", "", ""),
     ("crowded", "", ""),
     ("late", "", ""),

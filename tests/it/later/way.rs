@@ -33,6 +33,8 @@ fn an_answer_comes_later_under_the_ids_that_were_told_and_the_conversation_goes_
     let (same, _) = accepted(&botgate, "support", "one", "and now?");
     assert_eq!(same, conversation);
     wait(&receiver, 2);
+    // Only now is its connection free for the next.
+    jobs_until(&botgate, "delivered", 2.0);
     assert_eq!(ai::texts(&ai.last())[1], "re: hi \u{2028} </script>");
     assert_ne!(accepted(&botgate, "support", "two", "hi").0, conversation);
     wait(&receiver, 3);
