@@ -40,6 +40,32 @@ fn rows(store: &Store, table: Table, backwards: bool) -> Vec<String> {
 }
 
 #[test]
+fn a_row_is_made_from_what_stands_in_it_by_then() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let append = |changes: &mut Changes, text: &'static str| {
+        let update = move |before: Option<&[u8]>| {
+            [before.unwrap_or_default(), text.as_bytes()].concat().into()
+        };
+        changes.update(Table::Jobs, b"row", Box::new(update));
+    };
+    // However many of them share a commit.
+    let (tell, told) = channel();
+    for text in ["a", "b", "c"] {
+        let mut changes = Changes::default();
+        append(&mut changes, text);
+        let tell = tell.clone();
+        store.commit(changes, Box::new(move |written| tell.send(written).unwrap()));
+    }
+    (0..3).for_each(|_| told.recv_timeout(LONG).unwrap().unwrap());
+    assert_eq!(rows(&store, Table::Jobs, false), ["row=abc"]);
+    let mut changes = change(&[(Table::Jobs, "row", None)]);
+    append(&mut changes, "d");
+    write(&store, changes).unwrap();
+    assert_eq!(rows(&store, Table::Jobs, false), ["row=d"]);
+}
+
+#[test]
 fn what_is_told_to_be_written_is_there_now_and_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).unwrap();
