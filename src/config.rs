@@ -148,7 +148,7 @@ fn settings(reading: &mut reader::Reading<'_>, file: raw::File) -> Option<Settin
             "add a table: [bots.bt_support]",
         );
     }
-    let around = bot::Around {
+    let around = bot::Scope {
         names: &names,
         upstreams: &upstreams,
         limits: &limits,

@@ -14,17 +14,17 @@ pub use in_flight::{ANSWERS, ANSWERS_EACH, BYTES, BYTES_EACH, DELIVERIES};
 pub use scheduler::{LATE_MS, QUANTUM};
 
 use crate::clock;
-use crate::net::client::breaker::{Breaker, Pass};
+use crate::net::client::breaker::{Breaker, Permit};
 use crate::net::runtime;
 use crate::net::timers::TICK;
 use crate::proxy::bot::Registry;
-use crate::proxy::chat::{Envelope, Errand, Went};
-use crate::proxy::worker::{Shared, Worker};
+use crate::proxy::chat::{AnswerJob, Envelope, JobOutcome};
+use crate::proxy::worker::{SharedState, Worker};
 use crate::state::analytics::Happened;
-use crate::state::jobs::{Head, Id, Journal, JournalError, Stage};
+use crate::state::jobs::{Head, Id, Jobs, JournalError, Stage};
 use in_flight::Place;
-use receiver_queue::{Lane, Lanes};
-use scheduler::Round;
+use receiver_queue::{Lanes, ReceiverQueue};
+use scheduler::Scheduler;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -58,7 +58,11 @@ pub struct Handle {
 ///
 /// # Errors
 /// No thread can be started.
-pub fn start(shared: Arc<Shared>, registry: Arc<Registry>, workers: usize) -> io::Result<Handle> {
+pub fn start(
+    shared: Arc<SharedState>,
+    registry: Arc<Registry>,
+    workers: usize,
+) -> io::Result<Handle> {
     let (orders, inbox) = mpsc::channel(ORDERS);
     let thread = runtime::start("courier".to_owned(), move || {
         let cells = shared.metrics.spare(workers);
@@ -71,13 +75,13 @@ async fn run(worker: Rc<Worker>, mut inbox: mpsc::Receiver<Order>) {
     let Some(kept) = worker.shared.kept.get() else {
         return tracing::error!("the courier has no journal");
     };
-    let courier = Rc::new(Courier {
+    let courier = Rc::new(Dispatcher {
         journal: kept.journal.clone(),
         lanes: Lanes::new(&worker),
         more: Notify::new(),
         worker,
     });
-    let mut rounds = [Round::new(Stage::Answer), Round::new(Stage::Deliver)];
+    let mut rounds = [Scheduler::new(Stage::Answer), Scheduler::new(Stage::Deliver)];
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut end: Option<Instant> = None;
@@ -88,7 +92,7 @@ async fn run(worker: Rc<Worker>, mut inbox: mpsc::Receiver<Order>) {
                 courier.worker.cells.lag.observe(clock::nanos(due.elapsed()));
                 courier.worker.tick(now);
                 courier.lanes.sweep(now);
-                let idle = rounds.iter().all(Round::is_idle);
+                let idle = rounds.iter().all(Scheduler::is_idle);
                 if end.is_some_and(|end| idle || Instant::now() >= end) {
                     return;
                 }
@@ -114,37 +118,37 @@ async fn run(worker: Rc<Worker>, mut inbox: mpsc::Receiver<Order>) {
 
 /// What its tasks share.
 #[derive(Debug)]
-struct Courier {
+struct Dispatcher {
     worker: Rc<Worker>,
-    journal: Arc<Journal>,
+    journal: Arc<Jobs>,
     lanes: Lanes,
     /// Something has ended: there may be room for more.
     more: Notify,
 }
 
 /// A place in flight. Dropped, it is free, and the courier is told.
-struct Seat {
+struct InFlightPermit {
     place: Option<Place>,
-    courier: Rc<Courier>,
+    courier: Rc<Dispatcher>,
 }
 
-impl Drop for Seat {
+impl Drop for InFlightPermit {
     fn drop(&mut self) {
         self.place.take();
         self.courier.more.notify_one();
     }
 }
 
-impl Courier {
+impl Dispatcher {
     /// Has a job answered that was taken.
-    fn answer(self: &Rc<Self>, id: Id, lane: &Rc<Lane>, seat: Seat) {
+    fn answer(self: &Rc<Self>, id: Id, lane: &Rc<ReceiverQueue>, seat: InFlightPermit) {
         let (courier, lane) = (self.clone(), lane.clone());
         spawn_local(async move {
             let _seat = seat;
             let answered = courier.try_to_answer(id).await;
             match answered {
-                Ok(Went::On) => lane.pace.faster(),
-                Ok(Went::Back) => lane.pace.slower(lane.asked.jobs(), clock::coarse()),
+                Ok(JobOutcome::On) => lane.pace.faster(),
+                Ok(JobOutcome::Back) => lane.pace.slower(lane.asked.jobs(), clock::coarse()),
                 Err(_) => {}
             }
             courier.note(id, answered.map(drop));
@@ -155,9 +159,9 @@ impl Courier {
     fn deliver(
         self: &Rc<Self>,
         id: Id,
-        lane: &Rc<Lane>,
-        pass: Option<Pass<Rc<Breaker>>>,
-        seat: Seat,
+        lane: &Rc<ReceiverQueue>,
+        pass: Option<Permit<Rc<Breaker>>>,
+        seat: InFlightPermit,
     ) {
         let (courier, lane) = (self.clone(), lane.clone());
         spawn_local(async move {
@@ -167,7 +171,7 @@ impl Courier {
         });
     }
 
-    async fn try_to_answer(&self, id: Id) -> Result<Went, JournalError> {
+    async fn try_to_answer(&self, id: Id) -> Result<JobOutcome, JournalError> {
         let journal = &self.journal;
         let shown = journal.show(id)?.ok_or(JournalError::Unknown(id))?;
         let head = shown.head;
@@ -175,15 +179,15 @@ impl Courier {
         let Some(envelope) = Envelope::read(&journal.body(id, Stage::Answer)?) else {
             let unreadable = "what was kept of the message cannot be read by this version";
             self.give_up(id, &head, unreadable).await?;
-            return Ok(Went::On);
+            return Ok(JobOutcome::On);
         };
         let view = self.worker.view();
         let Some(index) = view.registry.place(&head.bot, &head.dialect) else {
             let gone = "its bot is not in the configuration any more";
             self.give_up(id, &head, gone).await?;
-            return Ok(Went::On);
+            return Ok(JobOutcome::On);
         };
-        let errand = Errand {
+        let errand = AnswerJob {
             worker: self.worker.clone(),
             view,
             index,

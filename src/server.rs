@@ -14,13 +14,13 @@ use crate::delivery;
 use crate::net::body_budget::Budget;
 use crate::net::client;
 use crate::proxy::reject::REASONS;
-use crate::proxy::worker::Shared;
+use crate::proxy::worker::SharedState;
 use crate::signature;
-use crate::state::idempotency::Ledger;
+use crate::state::idempotency::IdempotencyStore;
 use crate::state::limit::Limiter;
 use crate::telemetry::access_log::{AccessLog, Destination, Format, Producer};
 use crate::telemetry::metrics::Metrics;
-use crate::telemetry::observer::Witness;
+use crate::telemetry::observer::Observer;
 use background::{courier, keep, save_figures, sharers};
 use edge::{Acceptor, Handle, Order};
 use fd_limit::connections;
@@ -43,11 +43,11 @@ const FLUSH: Duration = Duration::from_secs(2);
 /// A running Botgate. Dropped without [`App::stop`], it ends at once.
 #[derive(Debug)]
 pub struct App {
-    shared: Arc<Shared>,
+    shared: Arc<SharedState>,
     workers: Arc<Vec<Handle>>,
     courier: Option<delivery::Handle>,
     ready: Arc<AtomicBool>,
-    desk: Option<admin::Desk>,
+    desk: Option<admin::AdminServer>,
     acceptors: Vec<AbortHandle>,
     /// Ends with the app.
     _tasks: JoinSet<()>,
@@ -64,7 +64,7 @@ impl App {
 
     /// The same, before the eyes of a witness who is told of every step of every request.
     pub async fn start_before(
-        witness: Option<Witness>,
+        witness: Option<Observer>,
         settings: Settings,
         log_format: Format,
     ) -> io::Result<Self> {
@@ -73,10 +73,10 @@ impl App {
         let registry = Arc::new(registry(&settings).map_err(io::Error::other)?);
         let (log, producers) = open_log(&settings, log_format, count)?;
         let mut producers = producers.into_iter();
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(SharedState {
             budget: Budget::new(settings.server.buffer),
             limiter: Limiter::default(),
-            ledger: Ledger::new(),
+            ledger: IdempotencyStore::new(),
             kept: OnceLock::new(),
             breakers: Mutex::default(),
             switches: Arc::default(),
@@ -124,7 +124,7 @@ impl App {
         let desk = admin.map(|(main, probes)| {
             let token = settings.admin.as_ref().and_then(|admin| admin.token.clone());
             let house = listed(&settings, &registry, http(&listening));
-            let desk = admin::Desk::new(shared.clone(), ready.clone(), token, house);
+            let desk = admin::AdminServer::new(shared.clone(), ready.clone(), token, house);
             if let Some(probes) = probes {
                 tasks.spawn(desk.clone().serve(probes, admin::Scope::Probes));
             }

@@ -10,12 +10,12 @@ pub mod reports;
 pub mod store;
 pub mod switches;
 use crate::clock;
-use crate::telemetry::metrics::Kept as Figures;
+use crate::telemetry::metrics::StateFigures as Figures;
 use analytics::Analytics;
 use budget::Budgets;
 use conversation::Conversations;
-use jobs::{Journal, JournalError};
-use reports::Messages;
+use jobs::{Jobs, JournalError};
+use reports::Reports;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -35,15 +35,15 @@ pub struct Deliveries {
 
 /// The store and what is kept in it. There only where some bot keeps anything.
 #[derive(Debug)]
-pub struct Kept {
+pub struct State {
     /// All conversations.
     pub conversations: Arc<Conversations>,
     /// What every bot has spent.
     pub budgets: Arc<Budgets>,
     /// Answers that come later.
-    pub journal: Arc<Journal>,
+    pub journal: Arc<Jobs>,
     /// What bots have reported.
-    pub messages: Messages,
+    pub messages: Reports,
     /// What came of attempts to deliver them.
     pub deliveries: Deliveries,
     /// What is counted of each bot.
@@ -51,15 +51,15 @@ pub struct Kept {
     store: Arc<Store>,
 }
 
-impl Kept {
+impl State {
     /// Opens or makes the store in a folder.
     ///
     /// # Errors
     /// The folder cannot be used, another process has it, or it holds what cannot be read.
     pub fn open(folder: &Path) -> Result<Self, JournalError> {
         let store = Store::open(folder)?;
-        let journal = Journal::open(store.clone(), jobs::BOUNDS, clock::unix_ms())?;
-        let messages = Messages::open(store.clone(), reports::BOUNDS)?;
+        let journal = Jobs::open(store.clone(), jobs::BOUNDS, clock::unix_ms())?;
+        let messages = Reports::open(store.clone(), reports::BOUNDS)?;
         Ok(Self {
             conversations: Conversations::new(store.clone()),
             budgets: Budgets::new(store.clone()),

@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Which Botgate is asked.
 #[derive(clap::Args)]
-pub(super) struct Whom {
+pub(super) struct Target {
     #[command(flatten)]
     configuration: Configuration,
     /// Its admin side; by default `listen` under [admin] of the configuration, whose token is sent.
@@ -44,7 +44,7 @@ pub(super) struct Answer {
     pub(super) body: Bytes,
 }
 
-impl Whom {
+impl Target {
     /// Reads the configuration that says where it is; an error is printed.
     pub(super) fn operator(self, format: Option<LogFormat>) -> Result<Operator, ExitCode> {
         let settings = match config::load(&self.configuration.path()) {

@@ -1,7 +1,7 @@
 //! A request that is signed, shown as a curl line, and sent.
 
-use crate::signature::{CannotSign, Outgoing, Unix, Verifier};
-use crate::telemetry::observer::{Step, Witness};
+use crate::signature::{CannotSign, Outgoing, UnixTime, Verifier};
+use crate::telemetry::observer::{Observer, Step};
 use bytes::Bytes;
 use http::{Method, Uri, header};
 use http_body_util::{BodyExt, Full, Limited};
@@ -65,7 +65,7 @@ impl Request {
     pub(super) fn signed(
         mut self,
         verifier: &Verifier,
-        now: Unix,
+        now: UnixTime,
         bot: &str,
     ) -> Result<Self, CannotSign> {
         for scheme in verifier.schemes() {
@@ -131,7 +131,7 @@ impl Request {
         &self,
         to: SocketAddr,
         patience: Duration,
-        witness: Option<&Witness>,
+        witness: Option<&Observer>,
     ) -> Result<Answer, String> {
         let exchange = async {
             let start = Instant::now();

@@ -5,7 +5,7 @@ use super::{Configuration, LogFormat, output};
 use crate::clock;
 use crate::codec::dialect;
 use crate::config::{self, Bot, Settings};
-use crate::signature::{Unix, Verifier};
+use crate::signature::{UnixTime, Verifier};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -101,7 +101,7 @@ pub(super) fn signed(
         }
     };
     let request = Request::new(sample.method, url, sample.content_type, body)?.with_file(file);
-    let now = Unix::from_millis(clock::unix_ms().cast_signed());
+    let now = UnixTime::from_millis(clock::unix_ms().cast_signed());
     let signed = request.signed(&bot.verifier, now, id);
     signed.map_err(|error| error.to_string())
 }

@@ -9,7 +9,7 @@ mod one_or_many;
 
 pub use answer::{Answer, Attachment, Fault, Outcome, Refusal, ToolCall, Usage};
 pub use event::{Call, Event, File, Kind, Native, Part, Role, Turn, User};
-pub use one_or_many::Few;
+pub use one_or_many::OneOrMany;
 
 /// What an AI is asked: everything that its codec may write into the request.
 #[derive(Debug)]

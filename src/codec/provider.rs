@@ -106,7 +106,7 @@ impl From<Fault> for NoAnswer {
 
 impl From<json::NotJson> for NoAnswer {
     fn from(_: json::NotJson) -> Self {
-        Fault::Senseless("it is not valid JSON").into()
+        Fault::Invalid("it is not valid JSON").into()
     }
 }
 

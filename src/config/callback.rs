@@ -4,7 +4,7 @@ mod auth;
 mod headers;
 mod sign;
 
-use super::parse::{self, Wrong};
+use super::parse::{self, ValueError};
 use super::reader::Reading;
 use super::schema_types::shown;
 use super::{Auth, Callback, raw, server, transport_security, url};
@@ -65,7 +65,7 @@ pub(crate) fn callback(
     let timeout = reading.value(&format!("{at}.timeout"), written.timeout.as_deref(), |text| {
         match parse::duration(text)? {
             long if long > TIMEOUT_MAX => {
-                Err(Wrong::new("too long for one attempt", "write at most \"5m\""))
+                Err(ValueError::new("too long for one attempt", "write at most \"5m\""))
             }
             timeout => Ok(timeout),
         }

@@ -1,6 +1,6 @@
 //! What a bot has because its messages are understood: conversations, a budget, its way of answering.
 
-use super::bot::Around;
+use super::bot::Scope;
 use super::parse;
 use super::raw::{self, Per};
 use super::reader::Reading;
@@ -59,7 +59,7 @@ pub(crate) fn budget(
     at: &str,
     written: Option<&raw::Budget>,
     upstreams: &[usize],
-    around: &Around<'_>,
+    around: &Scope<'_>,
 ) -> Option<Budget> {
     let written = written?;
     let path = format!("{at}.budget");

@@ -1,6 +1,6 @@
 //! `duplicates`: where a delivery's id stands and how long it is remembered.
 
-use super::parse::{self, Wrong};
+use super::parse::{self, ValueError};
 use super::reader::Reading;
 use super::schema_types::shown;
 use super::{Duplicates, raw};
@@ -26,7 +26,7 @@ pub(crate) fn duplicates(
         Some(raw::Duplicates::Window(text)) => {
             let window = reading.value(&at, Some(text), |text| {
                 parse::duration(text).map_err(|wrong| {
-                    Wrong::new(wrong.message, format!("{}, or \"off\"", wrong.fix))
+                    ValueError::new(wrong.message, format!("{}, or \"off\"", wrong.fix))
                 })
             })?;
             if of_scheme.is_none() {
@@ -61,15 +61,19 @@ pub(crate) fn duplicates(
 }
 
 /// `header:NAME`, `json:/pointer`.
-fn id_source(text: &str) -> Result<IdSource, Wrong> {
+fn id_source(text: &str) -> Result<IdSource, ValueError> {
     match text.split_once(':') {
         Some(("header", name)) => parse::header_name(name).map(IdSource::Header),
         Some(("json", pointer)) => {
             parse::json_pointer(pointer)?;
             let path = FieldPath::parse(pointer);
-            path.map(IdSource::Field)
-                .ok_or_else(|| Wrong::new("not a JSON pointer", "write it like \"json:/event/id\""))
+            path.map(IdSource::Field).ok_or_else(|| {
+                ValueError::new("not a JSON pointer", "write it like \"json:/event/id\"")
+            })
         }
-        _ => Err(Wrong::new("not a place for an id", "write \"header:NAME\" or \"json:/pointer\"")),
+        _ => Err(ValueError::new(
+            "not a place for an id",
+            "write \"header:NAME\" or \"json:/pointer\"",
+        )),
     }
 }

@@ -1,6 +1,6 @@
 //! `path` and `strip`: which requests are a bot's.
 
-use super::parse::{self, Wrong};
+use super::parse::{self, ValueError};
 use super::reader::Reading;
 use super::schema_types::shown;
 use super::{Bot, PathPattern, raw};
@@ -63,7 +63,7 @@ pub(crate) fn path(
 }
 
 /// An exact path, or, where bytes are only handed on, a prefix and `/*`.
-fn pattern(text: &str, raw: bool) -> Result<PathPattern, Wrong> {
+fn pattern(text: &str, raw: bool) -> Result<PathPattern, ValueError> {
     let (path, prefix) = match text.strip_suffix("/*") {
         Some(before) => (before, true),
         None => (text, false),
@@ -72,7 +72,7 @@ fn pattern(text: &str, raw: bool) -> Result<PathPattern, Wrong> {
         parse::path(path)?;
     }
     if prefix && !raw {
-        return Err(Wrong::new(
+        return Err(ValueError::new(
             "a dialect has one path, not all below it",
             "leave out the \"/*\", or write dialect = \"raw\"",
         ));
@@ -81,14 +81,14 @@ fn pattern(text: &str, raw: bool) -> Result<PathPattern, Wrong> {
 }
 
 /// What is taken off must be there on every path of the bot, in whole steps.
-pub(crate) fn strip(text: &str, path: Option<&PathPattern>) -> Result<String, Wrong> {
+pub(crate) fn strip(text: &str, path: Option<&PathPattern>) -> Result<String, ValueError> {
     parse::path(text)?;
     let text = text.trim_end_matches('/');
     if text.is_empty() {
-        return Err(Wrong::new("nothing to take off", "leave it out"));
+        return Err(ValueError::new("nothing to take off", "leave it out"));
     }
     let never = || {
-        Wrong::new(
+        ValueError::new(
             "never stands before the bot's `path`",
             "write the front of `path`, in whole steps",
         )

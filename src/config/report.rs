@@ -20,7 +20,7 @@ pub enum Severity {
 
 /// One thing to tell about a configuration.
 #[derive(Clone, Debug)]
-pub struct Note {
+pub struct Diagnostic {
     /// How bad it is.
     pub severity: Severity,
     /// What is wrong.
@@ -39,7 +39,7 @@ pub struct Report {
     origin: String,
     /// The text with everything that may be secret blotted out.
     text: String,
-    notes: Vec<Note>,
+    notes: Vec<Diagnostic>,
     untold: usize,
 }
 
@@ -49,7 +49,7 @@ impl Report {
         origin: &str,
         text: &str,
         blots: &[Range<usize>],
-        mut notes: Vec<Note>,
+        mut notes: Vec<Diagnostic>,
     ) -> Self {
         for note in &mut notes {
             note.at = note.at.as_ref().map(|at| whole_chars(text, at));
@@ -65,12 +65,12 @@ impl Report {
 
     /// A report on the file as such.
     pub(crate) fn about_file(origin: &str, message: String, fix: String) -> Self {
-        let note = Note { severity: Severity::Error, message, fix, at: None, also: None };
+        let note = Diagnostic { severity: Severity::Error, message, fix, at: None, also: None };
         Self::new(origin, "", &[], vec![note])
     }
 
     /// The notes, errors and warnings, in the order of the text.
-    pub fn notes(&self) -> &[Note] {
+    pub fn notes(&self) -> &[Diagnostic] {
         &self.notes
     }
 
@@ -126,7 +126,7 @@ impl Report {
         out
     }
 
-    fn group<'a>(&'a self, note: &'a Note) -> Group<'a> {
+    fn group<'a>(&'a self, note: &'a Diagnostic) -> Group<'a> {
         let level = match note.severity {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,

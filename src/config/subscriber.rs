@@ -1,7 +1,7 @@
 //! `[[subscribers]]`: who is told of which events, and by what name each is known.
 
 use super::callback::{Own, callback};
-use super::parse::Wrong;
+use super::parse::ValueError;
 use super::reader::Reading;
 use super::schema_types::shown;
 use super::{Bot, Callback, Subscriber, raw};
@@ -73,13 +73,13 @@ fn unmatched(reading: &mut Reading<'_>, at: &str, patterns: &[String], bots: &[B
 }
 
 /// A name that no place in the file could be meant by.
-fn name(text: &str) -> Result<String, Wrong> {
+fn name(text: &str) -> Result<String, ValueError> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
     let a_number = text.bytes().all(|byte| byte.is_ascii_digit());
     if (1..=LONGEST).contains(&text.len()) && text.bytes().all(plain) && !a_number {
         return Ok(text.to_owned());
     }
-    Err(Wrong::new(
+    Err(ValueError::new(
         "no name of a subscriber",
         "write up to 64 letters, digits, \"_\" and \"-\", not digits alone",
     ))
@@ -123,14 +123,14 @@ fn taken(reading: &mut Reading<'_>, at: &str, other: usize, has_name: bool) {
 }
 
 /// A bot's id, or the front of several and `*`.
-fn pattern(text: &str) -> Result<String, Wrong> {
+fn pattern(text: &str) -> Result<String, ValueError> {
     let id = text.strip_suffix('*').unwrap_or(text);
     let least = usize::from(id.len() == text.len());
     let plain = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
     if (least..=128).contains(&id.len()) && plain {
         return Ok(text.to_owned());
     }
-    Err(Wrong::new(
+    Err(ValueError::new(
         "no id of a bot",
         "write letters, digits, \"_\" and \"-\", with \"*\" at the end for all that begin so",
     ))

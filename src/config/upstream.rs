@@ -2,7 +2,7 @@
 
 pub(crate) mod fields;
 
-use super::parse::Wrong;
+use super::parse::ValueError;
 use super::reader::Reading;
 use super::schema_types::shown;
 use super::{Upstream, UpstreamTimeouts, money, parse, raw, transport_security, url};
@@ -150,11 +150,11 @@ fn suits(
         let versions = codec.versions();
         match versions.contains(&version) {
             true => Ok(()),
-            false if versions.is_empty() => Err(Wrong::new(
+            false if versions.is_empty() => Err(ValueError::new(
                 format!("an upstream of kind {kind} has no versions"),
                 "leave it out",
             )),
-            false => Err(Wrong::new(
+            false => Err(ValueError::new(
                 "a version that is not known here",
                 crate::config::suggest::known_or_nearest(version, versions, |version| {
                     format!("{version:?}")
@@ -169,10 +169,13 @@ fn key(reading: &mut Reading<'_>, path: &str, written: Option<&str>) -> Option<S
     reading.value(&path, written, |text| {
         let text = text.trim();
         if text.is_empty() {
-            return Err(Wrong::new("it is empty", "set it, or leave the key out"));
+            return Err(ValueError::new("it is empty", "set it, or leave the key out"));
         }
         if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(Wrong::new("no header can carry it", "use printable ASCII without blanks"));
+            return Err(ValueError::new(
+                "no header can carry it",
+                "use printable ASCII without blanks",
+            ));
         }
         Ok(Secret::new(text))
     })

@@ -1,17 +1,17 @@
 //! One attempt to deliver an answer: sent under one deadline, judged by its status, written down with what follows.
 
-use super::Courier;
-use super::receiver_queue::Lane;
+use super::Dispatcher;
+use super::receiver_queue::ReceiverQueue;
 use crate::clock;
 use crate::codec::retry_after::retry_after;
-use crate::net::client::breaker::{Breaker, Health, Pass};
+use crate::net::client::breaker::{Breaker, Health, Permit};
 use crate::net::client::{self, Opening, Pool, Received, Sent, UpstreamError};
 use crate::net::timers::Timer;
 use crate::proxy::bot::receiver::{self, Next, Outcome, Receiver};
 use crate::proxy::chat::{insist, jobs};
-use crate::signature::Unix;
+use crate::signature::UnixTime;
 use crate::state::analytics::Happened;
-use crate::state::jobs::{Attempt, Id, JournalError, LONGEST_RESPONSE, Phases, Stage, Then};
+use crate::state::jobs::{Attempt, Id, JournalError, LONGEST_RESPONSE, NextState, Phases, Stage};
 use crate::telemetry::observer::Step;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
@@ -33,13 +33,13 @@ struct Answered {
     took: u64,
 }
 
-impl Courier {
+impl Dispatcher {
     /// Tries to deliver a job that was taken.
     pub(super) async fn try_to_deliver(
         &self,
         id: Id,
-        lane: &Lane,
-        pass: Option<Pass<Rc<Breaker>>>,
+        lane: &ReceiverQueue,
+        pass: Option<Permit<Rc<Breaker>>>,
     ) -> Result<(), JournalError> {
         let journal = &self.journal;
         let shown = journal.show(id)?.ok_or(JournalError::Unknown(id))?;
@@ -54,7 +54,7 @@ impl Courier {
         let attempt = receiver::Attempt {
             bot: &shown.head.bot,
             id: &id.to_string(),
-            now: Unix::from_millis(at_ms.cast_signed()),
+            now: UnixTime::from_millis(at_ms.cast_signed()),
             body: &body,
         };
         let opening = Opening::default();
@@ -77,16 +77,16 @@ impl Courier {
         let counts = self.worker.shared.kept.get().map(|kept| &kept.deliveries);
         let (then, count, happened) = match next {
             Next::Delivered => {
-                (Then::Delivered, counts.map(|it| &it.delivered), Some(Happened::Delivered))
+                (NextState::Delivered, counts.map(|it| &it.delivered), Some(Happened::Delivered))
             }
-            Next::At(at_ms) => (Then::Again(at_ms), counts.map(|it| &it.failed), None),
+            Next::At(at_ms) => (NextState::Again(at_ms), counts.map(|it| &it.failed), None),
             Next::Dead(why) => {
                 reason = match &sent {
                     Err(failed) => format!("{why}; the last one: {failed}"),
                     Ok(answered) => format!("{why}; the last status: {}", answered.status.as_u16()),
                 };
                 tracing::warn!(%id, receiver = &*receiver.name, reason, "a message is given up");
-                (Then::Dead(&reason), counts.map(|it| &it.dead), Some(Happened::Dead))
+                (NextState::Dead(&reason), counts.map(|it| &it.dead), Some(Happened::Dead))
             }
         };
         let attempt = Attempt {
@@ -98,12 +98,12 @@ impl Courier {
             response: sent.map(|answered| answered.body).unwrap_or_default(),
         };
         let told = match then {
-            Then::Dead(why) => self.tell(id, &shown.head, why),
+            NextState::Dead(why) => self.tell(id, &shown.head, why),
             _ => Vec::new(),
         };
         let jobs = jobs(&told, &shown.head.bot, &shown.head.dialect, shown.head.subject);
         insist(|| match then {
-            Then::Dead(why) => journal.given_up(id, &attempt, why, &jobs, now_ms),
+            NextState::Dead(why) => journal.given_up(id, &attempt, why, &jobs, now_ms),
             then => journal.attempted(id, &attempt, then, now_ms),
         })
         .await?;

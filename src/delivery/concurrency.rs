@@ -11,19 +11,19 @@ const REST: Duration = Duration::from_millis(100);
 
 /// One receiver's pace.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(super) struct ConcurrencyLimit {
     most: Cell<usize>,
     /// Nothing is begun before, in nanoseconds of [`clock::now`].
     rest: Cell<u64>,
 }
 
-impl Default for Pace {
+impl Default for ConcurrencyLimit {
     fn default() -> Self {
         Self { most: Cell::new(ANSWERS_EACH), rest: Cell::new(0) }
     }
 }
 
-impl Pace {
+impl ConcurrencyLimit {
     /// Whether another may be begun beside so many.
     pub(super) fn admits(&self, asked: usize, now: u64) -> bool {
         asked < self.most.get() && now >= self.rest.get()
@@ -47,7 +47,7 @@ mod tests {
 
     #[test]
     fn what_finds_no_connection_slows_down_and_what_is_answered_speeds_up() {
-        let pace = Pace::default();
+        let pace = ConcurrencyLimit::default();
         assert!(pace.admits(ANSWERS_EACH - 1, 0) && !pace.admits(ANSWERS_EACH, 0));
         let rest = clock::nanos(REST);
         for asked in (3..=ANSWERS_EACH).rev() {

@@ -1,14 +1,14 @@
 //! The end of a job that comes to nothing, and who is told of it.
 
-use super::Courier;
+use super::Dispatcher;
 use crate::clock;
 use crate::codec::bot_event::{Kind, given_up};
 use crate::proxy::bot::Subscriber;
-use crate::proxy::chat::{Letter, insist, jobs, letters};
+use crate::proxy::chat::{EventDelivery, insist, jobs, letters};
 use crate::state::analytics::Happened;
 use crate::state::jobs::{Head, Id, JournalError};
 
-impl Courier {
+impl Dispatcher {
     /// Ends a job without another attempt.
     pub(super) async fn give_up(
         &self,
@@ -25,7 +25,7 @@ impl Courier {
     }
 
     /// Who is told that a job was given up: nobody where it was itself told to a subscriber, since that would have no end.
-    pub(super) fn tell(&self, id: Id, head: &Head, why: &str) -> Vec<Letter> {
+    pub(super) fn tell(&self, id: Id, head: &Head, why: &str) -> Vec<EventDelivery> {
         if Subscriber::has_name(&head.receiver) {
             return Vec::new();
         }

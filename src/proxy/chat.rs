@@ -11,9 +11,9 @@ mod retry;
 mod turn;
 
 pub use envelope::{Envelope, VERSION};
-pub use event_jobs::{Letter, jobs, letters, wanted};
+pub use event_jobs::{EventDelivery, jobs, letters, wanted};
 pub(crate) use job::insist;
-pub use job::{Errand, LETTERS, Went};
+pub use job::{AnswerJob, JobOutcome, LETTERS};
 pub use retry::{AGAIN, AGAIN_MOST};
 
 use crate::clock;
@@ -24,14 +24,14 @@ use crate::codec::price::MicroCents;
 use crate::net::body_budget::Hold;
 use crate::net::timers::Timer;
 use crate::proxy::ai::stream;
-use crate::proxy::ai::{Question, Spoken, ask, candidates};
-use crate::proxy::bot::{Found, Talk};
-use crate::proxy::context::{Trace, error_response};
+use crate::proxy::ai::{AiResponse, ChatRequest, ask, candidates};
+use crate::proxy::bot::{BotMatch, ChatSettings};
+use crate::proxy::context::{RequestContext, error_response};
 use crate::proxy::head::{format, prefers_xml};
 use crate::proxy::rate_limit::charge_body;
 use crate::proxy::reject::Reject;
 use crate::proxy::response::Reply;
-use crate::proxy::worker::{View, Worker};
+use crate::proxy::worker::{ConfigSnapshot, Worker};
 use crate::state::conversation::Held;
 use crate::state::idempotency::{Guard, Stored};
 use crate::state::jobs::Repeat;
@@ -49,13 +49,13 @@ pub struct Message<'a> {
     /// Who serves it.
     pub worker: &'a Rc<Worker>,
     /// The configuration it is served under.
-    pub view: &'a Rc<View>,
+    pub view: &'a Rc<ConfigSnapshot>,
     /// What it waits on.
     pub timer: &'a Rc<Timer>,
     /// How its bot talks.
-    pub talk: &'a Talk,
+    pub talk: &'a ChatSettings,
     /// Its bot.
-    pub found: &'a Found<'a, 'a>,
+    pub found: &'a BotMatch<'a, 'a>,
     /// Its bot's id.
     pub id: &'a str,
     /// Who sent it.
@@ -65,7 +65,7 @@ pub struct Message<'a> {
 /// Answers one message.
 pub async fn answer(
     message: Message<'_>,
-    trace: &mut Trace,
+    trace: &mut RequestContext,
     headers: &mut HeaderMap,
     frames: Vec<Bytes>,
     hold: Option<Hold>,
@@ -95,19 +95,25 @@ pub async fn answer(
     let told = !reports || wanted(&view.registry, bot_event::Kind::Sent, id);
     let xml = format == Format::Form && (talk.twiml || prefers_xml(headers));
     if let Some(later) = talk.later.as_ref().filter(|_| !silent && told) {
-        let said =
-            deferred::Said { later, event: &event, format, body: frames.concat(), xml, report };
+        let said = deferred::DeferredRequest {
+            later,
+            event: &event,
+            format,
+            body: frames.concat(),
+            xml,
+            report,
+        };
         drop(frames);
         return Box::pin(deferred::answer(&message, said, trace, hold, guard)).await;
     }
     drop(frames);
     if let Some(report) = report {
-        let kept = worker.shared.kept.get().ok_or(Reject::Unkept)?;
+        let kept = worker.shared.kept.get().ok_or(Reject::NotPersisted)?;
         // What is said to it is known already where nobody's answer is waited for.
         let promise = guard.take_if(|_| silent).map(|guard| {
             let nothing = Answer::default();
             let said = encode(&message, trace, &event, &nothing, "", 0, xml);
-            Promise::new(guard, &said)
+            PendingIdempotency::new(guard, &said)
         });
         let accepted = report.accept(&message, kept, None, promise, trace.began_ms);
         deferred::done(accepted).await?;
@@ -136,10 +142,10 @@ pub async fn answer(
         }
     };
     let spoken = if silent {
-        Spoken::Whole(Answer::default(), 0)
+        AiResponse::Whole(Answer::default(), 0)
     } else {
         let history: Vec<Turn<'_>> = held.iter().flat_map(Held::history).collect();
-        let question = Question {
+        let question = ChatRequest {
             worker,
             view,
             talk,
@@ -154,8 +160,8 @@ pub async fn answer(
     };
     drop(hold);
     let (answer, micro_cents) = match spoken {
-        Spoken::Whole(answer, micro_cents) => (answer, micro_cents),
-        Spoken::Pieces(speech) => return Ok(streamed(Reply::speech(speech, guard))),
+        AiResponse::Whole(answer, micro_cents) => (answer, micro_cents),
+        AiResponse::Pieces(speech) => return Ok(streamed(Reply::speech(speech, guard))),
     };
     if let Some(stream) = talk.stream {
         return Ok(at_once(&answer, stream, guard));
@@ -176,7 +182,7 @@ pub async fn answer(
 
 fn encode(
     message: &Message<'_>,
-    trace: &Trace,
+    trace: &RequestContext,
     event: &Event<'_>,
     answer: &Answer<'_>,
     conversation: &str,
@@ -226,12 +232,12 @@ fn keep(guard: Guard, response: &Response<Reply>) {
 }
 
 /// A delivery, and what is said to it and to whoever repeats it once the disk has what it became.
-struct Promise {
+struct PendingIdempotency {
     guard: Guard,
     said: Stored,
 }
 
-impl Promise {
+impl PendingIdempotency {
     fn new(guard: Guard, response: &Response<Reply>) -> Self {
         let said = stored(response);
         Self { guard, said }

@@ -244,7 +244,7 @@ mod tests {
                 let value = HeaderValue::from_static(expect);
                 request.headers_mut().insert(header::EXPECT, value);
             }
-            check_head(&request.into_parts().0).map_err(|reject| reject.face().reason)
+            check_head(&request.into_parts().0).map_err(|reject| reject.describe().reason)
         };
         assert_eq!(check("/a?b=../c", None), Ok(()));
         assert_eq!(check("/a", Some("100-Continue")), Ok(()));

@@ -48,9 +48,9 @@ pub enum Reject {
     /// The buffer for bodies is full.
     BufferFull,
     /// The same delivery is being answered right now.
-    InTheMaking,
+    DuplicateInProgress,
     /// Too many messages of one conversation wait for their turn.
-    Crowded,
+    ConversationFull,
     /// The turn of this message did not come in time.
     TurnTimeout,
     /// The bot has spent what it may.
@@ -58,7 +58,7 @@ pub enum Reject {
     /// What the bot has spent cannot be read, so nothing more is spent.
     State,
     /// The message could not be put on disk, and is not accepted.
-    Unkept,
+    NotPersisted,
     /// No AI of this bot can take what the message holds.
     Unsupported(Unsupported),
     /// Every AI of this bot is left alone, for this long at least.
@@ -73,7 +73,7 @@ pub enum Reject {
 
 /// What a refusal looks like from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Face {
+pub struct ErrorInfo {
     /// HTTP status.
     pub status: u16,
     /// The code word of the error body.
@@ -139,16 +139,14 @@ impl Reject {
             Self::Upstream(error) => return Health::of_error(error),
             Self::Answer(fault) => matches!(
                 fault,
-                message::Fault::Senseless(_)
-                    | message::Fault::BrokeOff
-                    | message::Fault::Overloaded
+                message::Fault::Invalid(_) | message::Fault::BrokeOff | message::Fault::Overloaded
             ),
             Self::Refused(refusal) => {
                 matches!(refusal.outcome, Outcome::Overloaded | Outcome::TooSlow | Outcome::Failed)
             }
             _ => return Health::Unknown,
         };
-        if ill { Health::Ill } else { Health::Well }
+        if ill { Health::Failure } else { Health::Success }
     }
 
     /// No connection to an AI was free here.
@@ -166,8 +164,9 @@ impl Reject {
     }
 
     /// Status, code and reason.
-    pub fn face(&self) -> Face {
-        let face = |status, code, reason, retry_after| Face { status, code, reason, retry_after };
+    pub fn describe(&self) -> ErrorInfo {
+        let face =
+            |status, code, reason, retry_after| ErrorInfo { status, code, reason, retry_after };
         match self {
             Self::CallerGone => face(400, "invalid_request", "caller_gone", None),
             Self::Framing(fault) => fault_face(*fault),
@@ -186,12 +185,12 @@ impl Reject {
             Self::TooLarge => face(413, "too_large", "too_large", None),
             Self::BodyTimeout => face(408, "timeout", "body_timeout", None),
             Self::BufferFull => face(503, "overloaded", "buffer_full", Some(1)),
-            Self::InTheMaking => face(409, "conflict", "duplicate", Some(1)),
-            Self::Crowded => face(429, "rate_limit", "conversation_full", Some(1)),
+            Self::DuplicateInProgress => face(409, "conflict", "duplicate", Some(1)),
+            Self::ConversationFull => face(429, "rate_limit", "conversation_full", Some(1)),
             Self::TurnTimeout => face(504, "upstream_timeout", "conversation_timeout", None),
             Self::Budget => face(402, "budget_exceeded", "budget", None),
             Self::State => face(503, "overloaded", "state", Some(1)),
-            Self::Unkept => face(503, "overloaded", "journal", Some(1)),
+            Self::NotPersisted => face(503, "overloaded", "journal", Some(1)),
             Self::Unsupported(_) => face(400, "invalid_request", "unsupported", None),
             Self::Unavailable(_) => face(503, "upstream_unavailable", "breaker_open", None),
             Self::Refused(refusal) => refusal_face(refusal.outcome),
@@ -203,7 +202,7 @@ impl Reject {
                 Cause::Connect(_) | Cause::Refused(_) | Cause::Tls(_) => {
                     face(502, "upstream_unreachable", "upstream_unreachable", None)
                 }
-                Cause::Broken(_) | Cause::Gone | Cause::Senseless(_) => {
+                Cause::Broken(_) | Cause::Closed | Cause::Invalid(_) => {
                     face(502, "upstream_error", "upstream_error", None)
                 }
             },
@@ -216,7 +215,7 @@ impl Reject {
             Self::Upstream(error) => (error.cause.word(), error.to_string()),
             Self::Unverified(failure) => ("signature", failure.word().to_owned()),
             Self::Answer(fault) => (answer_reason(*fault), fault.to_string()),
-            other => (other.face().reason, other.sentence()),
+            other => (other.describe().reason, other.sentence()),
         };
         Step::Failed { word, why }
     }
@@ -244,10 +243,10 @@ impl Reject {
             Self::TooLarge => "The body is too large".to_owned(),
             Self::BodyTimeout => "The body did not arrive in time".to_owned(),
             Self::BufferFull => "Too many bodies are in flight; try again in a moment".to_owned(),
-            Self::InTheMaking => {
+            Self::DuplicateInProgress => {
                 "The same delivery is being answered; try again in a moment".to_owned()
             }
-            Self::Crowded => {
+            Self::ConversationFull => {
                 "Too many messages of this conversation wait; try again in a moment".to_owned()
             }
             Self::TurnTimeout => {
@@ -255,7 +254,9 @@ impl Reject {
             }
             Self::Budget => "The bot has spent its budget".to_owned(),
             Self::State => "The bot's budget cannot be read; try again in a moment".to_owned(),
-            Self::Unkept => "The message could not be stored; try again in a moment".to_owned(),
+            Self::NotPersisted => {
+                "The message could not be stored; try again in a moment".to_owned()
+            }
             Self::Unsupported(unsupported) => unsupported.to_string(),
             Self::Unavailable(_) => "The AI is unavailable; try again in a moment".to_owned(),
             Self::Refused(refusal) => refusal_sentence(refusal.outcome).to_owned(),
@@ -271,10 +272,10 @@ impl Reject {
                     Cause::Tls(_) => {
                         "The upstream cannot be trusted or does not speak TLS".to_owned()
                     }
-                    Cause::Broken(_) | Cause::Gone => {
+                    Cause::Broken(_) | Cause::Closed => {
                         "The upstream broke the exchange off".to_owned()
                     }
-                    Cause::Senseless(_) => "The upstream's response makes no sense".to_owned(),
+                    Cause::Invalid(_) => "The upstream's response makes no sense".to_owned(),
                 };
                 format!(
                     "{what}; the request was {}",
@@ -289,7 +290,7 @@ impl Reject {
     }
 }
 
-fn refusal_face(outcome: Outcome) -> Face {
+fn refusal_face(outcome: Outcome) -> ErrorInfo {
     let (status, code, reason) = match outcome {
         Outcome::Limited => (429, "rate_limit", "ai_limited"),
         Outcome::Exhausted => (503, "upstream_unavailable", "ai_exhausted"),
@@ -300,7 +301,7 @@ fn refusal_face(outcome: Outcome) -> Face {
         Outcome::Rejected => (502, "upstream_error", "ai_rejected"),
         Outcome::Failed => (502, "upstream_error", "ai_failed"),
     };
-    Face { status, code, reason, retry_after: None }
+    ErrorInfo { status, code, reason, retry_after: None }
 }
 
 fn refusal_sentence(outcome: Outcome) -> &'static str {
@@ -318,7 +319,7 @@ fn refusal_sentence(outcome: Outcome) -> &'static str {
 
 fn answer_reason(fault: message::Fault) -> &'static str {
     match fault {
-        message::Fault::Senseless(_) => "answer_senseless",
+        message::Fault::Invalid(_) => "answer_senseless",
         message::Fault::Cut => "answer_cut",
         message::Fault::Refused => "answer_refused",
         message::Fault::Filtered => "answer_filtered",
@@ -330,7 +331,7 @@ fn answer_reason(fault: message::Fault) -> &'static str {
 
 fn answer_sentence(fault: message::Fault) -> &'static str {
     match fault {
-        message::Fault::Senseless(_) => "The AI's answer makes no sense",
+        message::Fault::Invalid(_) => "The AI's answer makes no sense",
         message::Fault::Cut => "The AI's answer was cut short at its token limit",
         message::Fault::Refused => "The AI refused to answer",
         message::Fault::Filtered => "The AI's answer was withheld by a content filter",
@@ -341,7 +342,7 @@ fn answer_sentence(fault: message::Fault) -> &'static str {
 }
 
 /// The face of a fault of the gate.
-pub fn fault_face(fault: Fault) -> Face {
+pub fn fault_face(fault: Fault) -> ErrorInfo {
     let (code, reason) = match fault {
         Fault::HeadTimeout => ("timeout", "head_timeout"),
         Fault::HeadTooLarge => ("headers_too_large", "head_too_large"),
@@ -357,7 +358,7 @@ pub fn fault_face(fault: Fault) -> Face {
         | Fault::Ambiguous
         | Fault::Chunk => ("invalid_request", "framing"),
     };
-    Face { status: fault.status(), code, reason, retry_after: None }
+    ErrorInfo { status: fault.status(), code, reason, retry_after: None }
 }
 
 /// The error body where no dialect is known.

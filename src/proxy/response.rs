@@ -2,8 +2,8 @@
 
 use crate::clock;
 use crate::net::client::{Incoming, Received, UpstreamError};
-use crate::proxy::ai::stream::Speech;
-use crate::proxy::context::Trace;
+use crate::proxy::ai::stream::StreamingAnswer;
+use crate::proxy::context::RequestContext;
 use crate::state::idempotency::{Guard, LARGEST_BODY, Stored};
 use bytes::Bytes;
 use http::response::Parts;
@@ -20,14 +20,14 @@ const BOTGATE_DUPLICATE: HeaderName = HeaderName::from_static("botgate-duplicate
 pub struct Reply {
     source: Source,
     kept: Option<Kept>,
-    trace: Option<Box<Trace>>,
+    trace: Option<Box<RequestContext>>,
 }
 
 #[derive(Debug)]
 enum Source {
     Full(Bytes),
     Upstream(Box<Incoming>),
-    Speech(Box<Speech>),
+    Speech(Box<StreamingAnswer>),
     Ended,
 }
 
@@ -67,7 +67,7 @@ impl Reply {
     }
 
     /// An answer that is on its way piece by piece. Of a repeated delivery's only the fact is kept.
-    pub fn speech(speech: Box<Speech>, guard: Option<Guard>) -> Self {
+    pub fn speech(speech: Box<StreamingAnswer>, guard: Option<Guard>) -> Self {
         let kept = guard.map(|guard| Kept {
             guard,
             status: StatusCode::OK,
@@ -98,7 +98,7 @@ impl Reply {
     }
 
     /// The request's trace ends with this body.
-    pub fn follow(&mut self, trace: Box<Trace>) {
+    pub fn follow(&mut self, trace: Box<RequestContext>) {
         self.trace = Some(trace);
     }
 

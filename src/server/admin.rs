@@ -12,7 +12,7 @@ mod response;
 pub use deliveries::PER_RETRY;
 
 use crate::proxy::bot::Registry;
-use crate::proxy::worker::{Kept, Shared};
+use crate::proxy::worker::{SharedState, State};
 use crate::secret::Secret;
 use crate::telemetry::metrics;
 use arc_swap::ArcSwap;
@@ -51,7 +51,7 @@ pub enum Scope {
 
 /// A bot as operators see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Listed {
+pub struct BotListing {
     /// Its id; a template's ends in `*`.
     pub id: String,
     /// What people call it.
@@ -75,9 +75,9 @@ pub struct Listed {
 
 /// What is in force, as operators see it.
 #[derive(Clone, Debug)]
-pub struct House {
+pub struct Inventory {
     /// All bots.
-    pub bots: Vec<Listed>,
+    pub bots: Vec<BotListing>,
     /// What the line knows of them, and who is told of what happens to them.
     pub registry: Arc<Registry>,
     /// The names of all subscribers as receivers, in the order of the file.
@@ -86,25 +86,25 @@ pub struct House {
 
 /// What the admin side knows.
 #[derive(Clone, Debug)]
-pub struct Desk(Arc<Inner>);
+pub struct AdminServer(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    shared: Arc<Shared>,
+    shared: Arc<SharedState>,
     ready: Arc<AtomicBool>,
     token: Option<Secret>,
-    house: ArcSwap<House>,
+    house: ArcSwap<Inventory>,
     /// Bots are switched one at a time.
     turn: Mutex<()>,
 }
 
-impl Desk {
+impl AdminServer {
     /// `ready` turns false when the process drains.
     pub fn new(
-        shared: Arc<Shared>,
+        shared: Arc<SharedState>,
         ready: Arc<AtomicBool>,
         token: Option<Secret>,
-        house: House,
+        house: Inventory,
     ) -> Self {
         Self(Arc::new(Inner {
             shared,
@@ -116,7 +116,7 @@ impl Desk {
     }
 
     /// Lists this from now on.
-    pub fn list(&self, house: House) {
+    pub fn list(&self, house: Inventory) {
         self.0.house.store(Arc::new(house));
     }
 
@@ -189,12 +189,12 @@ impl Desk {
         })
     }
 
-    fn house(&self) -> Arc<House> {
+    fn house(&self) -> Arc<Inventory> {
         self.0.house.load_full()
     }
 
     /// What outlives the process, where anything does.
-    fn kept(&self) -> Option<&Kept> {
+    fn kept(&self) -> Option<&State> {
         self.0.shared.kept.get()
     }
 

@@ -7,8 +7,8 @@ use crate::config::{self, Mode, Settings};
 use crate::delivery;
 use crate::proxy::bot::Registry;
 use crate::proxy::bot::receiver;
-use crate::proxy::worker::{Kept, Shared};
-use crate::state::jobs::{Filter, JournalError, State};
+use crate::proxy::worker::{SharedState, State};
+use crate::state::jobs::{Filter, JournalError};
 use crate::state::store::Store;
 use std::io;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use tokio::task::spawn_blocking;
 const SAVE: Duration = Duration::from_secs(2);
 
 /// Opens the store, once some bot keeps anything, can be switched off or may be asked about: otherwise no folder is needed.
-pub(super) fn keep(shared: &Shared, settings: &Settings) -> Result<(), JournalError> {
+pub(super) fn keep(shared: &SharedState, settings: &Settings) -> Result<(), JournalError> {
     let reports = |bot: &config::Bot| {
         let chat = dialect::find(bot.dialect).and_then(|dialect| dialect.chat);
         chat.is_some_and(|chat| chat.acknowledges())
@@ -29,7 +29,7 @@ pub(super) fn keep(shared: &Shared, settings: &Settings) -> Result<(), JournalEr
     let wanted = answers_later(settings) || is_managed(settings) || settings.bots.iter().any(keeps);
     // What was switched off stays so, whatever else has left the configuration since.
     if shared.kept.get().is_none() && (wanted || Store::is_there(&settings.state.path)) {
-        let kept = Kept::open(&settings.state.path)?;
+        let kept = State::open(&settings.state.path)?;
         shared.switches.load(kept.store())?;
         let _ = shared.kept.set(kept);
     }
@@ -65,7 +65,7 @@ pub(super) fn sharers(settings: &Settings, workers: usize) -> usize {
 
 /// Starts the courier, where answers come later or some are left from before.
 pub(super) fn courier(
-    shared: &Arc<Shared>,
+    shared: &Arc<SharedState>,
     registry: &Arc<Registry>,
     settings: &Settings,
     workers: usize,
@@ -79,7 +79,7 @@ pub(super) fn courier(
 }
 
 /// Has the bots' figures written every now and then.
-pub(super) async fn save_figures(shared: Arc<Shared>) {
+pub(super) async fn save_figures(shared: Arc<SharedState>) {
     let mut ticks = tokio::time::interval(SAVE);
     loop {
         ticks.tick().await;
@@ -101,7 +101,7 @@ impl App {
         while journal.unfinished().jobs > 0 {
             tokio::time::sleep(LOOK).await;
         }
-        let dead = Filter { state: Some(State::Dead), ..Filter::default() };
+        let dead = Filter { state: Some(crate::state::jobs::State::Dead), ..Filter::default() };
         let page = journal.list(&dead, None, 1).ok()?;
         page.items.into_iter().next().map(|found| found.head.reason)
     }

@@ -1,6 +1,6 @@
 //! The signatures that a header offers.
 
-use super::encoding::{Spelling, Tag};
+use super::encoding::{Tag, TagEncoding};
 use super::failure::Failure;
 use smallvec::SmallVec;
 
@@ -27,7 +27,7 @@ impl Layout {
     pub(super) fn tags(
         &self,
         value: &str,
-        spelling: Spelling,
+        spelling: TagEncoding,
         least: usize,
         most: usize,
         tags: &mut Tags,
@@ -135,7 +135,7 @@ mod tests {
 
     fn count(layout: &Layout, value: &str) -> Result<usize, Failure> {
         let mut tags = Tags::new();
-        layout.tags(value, Spelling::Hex, 2, 2, &mut tags)?;
+        layout.tags(value, TagEncoding::Hex, 2, 2, &mut tags)?;
         Ok(tags.len())
     }
 

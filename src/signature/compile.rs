@@ -1,7 +1,7 @@
 //! From a table as written to a scheme ready for use, or every fault in it at once.
 
 use super::address::PublicUrl;
-use super::encoding::Spelling;
+use super::encoding::TagEncoding;
 use super::fault::Fault;
 use super::key::{DatedSecret, Key};
 use super::preset::{preset, preset_names};
@@ -252,7 +252,7 @@ impl Scheme {
             algorithm,
             keys: Vec::new(),
             place: super::scheme::Place::Nowhere,
-            spelling: Spelling::Hex,
+            spelling: TagEncoding::Hex,
             timestamp: None,
             template: Template::default(),
             streams: false,

@@ -126,7 +126,7 @@ impl Deref for Live<'_> {
 mod tests {
     use super::*;
     use crate::signature::{
-        DatedSecret, Failure, Head, Outgoing, PublicUrl, Scheme, Unix, Verifier, preset,
+        DatedSecret, Failure, Head, Outgoing, PublicUrl, Scheme, UnixTime, Verifier, preset,
         preset_names,
     };
     use bytes::Bytes;
@@ -144,7 +144,7 @@ mod tests {
 
     /// Signs with a sender's own secret; the verdict is that of the template, asked about `bot`.
     fn judge(sender: &Scheme, template: &Verifier, bot: &str) -> Result<(), Failure> {
-        let now = Unix::from_seconds(1_760_000_000);
+        let now = UnixTime::from_seconds(1_760_000_000);
         let body = br#"{"id":"evt_1"}"#.as_slice();
         let outgoing = Outgoing {
             method: &Method::POST,

@@ -22,7 +22,7 @@ impl Tag {
 
 /// How signatures are written.
 #[derive(Clone, Copy)]
-pub(super) enum Spelling {
+pub(super) enum TagEncoding {
     /// Lower case only.
     Hex,
     /// Both cases.
@@ -31,7 +31,7 @@ pub(super) enum Spelling {
     Base64,
 }
 
-impl Spelling {
+impl TagEncoding {
     pub(super) fn of(encoding: Encoding, case: HexCase) -> Option<Self> {
         match (encoding, case) {
             (Encoding::Hex, HexCase::Lower) => Some(Self::Hex),
@@ -117,15 +117,17 @@ mod tests {
         let bytes: Vec<u8> = (0..32).map(|n| n * 7 + 1).collect();
         let (hex, base) = (hex::encode(&bytes), STANDARD.encode(&bytes));
         let upper = hex.to_uppercase();
-        let ok = |spelling: Spelling, text: &str| {
+        let ok = |spelling: TagEncoding, text: &str| {
             spelling.read(text, 32, 32).is_ok_and(|tag| tag.as_bytes() == bytes)
         };
         assert!(
-            ok(Spelling::Hex, &hex) && ok(Spelling::HexAny, &upper) && ok(Spelling::Base64, &base)
+            ok(TagEncoding::Hex, &hex)
+                && ok(TagEncoding::HexAny, &upper)
+                && ok(TagEncoding::Base64, &base)
         );
         let (odd, long) = (hex.replacen('0', "", 1), format!("{hex}00"));
         for text in [upper.as_str(), &odd, &long, "", "zz", &"0".repeat(10_000)] {
-            assert!(!ok(Spelling::Hex, text), "{text}");
+            assert!(!ok(TagEncoding::Hex, text), "{text}");
         }
         let unpadded = base.trim_end_matches('=');
         let stray = base.replace("A=", "B=");
@@ -136,8 +138,8 @@ mod tests {
             &"A".repeat(10_000),
             &base.replace('+', "-"),
         ] {
-            assert!(text == base || !ok(Spelling::Base64, text), "{text}");
+            assert!(text == base || !ok(TagEncoding::Base64, text), "{text}");
         }
-        assert!(stray == base || !ok(Spelling::Base64, &stray));
+        assert!(stray == base || !ok(TagEncoding::Base64, &stray));
     }
 }

@@ -52,7 +52,7 @@ pub fn key(bot: &str, id: impl AsRef<[u8]>, frames: Option<&[Bytes]>) -> Key {
 
 /// What a delivery is when it arrives.
 #[derive(Debug)]
-pub enum Begin {
+pub enum Lookup {
     /// New, or free again: it is the caller's to answer.
     Fresh(Guard),
     /// Another request is answering it right now.
@@ -95,12 +95,12 @@ impl Counts {
 
 /// All deliveries of late, shared by the workers; nothing in it waits for longer than a shard's short lock.
 #[derive(Debug)]
-pub struct Ledger {
+pub struct IdempotencyStore {
     shards: Box<[Mutex<Shard>]>,
     next: AtomicUsize,
 }
 
-impl Ledger {
+impl IdempotencyStore {
     /// A ledger within [`MOST`] and [`MOST_BYTES`].
     pub fn new() -> Arc<Self> {
         Self::bounded(SHARDS, MOST / SHARDS, MOST_BYTES / SHARDS)
@@ -113,13 +113,13 @@ impl Ledger {
 
     /// Begins a delivery, if nobody did before. Its answer will be remembered for `window`; `now_ns` is the time since the process
     /// started.
-    pub fn begin(self: &Arc<Self>, key: Key, window: Duration, now_ns: u64) -> Begin {
+    pub fn begin(self: &Arc<Self>, key: Key, window: Duration, now_ns: u64) -> Lookup {
         match self.shard(&key).begin(key, now_ns) {
             Found::Fresh { tracked } => {
-                Begin::Fresh(Guard { ledger: Arc::clone(self), key, window, tracked })
+                Lookup::Fresh(Guard { ledger: Arc::clone(self), key, window, tracked })
             }
-            Found::InFlight => Begin::InFlight,
-            Found::Done(stored) => Begin::Done(stored),
+            Found::InFlight => Lookup::InFlight,
+            Found::Done(stored) => Lookup::Done(stored),
         }
     }
 
@@ -151,7 +151,7 @@ fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
 /// A delivery that is being answered. Dropped without [`Guard::done`], it is free again.
 #[derive(Debug)]
 pub struct Guard {
-    ledger: Arc<Ledger>,
+    ledger: Arc<IdempotencyStore>,
     key: Key,
     window: Duration,
     /// The ledger knows of it, and nobody has settled it yet.

@@ -18,11 +18,11 @@ mod retention;
 mod table;
 mod transition;
 
-pub use accept::Along;
+pub use accept::AcceptOptions;
 pub use forget::{Forgetting, MOST_FORGOTTEN};
 pub use idempotency::Repeat;
-pub use index::Tally;
-pub use job::{Attempt, End, Head, Id, Job, Phases, Stage, State, Subject, Then};
+pub use index::Count;
+pub use job::{Attempt, Head, Id, Job, NextState, Phases, Stage, State, Subject, TerminalState};
 pub use listing::{Filter, Found, LONGEST_PAGE, MOST_LOOKED, Page, Shown};
 pub use record::{LONGEST_REASON, LONGEST_RESPONSE, MOST_ATTEMPTS};
 pub use recovery::LOOKED;
@@ -148,7 +148,7 @@ pub enum JournalError {
 
 /// A job that somebody is to work on. It is in no queue until a step of it is done or it is released.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Taken {
+pub struct Claim {
     /// Which.
     pub id: Id,
     /// What it takes on disk, in bytes.
@@ -190,13 +190,13 @@ impl Memory {
 
 /// All jobs.
 #[derive(Debug)]
-pub struct Journal {
+pub struct Jobs {
     store: Arc<Store>,
     memory: Arc<Memory>,
     bounds: Bounds,
 }
 
-impl Journal {
+impl Jobs {
     /// Picks up what a store holds: every job that has not ended comes into its queue. Where they are more than [`LOOKED`] the
     /// others come meanwhile, until then on disk alone: they count, nobody can take them, and none is lost. A store has one journal.
     ///
@@ -217,12 +217,12 @@ impl Journal {
 
     /// How many jobs stand where, and their bytes. What is on its way to the disk counts as accepted, and so does what is still to be
     /// picked up.
-    pub fn tallies(&self) -> [(State, Tally); 4] {
+    pub fn tallies(&self) -> [(State, Count); 4] {
         self.memory.index().tallies()
     }
 
     /// All jobs that have not ended.
-    pub fn unfinished(&self) -> Tally {
+    pub fn unfinished(&self) -> Count {
         self.memory.index().unfinished()
     }
 
@@ -245,9 +245,9 @@ impl Journal {
 
     /// The next job of a receiver that was woken, the one that has been due longest. Without one the receiver sleeps again, and is
     /// to be woken anew.
-    pub fn take(&self, stage: Stage, receiver: &Receiver, now_ms: u64) -> Option<Taken> {
+    pub fn take(&self, stage: Stage, receiver: &Receiver, now_ms: u64) -> Option<Claim> {
         let taken = self.memory.index().take(stage, receiver.number, now_ms);
-        taken.map(|entry| Taken { id: entry.id, size: entry.size, due_ms: entry.next_ms })
+        taken.map(|entry| Claim { id: entry.id, size: entry.size, due_ms: entry.next_ms })
     }
 
     /// When the next receiver that sleeps has something due.

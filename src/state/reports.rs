@@ -74,7 +74,7 @@ impl std::fmt::Debug for Coming {
 
 /// All messages.
 #[derive(Debug)]
-pub struct Messages {
+pub struct Reports {
     store: Arc<Store>,
     index: Arc<Mutex<Index>>,
 }
@@ -84,7 +84,7 @@ fn lock(index: &Mutex<Index>) -> MutexGuard<'_, Index> {
     index.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Messages {
+impl Reports {
     /// Finds what a store holds.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 //! A switch is a bot's id, or a template's front and `*`, which no id has in it. It stays whatever becomes of the configuration.
 //! Memory is changed by whoever learns of a switch first ([`Switches::put`]): here the disk, once it has the row.
 
-use crate::state::jobs::Along;
+use crate::state::jobs::AcceptOptions;
 use crate::state::store::{Changes, Store, StoreError, Table};
 use arc_swap::ArcSwap;
 use foldhash::fast::RandomState;
@@ -80,7 +80,7 @@ impl Switches {
     }
 
     /// What is to be written so that a switch holds. It is obeyed once the disk has it.
-    pub fn turn(self: &Arc<Self>, key: &str, off: bool) -> Along {
+    pub fn turn(self: &Arc<Self>, key: &str, off: bool) -> AcceptOptions {
         let mut changes = Changes::default();
         if off {
             changes.put(Table::Switches, key.as_bytes(), Arc::from([VERSION]));
@@ -88,7 +88,7 @@ impl Switches {
             changes.remove(Table::Switches, key.as_bytes());
         }
         let (switches, key) = (Arc::clone(self), key.to_owned());
-        Along {
+        AcceptOptions {
             changes,
             then: Some(Box::new(move |written| {
                 if written {

@@ -12,14 +12,14 @@ const SAID_MAX: usize = 1024;
 
 /// One end: what happens is told to it. It never waits; what is not looked at in time is lost.
 #[derive(Clone, Debug)]
-pub struct Witness {
+pub struct Observer {
     upstream: Arc<str>,
-    steps: mpsc::Sender<Seen>,
+    steps: mpsc::Sender<Observation>,
 }
 
 /// A step that was seen.
 #[derive(Debug)]
-pub struct Seen {
+pub struct Observation {
     /// When.
     pub at: Instant,
     /// The upstream that it concerns, by name; empty where it concerns none.
@@ -64,9 +64,9 @@ impl Step {
     }
 }
 
-impl Witness {
+impl Observer {
     /// A witness, and where its steps can be looked at.
-    pub fn new() -> (Self, mpsc::Receiver<Seen>) {
+    pub fn new() -> (Self, mpsc::Receiver<Observation>) {
         let (steps, seen) = mpsc::channel(STEPS);
         let upstream = Arc::from("");
         (Self { upstream, steps }, seen)
@@ -79,7 +79,7 @@ impl Witness {
 
     /// Tells of a step.
     pub fn tell(&self, step: Step) {
-        let seen = Seen { at: Instant::now(), upstream: self.upstream.clone(), step };
+        let seen = Observation { at: Instant::now(), upstream: self.upstream.clone(), step };
         drop(self.steps.try_send(seen));
     }
 }

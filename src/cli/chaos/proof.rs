@@ -5,9 +5,7 @@ use super::observations::{Seen, Taken};
 use super::peers::number;
 use crate::clock;
 use crate::proxy::chat::Envelope;
-use crate::state::jobs::{
-    BOUNDS, Filter, Found, Journal, JournalError, LONGEST_PAGE, Stage, State,
-};
+use crate::state::jobs::{BOUNDS, Filter, Found, Jobs, JournalError, LONGEST_PAGE, Stage, State};
 use crate::state::store::Store;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -117,7 +115,7 @@ fn in_flight(kills: &[Instant], pair: &[Taken]) -> Option<Duration> {
 
 /// Where each message stands on disk, by its number.
 fn kept(folder: &Path) -> Result<BTreeMap<u32, State>, JournalError> {
-    let journal = Journal::open(Store::open(folder)?, BOUNDS, clock::unix_ms())?;
+    let journal = Jobs::open(Store::open(folder)?, BOUNDS, clock::unix_ms())?;
     let mut kept = BTreeMap::new();
     let mut cursor = None;
     loop {
@@ -135,7 +133,7 @@ fn kept(folder: &Path) -> Result<BTreeMap<u32, State>, JournalError> {
 }
 
 /// The message that a job is about.
-fn spoken_of(journal: &Journal, found: &Found) -> Result<Option<u32>, JournalError> {
+fn spoken_of(journal: &Jobs, found: &Found) -> Result<Option<u32>, JournalError> {
     let body: Arc<[u8]> = journal.body(found.id, found.head.stage)?;
     Ok(match found.head.stage {
         Stage::Answer => Envelope::read(&body).and_then(|envelope| number(&envelope.body)),

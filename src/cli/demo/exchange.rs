@@ -5,7 +5,7 @@ use crate::cli::request::Request;
 use crate::clock;
 use crate::codec::dialect::{self, DIALECTS, Dialect};
 use crate::config::Bot;
-use crate::signature::Unix;
+use crate::signature::UnixTime;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 
@@ -113,7 +113,7 @@ fn exchanges(bot: &Bot, at: SocketAddr) -> Result<Vec<Exchange>, String> {
     let url = format!("http://{at}{}", bot.path.sample(&bot.id));
     let sample = &dialect.sample;
     let body = sample.body_for(&bot.id, None).into_bytes();
-    let now = Unix::from_millis(clock::unix_ms().cast_signed());
+    let now = UnixTime::from_millis(clock::unix_ms().cast_signed());
     let signed = Request::new(sample.method, &url, sample.content_type, body)?
         .signed(&bot.verifier, now, &bot.id)
         .map_err(|error| error.to_string())?;

@@ -3,7 +3,7 @@
 use super::common_parts::{Calls, spoken, write};
 use super::field::{self, Field};
 use super::{Chat, Dialect, Format, Malformed, Names, Receipt, Sample};
-use crate::codec::message::{Answer, Event, Few, Role, Turn, User};
+use crate::codec::message::{Answer, Event, OneOrMany, Role, Turn, User};
 use crate::codec::price::Cents;
 use serde::Serialize;
 
@@ -30,7 +30,7 @@ impl Chat for Aerostack {
             let [text, user, channel, name]: [Field<'_, 'b>; 4] =
                 field::fields(root, ["text", "user_id", "channel_id", "user_name"])?;
             Ok(Event {
-                turns: Few::One(Turn::text(Role::User, text.text()?)),
+                turns: OneOrMany::One(Turn::text(Role::User, text.text()?)),
                 user: User {
                     id: Some(user.word()?),
                     name: name.optional_word()?,

@@ -7,7 +7,7 @@ use super::common_parts::{Calls, spoken, write};
 use super::field::{self, Fault, Field, What};
 use super::{Chat, Dialect, Format, Malformed, Names, Receipt, Sample};
 use crate::codec::json::Value;
-use crate::codec::message::{Answer, Event, Few, File, Part, Role, Turn, User};
+use crate::codec::message::{Answer, Event, File, OneOrMany, Part, Role, Turn, User};
 use serde::Serialize;
 use std::borrow::Cow;
 
@@ -129,7 +129,7 @@ fn turns<'b>(
     text: Option<&'b str>,
     name: &str,
     files: impl Iterator<Item = Result<Part<'b>, Fault>>,
-) -> Result<Few<Turn<'b>>, Fault> {
+) -> Result<OneOrMany<Turn<'b>>, Fault> {
     let said = text.filter(|text| !text.is_empty());
     let mut turn = Turn {
         role: Role::User,
@@ -143,7 +143,7 @@ fn turns<'b>(
     match (turn.parts.is_empty(), text) {
         (true, None) => Err(Fault::new(name, What::Missing)),
         (true, Some(_)) => Err(Fault::new(name, What::Empty)),
-        (false, _) => Ok(Few::One(turn)),
+        (false, _) => Ok(OneOrMany::One(turn)),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::common_parts::write;
 use super::field::{self, Field, What};
 use super::{Chat, Dialect, Format, Malformed, Names, Receipt, Sample};
-use crate::codec::message::{Answer, Event, Few, Kind, Role, Turn, User};
+use crate::codec::message::{Answer, Event, Kind, OneOrMany, Role, Turn, User};
 use serde::Serialize;
 use std::borrow::Cow;
 
@@ -58,7 +58,7 @@ impl Chat for BotPass {
             let metadata = data.object()?;
             Ok(Event {
                 kind,
-                turns: Few::One(turn),
+                turns: OneOrMany::One(turn),
                 user: User {
                     id: data.loose_word("userId"),
                     name: data.loose_word("userName").or_else(|| data.loose_word("name")),

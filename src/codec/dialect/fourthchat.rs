@@ -3,7 +3,7 @@
 use super::common_parts::{object, seconds, spoken, write};
 use super::field::{self, Field};
 use super::{Chat, Dialect, Format, Malformed, Names, Receipt, Sample};
-use crate::codec::message::Few;
+use crate::codec::message::OneOrMany;
 use crate::codec::message::{Answer, Event, Role, Turn, User};
 use serde::Serialize;
 
@@ -35,7 +35,7 @@ impl Chat for FourthChat {
                 field::fields(root, ["connectionId", "message", "userId", "metadata"])?;
             connection.word()?;
             Ok(Event {
-                turns: Few::One(Turn::text(Role::User, message.text()?)),
+                turns: OneOrMany::One(Turn::text(Role::User, message.text()?)),
                 user: User { id: user.optional_word()?, ..User::default() },
                 metadata: metadata.object()?,
                 ..Event::default()

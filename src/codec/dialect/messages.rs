@@ -2,7 +2,7 @@
 
 use crate::codec::dialect::field::{self, Fault, Field, What};
 use crate::codec::json::{self, Value};
-use crate::codec::message::{Call, Few, File, Part, Role, Turn};
+use crate::codec::message::{Call, File, OneOrMany, Part, Role, Turn};
 use std::borrow::Cow;
 
 /// The most messages of a request.
@@ -14,11 +14,11 @@ const ROLES: [&str; 5] = ["system", "developer", "user", "assistant", "tool"];
 const PARTS: [&str; 4] = ["text", "image_url", "file", "input_audio"];
 
 /// Reads `messages`: at least one, the last a user's or a tool's. Empty texts say nothing and are left out.
-pub(super) fn read<'b>(messages: &Field<'_, 'b>) -> Result<Few<Turn<'b>>, Fault> {
+pub(super) fn read<'b>(messages: &Field<'_, 'b>) -> Result<OneOrMany<Turn<'b>>, Fault> {
     let Some(array) = messages.array(MOST_MESSAGES)? else {
         return Err(messages.fault(What::Missing));
     };
-    let mut turns = Few::with_capacity(array.len());
+    let mut turns = OneOrMany::with_capacity(array.len());
     let mut last = Ok(());
     for (index, message) in array.iter().enumerate() {
         let inside = |fault: Fault| fault.at(index).within("messages");
@@ -53,7 +53,8 @@ fn turn<'b>(message: Value<'_, 'b>) -> Result<Turn<'b>, Fault> {
         "tool" => Role::Tool,
         _ => return Err(role.fault(What::Unknown(&ROLES))),
     };
-    let mut turn = Turn { role: role_of, parts: Few::new(), calls: Vec::new(), call_id: None };
+    let mut turn =
+        Turn { role: role_of, parts: OneOrMany::new(), calls: Vec::new(), call_id: None };
     match role_of {
         Role::Tool => turn.call_id = Some(call_id.word()?),
         Role::Assistant => turn.calls = read_calls(&calls)?,
@@ -70,8 +71,8 @@ fn turn<'b>(message: Value<'_, 'b>) -> Result<Turn<'b>, Fault> {
     Ok(turn)
 }
 
-fn parts<'b>(content: &Field<'_, 'b>) -> Result<Few<Part<'b>>, Fault> {
-    let mut parts = Few::new();
+fn parts<'b>(content: &Field<'_, 'b>) -> Result<OneOrMany<Part<'b>>, Fault> {
+    let mut parts = OneOrMany::new();
     let Some(value) = content.value() else {
         return Ok(parts);
     };

@@ -80,7 +80,7 @@ pub struct Attachment<'a> {
 pub enum Fault {
     /// It is not what its API says it is.
     #[error("the answer makes no sense: {0}")]
-    Senseless(&'static str),
+    Invalid(&'static str),
     /// It was cut at the token limit.
     #[error("the answer was cut short at the token limit")]
     Cut,

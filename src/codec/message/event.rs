@@ -1,6 +1,6 @@
 //! What a caller said, whichever dialect it came in.
 
-use super::one_or_many::Few;
+use super::one_or_many::OneOrMany;
 use crate::codec::json::Json;
 use std::borrow::Cow;
 
@@ -20,7 +20,7 @@ pub struct Event<'b> {
     /// When it was written: RFC 3339 text as the caller sent it.
     pub timestamp: Option<Cow<'b, str>>,
     /// The turns that the caller sent, oldest first: one, or a whole history where the platform keeps it. Never empty.
-    pub turns: Few<Turn<'b>>,
+    pub turns: OneOrMany<Turn<'b>>,
     /// The caller's metadata: a JSON object.
     pub metadata: Option<Json>,
     /// The request itself, where it came in the shape that `custom` upstreams are asked in.
@@ -75,7 +75,7 @@ pub struct Turn<'b> {
     /// Who speaks.
     pub role: Role,
     /// What is said, in order. Empty only where there are calls.
-    pub parts: Few<Part<'b>>,
+    pub parts: OneOrMany<Part<'b>>,
     /// The tools that the assistant called.
     pub calls: Vec<Call<'b>>,
     /// Which call a tool's turn answers.
@@ -85,7 +85,12 @@ pub struct Turn<'b> {
 impl<'b> Turn<'b> {
     /// A turn of one text.
     pub fn text(role: Role, text: impl Into<Cow<'b, str>>) -> Self {
-        Self { role, parts: Few::One(Part::Text(text.into())), calls: Vec::new(), call_id: None }
+        Self {
+            role,
+            parts: OneOrMany::One(Part::Text(text.into())),
+            calls: Vec::new(),
+            call_id: None,
+        }
     }
 }
 

@@ -58,7 +58,7 @@ impl Events {
     /// Keeps the beginning of a line.
     fn hold(&mut self, piece: &[u8]) -> Result<(), Fault> {
         if self.line.len() + piece.len() > LONGEST {
-            return Err(Fault::Senseless("a line of the stream is over 1 MiB"));
+            return Err(Fault::Invalid("a line of the stream is over 1 MiB"));
         }
         self.line.extend_from_slice(piece);
         Ok(())
@@ -84,7 +84,7 @@ impl Events {
         let value = value.strip_prefix(b" ").unwrap_or(value);
         match field {
             b"data" if self.data.len() + value.len() > LONGEST => {
-                return Err(Fault::Senseless("an event of the stream is over 1 MiB"));
+                return Err(Fault::Invalid("an event of the stream is over 1 MiB"));
             }
             b"data" => {
                 self.data.extend_from_slice(value);

@@ -25,13 +25,13 @@ impl Calls {
     pub(super) fn add(&mut self, index: u64, name: &str, arguments: &str) -> Result<(), Fault> {
         self.bytes += name.len() + arguments.len();
         if self.bytes > MOST_BYTES {
-            return Err(Fault::Senseless("its tool calls are over 1 MiB"));
+            return Err(Fault::Invalid("its tool calls are over 1 MiB"));
         }
         let known = self.calls.iter().rposition(|(known, ..)| *known == index);
         let at = match known {
             Some(at) => at,
             None if self.calls.len() == MOST => {
-                return Err(Fault::Senseless("it has over 128 tool calls"));
+                return Err(Fault::Invalid("it has over 128 tool calls"));
             }
             None => {
                 self.calls.push((index, String::new(), String::new()));

@@ -2,7 +2,7 @@
 //!
 //! A turn is a value. Whoever holds one and leaves drops it, and so it passes on.
 
-use super::pool::Up;
+use super::pool::UpstreamConnection;
 use crate::telemetry::metrics::UpstreamCells;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker};
 
 /// The seats of one pool. While somebody waits, none is free and no connection lies idle.
 #[derive(Debug)]
-pub(super) struct Seats {
+pub(super) struct Permits {
     cap: usize,
     taken: Cell<usize>,
     waiting: RefCell<VecDeque<Rc<Place>>>,
@@ -21,32 +21,32 @@ pub(super) struct Seats {
 
 /// The right to have one socket open.
 #[derive(Debug)]
-pub(super) struct Seat(Rc<Seats>);
+pub(super) struct Permit(Rc<Permits>);
 
 /// What the first in the queue is handed: nobody who comes later can take it.
 #[derive(Debug)]
-pub(super) enum Turn {
+pub(super) enum TurnPass {
     /// A connection that has just become idle.
-    Reuse(Up),
+    Reuse(UpstreamConnection),
     /// The right to open one.
-    Dial(Seat),
+    Dial(Permit),
 }
 
 /// A place in the queue.
 #[derive(Debug, Default)]
 struct Place {
-    turn: RefCell<Option<Turn>>,
+    turn: RefCell<Option<TurnPass>>,
     waker: RefCell<Option<Waker>>,
 }
 
 /// Somebody in the queue.
 #[derive(Debug)]
 pub(super) struct Waiting {
-    seats: Rc<Seats>,
+    seats: Rc<Permits>,
     place: Rc<Place>,
 }
 
-impl Seats {
+impl Permits {
     /// `cap` free seats.
     pub(super) fn new(cap: usize, cells: Arc<UpstreamCells>) -> Rc<Self> {
         Rc::new(Self { cap, taken: Cell::new(0), waiting: RefCell::default(), cells })
@@ -58,14 +58,14 @@ impl Seats {
     }
 
     /// A free seat, if there is any.
-    pub(super) fn take(self: &Rc<Self>) -> Option<Seat> {
+    pub(super) fn take(self: &Rc<Self>) -> Option<Permit> {
         let taken = self.taken.get();
         if taken >= self.cap {
             return None;
         }
         self.taken.set(taken + 1);
         self.cells.connections.up();
-        Some(Seat(self.clone()))
+        Some(Permit(self.clone()))
     }
 
     /// The last place in the queue, unless as many wait as there are seats.
@@ -80,10 +80,10 @@ impl Seats {
     }
 
     /// Hands a connection to the first who waits; back where nobody does.
-    pub(super) fn offer(&self, up: Up) -> Option<Up> {
+    pub(super) fn offer(&self, up: UpstreamConnection) -> Option<UpstreamConnection> {
         match self.next() {
             Some(place) => {
-                place.give(Turn::Reuse(up));
+                place.give(TurnPass::Reuse(up));
                 None
             }
             None => Some(up),
@@ -96,7 +96,7 @@ impl Seats {
 }
 
 impl Place {
-    fn give(&self, turn: Turn) {
+    fn give(&self, turn: TurnPass) {
         self.turn.replace(Some(turn));
         if let Some(waker) = self.waker.take() {
             waker.wake();
@@ -106,7 +106,7 @@ impl Place {
 
 impl Waiting {
     /// Ready when it is this one's turn.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Turn> {
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<TurnPass> {
         if let Some(turn) = self.place.turn.take() {
             return Poll::Ready(turn);
         }
@@ -119,8 +119,8 @@ impl Drop for Waiting {
     fn drop(&mut self) {
         match self.place.turn.take() {
             // Called, but gone before it could come. A connection that nobody else waits for is closed: rare, and simplest.
-            Some(Turn::Reuse(up)) => drop(self.seats.offer(up)),
-            Some(Turn::Dial(seat)) => drop(seat),
+            Some(TurnPass::Reuse(up)) => drop(self.seats.offer(up)),
+            Some(TurnPass::Dial(seat)) => drop(seat),
             None => {
                 let mut waiting = self.seats.waiting.borrow_mut();
                 waiting.retain(|other| !Rc::ptr_eq(other, &self.place));
@@ -129,10 +129,10 @@ impl Drop for Waiting {
     }
 }
 
-impl Drop for Seat {
+impl Drop for Permit {
     fn drop(&mut self) {
         match self.0.next() {
-            Some(place) => place.give(Turn::Dial(Self(self.0.clone()))),
+            Some(place) => place.give(TurnPass::Dial(Self(self.0.clone()))),
             None => {
                 self.0.taken.set(self.0.taken.get() - 1);
                 self.0.cells.connections.down();

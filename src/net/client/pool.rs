@@ -4,15 +4,15 @@
 mod tests;
 
 use super::error::{Cause, Deadline};
-use super::permits::{Seat, Seats, Turn};
-use super::response::Early;
+use super::permits::{Permit, Permits, TurnPass};
+use super::response::PartialHead;
 use super::stream::Stream;
 use super::timing::{Lap, Opening};
 use super::{Schedule, Target};
 use crate::clock;
 use crate::net::timers::Timer;
 use crate::telemetry::metrics::UpstreamCells;
-use crate::telemetry::observer::{Step, Witness};
+use crate::telemetry::observer::{Observer, Step};
 use smallvec::SmallVec;
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -39,12 +39,12 @@ const TELL: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct Pool {
     pub(super) target: Target,
-    idle: RefCell<Vec<Up>>,
+    idle: RefCell<Vec<UpstreamConnection>>,
     /// Apart from the pool, so that what lies idle in it does not keep it alive.
-    seats: Rc<Seats>,
+    seats: Rc<Permits>,
     /// When a failed handshake may be told again, in nanoseconds of [`clock::now`].
     tell: Cell<u64>,
-    witness: Option<Witness>,
+    witness: Option<Observer>,
 }
 
 impl Pool {
@@ -54,13 +54,13 @@ impl Pool {
         target: Target,
         workers: usize,
         cells: Arc<UpstreamCells>,
-        witness: Option<Witness>,
+        witness: Option<Observer>,
     ) -> Rc<Self> {
         let cap = target.max_connections.div_ceil(workers.max(1)).max(1);
         Rc::new(Self {
             target,
             idle: RefCell::default(),
-            seats: Seats::new(cap, cells),
+            seats: Permits::new(cap, cells),
             tell: Cell::new(0),
             witness,
         })
@@ -87,8 +87,8 @@ impl Pool {
     pub fn sweep(&self, now: u64) {
         let old = clock::nanos(IDLE);
         let keep_from = self.idle.borrow().partition_point(|up| now.saturating_sub(up.since) > old);
-        let closed: Vec<Up> = self.idle.borrow_mut().drain(..keep_from).collect();
-        closed.into_iter().for_each(Up::close);
+        let closed: Vec<UpstreamConnection> = self.idle.borrow_mut().drain(..keep_from).collect();
+        closed.into_iter().for_each(UpstreamConnection::close);
     }
 
     /// A connection that is ready for a request: the youngest idle one that is still alive, or a new one.
@@ -97,7 +97,7 @@ impl Pool {
         timer: &Timer,
         schedule: &Schedule,
         opening: Option<&Opening>,
-    ) -> Result<Up, Cause> {
+    ) -> Result<UpstreamConnection, Cause> {
         if let Some(up) = poll_fn(|cx| Poll::Ready(self.reuse(cx))).await {
             return Ok(up);
         }
@@ -112,7 +112,7 @@ impl Pool {
         Box::pin(self.connect(seat, timer, schedule, opening)).await
     }
 
-    fn reuse(&self, cx: &mut Context<'_>) -> Option<Up> {
+    fn reuse(&self, cx: &mut Context<'_>) -> Option<UpstreamConnection> {
         loop {
             // Taken out before it is looked at: dropping a dead one must find the pool unborrowed.
             let up = self.idle.borrow_mut().pop()?;
@@ -123,7 +123,11 @@ impl Pool {
     }
 
     /// A connection for its next request; its seat alone where it is dead.
-    fn try_again(&self, mut up: Up, cx: &mut Context<'_>) -> Result<Up, Seat> {
+    fn try_again(
+        &self,
+        mut up: UpstreamConnection,
+        cx: &mut Context<'_>,
+    ) -> Result<UpstreamConnection, Permit> {
         if self.target.guard.is_some()
             && clock::coarse().saturating_sub(up.dialled) > clock::nanos(CHECKED)
         {
@@ -138,7 +142,7 @@ impl Pool {
         Ok(up)
     }
 
-    pub(super) fn put_back(&self, mut up: Up) {
+    pub(super) fn put_back(&self, mut up: UpstreamConnection) {
         up.since = clock::coarse();
         if let Some(up) = self.seats.offer(up) {
             self.idle.borrow_mut().push(up);
@@ -146,11 +150,15 @@ impl Pool {
     }
 
     /// Waits for a connection that is ready for a request, or for the right to open one.
-    async fn wait(&self, timer: &Timer, schedule: &Schedule) -> Result<Result<Up, Seat>, Cause> {
+    async fn wait(
+        &self,
+        timer: &Timer,
+        schedule: &Schedule,
+    ) -> Result<Result<UpstreamConnection, Permit>, Cause> {
         let mut waiting = self.seats.queue().ok_or(Cause::Busy)?;
         poll_fn(|cx| match waiting.poll(cx) {
-            Poll::Ready(Turn::Reuse(up)) => Poll::Ready(Ok(self.try_again(up, cx))),
-            Poll::Ready(Turn::Dial(seat)) => Poll::Ready(Ok(Err(seat))),
+            Poll::Ready(TurnPass::Reuse(up)) => Poll::Ready(Ok(self.try_again(up, cx))),
+            Poll::Ready(TurnPass::Dial(seat)) => Poll::Ready(Ok(Err(seat))),
             Poll::Pending => timer.poll(cx).map(|()| match schedule.passed(Deadline::Connect) {
                 Cause::Deadline(Deadline::Connect) => Err(Cause::Busy),
                 other => Err(other),
@@ -161,11 +169,11 @@ impl Pool {
 
     async fn connect(
         &self,
-        seat: Seat,
+        seat: Permit,
         timer: &Timer,
         schedule: &Schedule,
         opening: Option<&Opening>,
-    ) -> Result<Up, Cause> {
+    ) -> Result<UpstreamConnection, Cause> {
         let dialled = clock::coarse();
         let mut dial = pin!(self.dial(opening));
         let stream = poll_fn(|cx| match dial.as_mut().poll(cx) {
@@ -175,7 +183,14 @@ impl Pool {
         .await
         .inspect_err(|cause| self.tell(cause))?;
         self.cells().opened.up();
-        Ok(Up { stream, early: Early::default(), dialled, since: 0, reused: false, seat })
+        Ok(UpstreamConnection {
+            stream,
+            early: PartialHead::default(),
+            dialled,
+            since: 0,
+            reused: false,
+            seat,
+        })
     }
 }
 
@@ -234,25 +249,25 @@ impl Pool {
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        self.idle.take().into_iter().for_each(Up::close);
+        self.idle.take().into_iter().for_each(UpstreamConnection::close);
     }
 }
 
 /// One connection.
 #[derive(Debug)]
-pub(super) struct Up {
+pub(super) struct UpstreamConnection {
     pub(super) stream: Stream,
     /// What has been read of a head that is not whole yet. Empty between requests.
-    pub(super) early: Early,
+    pub(super) early: PartialHead,
     /// When its address was looked up, in nanoseconds of [`clock::now`].
     dialled: u64,
     /// Since when it lies idle, on the same clock.
     since: u64,
     pub(super) reused: bool,
-    seat: Seat,
+    seat: Permit,
 }
 
-impl Up {
+impl UpstreamConnection {
     /// Ends a connection on which nothing is under way.
     pub(super) fn close(mut self) {
         self.stream.take_leave();

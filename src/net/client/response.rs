@@ -34,9 +34,9 @@ pub struct Head {
 
 /// What has come of a head that is not whole yet, at most [`HEAD_MAX`] bytes.
 #[derive(Debug, Default)]
-pub struct Early(Vec<u8>);
+pub struct PartialHead(Vec<u8>);
 
-impl Early {
+impl PartialHead {
     /// Takes the bytes that came next; the head once it is whole. Interim responses are skipped. `bodiless`: it answers a HEAD.
     /// `spare` becomes the response's map.
     pub fn read(

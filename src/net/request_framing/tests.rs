@@ -1,10 +1,10 @@
 //! What passes the gate and what does not, each judged in one piece and in pieces of every size.
 
-use super::{FIELDS_MAX, Fault, Gate, HEAD_MAX, Passed};
+use super::{Checked, FIELDS_MAX, Fault, HEAD_MAX, RequestFraming};
 
 /// The verdict over bytes that come in pieces of `size`: how many passed in all, and the fault.
-fn cut(bytes: &[u8], size: usize) -> (Passed, u64) {
-    let mut gate = Gate::default();
+fn cut(bytes: &[u8], size: usize) -> (Checked, u64) {
+    let mut gate = RequestFraming::default();
     let (mut held, mut total) = (Vec::new(), 0);
     for piece in bytes.chunks(size) {
         held.extend_from_slice(piece);
@@ -14,19 +14,19 @@ fn cut(bytes: &[u8], size: usize) -> (Passed, u64) {
         if passed.fault.is_some() {
             assert_eq!(
                 gate.pass(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"),
-                Passed { bytes: 0, fault: passed.fault },
+                Checked { bytes: 0, fault: passed.fault },
                 "nothing passes after a fault"
             );
-            return (Passed { bytes: total, fault: passed.fault }, gate.ends());
+            return (Checked { bytes: total, fault: passed.fault }, gate.ends());
         }
     }
     let fault = None;
-    (Passed { bytes: total, fault }, gate.ends())
+    (Checked { bytes: total, fault }, gate.ends())
 }
 
 /// Asserts one verdict: what passes, the fault, and how many messages were whole.
 fn verdict(bytes: &[u8], passed: usize, fault: Option<Fault>, ends: u64) {
-    let wanted = (Passed { bytes: passed, fault }, ends);
+    let wanted = (Checked { bytes: passed, fault }, ends);
     let sizes = (1..=bytes.len().min(200)).chain([bytes.len()]);
     for size in sizes {
         assert_eq!(
@@ -214,7 +214,7 @@ fn the_bounds_of_a_head_hold_to_the_byte() {
     };
     let longest = padded(HEAD_MAX + 1);
     for size in [1000, longest.len() - 1, longest.len()] {
-        let passed = Passed { bytes: longest.len(), fault: None };
+        let passed = Checked { bytes: longest.len(), fault: None };
         assert_eq!(cut(longest.as_bytes(), size), (passed, 1));
     }
     // What comes first is what counts: too long, or a wrong byte before that.
@@ -230,7 +230,7 @@ fn the_bounds_of_a_head_hold_to_the_byte() {
         (wrong_at(HEAD_MAX - 1), Fault::ControlCharacter),
     ] {
         for size in [1000, HEAD_MAX, HEAD_MAX + 1, bytes.len()] {
-            let passed = Passed { bytes: 0, fault: Some(fault) };
+            let passed = Checked { bytes: 0, fault: Some(fault) };
             assert_eq!(cut(&bytes, size), (passed, 0), "in pieces of {size}");
         }
     }
@@ -239,11 +239,11 @@ fn the_bounds_of_a_head_hold_to_the_byte() {
 #[test]
 fn what_is_known_of_a_head_is_not_read_again() {
     let (known, rest) = ("GET / HTTP/1.1\r\nHost: x\r\nA: bcd", "e\r\n\r\n");
-    let mut gate = Gate::default();
-    let wait = Passed { bytes: 0, fault: None };
+    let mut gate = RequestFraming::default();
+    let wait = Checked { bytes: 0, fault: None };
     assert_eq!(gate.pass(known.as_bytes()), wait);
     // Only the name of the line that is not whole is still of interest.
     let blotted = format!("{}A: \0\0\0{rest}", "\0".repeat(known.len() - 6));
-    let whole = Passed { bytes: blotted.len(), fault: None };
+    let whole = Checked { bytes: blotted.len(), fault: None };
     assert_eq!(gate.pass(blotted.as_bytes()), whole);
 }

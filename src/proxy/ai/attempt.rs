@@ -1,15 +1,15 @@
 //! One exchange with one AI: the money set aside, the request written, the answer or the refusal read and judged.
 
-use super::{Failed, Question, Spoken};
+use super::{AiResponse, ChatRequest, Failed};
 use crate::clock;
 use crate::codec::message::{Ask, Fault, Part, Usage};
 use crate::codec::provider::Unsupported;
-use crate::net::client::breaker::{Breaker, Health, Pass};
+use crate::net::client::breaker::{Breaker, Health, Permit};
 use crate::net::client::{self, Cause, Frames, Outgoing, Received, Sent, UpstreamError};
 use crate::net::header_template::Names;
-use crate::proxy::ai::stream::Speech;
-use crate::proxy::bot::Ai;
-use crate::proxy::context::Trace;
+use crate::proxy::ai::stream::StreamingAnswer;
+use crate::proxy::bot::AiUpstream;
+use crate::proxy::context::RequestContext;
 use crate::proxy::reject::Reject;
 use crate::state::budget::{Refused, Reservation};
 use http::{HeaderMap, Response, header};
@@ -25,8 +25,8 @@ const ATTACHMENT_TOKENS: u64 = 5_000;
 
 /// One exchange with one AI.
 pub(super) struct Attempt<'a> {
-    pub(super) question: &'a Question<'a>,
-    pub(super) ai: &'a Ai,
+    pub(super) question: &'a ChatRequest<'a>,
+    pub(super) ai: &'a AiUpstream,
     /// The upstream's place among all.
     pub(super) index: usize,
 }
@@ -35,10 +35,10 @@ impl Attempt<'_> {
     /// Asks, and tells the breaker what came of it. `spare` is an emptied map for the response to use.
     pub(super) async fn run(
         &self,
-        pass: Pass<&Breaker>,
-        trace: &mut Trace,
+        pass: Permit<&Breaker>,
+        trace: &mut RequestContext,
         spare: HeaderMap,
-    ) -> Result<Spoken, Failed> {
+    ) -> Result<AiResponse, Failed> {
         let question = self.question;
         let pool = question
             .view
@@ -80,14 +80,14 @@ impl Attempt<'_> {
         };
         give_back(reservation, error);
         match (judged, question.view.breakers.get(self.index)) {
-            (Ok(Spoken::Pieces(mut speech)), Some(breaker)) => {
+            (Ok(AiResponse::Pieces(mut speech)), Some(breaker)) => {
                 pass.begun();
                 speech.tell(breaker.clone());
-                Ok(Spoken::Pieces(speech))
+                Ok(AiResponse::Pieces(speech))
             }
             (judged, _) => {
                 let health = match &judged {
-                    Ok(_) => Health::Well,
+                    Ok(_) => Health::Success,
                     Err(failed) => failed.reject.health(),
                 };
                 pass.tell(health, clock::now());
@@ -101,11 +101,11 @@ impl Attempt<'_> {
         &self,
         response: Response<Received>,
         reservation: &mut Option<Reservation>,
-        trace: &mut Trace,
-    ) -> Result<Spoken, Failed> {
+        trace: &mut RequestContext,
+    ) -> Result<AiResponse, Failed> {
         let (head, body) = response.into_parts();
         if head.headers.contains_key(header::CONTENT_ENCODING) {
-            let fault = Fault::Senseless("it is compressed, which was not asked for");
+            let fault = Fault::Invalid("it is compressed, which was not asked for");
             return Err(Failed::next(Reject::Answer(fault)));
         }
         let streams = head
@@ -113,9 +113,14 @@ impl Attempt<'_> {
             .get(header::CONTENT_TYPE)
             .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
         if let Some(stream) = self.question.talk.stream.filter(|_| streams) {
-            let speech =
-                Speech::open(body, self.ai.codec, stream, self.ai.price, reservation.take());
-            return speech.await.map(Spoken::Pieces).map_err(judge);
+            let speech = StreamingAnswer::open(
+                body,
+                self.ai.codec,
+                stream,
+                self.ai.price,
+                reservation.take(),
+            );
+            return speech.await.map(AiResponse::Pieces).map_err(judge);
         }
         let mut text = self.question.worker.room();
         client::whole(body, ANSWER_MAX, &mut text)
@@ -134,13 +139,13 @@ impl Attempt<'_> {
         }
         trace.spent(usage, cost);
         match decoded {
-            Ok(answer) => Ok(Spoken::Whole(answer.into_owned(), cost)),
+            Ok(answer) => Ok(AiResponse::Whole(answer.into_owned(), cost)),
             Err(none) => Err(judge(Reject::Answer(none.fault))),
         }
     }
 
     /// Reads any other response.
-    async fn refused(&self, response: Response<Received>, trace: &Trace) -> Failed {
+    async fn refused(&self, response: Response<Received>, trace: &RequestContext) -> Failed {
         let (head, body) = response.into_parts();
         let mut text = self.question.worker.room();
         // An error's body only says more of what the status says.
@@ -201,7 +206,12 @@ impl Attempt<'_> {
     }
 
     /// The request, head and body in one piece.
-    fn request(&self, body: &[u8], trace: &Trace, spare: HeaderMap) -> Result<Outgoing, Failed> {
+    fn request(
+        &self,
+        body: &[u8],
+        trace: &RequestContext,
+        spare: HeaderMap,
+    ) -> Result<Outgoing, Failed> {
         let question = self.question;
         let names = Names {
             bot: question.bot,

@@ -20,7 +20,7 @@ use std::task::{Context, Poll, ready};
 const TEXT_MAX: usize = 4 * 1024 * 1024;
 
 /// A streamed answer that has begun: its first words are there.
-pub struct Speech {
+pub struct StreamingAnswer {
     body: Received,
     events: Events,
     deltas: Box<dyn Deltas>,
@@ -38,13 +38,13 @@ pub struct Speech {
     breaker: Option<Arc<Breaker>>,
 }
 
-impl fmt::Debug for Speech {
+impl fmt::Debug for StreamingAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Speech").field("told", &self.told).finish()
     }
 }
 
-impl Speech {
+impl StreamingAnswer {
     /// Waits for the first words: until they are there another AI can still be asked instead.
     ///
     /// # Errors
@@ -93,12 +93,12 @@ impl Speech {
 
     fn judge(&mut self) {
         let health = match &self.fate {
-            Some(Ok(_)) => Health::Well,
+            Some(Ok(_)) => Health::Success,
             Some(Err(reject)) => reject.health(),
             None => return,
         };
         if let Some(breaker) = self.breaker.take() {
-            breaker.hear(health, clock::now());
+            breaker.record(health, clock::now());
         }
     }
 
@@ -128,7 +128,7 @@ impl Speech {
     pub fn fate(&self) -> Result<(Usage, MicroCents), &'static str> {
         match &self.fate {
             Some(Ok(usage)) => Ok((*usage, self.cost(*usage))),
-            Some(Err(reject)) => Err(reject.face().reason),
+            Some(Err(reject)) => Err(reject.describe().reason),
             None => Err("caller_gone"),
         }
     }
@@ -156,7 +156,7 @@ impl Speech {
         let taken = self.events.feed(&piece, |name, data| {
             deltas.event(name, data, text)?;
             if text.len() > TEXT_MAX {
-                return Err(Fault::Senseless("it is too long"));
+                return Err(Fault::Invalid("it is too long"));
             }
             Ok(())
         });
@@ -175,7 +175,7 @@ impl Speech {
                 Ok(answer.usage)
             }
             Err(reject) => {
-                let code = reject.face().code;
+                let code = reject.describe().code;
                 self.stream.broken(&reject.sentence(), code, &mut last);
                 Err(reject)
             }
@@ -196,7 +196,7 @@ impl Speech {
         let begun = !self.text.is_empty();
         let unknown = match &self.fate {
             Some(Err(Reject::Upstream(error))) => begun || error.left_at_work(),
-            Some(Err(Reject::Answer(Fault::BrokeOff | Fault::Senseless(_)))) => begun,
+            Some(Err(Reject::Answer(Fault::BrokeOff | Fault::Invalid(_)))) => begun,
             _ => false,
         };
         if let Some(reservation) = self.reservation.take()

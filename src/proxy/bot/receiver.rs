@@ -8,7 +8,7 @@ pub use backoff::{Next, Outcome, Schedule, Why};
 
 use crate::net::client::{Frames, Outgoing, Target};
 use crate::secret::Secret;
-use crate::signature::{CannotSign, Scheme, Unix, Verifier};
+use crate::signature::{CannotSign, Scheme, UnixTime, Verifier};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -53,7 +53,7 @@ pub struct Attempt<'a> {
     /// The delivery's id, the same for all its attempts: letters, digits, `_` and `-`.
     pub id: &'a str,
     /// The moment of this attempt.
-    pub now: Unix,
+    pub now: UnixTime,
     /// The body, JSON.
     pub body: &'a Bytes,
 }

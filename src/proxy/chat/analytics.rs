@@ -1,11 +1,11 @@
 //! What of a message that is answered later goes into its bot's figures.
 
-use super::job::Errand;
+use super::job::AnswerJob;
 use crate::clock;
 use crate::state::analytics::Happened;
 use std::time::Duration;
 
-impl Errand {
+impl AnswerJob {
     /// Its answer is safe.
     pub(super) fn note_answer(&self) {
         let took = clock::unix_ms().saturating_sub(self.came_ms);

@@ -1,23 +1,23 @@
 //! A message whose answer may come later: on disk first and then a 202, or answered at once where that is soon enough.
 
 use super::envelope::Envelope;
-use super::job::{Bodies, Errand, insist};
+use super::job::{AnswerJob, Bodies, insist};
 use super::report::Report;
 use super::turn::{by, key, sticky};
-use super::{Message, Promise, keep};
+use super::{Message, PendingIdempotency, keep};
 use crate::clock;
 use crate::codec::dialect::{Format, Receipt};
 use crate::codec::message::Event;
 use crate::net::body_budget::Hold;
 use crate::net::timers::Timer;
 use crate::proxy::ai::candidates;
-use crate::proxy::bot::Later;
-use crate::proxy::context::Trace;
+use crate::proxy::bot::DeferredReply;
+use crate::proxy::context::RequestContext;
 use crate::proxy::reject::Reject;
 use crate::proxy::response::Reply;
-use crate::proxy::worker::Busy;
+use crate::proxy::worker::TaskGuard;
 use crate::state::idempotency::Guard;
-use crate::state::jobs::{Along, Id, Job, Journal, JournalError, Stage, Step, Subject};
+use crate::state::jobs::{AcceptOptions, Id, Job, Jobs, JournalError, Stage, Step, Subject};
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use std::future::poll_fn;
@@ -30,8 +30,8 @@ use tokio::sync::oneshot;
 use tokio::task::{AbortHandle, spawn_local, yield_now};
 
 /// A message and how it may be answered.
-pub(super) struct Said<'a> {
-    pub(super) later: &'a Later,
+pub(super) struct DeferredRequest<'a> {
+    pub(super) later: &'a DeferredReply,
     pub(super) event: &'a Event<'a>,
     pub(super) format: Format,
     /// As it came.
@@ -45,13 +45,13 @@ pub(super) struct Said<'a> {
 /// Answers one message, or accepts it.
 pub(super) async fn answer(
     message: &Message<'_>,
-    said: Said<'_>,
-    trace: &mut Trace,
+    said: DeferredRequest<'_>,
+    trace: &mut RequestContext,
     hold: Option<Hold>,
     guard: Option<Guard>,
 ) -> Result<Response<Reply>, Reject> {
     let (worker, id) = (message.worker, message.id);
-    let kept = worker.shared.kept.get().ok_or(Reject::Unkept)?;
+    let kept = worker.shared.kept.get().ok_or(Reject::NotPersisted)?;
     let key = key(id, said.event);
     let candidates = candidates(message.talk, sticky(id, said.event, &key, trace.start));
     let by = by(message.view, &candidates, trace.start);
@@ -72,7 +72,7 @@ pub(super) async fn answer(
         },
         body: said.body,
     };
-    let errand = Errand {
+    let errand = AnswerJob {
         worker: worker.clone(),
         view: message.view.clone(),
         index: message.found.index,
@@ -108,7 +108,7 @@ pub(super) async fn answer(
         dialect: message.found.bot.dialect.name,
         receiver: said.later.receiver.clone(),
     };
-    let promise = guard.map(|guard| Promise::new(guard, &accepted));
+    let promise = guard.map(|guard| PendingIdempotency::new(guard, &accepted));
     match said.later.within {
         None => {
             let now_ms = clock::unix_ms();
@@ -151,14 +151,14 @@ async fn known<T>(mut look: impl FnMut() -> Option<T>, by: u64) -> Result<T, Rej
 
 /// Where a message is accepted.
 struct Place {
-    journal: Arc<Journal>,
+    journal: Arc<Jobs>,
     dialect: &'static str,
     receiver: Arc<str>,
 }
 
 impl Place {
     /// What has the message answered. `held`: whoever accepts it goes on with it.
-    fn job<'a>(&'a self, errand: &'a Errand, held: bool, now_ms: u64) -> Job<'a> {
+    fn job<'a>(&'a self, errand: &'a AnswerJob, held: bool, now_ms: u64) -> Job<'a> {
         Job {
             id: Id::new(now_ms),
             bot: &errand.bot,
@@ -173,9 +173,13 @@ impl Place {
     }
 
     /// Has the message put on disk, by whoever goes on with it.
-    async fn accept(&self, errand: &Errand, promise: Option<&Promise>) -> Result<Id, JournalError> {
+    async fn accept(
+        &self,
+        errand: &AnswerJob,
+        promise: Option<&PendingIdempotency>,
+    ) -> Result<Id, JournalError> {
         let now_ms = clock::unix_ms();
-        let (job, mut along) = (self.job(errand, true, now_ms), Along::default());
+        let (job, mut along) = (self.job(errand, true, now_ms), AcceptOptions::default());
         let id = job.id;
         if let Some(promise) = promise {
             along.repeat(id, &promise.repeat());
@@ -185,9 +189,13 @@ impl Place {
     }
 
     /// Has it put on disk by whoever may leave before that: what is promised is kept without him.
-    fn hand_in(&self, errand: &Errand, promise: Option<Promise>) -> Result<Step, JournalError> {
+    fn hand_in(
+        &self,
+        errand: &AnswerJob,
+        promise: Option<PendingIdempotency>,
+    ) -> Result<Step, JournalError> {
         let now_ms = clock::unix_ms();
-        let (job, mut along) = (self.job(errand, false, now_ms), Along::default());
+        let (job, mut along) = (self.job(errand, false, now_ms), AcceptOptions::default());
         if let Some(promise) = promise {
             along.repeat(job.id, &promise.repeat());
             along.then = Some(Box::new(|written| {
@@ -208,23 +216,23 @@ pub(super) async fn done(accepted: Result<Step, JournalError>) -> Result<(), Rej
     };
     done.map_err(|error| match error {
         JournalError::TooLarge { .. } => Reject::TooLarge,
-        _ => Reject::Unkept,
+        _ => Reject::NotPersisted,
     })
 }
 
 /// An answer and its content type.
-type Spoken = (Bytes, &'static str);
+type CallbackBody = (Bytes, &'static str);
 type Told = oneshot::Receiver<Result<Bodies, Reject>>;
 
 /// An exchange that goes on beside the one who waits for it. Dropped, it ends.
 struct Exchange {
-    errand: Rc<Errand>,
+    errand: Rc<AnswerJob>,
     /// What came of it.
     told: Told,
     /// Says that the answer is safe: it is remembered.
     safe: Option<oneshot::Sender<()>>,
     task: AbortHandle,
-    _busy: Busy,
+    _busy: TaskGuard,
 }
 
 impl Drop for Exchange {
@@ -237,7 +245,7 @@ impl Drop for Exchange {
 }
 
 impl Exchange {
-    fn start(errand: Errand, by: u64, xml: bool, hold: Option<Hold>) -> Self {
+    fn start(errand: AnswerJob, by: u64, xml: bool, hold: Option<Hold>) -> Self {
         let busy = errand.worker.busy();
         let errand = Rc::new(errand);
         let (tell, told) = oneshot::channel();
@@ -268,8 +276,8 @@ impl Exchange {
         soon: u64,
         timer: &Timer,
         place: Place,
-        promise: Option<Promise>,
-    ) -> Result<Option<(Spoken, Option<Promise>)>, Reject> {
+        promise: Option<PendingIdempotency>,
+    ) -> Result<Option<(CallbackBody, Option<PendingIdempotency>)>, Reject> {
         timer.set(soon);
         let told = poll_fn(|cx| match Pin::new(&mut self.told).poll(cx) {
             Poll::Ready(told) => Poll::Ready(Some(told)),
@@ -303,7 +311,7 @@ impl Exchange {
                 let told = (&mut exchange.told).await;
                 Ok(Some((exchange.reply(told)?, promise)))
             }
-            Err(_) => Err(Reject::Unkept),
+            Err(_) => Err(Reject::NotPersisted),
         }
     }
 
@@ -317,14 +325,14 @@ impl Exchange {
     fn reply(
         mut self,
         told: Result<Result<Bodies, Reject>, oneshot::error::RecvError>,
-    ) -> Result<Spoken, Reject> {
-        let bodies = told.unwrap_or(Err(Reject::Unkept))?;
+    ) -> Result<CallbackBody, Reject> {
+        let bodies = told.unwrap_or(Err(Reject::NotPersisted))?;
         self.settle();
         Ok(bodies.reply)
     }
 
     /// Goes on with a message that is accepted: its answer goes to disk, a failure to whoever tries again.
-    async fn deliver(mut self, journal: &Journal, id: Id) {
+    async fn deliver(mut self, journal: &Jobs, id: Id) {
         let told = (&mut self.told).await;
         let took_ms = clock::unix_ms().saturating_sub(self.errand.came_ms);
         let took = Duration::from_millis(took_ms);

@@ -7,20 +7,20 @@ use std::sync::Arc;
 
 /// An event on its way to one subscriber.
 #[derive(Clone)]
-pub struct Letter {
+pub struct EventDelivery {
     id: Id,
     receiver: Arc<str>,
     body: Arc<[u8]>,
 }
 
 /// What was said stays out of every log.
-impl std::fmt::Debug for Letter {
+impl std::fmt::Debug for EventDelivery {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Letter({}, {})", self.id, self.receiver)
     }
 }
 
-impl Letter {
+impl EventDelivery {
     /// What it says, in bytes.
     pub fn size(&self) -> usize {
         self.body.len()
@@ -40,7 +40,7 @@ pub fn letters(
     bot: &str,
     now_ms: u64,
     write: impl Fn(&Envelope<'_>, &mut Vec<u8>),
-) -> Vec<Letter> {
+) -> Vec<EventDelivery> {
     let subscribers = registry.subscribers.iter();
     let wants = subscribers.filter(|subscriber| subscriber.wants(kind, bot));
     let letter = wants.map(|subscriber| {
@@ -49,19 +49,19 @@ pub fn letters(
         let envelope = Envelope { id: &text, bot, now_ms };
         let mut body = Vec::new();
         write(&envelope, &mut body);
-        Letter { id, receiver: subscriber.receiver.clone(), body: body.into() }
+        EventDelivery { id, receiver: subscriber.receiver.clone(), body: body.into() }
     });
     letter.collect()
 }
 
 /// The jobs that take these letters, about a bot of that dialect and one of its users, to their receivers.
 pub fn jobs<'a>(
-    letters: &'a [Letter],
+    letters: &'a [EventDelivery],
     bot: &'a str,
     dialect: &'a str,
     subject: Subject,
 ) -> Vec<Job<'a>> {
-    let job = |letter: &'a Letter| Job {
+    let job = |letter: &'a EventDelivery| Job {
         id: letter.id,
         bot,
         subject,

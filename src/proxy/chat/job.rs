@@ -1,20 +1,20 @@
 //! A message that is answered whether or not its caller waits: asked, remembered once its answer is safe, tried again, given up.
 
 use super::envelope::Envelope;
-use super::event_jobs::{Letter, jobs, letters};
+use super::event_jobs::{EventDelivery, jobs, letters};
 use super::turn::{by, key, sticky, turn};
 use crate::clock;
 use crate::codec::bot_event::{self, Kind};
 use crate::codec::dialect::{Chat, Receipt};
 use crate::codec::message::{Answer, Event, Role, Turn};
 use crate::codec::price::MicroCents;
-use crate::proxy::ai::{Question, Spoken, ask, candidates};
-use crate::proxy::bot::{Later, Talk, Way};
-use crate::proxy::context::Trace;
+use crate::proxy::ai::{AiResponse, ChatRequest, ask, candidates};
+use crate::proxy::bot::{ChatSettings, DeferredReply, Handler};
+use crate::proxy::context::RequestContext;
 use crate::proxy::reject::Reject;
-use crate::proxy::worker::{View, Worker};
+use crate::proxy::worker::{ConfigSnapshot, Worker};
 use crate::state::conversation::Held;
-use crate::state::jobs::{Id, Job, Journal, JournalError, Step, Subject};
+use crate::state::jobs::{Id, Job, Jobs, JournalError, Step, Subject};
 use crate::state::store::MOST_DURABLE;
 use bytes::Bytes;
 use http::HeaderMap;
@@ -32,11 +32,11 @@ pub const LETTERS: usize = MOST_DURABLE / 2;
 
 /// A message, and who serves it.
 #[derive(Debug)]
-pub struct Errand {
+pub struct AnswerJob {
     /// Who serves it.
     pub worker: Rc<Worker>,
     /// The configuration that it is served under.
-    pub view: Rc<View>,
+    pub view: Rc<ConfigSnapshot>,
     /// Its bot's place among all.
     pub index: usize,
     /// The bot's id that it was sent to.
@@ -51,7 +51,7 @@ pub struct Errand {
 
 /// What an attempt to answer a job came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Went {
+pub enum JobOutcome {
     /// The job has taken a step.
     On,
     /// No AI was asked, since too much is under way here: the job is back in its queue.
@@ -88,14 +88,14 @@ pub(super) enum Sent {
     /// To the callback.
     Callback(Arc<[u8]>),
     /// To all who want to be told.
-    Letters(Vec<Letter>),
+    Letters(Vec<EventDelivery>),
 }
 
-impl Errand {
-    pub(super) fn talk(&self) -> Result<(&Talk, &Later), Reject> {
+impl AnswerJob {
+    pub(super) fn talk(&self) -> Result<(&ChatSettings, &DeferredReply), Reject> {
         let bot = self.view.registry.bots().get(self.index);
         match bot.map(|bot| &bot.way) {
-            Some(Way::Chat(talk)) => talk.later.as_ref().map(|later| (&**talk, later)),
+            Some(Handler::Chat(talk)) => talk.later.as_ref().map(|later| (&**talk, later)),
             _ => None,
         }
         .ok_or(Reject::NotFound)
@@ -109,11 +109,11 @@ impl Errand {
     /// The journal does not know the job like that.
     pub async fn finish(
         &self,
-        journal: &Journal,
+        journal: &Jobs,
         id: Id,
         tried: u32,
         since_ms: u64,
-    ) -> Result<Went, JournalError> {
+    ) -> Result<JobOutcome, JournalError> {
         let mut kept = Ok(());
         let start = clock::now();
         let said = self
@@ -130,14 +130,14 @@ impl Errand {
             Ok(()) => self.kept(journal, id, kept, took).await?,
             Err(none) if none.reject.is_busy() && !none.asked && in_time => {
                 journal.put_back(id)?;
-                return Ok(Went::Back);
+                return Ok(JobOutcome::Back);
             }
-            Err(none) if matches!(none.reject, Reject::Crowded) && in_time => {
+            Err(none) if matches!(none.reject, Reject::ConversationFull) && in_time => {
                 journal.release(id, CROWDED_MS, now_ms)?;
             }
             Err(none) => self.failed(journal, id, tried, &none.reject, took).await?,
         }
-        Ok(Went::On)
+        Ok(JobOutcome::On)
     }
 
     /// Asks. `hand_over` gets the answer and says whether it is safe; only then it is remembered. `by` is when the answer must be
@@ -150,7 +150,7 @@ impl Errand {
     ) -> Result<(), Unanswered> {
         let (talk, _) = self.talk()?;
         let (worker, view, id) = (&self.worker, &self.view, &*self.bot);
-        let mut trace = Trace::errand(worker, view, self.index, &self.bot);
+        let mut trace = RequestContext::errand(worker, view, self.index, &self.bot);
         let mut room = worker.room();
         room.extend_from_slice(&self.envelope.body);
         let event = talk.chat.decode(self.envelope.format, &mut room);
@@ -173,7 +173,7 @@ impl Errand {
         let conversation = self.conversation(held.as_ref(), &event).to_owned();
         let (answer, micro_cents) = {
             let history: Vec<Turn<'_>> = held.iter().flat_map(Held::history).collect();
-            let question = Question {
+            let question = ChatRequest {
                 worker,
                 view,
                 talk,
@@ -191,9 +191,9 @@ impl Errand {
                 Unanswered { reject, asked }
             });
             match spoken? {
-                Spoken::Whole(answer, micro_cents) => (answer, micro_cents),
+                AiResponse::Whole(answer, micro_cents) => (answer, micro_cents),
                 // A bot that streams answers at once: the configuration sees to it.
-                Spoken::Pieces(_) => return Err(Reject::NotFound.into()),
+                AiResponse::Pieces(_) => return Err(Reject::NotFound.into()),
             }
         };
         let bodies = self.bodies(talk.chat, &event, &conversation, &answer, micro_cents, xml);
@@ -282,7 +282,7 @@ impl Errand {
     /// The journal does not know the job like that, or the answer is larger than it takes.
     pub(super) fn answered(
         &self,
-        journal: &Journal,
+        journal: &Jobs,
         id: Id,
         way: &Sent,
     ) -> Result<Step, JournalError> {
@@ -290,7 +290,7 @@ impl Errand {
         match way {
             Sent::Callback(body) => journal.answered(id, body.clone(), now_ms),
             Sent::Letters(letters) => {
-                let length = letters.iter().map(Letter::size).sum();
+                let length = letters.iter().map(EventDelivery::size).sum();
                 if length > LETTERS {
                     return Err(JournalError::TooLarge {
                         what: "answer, told to all who want it,",

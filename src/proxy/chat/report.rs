@@ -1,11 +1,11 @@
 //! What a bot reports: kept, told to whoever subscribes, and on disk before the bot is told that it has arrived.
 
-use super::event_jobs::{Letter, jobs, letters};
-use super::{Message, Promise};
+use super::event_jobs::{EventDelivery, jobs, letters};
+use super::{Message, PendingIdempotency};
 use crate::codec::bot_event::{self, Kind};
 use crate::codec::message::Event;
-use crate::proxy::worker::Kept;
-use crate::state::jobs::{Along, Id, Job, JournalError, Step, Subject};
+use crate::proxy::worker::State;
+use crate::state::jobs::{AcceptOptions, Id, Job, JournalError, Step, Subject};
 use crate::state::reports::LARGEST;
 
 /// A report and what follows from it.
@@ -14,7 +14,7 @@ pub(super) struct Report {
     pub(super) id: Id,
     /// As it is kept: JSON.
     json: Vec<u8>,
-    letters: Vec<Letter>,
+    letters: Vec<EventDelivery>,
     subject: Subject,
 }
 
@@ -43,9 +43,9 @@ impl Report {
     pub(super) fn accept(
         &self,
         message: &Message<'_>,
-        kept: &Kept,
+        kept: &State,
         answer: Option<Job<'_>>,
-        promise: Option<Promise>,
+        promise: Option<PendingIdempotency>,
         now_ms: u64,
     ) -> Result<Step, JournalError> {
         let dialect = message.found.bot.dialect.name;
@@ -57,7 +57,7 @@ impl Report {
             length: self.json.len(),
             most: LARGEST,
         })?;
-        let mut along = Along { changes: coming.changes, ..Along::default() };
+        let mut along = AcceptOptions { changes: coming.changes, ..AcceptOptions::default() };
         if let (Some(promise), Some(job)) = (&promise, jobs.last()) {
             along.repeat(job.id, &promise.repeat());
         }

@@ -1,11 +1,11 @@
 //! What follows when a message has no answer that can be kept: another attempt, what is said instead, the end.
 
-use super::job::{Errand, Sent, insist};
+use super::job::{AnswerJob, Sent, insist};
 use crate::clock;
 use crate::codec::bot_event::{self, Kind};
 use crate::codec::message::{Answer, Fault, Outcome};
 use crate::proxy::reject::Reject;
-use crate::state::jobs::{Attempt, Id, Journal, JournalError, Phases, Stage, Then};
+use crate::state::jobs::{Attempt, Id, Jobs, JournalError, NextState, Phases, Stage};
 use std::time::Duration;
 
 /// After how long an AI that failed is asked again; each further failure doubles it, and chance takes up to half of it off.
@@ -13,7 +13,7 @@ pub const AGAIN: Duration = Duration::from_secs(1);
 /// The longest that it is left alone, unless it says itself for how long.
 pub const AGAIN_MOST: Duration = Duration::from_secs(60);
 
-impl Errand {
+impl AnswerJob {
     /// Until when it may be tried again, in milliseconds since 1970.
     pub(super) fn ends_ms(&self) -> u64 {
         self.talk().map_or(0, |(_, later)| self.came_ms.saturating_add(millis(later.answer_within)))
@@ -31,7 +31,7 @@ impl Errand {
     /// What follows once the disk has the answer, or is said to have no room for one like it: asked again, the AI would say as much.
     pub(super) async fn kept(
         &self,
-        journal: &Journal,
+        journal: &Jobs,
         id: Id,
         kept: Result<(), JournalError>,
         took: Duration,
@@ -47,7 +47,7 @@ impl Errand {
     /// What follows a failure that took so long: another attempt while there is time for one and it might help, else the end.
     pub(super) async fn failed(
         &self,
-        journal: &Journal,
+        journal: &Jobs,
         id: Id,
         tried: u32,
         reject: &Reject,
@@ -62,13 +62,13 @@ impl Errand {
         };
         let at_ms = now_ms.saturating_add(wait);
         let attempt = attempt(now_ms, &reason, took);
-        insist(|| journal.attempted(id, &attempt, Then::Again(at_ms), now_ms)).await
+        insist(|| journal.attempted(id, &attempt, NextState::Again(at_ms), now_ms)).await
     }
 
     /// The end: something else is said, where that is set, or else all who want to know are told that there is no answer.
     async fn give_up(
         &self,
-        journal: &Journal,
+        journal: &Jobs,
         id: Id,
         reason: &str,
         took: Duration,
@@ -122,7 +122,7 @@ fn attempt(at_ms: u64, reason: &str, took: Duration) -> Attempt {
 /// Whether asking again might help.
 fn may_pass(reject: &Reject) -> bool {
     match reject {
-        Reject::Crowded
+        Reject::ConversationFull
         | Reject::TurnTimeout
         | Reject::State
         | Reject::Unavailable(_)

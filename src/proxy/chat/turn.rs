@@ -4,7 +4,7 @@ use crate::clock;
 use crate::codec::message::Event;
 use crate::net::timers::Timer;
 use crate::proxy::reject::Reject;
-use crate::proxy::worker::View;
+use crate::proxy::worker::ConfigSnapshot;
 use crate::state::conversation::{Conversations, Enter, Held, Key, Policy};
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -27,7 +27,7 @@ pub(super) fn sticky(id: &str, event: &Event<'_>, key: &Option<Key>, alone: u64)
 }
 
 /// When the answer must be there: the first AI's total, counted from `start`, in nanoseconds of [`clock::now`].
-pub(super) fn by(view: &View, candidates: &[usize], start: u64) -> u64 {
+pub(super) fn by(view: &ConfigSnapshot, candidates: &[usize], start: u64) -> u64 {
     let upstreams = &view.registry.upstreams;
     let first = candidates.first().and_then(|index| upstreams.get(*index));
     first.map_or(u64::MAX, |upstream| {
@@ -46,7 +46,7 @@ pub(super) async fn turn(
 ) -> Result<Held, Reject> {
     let mut wait = match conversations.enter(key, policy, now_ms) {
         Enter::Ready(held) => return Ok(held),
-        Enter::Full => return Err(Reject::Crowded),
+        Enter::Full => return Err(Reject::ConversationFull),
         Enter::Waiting(wait) => wait,
     };
     timer.set(by);

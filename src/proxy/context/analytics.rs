@@ -1,10 +1,10 @@
 //! What of a request goes into its bot's figures.
 
-use super::Trace;
+use super::RequestContext;
 use crate::state::analytics::Happened;
 use std::time::Duration;
 
-impl Trace {
+impl RequestContext {
     /// Whoever sent it has proven that the bot's id is his.
     pub fn proven(&mut self) {
         self.proven = true;

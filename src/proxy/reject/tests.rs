@@ -31,11 +31,11 @@ fn rejects() -> Vec<(Reject, u16, &'static str, &'static str)> {
         (Address, 403, "forbidden", "address"),
         (UnknownBot, 401, "unauthorized", "unknown_bot"),
         (Malformed(dialect::Malformed("Missing text".into())), 400, "invalid_request", "malformed"),
-        (Crowded, 429, "rate_limit", "conversation_full"),
+        (ConversationFull, 429, "rate_limit", "conversation_full"),
         (TurnTimeout, 504, "upstream_timeout", "conversation_timeout"),
         (Budget, 402, "budget_exceeded", "budget"),
         (State, 503, "overloaded", "state"),
-        (Unkept, 503, "overloaded", "journal"),
+        (NotPersisted, 503, "overloaded", "journal"),
         (
             Unsupported(provider::Unsupported("No sound".to_owned())),
             400,
@@ -48,7 +48,7 @@ fn rejects() -> Vec<(Reject, u16, &'static str, &'static str)> {
         (TooLarge, 413, "too_large", "too_large"),
         (BodyTimeout, 408, "timeout", "body_timeout"),
         (BufferFull, 503, "overloaded", "buffer_full"),
-        (InTheMaking, 409, "conflict", "duplicate"),
+        (DuplicateInProgress, 409, "conflict", "duplicate"),
         (exchange(Cause::Busy), 503, "overloaded", "upstream_queue"),
         (exchange(Cause::Connect(broken())), 502, "upstream_unreachable", "upstream_unreachable"),
         (
@@ -58,8 +58,8 @@ fn rejects() -> Vec<(Reject, u16, &'static str, &'static str)> {
             "upstream_unreachable",
         ),
         (exchange(Cause::Broken(broken())), 502, "upstream_error", "upstream_error"),
-        (exchange(Cause::Gone), 502, "upstream_error", "upstream_error"),
-        (exchange(Cause::Senseless("secret detail")), 502, "upstream_error", "upstream_error"),
+        (exchange(Cause::Closed), 502, "upstream_error", "upstream_error"),
+        (exchange(Cause::Invalid("secret detail")), 502, "upstream_error", "upstream_error"),
     ];
     for (outcome, status, code, reason) in [
         (Outcome::Limited, 429, "rate_limit", "ai_limited"),
@@ -75,7 +75,7 @@ fn rejects() -> Vec<(Reject, u16, &'static str, &'static str)> {
         all.push((Refused(refusal), status, code, reason));
     }
     for (fault, reason) in [
-        (message::Fault::Senseless("secret detail"), "answer_senseless"),
+        (message::Fault::Invalid("secret detail"), "answer_senseless"),
         (message::Fault::Cut, "answer_cut"),
         (message::Fault::Refused, "answer_refused"),
         (message::Fault::Filtered, "answer_filtered"),
@@ -119,7 +119,7 @@ const FAULTS: [(Fault, u16, &str, &str, &str); 13] = {
 #[test]
 fn every_refusal_keeps_its_face() {
     for (reject, status, code, reason) in rejects() {
-        let face = reject.face();
+        let face = reject.describe();
         assert_eq!((face.status, face.code, face.reason), (status, code, reason), "{reject:?}");
         let waits = match reason {
             "buffer_full" | "duplicate" | "upstream_queue" | "conversation_full" | "state"
@@ -132,7 +132,7 @@ fn every_refusal_keeps_its_face() {
         let face = fault_face(fault);
         assert_eq!((face.status, face.code, face.reason), (status, code, reason), "{fault:?}");
         assert_eq!((fault.word(), face.retry_after), (word, None));
-        assert_eq!(Reject::Framing(fault).face(), face);
+        assert_eq!(Reject::Framing(fault).describe(), face);
         assert_eq!(Reject::Framing(fault).sentence(), fault.sentence());
     }
 }
@@ -141,7 +141,7 @@ fn every_refusal_keeps_its_face() {
 fn every_reason_is_counted_and_every_counted_reason_occurs() {
     let seen: BTreeSet<_> = rejects()
         .iter()
-        .map(|(reject, ..)| reject.face().reason)
+        .map(|(reject, ..)| reject.describe().reason)
         .chain(FAULTS.iter().map(|(fault, ..)| fault_face(*fault).reason))
         .collect();
     assert_eq!(seen, BTreeSet::from(REASONS));
@@ -151,7 +151,7 @@ fn every_reason_is_counted_and_every_counted_reason_occurs() {
 #[test]
 fn every_code_word_has_its_figure() {
     for (reject, ..) in rejects() {
-        let code = reject.face().code;
+        let code = reject.describe().code;
         assert!(CODES.contains(&code), "{code}");
     }
     let distinct = BTreeSet::from(CODES);
@@ -179,7 +179,7 @@ fn an_upstream_error_says_how_far_the_request_had_come() {
         "The upstream missed its first_byte deadline; the request was sent"
     );
     assert_eq!(
-        sentence(Cause::Gone, Sent::Partial),
+        sentence(Cause::Closed, Sent::Partial),
         "The upstream broke the exchange off; the request was partial: some of it was sent"
     );
     assert_eq!(

@@ -1,10 +1,10 @@
 //! What a worker notes of the bots' figures, and whose it is.
 
-use super::{View, Worker};
+use super::{ConfigSnapshot, Worker};
 use crate::state::analytics::{Happened, Note, Whose, hour};
 use std::sync::Arc;
 
-impl View {
+impl ConfigSnapshot {
     /// Whose figures something belongs to that happened to the bot at this place: the id's that it was asked for under, or its
     /// template's where nobody has proven that the id is his.
     fn whose(&self, index: usize, id: &Arc<str>, proven: bool) -> Option<Whose> {
@@ -25,7 +25,7 @@ impl Worker {
     /// Notes what happened to a bot at this time, in milliseconds since 1970: the one at this place, asked for under this id.
     pub fn note(
         &self,
-        (view, index): (&View, usize),
+        (view, index): (&ConfigSnapshot, usize),
         id: &Arc<str>,
         proven: bool,
         happened: Happened,

@@ -2,11 +2,11 @@
 
 use super::error::Fault;
 use super::query::Query;
-use super::{Desk, House};
+use super::{AdminServer, Inventory};
 use crate::clock;
 use crate::codec::price::Cents;
 use crate::proxy::bot::is_id;
-use crate::signature::Unix;
+use crate::signature::UnixTime;
 use crate::state::analytics::{CODES, Figures, HOURS, hour};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -71,7 +71,11 @@ struct Callbacks {
 }
 
 /// The figures of a bot, of one that is gone too, as long as they are kept.
-pub(super) async fn show(desk: &Desk, bot: &str, query: &Query<'_>) -> Result<Analytics, Fault> {
+pub(super) async fn show(
+    desk: &AdminServer,
+    bot: &str,
+    query: &Query<'_>,
+) -> Result<Analytics, Fault> {
     let now_ms = clock::unix_ms();
     let hours = hours(query, now_ms)?;
     let missing = || Fault::missing("there is no such bot; GET /api/bots lists them");
@@ -113,14 +117,14 @@ fn hours(query: &Query<'_>, now_ms: u64) -> Result<Range<u32>, Fault> {
 }
 
 /// Whether it is the id of a bot, the key of a template, or an id that a template stands for.
-fn is_known(house: &House, id: &str) -> bool {
+fn is_known(house: &Inventory, id: &str) -> bool {
     let stands_for = |front: &str| id.starts_with(front) && is_id(id);
     let mut bots = house.bots.iter();
     bots.any(|bot| bot.id == id || bot.id.strip_suffix('*').is_some_and(stands_for))
 }
 
 fn at(hour: u32) -> String {
-    Unix::from_seconds(i64::from(hour) * 3600).iso()
+    UnixTime::from_seconds(i64::from(hour) * 3600).iso()
 }
 
 fn shown(figures: &Figures, pending: Option<u32>) -> Shown {

@@ -4,9 +4,9 @@ use super::deliveries;
 use super::error::Fault;
 use super::query::Query;
 use super::response::{Answer, answer, json};
-use super::{Desk, analytics, bots, reports};
+use super::{AdminServer, analytics, bots, reports};
 use crate::clock;
-use crate::state::jobs::{Along, Id, Journal, JournalError, Subject};
+use crate::state::jobs::{AcceptOptions, Id, Jobs, JournalError, Subject};
 use crate::state::reports::{Coming, MOST_FORGOTTEN};
 use http::{Method, Request, StatusCode};
 use serde::Serialize;
@@ -30,12 +30,12 @@ struct Forgot {
 }
 
 /// Answers a request whose sender was proven.
-pub(super) async fn api<B>(desk: &Desk, request: &Request<B>) -> Answer {
+pub(super) async fn api<B>(desk: &AdminServer, request: &Request<B>) -> Answer {
     let answered = route(desk, request).await;
     answered.unwrap_or_else(|fault| fault.answer())
 }
 
-async fn route<B>(desk: &Desk, request: &Request<B>) -> Result<Answer, Fault> {
+async fn route<B>(desk: &AdminServer, request: &Request<B>) -> Result<Answer, Fault> {
     let (path, method) = (request.uri().path(), request.method());
     let query = |known: &[&str]| Query::read(request.uri().query(), known);
     let journal = desk.kept().map(|kept| &*kept.journal);
@@ -114,11 +114,11 @@ async fn route<B>(desk: &Desk, request: &Request<B>) -> Result<Answer, Fault> {
     }
 }
 
-async fn one(journal: Option<&Journal>, id: &str) -> Result<Answer, Fault> {
+async fn one(journal: Option<&Jobs>, id: &str) -> Result<Answer, Fault> {
     Ok(ok(&deliveries::retry(journal, self::id(id)?).await?))
 }
 
-async fn forget(desk: &Desk, bot: &str, user: &str) -> Result<Answer, Fault> {
+async fn forget(desk: &AdminServer, bot: &str, user: &str) -> Result<Answer, Fault> {
     let Some(kept) = desk.kept() else {
         return Ok(ok(&Forgot::default()));
     };
@@ -129,7 +129,7 @@ async fn forget(desk: &Desk, bot: &str, user: &str) -> Result<Answer, Fault> {
     })??;
     let (going, messages) = task::block_in_place(|| {
         let (messages, Coming { changes, then }) = kept.messages.forget(bot, user)?;
-        let along = Along { changes, then: Some(then), ..Along::default() };
+        let along = AcceptOptions { changes, then: Some(then), ..AcceptOptions::default() };
         let going = kept.journal.forget(Subject::of(bot, Some(user)), along)?;
         Ok::<_, JournalError>((going, messages))
     })?;

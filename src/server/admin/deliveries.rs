@@ -3,7 +3,7 @@
 use super::error::Fault;
 use super::query::Query;
 use crate::clock;
-use crate::state::jobs::{Attempt, Filter, Head, Id, Journal, JournalError, Phases, Stage, State};
+use crate::state::jobs::{Attempt, Filter, Head, Id, Jobs, JournalError, Phases, Stage, State};
 use serde::Serialize;
 use tokio::task;
 
@@ -75,7 +75,7 @@ pub(super) struct Retried {
 
 /// A page of jobs.
 pub(super) async fn list(
-    journal: Option<&Journal>,
+    journal: Option<&Jobs>,
     query: &Query<'_>,
 ) -> Result<Page<Delivery>, Fault> {
     let filter = Filter { state: query.status()?, bot: query.get("bot").map(str::to_owned) };
@@ -92,11 +92,7 @@ pub(super) async fn list(
 }
 
 /// One job with its attempts, and where asked for what is delivered.
-pub(super) async fn show(
-    journal: Option<&Journal>,
-    id: Id,
-    with_body: bool,
-) -> Result<Whole, Fault> {
+pub(super) async fn show(journal: Option<&Jobs>, id: Id, with_body: bool) -> Result<Whole, Fault> {
     let journal = journal.ok_or(JournalError::Unknown(id))?;
     let shown = task::block_in_place(|| journal.show(id))?;
     let shown = shown.ok_or(JournalError::Unknown(id))?;
@@ -117,17 +113,14 @@ pub(super) async fn show(
 }
 
 /// Takes a dead job up again, and shows it.
-pub(super) async fn retry(journal: Option<&Journal>, id: Id) -> Result<Whole, Fault> {
+pub(super) async fn retry(journal: Option<&Jobs>, id: Id) -> Result<Whole, Fault> {
     let known = journal.ok_or(JournalError::Unknown(id))?;
     task::block_in_place(|| known.retry(id, clock::unix_ms()))?.await?;
     show(journal, id, false).await
 }
 
 /// Takes up to [`PER_RETRY`] dead jobs up again.
-pub(super) async fn retry_all(
-    journal: Option<&Journal>,
-    query: &Query<'_>,
-) -> Result<Retried, Fault> {
+pub(super) async fn retry_all(journal: Option<&Jobs>, query: &Query<'_>) -> Result<Retried, Fault> {
     if query.status()? != Some(State::Dead) {
         let error = "only dead deliveries are taken up again; write status=dead";
         return Err(Fault::invalid(error));

@@ -5,9 +5,9 @@ use super::error::Fault;
 use super::query::Query;
 use crate::clock;
 use crate::codec::bot_event::{Envelope, received};
-use crate::codec::message::{Event, Few, Kind, Role, Turn};
-use crate::state::jobs::{Id, Job, Journal, Stage, Subject};
-use crate::state::reports::Messages;
+use crate::codec::message::{Event, Kind, OneOrMany, Role, Turn};
+use crate::state::jobs::{Id, Job, Jobs, Stage, Subject};
+use crate::state::reports::Reports;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::task;
@@ -25,7 +25,7 @@ pub(super) struct Test {
 
 /// A page of messages.
 pub(super) fn list(
-    messages: Option<&Messages>,
+    messages: Option<&Reports>,
     query: &Query<'_>,
 ) -> Result<Page<Box<RawValue>>, Fault> {
     let (bot, cursor, limit) = (query.get("bot"), query.cursor()?, query.limit()?);
@@ -45,7 +45,7 @@ pub(super) fn list(
 
 /// Sends an event to one of these subscribers, by its name or its place, whatever it has subscribed to.
 pub(super) async fn test(
-    journal: Option<&Journal>,
+    journal: Option<&Jobs>,
     which: &str,
     subscribers: &[String],
 ) -> Result<Test, Fault> {
@@ -68,7 +68,7 @@ pub(super) async fn test(
     let text = id.to_string();
     let event = Event {
         kind: Kind::Event,
-        turns: Few::One(Turn::text(Role::User, CONTENT)),
+        turns: OneOrMany::One(Turn::text(Role::User, CONTENT)),
         ..Event::default()
     };
     let envelope = Envelope { id: &text, bot: BOT, now_ms };

@@ -2,7 +2,7 @@
 
 use super::socket::Socket;
 use crate::clock;
-use crate::net::request_framing::{Fault, Gate};
+use crate::net::request_framing::{Fault, RequestFraming};
 use crate::proxy::response::Reply;
 use crate::proxy::worker::Worker;
 use crate::proxy::{self, Caller};
@@ -43,7 +43,7 @@ pub(super) enum Phase {
 /// The facts that the socket, the service and the task of one connection share.
 #[derive(Debug)]
 pub(super) struct Conn {
-    pub(super) gate: RefCell<Gate>,
+    pub(super) gate: RefCell<RequestFraming>,
     pub(super) fault: Cell<Option<Fault>>,
     pub(super) phase: Cell<Phase>,
     /// No further request is wanted: the connection ends as soon as it is idle.
@@ -177,17 +177,17 @@ impl Conn {
     }
 
     /// A request has been parsed; called before anything else is read.
-    fn begin(self: &Rc<Self>) -> Handed {
+    fn begin(self: &Rc<Self>) -> CompletionGuard {
         self.phase.set(Phase::Busy);
         self.served.set(self.served.get() + 1);
-        Handed(self.clone())
+        CompletionGuard(self.clone())
     }
 
     async fn serve(
         self: Rc<Self>,
         request: Request<Incoming>,
-        served: Handed,
-    ) -> Result<Response<Served>, Infallible> {
+        served: CompletionGuard,
+    ) -> Result<Response<TrackedBody>, Infallible> {
         let (mut head, mut body) = request.into_parts();
         let old = head.version == Version::HTTP_10;
         let mut response = proxy::handle(&self.worker, &self.caller, &mut head, &mut body).await;
@@ -207,7 +207,7 @@ impl Conn {
         if self.worker.draining() {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        Ok(response.map(|reply| Served { reply, _handed: served }))
+        Ok(response.map(|reply| TrackedBody { reply, _handed: served }))
     }
 }
 
@@ -221,21 +221,21 @@ async fn discard(body: &mut Incoming) {
 }
 
 /// Tells the connection that an answer is complete, however it ended.
-struct Handed(Rc<Conn>);
+struct CompletionGuard(Rc<Conn>);
 
-impl Drop for Handed {
+impl Drop for CompletionGuard {
     fn drop(&mut self) {
         self.0.phase.set(Phase::Handed);
     }
 }
 
 /// A reply on its way out.
-struct Served {
+struct TrackedBody {
     reply: Reply,
-    _handed: Handed,
+    _handed: CompletionGuard,
 }
 
-impl Body for Served {
+impl Body for TrackedBody {
     type Data = Bytes;
     type Error = <Reply as Body>::Error;
 

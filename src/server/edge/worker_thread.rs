@@ -5,7 +5,7 @@ use crate::clock;
 use crate::net::runtime;
 use crate::net::timers::TICK;
 use crate::proxy::bot::Registry;
-use crate::proxy::worker::{Shared, Worker};
+use crate::proxy::worker::{SharedState, Worker};
 use crate::telemetry::access_log::Producer;
 use crate::telemetry::metrics::WorkerCells;
 use std::io;
@@ -48,7 +48,7 @@ pub struct Handle {
 pub fn start(
     number: usize,
     workers: usize,
-    shared: Arc<Shared>,
+    shared: Arc<SharedState>,
     registry: Arc<Registry>,
     log: Option<Producer>,
 ) -> io::Result<Handle> {

@@ -4,7 +4,7 @@
 //! the end. A turn is a count and its pieces; a piece is a mark and its texts, each behind its length. Numbers are little endian
 //! but for the stamp.
 
-use crate::codec::message::{Few, File, Part, Role, Turn};
+use crate::codec::message::{File, OneOrMany, Part, Role, Turn};
 use crate::state::store::STAMP;
 use std::borrow::Cow;
 
@@ -168,7 +168,7 @@ impl<'a> Pair<'a> {
 
 fn read_turn<'a>(rest: &mut &'a [u8], role: Role) -> Option<Turn<'a>> {
     let [count] = take(rest)?;
-    let mut parts = Few::new();
+    let mut parts = OneOrMany::new();
     for _ in 0..count {
         let [mark] = take(rest)?;
         let said = Cow::Borrowed(read_text(rest)??);

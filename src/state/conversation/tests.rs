@@ -14,12 +14,12 @@ use std::task::{Context, Poll, Wake, Waker};
 const POLICY: Policy = Policy { ttl: Duration::from_secs(60), window: 20 };
 const TTL: u64 = 60_000;
 
-struct House {
+struct Fixture {
     conversations: Arc<Conversations>,
     folder: tempfile::TempDir,
 }
 
-impl House {
+impl Fixture {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let conversations = Conversations::new(Store::open(folder.path()).unwrap());

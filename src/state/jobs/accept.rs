@@ -4,15 +4,15 @@ use super::index::Index;
 use super::table::Place;
 use super::transition::{self, Step, place, size};
 use super::{
-    CROWDED, End, Head, Id, Job, Journal, JournalError, LARGEST, LONGEST_NAME, Memory, Stage,
-    Tally, record,
+    CROWDED, Count, Head, Id, Job, Jobs, JournalError, LARGEST, LONGEST_NAME, Memory, Stage,
+    TerminalState, record,
 };
 use crate::state::store::{Changes, Table};
 use std::sync::Arc;
 
 /// What else is written with jobs that are accepted, or without any.
 #[derive(Default)]
-pub struct Along {
+pub struct AcceptOptions {
     /// Rows of somebody else's.
     pub changes: Changes,
     /// Learns whether the disk took all of it, before whoever waits. It is short and never waits.
@@ -21,27 +21,27 @@ pub struct Along {
     pub anyway: bool,
 }
 
-impl std::fmt::Debug for Along {
+impl std::fmt::Debug for AcceptOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Along({:?})", self.changes.is_empty())
     }
 }
 
 /// A job on its way to the disk.
-pub(super) struct Fresh {
+pub(super) struct NewJob {
     id: Id,
     head: Head,
     held: bool,
 }
 
-impl Journal {
+impl Jobs {
     /// Accepts jobs, all of them or none. Once it is done they cannot get lost. Their ids are new ones.
     ///
     /// # Errors
     ///
     /// The journal is full, one of the jobs is too large or waits already, or the disk does not take them.
     pub fn accept(&self, jobs: &[Job<'_>], now_ms: u64) -> Result<Step, JournalError> {
-        self.accept_with(jobs, Along::default(), now_ms)
+        self.accept_with(jobs, AcceptOptions::default(), now_ms)
     }
 
     /// The same, and writes something else with them: all of it or nothing.
@@ -52,10 +52,10 @@ impl Journal {
     pub fn accept_with(
         &self,
         jobs: &[Job<'_>],
-        along: Along,
+        along: AcceptOptions,
         now_ms: u64,
     ) -> Result<Step, JournalError> {
-        let Along { mut changes, then, anyway } = along;
+        let AcceptOptions { mut changes, then, anyway } = along;
         let mut begin = || {
             let fresh = self.lay(jobs, now_ms, &mut changes)?;
             let mut index = self.memory.index();
@@ -93,18 +93,18 @@ impl Journal {
         jobs: &[Job<'_>],
         now_ms: u64,
         changes: &mut Changes,
-    ) -> Result<Vec<Fresh>, JournalError> {
+    ) -> Result<Vec<NewJob>, JournalError> {
         let lay = |job: &Job<'_>| {
             let mut head = head(job, now_ms)?;
             let fits = || self.share(&self.memory.index(), job.receiver, head.size());
             if job.letter && fits().is_err() {
                 CROWDED.clone_into(&mut head.reason);
-                transition::end(&mut head, End::Dead, now_ms);
+                transition::end(&mut head, TerminalState::Dead, now_ms);
             }
             transition::put_head(changes, job.id, &head);
             let key = record::body_key(job.id, job.stage);
             changes.put(Table::Parts, &key, Arc::clone(&job.body));
-            Ok(Fresh { id: job.id, head, held: job.held })
+            Ok(NewJob { id: job.id, head, held: job.held })
         };
         jobs.iter().map(lay).collect()
     }
@@ -118,7 +118,7 @@ impl Journal {
     ) -> Result<(), JournalError> {
         match index.crowded(receiver, size, &self.bounds) {
             None => Ok(()),
-            Some(Tally { jobs, bytes }) => {
+            Some(Count { jobs, bytes }) => {
                 Err(JournalError::Share { receiver: receiver.to_owned(), jobs, bytes })
             }
         }
@@ -126,10 +126,10 @@ impl Journal {
 }
 
 /// Has memory know of jobs that are on their way to the disk.
-pub(super) fn take_in(index: &mut Index, jobs: &[Fresh]) -> Result<(), JournalError> {
-    for (number, Fresh { id, head, .. }) in jobs.iter().enumerate() {
+pub(super) fn take_in(index: &mut Index, jobs: &[NewJob]) -> Result<(), JournalError> {
+    for (number, NewJob { id, head, .. }) in jobs.iter().enumerate() {
         if index.jobs.slot(*id).is_some() {
-            for Fresh { id, head, .. } in jobs.iter().take(number) {
+            for NewJob { id, head, .. } in jobs.iter().take(number) {
                 index.remove(*id, &head.bot);
             }
             return Err(JournalError::Order { id: *id, step: "accepted", now: "there already" });
@@ -142,8 +142,8 @@ pub(super) fn take_in(index: &mut Index, jobs: &[Fresh]) -> Result<(), JournalEr
 }
 
 /// Puts jobs that the disk has into their queues, and forgets those that it has not.
-pub(super) fn settle(memory: &Memory, index: &mut Index, jobs: Vec<Fresh>, written: bool) {
-    for Fresh { id, head, held } in jobs {
+pub(super) fn settle(memory: &Memory, index: &mut Index, jobs: Vec<NewJob>, written: bool) {
+    for NewJob { id, head, held } in jobs {
         if !written {
             index.remove(id, &head.bot);
         } else if head.end.is_some() {

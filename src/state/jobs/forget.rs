@@ -1,7 +1,7 @@
 //! What is kept of somebody who asks to be forgotten: jobs that have ended.
 
 use super::retention::{Old, delete, deleted};
-use super::{Along, Journal, JournalError, Step, Subject, record, unreadable};
+use super::{AcceptOptions, Jobs, JournalError, Step, Subject, record, unreadable};
 use crate::state::store::{Changes, Table};
 use std::ops::{Bound, ControlFlow};
 
@@ -19,15 +19,19 @@ pub struct Forgetting {
     pub step: Step,
 }
 
-impl Journal {
+impl Jobs {
     /// Deletes jobs of a user that have ended, at most [`MOST_FORGOTTEN`], with whatever else goes along. It looks at all that have
     /// ended: some microseconds for each.
     ///
     /// # Errors
     ///
     /// The store does not read.
-    pub fn forget(&self, subject: Subject, along: Along) -> Result<Forgetting, JournalError> {
-        let Along { mut changes, then, .. } = along;
+    pub fn forget(
+        &self,
+        subject: Subject,
+        along: AcceptOptions,
+    ) -> Result<Forgetting, JournalError> {
+        let AcceptOptions { mut changes, then, .. } = along;
         let tell = move |written| {
             if let Some(then) = then {
                 then(written);

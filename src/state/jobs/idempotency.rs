@@ -3,8 +3,8 @@
 //! One row is found by the delivery and holds the job's id and what was said; another is found by the job and names the delivery.
 //! Both are written with the job and leave with it, so they are bounded as jobs are, and nothing of them is in memory.
 
-use super::accept::Along;
-use super::{Id, Journal, JournalError, LARGEST};
+use super::accept::AcceptOptions;
+use super::{Id, Jobs, JournalError, LARGEST};
 use crate::state::store::{Changes, StoreError, Table, View};
 
 /// The version that is written, its first byte. What another version wrote is as if it were not there.
@@ -25,7 +25,7 @@ impl std::fmt::Debug for Repeat {
     }
 }
 
-impl Along {
+impl AcceptOptions {
     /// Writes this with a job that is accepted.
     pub fn repeat(&mut self, job: Id, repeat: &Repeat) {
         if repeat.said.len() > LARGEST {
@@ -38,7 +38,7 @@ impl Along {
     }
 }
 
-impl Journal {
+impl Jobs {
     /// What was said to a delivery that became a job which is still there. For one that never was here it costs about a microsecond.
     ///
     /// # Errors

@@ -69,7 +69,7 @@ pub enum Stage {
 
 /// How a job has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum End {
+pub enum TerminalState {
     /// Its receiver has it.
     Delivered,
     /// It was given up.
@@ -166,7 +166,7 @@ pub struct Head {
     /// What it waits for, or waited for when it ended.
     pub stage: Stage,
     /// How it has ended, if it has.
-    pub end: Option<End>,
+    pub end: Option<TerminalState>,
     /// When it was accepted.
     pub accepted_ms: u64,
     /// When it was answered.
@@ -191,8 +191,8 @@ impl Head {
     /// Where it stands.
     pub fn state(&self) -> State {
         match (self.end, self.stage) {
-            (Some(End::Delivered), _) => State::Delivered,
-            (Some(End::Dead), _) => State::Dead,
+            (Some(TerminalState::Delivered), _) => State::Delivered,
+            (Some(TerminalState::Dead), _) => State::Dead,
             (None, Stage::Answer) => State::Accepted,
             (None, Stage::Deliver) => State::Answered,
         }
@@ -258,7 +258,7 @@ impl fmt::Debug for Attempt {
 
 /// What follows an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Then<'a> {
+pub enum NextState<'a> {
     /// Another, at this time in milliseconds since 1970.
     Again(u64),
     /// Nothing: it is delivered.

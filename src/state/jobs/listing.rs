@@ -1,6 +1,6 @@
 //! The journal as operators see it: lists, the newest first, and one job whole.
 
-use super::{Attempt, Head, Id, Journal, JournalError, Stage, State, record, unreadable};
+use super::{Attempt, Head, Id, Jobs, JournalError, Stage, State, record, unreadable};
 use crate::state::store::Table;
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
@@ -53,7 +53,7 @@ pub struct Shown {
     pub attempts: Vec<Attempt>,
 }
 
-impl Journal {
+impl Jobs {
     /// Jobs that fit a filter, older than a cursor, at most `limit` of them and never more than [`LONGEST_PAGE`].
     ///
     /// # Errors

@@ -4,7 +4,7 @@
 use super::index::Index;
 use super::record::{self, Unreadable};
 use super::table::Place;
-use super::{End, Head, Id, JournalError, Memory, State, unreadable};
+use super::{Head, Id, JournalError, Memory, State, TerminalState, unreadable};
 use crate::state::store::{Frozen, Store, Table};
 use std::ops::{Bound, ControlFlow};
 use std::path::PathBuf;
@@ -20,8 +20,8 @@ pub(super) fn count(store: &Store, index: &mut Index) -> Result<(), JournalError
         if let Some((end, ..)) = record::read_ended_key(key) {
             let (size, _) = record::read_ended_row(row).unwrap_or_default();
             let state = match end {
-                End::Delivered => State::Delivered,
-                End::Dead => State::Dead,
+                TerminalState::Delivered => State::Delivered,
+                TerminalState::Dead => State::Dead,
             };
             index.tally(state).add(size);
         } else if *key == record::UNFINISHED {
@@ -91,7 +91,7 @@ impl Left {
         }
         let more = walked?;
         if !more {
-            index.unseen = super::Tally::default();
+            index.unseen = super::Count::default();
         }
         match wrong {
             Some(wrong) => Err(unreadable(&self.folder, wrong)),

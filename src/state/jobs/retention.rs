@@ -1,7 +1,7 @@
 //! How jobs that have ended leave the disk: those whose time is over, and the oldest where there are too many.
 
-use super::index::Tally;
-use super::{Bounds, End, Id, Memory, State, idempotency, record};
+use super::index::Count;
+use super::{Bounds, Id, Memory, State, TerminalState, idempotency, record};
 use crate::state::store::{Changes, Done, RowKey, Table, View};
 use std::ops::{Bound, ControlFlow};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,14 +21,14 @@ struct Progress {
     /// Up to where nothing is left, of each end: what was deleted need not be stepped over again.
     from: [Option<RowKey>; 2],
     /// What was last written of how much waits.
-    noted: Tally,
+    noted: Count,
 }
 
 /// A job that goes.
 pub(super) struct Old {
     pub(super) key: RowKey,
     pub(super) id: Id,
-    end: End,
+    end: TerminalState,
     size: u32,
     attempts: u32,
 }
@@ -56,18 +56,20 @@ pub(super) fn portion(
         let index = memory.index();
         (index.tallies(), index.unfinished())
     };
-    let mut over = Tally {
+    let mut over = Count {
         jobs: (delivered.jobs + dead.jobs).saturating_sub(bounds.kept_jobs),
         bytes: (delivered.bytes + dead.bytes).saturating_sub(bounds.kept_bytes),
     };
     let rested = now_ms >= progress.rest_until_ms;
     // A clock that went back must not make it rest for long.
     let rested = rested || progress.rest_until_ms > now_ms.saturating_add(REST_MS);
-    if over == Tally::default() && !rested {
+    if over == Count::default() && !rested {
         return None;
     }
     let mut old: Vec<Old> = Vec::new();
-    for (end, keep_ms) in [(End::Delivered, bounds.delivered_ms), (End::Dead, bounds.dead_ms)] {
+    for (end, keep_ms) in
+        [(TerminalState::Delivered, bounds.delivered_ms), (TerminalState::Dead, bounds.dead_ms)]
+    {
         let before_ms = now_ms.saturating_sub(keep_ms);
         let first = record::ended_first(end);
         let from = progress.from[end as usize].as_ref();
@@ -121,8 +123,8 @@ pub(super) fn deleted(memory: &Memory, old: &[Old], written: bool) {
         index.closed.remove(&old.id);
         if written {
             let state = match old.end {
-                End::Delivered => State::Delivered,
-                End::Dead => State::Dead,
+                TerminalState::Delivered => State::Delivered,
+                TerminalState::Dead => State::Dead,
             };
             index.tally(state).sub(old.size);
         }
@@ -135,7 +137,7 @@ pub(super) fn deleted(memory: &Memory, old: &[Old], written: bool) {
 }
 
 /// Writes down how much waits, for the next start.
-fn note(changes: &mut Changes, unfinished: Tally) {
+fn note(changes: &mut Changes, unfinished: Count) {
     let row = record::write_tally(unfinished);
     changes.put(Table::Ended, &record::UNFINISHED, row.into());
 }

@@ -17,12 +17,12 @@ use std::time::Duration;
 const NOW: u64 = 1_800_000_000_000;
 const LONG: Duration = Duration::from_secs(60);
 
-fn open(folder: &tempfile::TempDir) -> Journal {
+fn open(folder: &tempfile::TempDir) -> Jobs {
     bounded(folder, BOUNDS)
 }
 
-fn bounded(folder: &tempfile::TempDir, bounds: Bounds) -> Journal {
-    Journal::open(Store::open(folder.path()).unwrap(), bounds, NOW).unwrap()
+fn bounded(folder: &tempfile::TempDir, bounds: Bounds) -> Jobs {
+    Jobs::open(Store::open(folder.path()).unwrap(), bounds, NOW).unwrap()
 }
 
 /// Waits for a step.
@@ -45,14 +45,14 @@ fn job(receiver: &str, stage: Stage) -> Job<'_> {
     }
 }
 
-fn accept(journal: &Journal, receiver: &str, stage: Stage, now_ms: u64) -> Id {
+fn accept(journal: &Jobs, receiver: &str, stage: Stage, now_ms: u64) -> Id {
     let job = job(receiver, stage);
     done(journal.accept(std::slice::from_ref(&job), now_ms)).unwrap();
     job.id
 }
 
 /// All jobs that are due, receiver by receiver.
-fn take_all(journal: &Journal, stage: Stage, now_ms: u64) -> Vec<(String, Id)> {
+fn take_all(journal: &Jobs, stage: Stage, now_ms: u64) -> Vec<(String, Id)> {
     let mut all = Vec::new();
     while let Some(receiver) = journal.wake(stage, now_ms) {
         while let Some(taken) = journal.take(stage, &receiver, now_ms) {
@@ -62,7 +62,7 @@ fn take_all(journal: &Journal, stage: Stage, now_ms: u64) -> Vec<(String, Id)> {
     all
 }
 
-fn take_one(journal: &Journal, stage: Stage, id: Id, now_ms: u64) {
+fn take_one(journal: &Jobs, stage: Stage, id: Id, now_ms: u64) {
     let ids = take_all(journal, stage, now_ms);
     assert_eq!(ids.iter().map(|(_, id)| *id).collect::<Vec<_>>(), [id]);
 }
@@ -79,11 +79,11 @@ fn attempt(at_ms: u64, status: Option<u16>) -> Attempt {
 }
 
 /// Jobs by where they stand.
-fn jobs(journal: &Journal) -> [u64; 4] {
+fn jobs(journal: &Jobs) -> [u64; 4] {
     journal.tallies().map(|(_, tally)| tally.jobs)
 }
 
-fn state(journal: &Journal, id: Id) -> State {
+fn state(journal: &Jobs, id: Id) -> State {
     journal.show(id).unwrap().unwrap().head.state()
 }
 
@@ -102,13 +102,13 @@ fn a_job_is_accepted_answered_tried_delivered_and_shown() {
     assert_eq!(take_all(&journal, Stage::Answer, NOW + 1), []);
     take_one(&journal, Stage::Deliver, id, NOW + 1);
     let first = attempt(NOW + 2, None);
-    let again = Then::Again(NOW + 30_000);
+    let again = NextState::Again(NOW + 30_000);
     done(journal.attempted(id, &first, again, NOW + 3)).unwrap();
     assert_eq!(journal.next_ms(Stage::Deliver), Some(NOW + 30_000));
     assert_eq!(take_all(&journal, Stage::Deliver, NOW + 29_999), []);
     take_one(&journal, Stage::Deliver, id, NOW + 30_000);
     let second = attempt(NOW + 30_000, Some(200));
-    done(journal.attempted(id, &second, Then::Delivered, NOW + 30_100)).unwrap();
+    done(journal.attempted(id, &second, NextState::Delivered, NOW + 30_100)).unwrap();
     assert_eq!(jobs(&journal), [0, 0, 1, 0]);
     let shown = journal.show(id).unwrap().unwrap();
     assert_eq!(shown.attempts, [first, second]);
@@ -131,7 +131,7 @@ fn a_dead_job_is_taken_up_again_where_it_stood() {
     done(journal.dead(asked, "no AI", &[], NOW)).unwrap();
     let answered = accept(&journal, "crm", Stage::Deliver, NOW);
     take_one(&journal, Stage::Deliver, answered, NOW);
-    let gone = Then::Dead("gone");
+    let gone = NextState::Dead("gone");
     done(journal.attempted(answered, &attempt(NOW, Some(410)), gone, NOW)).unwrap();
     assert_eq!(jobs(&journal), [0, 0, 0, 2]);
     assert_eq!(journal.show(answered).unwrap().unwrap().head.reason, "gone");
@@ -171,7 +171,7 @@ fn a_step_out_of_order_is_an_error_and_changes_nothing() {
     assert_eq!(jobs(&journal), [1, 0, 0, 0]);
     take_one(&journal, Stage::Answer, id, NOW);
     // It has no answer.
-    order(journal.attempted(id, &attempt(NOW, Some(200)), Then::Delivered, NOW));
+    order(journal.attempted(id, &attempt(NOW, Some(200)), NextState::Delivered, NOW));
     // While a step is on its way no other is taken.
     let step = journal.answered(id, answer(), NOW).unwrap();
     let second = journal.answered(id, answer(), NOW);
@@ -179,7 +179,7 @@ fn a_step_out_of_order_is_an_error_and_changes_nothing() {
     order(second);
     take_one(&journal, Stage::Deliver, id, NOW);
     order(journal.answered(id, answer(), NOW));
-    done(journal.attempted(id, &attempt(NOW, Some(200)), Then::Delivered, NOW)).unwrap();
+    done(journal.attempted(id, &attempt(NOW, Some(200)), NextState::Delivered, NOW)).unwrap();
     let error = done(journal.dead(id, "", &[], NOW)).unwrap_err();
     assert!(matches!(error, JournalError::Unknown(_)), "{error}");
     order(journal.retry(id, NOW));
@@ -196,7 +196,7 @@ fn what_stops_a_flood_asks_for_no_room() {
     let one = || [job("b", Stage::Deliver)];
     let error = done(journal.accept(&one(), NOW)).unwrap_err();
     assert!(matches!(error, JournalError::Full { .. }), "{error}");
-    let along = Along { anyway: true, ..Along::default() };
+    let along = AcceptOptions { anyway: true, ..AcceptOptions::default() };
     done(journal.accept_with(&one(), along, NOW)).unwrap();
     assert_eq!(journal.unfinished().jobs, 2);
 }
@@ -238,7 +238,7 @@ fn it_is_bounded_and_what_the_disk_refuses_has_not_happened() {
     let error = done(journal.accept(&two(), NOW)).unwrap_err();
     assert!(matches!(error, JournalError::Full { .. }), "{error}");
     assert!(journal.store.close(LONG));
-    let journal = Journal { bounds: BOUNDS, ..journal };
+    let journal = Jobs { bounds: BOUNDS, ..journal };
     refused(journal.accept(&two(), NOW));
     assert_eq!(journal.tallies(), before);
 }

@@ -2,8 +2,8 @@
 
 use super::table::Place;
 use super::{
-    Attempt, End, Head, Id, Job, Journal, JournalError, LARGEST, LONGEST_REASON, Memory, Stage,
-    State, Then, accept, not_taken, record, unreadable,
+    Attempt, Head, Id, Job, Jobs, JournalError, LARGEST, LONGEST_REASON, Memory, NextState, Stage,
+    State, TerminalState, accept, not_taken, record, unreadable,
 };
 use crate::state::store::{Changes, Table, Unwritten};
 use std::future::Future;
@@ -27,7 +27,7 @@ impl Future for Step {
     }
 }
 
-impl Journal {
+impl Jobs {
     /// A job that was taken has its answer; what it was asked goes. It is to be delivered now.
     ///
     /// # Errors
@@ -64,7 +64,7 @@ impl Journal {
             changes.remove(Table::Parts, &record::body_key(id, Stage::Answer));
             head.request_bytes = 0;
             head.answered_ms = now_ms;
-            end(head, End::Delivered, now_ms);
+            end(head, TerminalState::Delivered, now_ms);
             Ok(())
         })
     }
@@ -78,7 +78,7 @@ impl Journal {
         &self,
         id: Id,
         attempt: &Attempt,
-        then: Then<'_>,
+        then: NextState<'_>,
         now_ms: u64,
     ) -> Result<Step, JournalError> {
         self.tried(id, attempt, then, &[], now_ms)
@@ -97,14 +97,14 @@ impl Journal {
         jobs: &[Job<'_>],
         now_ms: u64,
     ) -> Result<Step, JournalError> {
-        self.tried(id, attempt, Then::Dead(reason), jobs, now_ms)
+        self.tried(id, attempt, NextState::Dead(reason), jobs, now_ms)
     }
 
     fn tried(
         &self,
         id: Id,
         attempt: &Attempt,
-        then: Then<'_>,
+        then: NextState<'_>,
         jobs: &[Job<'_>],
         now_ms: u64,
     ) -> Result<Step, JournalError> {
@@ -118,12 +118,12 @@ impl Journal {
             changes.put(Table::Parts, &key, row.into());
             head.attempts = head.attempts.saturating_add(1);
             match then {
-                Then::Again(next_ms) => (head.since_ms, head.next_ms) = (now_ms, next_ms),
-                Then::Delivered if head.stage == Stage::Answer => return Err("not answered"),
-                Then::Delivered => end(head, End::Delivered, now_ms),
-                Then::Dead(reason) => {
+                NextState::Again(next_ms) => (head.since_ms, head.next_ms) = (now_ms, next_ms),
+                NextState::Delivered if head.stage == Stage::Answer => return Err("not answered"),
+                NextState::Delivered => end(head, TerminalState::Delivered, now_ms),
+                NextState::Dead(reason) => {
                     record::cut(reason, LONGEST_REASON).clone_into(&mut head.reason);
-                    end(head, End::Dead, now_ms);
+                    end(head, TerminalState::Dead, now_ms);
                 }
             }
             Ok(())
@@ -144,7 +144,7 @@ impl Journal {
     ) -> Result<Step, JournalError> {
         self.step_with(id, "given up", jobs, now_ms, |head, _| {
             record::cut(reason, LONGEST_REASON).clone_into(&mut head.reason);
-            end(head, End::Dead, now_ms);
+            end(head, TerminalState::Dead, now_ms);
             Ok(())
         })
     }
@@ -188,12 +188,12 @@ impl Journal {
         wrong: impl Fn(&'static str) -> JournalError,
     ) -> Result<(Changes, u32, String), JournalError> {
         let mut head = self.head(id)?.ok_or(JournalError::Unknown(id))?;
-        if head.end != Some(End::Dead) {
+        if head.end != Some(TerminalState::Dead) {
             return Err(wrong("not dead"));
         }
         let size = head.size();
         let mut changes = Changes::default();
-        changes.remove(Table::Ended, &record::ended_key(End::Dead, head.ended_ms, id));
+        changes.remove(Table::Ended, &record::ended_key(TerminalState::Dead, head.ended_ms, id));
         head.end = None;
         head.ended_ms = 0;
         head.reason.clear();
@@ -215,7 +215,7 @@ impl Journal {
 
     pub(super) fn room(
         &self,
-        now: super::Tally,
+        now: super::Count,
         jobs: u64,
         bytes: u64,
     ) -> Result<(), JournalError> {
@@ -322,7 +322,7 @@ pub(super) fn put_head(changes: &mut Changes, id: Id, head: &Head) {
     changes.put(Table::Jobs, &id.0, record::write_head(head).into());
 }
 
-pub(super) fn end(head: &mut Head, end: End, now_ms: u64) {
+pub(super) fn end(head: &mut Head, end: TerminalState, now_ms: u64) {
     head.end = Some(end);
     head.ended_ms = now_ms;
 }

@@ -6,19 +6,19 @@ use std::sync::mpsc::channel;
 
 const NOW: u64 = 1_800_000_000_000;
 
-fn open(folder: &tempfile::TempDir, bounds: Bounds) -> Messages {
-    Messages::open(Store::open(folder.path()).unwrap(), bounds).unwrap()
+fn open(folder: &tempfile::TempDir, bounds: Bounds) -> Reports {
+    Reports::open(Store::open(folder.path()).unwrap(), bounds).unwrap()
 }
 
 /// Keeps a message, and waits for the disk.
-fn keep(messages: &Messages, bot: &str, json: &str) -> Id {
+fn keep(messages: &Reports, bot: &str, json: &str) -> Id {
     let id = Id::new(NOW);
     written(messages, messages.keep(id, bot, json.as_bytes()).unwrap());
     id
 }
 
 /// Has it written, and waits for the disk.
-fn written(messages: &Messages, Coming { changes, then }: Coming) {
+fn written(messages: &Reports, Coming { changes, then }: Coming) {
     let (tell, told) = channel();
     let done = move |written: Result<(), Unwritten>| {
         then(written.is_ok());
@@ -28,7 +28,7 @@ fn written(messages: &Messages, Coming { changes, then }: Coming) {
     told.recv().unwrap().unwrap();
 }
 
-fn all(messages: &Messages, bot: Option<&str>) -> Vec<String> {
+fn all(messages: &Reports, bot: Option<&str>) -> Vec<String> {
     messages.list(bot, None, LONGEST_PAGE).unwrap().items
 }
 

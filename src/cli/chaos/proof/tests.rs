@@ -1,12 +1,12 @@
 //! A loss, a lie and a needless repetition are found out.
 
 use super::*;
-use crate::state::jobs::{Id, Job, Step, Subject, Then};
+use crate::state::jobs::{Id, Job, NextState, Step, Subject};
 
 const NOW: u64 = 1_800_000_000_000;
 
 /// Leaves a job about this message in a journal, and it ends there.
-fn leave(journal: &Journal, number: u32, end: State) {
+fn leave(journal: &Jobs, number: u32, end: State) {
     let question = Envelope {
         format: crate::codec::dialect::Format::Json,
         conversation: [b'c'; 32],
@@ -39,7 +39,7 @@ fn leave(journal: &Journal, number: u32, end: State) {
     };
     match end {
         State::Accepted | State::Answered => {}
-        State::Delivered => done(journal.attempted(job.id, &attempt, Then::Delivered, NOW)),
+        State::Delivered => done(journal.attempted(job.id, &attempt, NextState::Delivered, NOW)),
         State::Dead => done(journal.dead(job.id, "gone", &[], NOW)),
     }
 }
@@ -57,7 +57,7 @@ fn done(step: Result<Step, JournalError>) {
 fn each_message_is_where_its_receiver_and_the_disk_say() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).unwrap();
-    let journal = Journal::open(store, BOUNDS, NOW).unwrap();
+    let journal = Jobs::open(store, BOUNDS, NOW).unwrap();
     let seen = Seen::default();
     let promise = |number: u32| seen.promised(number, format!("msg-{number}"));
     // Delivered as promised; delivered though nobody was told.

@@ -3,7 +3,7 @@
 
 use super::block::{Block, Input, block};
 use crate::codec::message::{Ask, Part, Role, Turn};
-use crate::codec::provider::position::Spot;
+use crate::codec::provider::position::Position;
 use crate::codec::provider::user_name::Name;
 use serde::ser::{Error as _, SerializeSeq};
 use serde::{Serialize, Serializer};
@@ -34,7 +34,7 @@ impl Serialize for System<'_> {
         }
         for (at, turn) in self.turns.iter().enumerate() {
             if is_system(turn) {
-                let spot = Spot::now(turn.role, at);
+                let spot = Position::now(turn.role, at);
                 parts(&mut blocks, turn, spot)?;
             }
         }
@@ -44,16 +44,16 @@ impl Serialize for System<'_> {
 
 /// All messages that are no system's and say something: the past, then what the caller sent.
 pub(super) struct Messages<'a> {
-    turns: SmallVec<[(&'a Turn<'a>, Spot, Option<Name<'a>>); 4]>,
+    turns: SmallVec<[(&'a Turn<'a>, Position, Option<Name<'a>>); 4]>,
 }
 
 impl<'a> Messages<'a> {
     pub(super) fn of(ask: &Ask<'a>) -> Self {
         let name = Name::of(ask);
-        let past = ask.history.iter().map(|turn| (turn, Spot::past(turn.role), None));
+        let past = ask.history.iter().map(|turn| (turn, Position::past(turn.role), None));
         let now = ask.event.turns.iter().enumerate().map(|(at, turn)| {
             let name = name.filter(|name| name.is_of(at));
-            (turn, Spot::now(turn.role, at), name)
+            (turn, Position::now(turn.role, at), name)
         });
         Self { turns: past.chain(now).filter(|(turn, ..)| speaks(turn)).collect() }
     }
@@ -65,14 +65,14 @@ impl<'a> Messages<'a> {
 }
 
 /// Neighbours on one side.
-type Group<'g, 'a> = &'g [(&'a Turn<'a>, Spot, Option<Name<'a>>)];
+type Group<'g, 'a> = &'g [(&'a Turn<'a>, Position, Option<Name<'a>>)];
 
 impl Serialize for Messages<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
         struct Message<'g, 'a> {
             role: &'static str,
-            content: Said<'g, 'a>,
+            content: MergedMessage<'g, 'a>,
         }
         let answers = |role| role == Role::Assistant;
         let groups =
@@ -82,15 +82,15 @@ impl Serialize for Messages<'_> {
                 [(turn, ..), ..] if answers(turn.role) => "assistant",
                 _ => "user",
             },
-            content: Said(group),
+            content: MergedMessage(group),
         }))
     }
 }
 
 /// What one message says.
-struct Said<'g, 'a>(Group<'g, 'a>);
+struct MergedMessage<'g, 'a>(Group<'g, 'a>);
 
-impl Serialize for Said<'_, '_> {
+impl Serialize for MergedMessage<'_, '_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut blocks = serializer.serialize_seq(None)?;
         let is_result = |turn: &Turn<'_>| turn.role == Role::Tool;
@@ -122,7 +122,7 @@ impl Serialize for Said<'_, '_> {
 }
 
 /// What a tool gave.
-pub(super) struct Parts<'a>(&'a Turn<'a>, Spot);
+pub(super) struct Parts<'a>(&'a Turn<'a>, Position);
 
 impl Serialize for Parts<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -133,7 +133,7 @@ impl Serialize for Parts<'_> {
 }
 
 /// The parts of one turn; text of white space alone is left out, since it is refused.
-fn parts<S: SerializeSeq>(blocks: &mut S, turn: &Turn<'_>, spot: Spot) -> Result<(), S::Error> {
+fn parts<S: SerializeSeq>(blocks: &mut S, turn: &Turn<'_>, spot: Position) -> Result<(), S::Error> {
     for (at, part) in turn.parts.iter().enumerate() {
         if !matches!(part, Part::Text(text) if is_blank(text)) {
             let block = block(part, spot.at(at)).map_err(S::Error::custom)?;

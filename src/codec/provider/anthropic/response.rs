@@ -57,29 +57,29 @@ pub(super) fn read<'t>(value: &Value<'_, 't>) -> Result<Answer<'t>, NoAnswer> {
 
 fn answer<'t>(value: &Value<'_, 't>) -> Result<Answer<'t>, Fault> {
     if value.get_str("type") == Some("error") {
-        return Err(Fault::Senseless("it is an error under the status 200"));
+        return Err(Fault::Invalid("it is an error under the status 200"));
     }
     let blocks = value
         .get("content")
         .and_then(|content| content.as_array())
-        .ok_or(Fault::Senseless("it has no list of content blocks"))?;
+        .ok_or(Fault::Invalid("it has no list of content blocks"))?;
     let mut text = Cow::Borrowed("");
     let mut calls = Vec::new();
     for block in blocks.iter() {
         match block.get_str("type") {
             Some("text") => {
                 let said = provider::text(&block, "text")
-                    .ok_or(Fault::Senseless("a text block has no text"))?;
+                    .ok_or(Fault::Invalid("a text block has no text"))?;
                 // A sentence with citations in it comes in several blocks.
                 text += said;
             }
             Some(kind) if is_call(kind) => {
                 let name = provider::text(&block, "name")
-                    .ok_or(Fault::Senseless("a tool call has no name"))?;
+                    .ok_or(Fault::Invalid("a tool call has no name"))?;
                 calls.push(call(Cow::Borrowed(name), input(&block)));
             }
             Some(_) => {}
-            None => return Err(Fault::Senseless("a content block has no type")),
+            None => return Err(Fault::Invalid("a content block has no type")),
         }
     }
     verdict(value.get_str("stop_reason"))?;

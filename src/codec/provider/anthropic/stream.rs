@@ -25,7 +25,7 @@ impl Deltas for Blocks {
             "ping" => Ok(()),
             _ if data.is_empty() => Ok(()),
             _ => json::read(data, |event| self.read(&event, text))
-                .map_err(|_| Fault::Senseless("an event of the stream is not valid JSON"))?,
+                .map_err(|_| Fault::Invalid("an event of the stream is not valid JSON"))?,
         }
     }
 

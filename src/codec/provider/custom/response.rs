@@ -15,7 +15,7 @@ pub(super) fn read<'t>(value: &Value<'_, 't>) -> Result<Answer<'t>, NoAnswer> {
     let usage = usage(value);
     let fail = |fault| NoAnswer { fault, usage };
     let text = text(value, "content")
-        .ok_or(Fault::Senseless("it has no `content`, or that is no text"))
+        .ok_or(Fault::Invalid("it has no `content`, or that is no text"))
         .map_err(fail)?;
     let answer = beside(value).map_err(fail)?;
     if text.trim().is_empty() && answer.tool_calls.is_empty() && answer.attachments.is_empty() {
@@ -30,7 +30,7 @@ pub(super) fn beside<'t>(value: &Value<'_, 't>) -> Result<Answer<'t>, Fault> {
     match value.get("metadata") {
         Some(metadata) if metadata.is_object() => answer.metadata = json::text_of(&metadata),
         Some(metadata) if !metadata.is_null() => {
-            return Err(Fault::Senseless("its `metadata` is no object"));
+            return Err(Fault::Invalid("its `metadata` is no object"));
         }
         _ => {}
     }
@@ -38,7 +38,7 @@ pub(super) fn beside<'t>(value: &Value<'_, 't>) -> Result<Answer<'t>, Fault> {
         let part = |key| text(file, key).map(Cow::Borrowed);
         let url = part("url")
             .filter(|url| !url.is_empty())
-            .ok_or(Fault::Senseless("an attachment has no `url`"))?;
+            .ok_or(Fault::Invalid("an attachment has no `url`"))?;
         answer.attachments.push(Attachment {
             url,
             filename: part("filename"),
@@ -63,14 +63,14 @@ fn each<'w, 't>(
         return Ok(());
     };
     let list =
-        list.as_array().ok_or(Fault::Senseless("its `attachments` or `tool_calls` are no list"))?;
+        list.as_array().ok_or(Fault::Invalid("its `attachments` or `tool_calls` are no list"))?;
     list.iter().try_for_each(|entry| see(&entry))
 }
 
 fn tool<'t>(call: &Value<'_, 't>) -> Result<ToolCall<'t>, Fault> {
     let name = text(call, "toolName")
         .or_else(|| text(call, "name"))
-        .ok_or(Fault::Senseless("a tool call has no `toolName`"))?;
+        .ok_or(Fault::Invalid("a tool call has no `toolName`"))?;
     let json = |key| call.get(key).and_then(|value| json::text_of(&value));
     let latency = call.get("latencyMs");
     let latency = latency.as_ref().and_then(|it| it.cast_f64());

@@ -41,7 +41,7 @@ impl Deltas for Lines {
                     return Ok(());
                 }
             } else if said.is_none() {
-                return Err(Fault::Senseless("an event of the stream has no `delta`"));
+                return Err(Fault::Invalid("an event of the stream has no `delta`"));
             }
             let said = said.unwrap_or_default();
             self.began |= !said.is_empty();
@@ -49,7 +49,7 @@ impl Deltas for Lines {
             text.push_str(said);
             Ok(())
         })
-        .map_err(|_| Fault::Senseless("an event of the stream is not valid JSON"))?
+        .map_err(|_| Fault::Invalid("an event of the stream is not valid JSON"))?
     }
 
     fn end(&mut self) -> Result<Answer<'static>, Fault> {

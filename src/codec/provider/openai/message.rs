@@ -2,7 +2,7 @@
 
 use super::part::{Piece, piece};
 use crate::codec::message::{Ask, Call, Part, Role, Turn};
-use crate::codec::provider::position::Spot;
+use crate::codec::provider::position::Position;
 use crate::codec::provider::user_name::Name;
 use serde::ser::{Error as _, SerializeSeq};
 use serde::{Serialize, Serializer};
@@ -52,12 +52,12 @@ impl Serialize for Messages<'_> {
             })?;
         }
         for turn in self.history {
-            let spot = Spot::past(turn.role);
+            let spot = Position::past(turn.role);
             messages.serialize_element(&message(turn, spot, None).map_err(S::Error::custom)?)?;
         }
         for (at, turn) in self.turns.iter().enumerate() {
             let name = self.name.filter(|name| name.is_of(at));
-            let spot = Spot::now(turn.role, at);
+            let spot = Position::now(turn.role, at);
             messages.serialize_element(&message(turn, spot, name).map_err(S::Error::custom)?)?;
         }
         messages.end()
@@ -66,7 +66,7 @@ impl Serialize for Messages<'_> {
 
 fn message<'a>(
     turn: &'a Turn<'a>,
-    spot: Spot,
+    spot: Position,
     name: Option<Name<'a>>,
 ) -> Result<Message<'a>, String> {
     let plain = name.and_then(|name| name.plain());
@@ -103,7 +103,7 @@ fn message<'a>(
 enum Content<'a> {
     Text(&'a str),
     Headed(String, &'a str),
-    Parts { head: Option<String>, parts: &'a [Part<'a>], spot: Spot },
+    Parts { head: Option<String>, parts: &'a [Part<'a>], spot: Position },
 }
 
 impl Serialize for Content<'_> {

@@ -20,21 +20,21 @@ pub(super) fn read<'t>(value: &Value<'_, 't>) -> Result<Answer<'t>, NoAnswer> {
 
 fn answer<'t>(value: &Value<'_, 't>) -> Result<Answer<'t>, Fault> {
     if is_told(value, "error") {
-        return Err(Fault::Senseless("it is an error under the status 200"));
+        return Err(Fault::Invalid("it is an error under the status 200"));
     }
     let choice = value
         .get("choices")
         .and_then(|choices| choices.get_idx(0))
-        .ok_or(Fault::Senseless("it has no choices"))?;
+        .ok_or(Fault::Invalid("it has no choices"))?;
     let message = choice
         .get("message")
         .filter(Value::is_object)
-        .ok_or(Fault::Senseless("its first choice has no message"))?;
+        .ok_or(Fault::Invalid("its first choice has no message"))?;
     let text = match message.get("content") {
         None => "",
         Some(content) if content.is_null() => "",
         Some(content) => {
-            content.into_string().ok_or(Fault::Senseless("its message's content is no text"))?
+            content.into_string().ok_or(Fault::Invalid("its message's content is no text"))?
         }
     };
     if message.get_str("refusal").is_some_and(|why| !why.is_empty()) {
@@ -69,7 +69,7 @@ fn tool<'t>(call: &Value<'_, 't>) -> Result<ToolCall<'t>, Fault> {
     };
     let (name, given) = of("function", "arguments")
         .or_else(|| of("custom", "input"))
-        .ok_or(Fault::Senseless("a tool call has no name"))?;
+        .ok_or(Fault::Invalid("a tool call has no name"))?;
     Ok(ToolCall {
         name: Cow::Borrowed(name),
         arguments: arguments(given),

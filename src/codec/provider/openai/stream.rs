@@ -34,7 +34,7 @@ impl Deltas for Chunks {
             return Err(Fault::BrokeOff);
         }
         json::read(data, |chunk| self.chunk(&chunk, text))
-            .map_err(|_| Fault::Senseless("an event of the stream is not valid JSON"))?
+            .map_err(|_| Fault::Invalid("an event of the stream is not valid JSON"))?
     }
 
     fn end(&mut self) -> Result<Answer<'static>, Fault> {

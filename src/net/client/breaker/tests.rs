@@ -1,6 +1,6 @@
 //! The breaker over a time that the test makes, and under many threads at once.
 
-use super::{Breaker, FAILURES, Health, OPEN, OPEN_MAX, Pass, Position};
+use super::{Breaker, FAILURES, Health, OPEN, OPEN_MAX, Permit, Position};
 use crate::clock;
 use crate::net::address_policy::Refused;
 use crate::net::client::{Cause, Deadline, Sent, UpstreamError};
@@ -14,7 +14,7 @@ fn after(wait: Duration) -> u64 {
     START + clock::nanos(wait)
 }
 
-fn pass(breaker: &Breaker, now: u64) -> Pass<&Breaker> {
+fn pass(breaker: &Breaker, now: u64) -> Permit<&Breaker> {
     Breaker::admit(breaker, now).expect("it lets a request through")
 }
 
@@ -84,7 +84,7 @@ fn a_probe_that_tells_nothing_leaves_its_place_to_the_next() {
     drop(pass(&breaker, after(OPEN)));
     assert_eq!(breaker.position(), Position::Open);
     pass(&breaker, after(OPEN)).tell(Health::Unknown, after(OPEN));
-    pass(&breaker, after(OPEN)).tell(Health::Well, after(OPEN));
+    pass(&breaker, after(OPEN)).tell(Health::Success, after(OPEN));
     assert_eq!(breaker.position(), Position::Closed);
 }
 
@@ -136,14 +136,14 @@ fn among_many_threads_one_opens_it_and_one_probes() {
 #[test]
 fn what_counts_against_an_upstream() {
     for (status, health) in [
-        (200, Health::Well),
-        (302, Health::Well),
-        (400, Health::Well),
-        (401, Health::Well),
-        (429, Health::Well),
-        (500, Health::Ill),
-        (503, Health::Ill),
-        (529, Health::Ill),
+        (200, Health::Success),
+        (302, Health::Success),
+        (400, Health::Success),
+        (401, Health::Success),
+        (429, Health::Success),
+        (500, Health::Failure),
+        (503, Health::Failure),
+        (529, Health::Failure),
     ] {
         let status = StatusCode::from_u16(status).unwrap();
         assert_eq!(Health::of_status(status), health, "{status}");
@@ -152,10 +152,10 @@ fn what_counts_against_an_upstream() {
         (Cause::Busy, Health::Unknown),
         (Cause::Refused(Box::new(Refused::example())), Health::Unknown),
         (Cause::Deadline(Deadline::Left), Health::Unknown),
-        (Cause::Deadline(Deadline::Connect), Health::Ill),
-        (Cause::Deadline(Deadline::Total), Health::Ill),
-        (Cause::Gone, Health::Ill),
-        (Cause::Senseless(""), Health::Ill),
+        (Cause::Deadline(Deadline::Connect), Health::Failure),
+        (Cause::Deadline(Deadline::Total), Health::Failure),
+        (Cause::Closed, Health::Failure),
+        (Cause::Invalid(""), Health::Failure),
     ] {
         let sent = Sent::Unsent;
         let error = UpstreamError { cause, sent };

@@ -1,6 +1,6 @@
 //! Heads and bodies that are decoded alike however they are cut, and the bounds that hold at every cut.
 
-use super::{Early, FIELDS_MAX, HEAD_MAX};
+use super::{FIELDS_MAX, HEAD_MAX, PartialHead};
 use crate::net::client::framing::Step;
 use bytes::Bytes;
 use http::HeaderMap;
@@ -8,7 +8,7 @@ use http::HeaderMap;
 /// What a response is, cut into pieces of `size`: its head, its data, and whether the connection may be used again; or the fault.
 fn decode(bytes: &[u8], size: usize) -> Result<(String, Vec<u8>, bool), &'static str> {
     let mut pieces = bytes.chunks(size);
-    let (mut early, mut spare) = (Early::default(), HeaderMap::new());
+    let (mut early, mut spare) = (PartialHead::default(), HeaderMap::new());
     let mut head = loop {
         let piece = pieces.next().ok_or("cut in the head")?;
         if let Some(head) = early.read(piece, false, &mut spare)? {
@@ -61,7 +61,7 @@ fn a_head_may_have_64_kib_with_what_stands_before_it_however_it_is_cut() {
 fn interim_responses_without_end_are_refused() {
     let endless = "HTTP/1.1 100 Continue\r\n\r\n".repeat(HEAD_MAX);
     assert_eq!(decode(endless.as_bytes(), 1400), Err("its head is too large"));
-    let mut early = Early::default();
+    let mut early = PartialHead::default();
     let fed = endless.as_bytes().chunks(1400).take_while(|piece| {
         let read = early.read(piece, false, &mut HeaderMap::new());
         assert!(early.0.len() <= HEAD_MAX + 1400);

@@ -2,7 +2,7 @@
 
 use super::{FAULTS, fault_face, rejects};
 use crate::codec::dialect::{DIALECTS, Dialect, Names};
-use crate::proxy::reject::Face;
+use crate::proxy::reject::ErrorInfo;
 use std::collections::BTreeSet;
 
 /// A refusal as a page shows it: status, reason, and the code where the dialect's errors have one.
@@ -54,9 +54,9 @@ fn occurs(dialect: &Dialect, reason: &str) -> bool {
 
 #[test]
 fn every_page_shows_each_error_that_its_callers_can_get() {
-    let refusals = rejects().into_iter().map(|(reject, ..)| reject.face());
+    let refusals = rejects().into_iter().map(|(reject, ..)| reject.describe());
     let faults = FAULTS.iter().map(|(fault, ..)| fault_face(*fault));
-    let faces: Vec<Face> = refusals.chain(faults).collect();
+    let faces: Vec<ErrorInfo> = refusals.chain(faults).collect();
     let pages = DIALECTS.iter().filter(|dialect| dialect.chat.is_some());
     for dialect in pages {
         let mut body = Vec::new();

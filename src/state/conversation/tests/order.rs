@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn a_hold_that_is_dropped_changes_nothing() {
-    let house = House::new();
+    let house = Fixture::new();
     drop(house.held(POLICY, 1));
     assert_eq!(house.conversations.counts().held, 0, "nothing is kept of it");
     house.say("a", POLICY, 1);
@@ -17,7 +17,7 @@ fn a_hold_that_is_dropped_changes_nothing() {
 
 #[test]
 fn sixteen_wait_first_come_first_served_and_the_next_is_refused() {
-    let house = House::new();
+    let house = Fixture::new();
     let held = house.held(POLICY, 1);
     let bells: Vec<Arc<Bell>> = (0..MOST_WAITING).map(|_| Arc::default()).collect();
     let mut waits: Vec<Wait> = bells.iter().map(|_| house.wait()).collect();
@@ -44,7 +44,7 @@ fn sixteen_wait_first_come_first_served_and_the_next_is_refused() {
 
 #[test]
 fn whoever_leaves_the_queue_holds_nobody_up() {
-    let house = House::new();
+    let house = Fixture::new();
     let bells: [Arc<Bell>; 4] = Default::default();
     let held = house.held(POLICY, 1);
     let [mut first, mut second, mut third, mut last] = [(); 4].map(|()| house.wait());
@@ -67,7 +67,7 @@ fn whoever_leaves_the_queue_holds_nobody_up() {
 
 #[test]
 fn a_thousand_messages_sixteen_at_a_time_are_each_appended_once_and_in_order() {
-    let house = House::new();
+    let house = Fixture::new();
     let policy = Policy { window: 2 * MOST_PAIRS, ..POLICY };
     let (next, order) = (Mutex::new(0_u64), Mutex::new(Vec::new()));
     let (enter, order) = (&next, &order);

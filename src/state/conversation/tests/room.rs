@@ -41,7 +41,7 @@ fn memory_is_bounded_and_what_left_it_is_read_again() {
 
 #[test]
 fn idle_ones_leave_memory_a_few_at_a_tick() {
-    let house = House::new();
+    let house = Fixture::new();
     let all = &house.conversations;
     let policy = Policy { ttl: Duration::from_secs(86_400), ..POLICY };
     let enter = |number, now_ms| match all.enter(user(number), policy, now_ms) {

@@ -10,7 +10,7 @@ const ROUNDS: usize = 8;
 /// Accepts and works until it is killed, and says what it was told to be done.
 fn work(folder: &Path) {
     let store = Store::open(folder).unwrap();
-    let journal = Journal::open(store, BOUNDS, NOW).unwrap();
+    let journal = Jobs::open(store, BOUNDS, NOW).unwrap();
     std::thread::scope(|scope| {
         for name in ["a", "b", "c"] {
             let journal = &journal;
@@ -33,12 +33,12 @@ fn work(folder: &Path) {
             for (_, id) in take_all(&journal, Stage::Deliver, NOW) {
                 number += 1;
                 let then = match number % 4 {
-                    0 => Then::Dead("gone"),
-                    1 => Then::Again(NOW + 30_000),
-                    _ => Then::Delivered,
+                    0 => NextState::Dead("gone"),
+                    1 => NextState::Again(NOW + 30_000),
+                    _ => NextState::Delivered,
                 };
                 done(journal.attempted(id, &attempt(NOW, None), then, NOW)).unwrap();
-                if then == Then::Delivered {
+                if then == NextState::Delivered {
                     println!("\ndelivered {id}");
                 }
             }

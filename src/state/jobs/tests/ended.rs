@@ -5,12 +5,12 @@ use crate::state::store::Range;
 use std::ops::{Bound, ControlFlow};
 
 /// Ends a job in this way.
-fn ended(journal: &Journal, end: End, now_ms: u64) -> Id {
+fn ended(journal: &Jobs, end: TerminalState, now_ms: u64) -> Id {
     let id = accept(journal, "crm", Stage::Deliver, now_ms);
     take_one(journal, Stage::Deliver, id, now_ms);
     let then = match end {
-        End::Delivered => Then::Delivered,
-        End::Dead => Then::Dead("gone"),
+        TerminalState::Delivered => NextState::Delivered,
+        TerminalState::Dead => NextState::Dead("gone"),
     };
     done(journal.attempted(id, &attempt(now_ms, None), then, now_ms)).unwrap();
     id
@@ -25,7 +25,7 @@ pub(super) fn until(mut met: impl FnMut() -> bool) {
 }
 
 /// How many rows a table has, but for the one that says how much waits.
-pub(super) fn rows(journal: &Journal, table: Table) -> usize {
+pub(super) fn rows(journal: &Jobs, table: Table) -> usize {
     let all: Range<'_> = (Bound::Unbounded, Bound::Unbounded);
     let mut count = 0;
     let view = journal.store.view().unwrap();
@@ -43,10 +43,10 @@ fn what_has_ended_goes_when_its_time_is_over() {
     let bounds = Bounds { delivered_ms: 1_000, dead_ms: 5_000, ..BOUNDS };
     let journal = bounded(&folder, bounds);
     for _ in 0..PER_PORTION * 2 {
-        ended(&journal, End::Delivered, NOW);
+        ended(&journal, TerminalState::Delivered, NOW);
     }
-    let later = ended(&journal, End::Delivered, NOW + 1);
-    let dead = ended(&journal, End::Dead, NOW);
+    let later = ended(&journal, TerminalState::Delivered, NOW + 1);
+    let dead = ended(&journal, TerminalState::Dead, NOW);
     let waits = accept(&journal, "crm", Stage::Deliver, NOW);
     journal.store.tick(NOW + 1_000);
     until(|| jobs(&journal) == [0, 1, 1, 1]);
@@ -66,7 +66,7 @@ fn what_has_ended_goes_when_its_time_is_over() {
 }
 
 /// A job that has expired, gone: whatever was to go before it has been looked at.
-fn ended_and_gone(journal: &Journal) -> Id {
+fn ended_and_gone(journal: &Jobs) -> Id {
     let held = Job { held: true, ..job("crm", Stage::Deliver) };
     done(journal.accept(std::slice::from_ref(&held), NOW)).unwrap();
     done(journal.dead(held.id, "gone", &[], NOW)).unwrap();
@@ -82,8 +82,9 @@ fn ended_and_gone(journal: &Journal) -> Id {
 fn where_too_many_are_kept_the_oldest_delivered_go_first_then_the_oldest_dead() {
     let folder = tempfile::tempdir().unwrap();
     let journal = bounded(&folder, Bounds { kept_jobs: 6, ..BOUNDS });
-    let dead: Vec<_> = (0..5).map(|at| ended(&journal, End::Dead, NOW + at)).collect();
-    let delivered: Vec<_> = (0..5).map(|at| ended(&journal, End::Delivered, NOW + at)).collect();
+    let dead: Vec<_> = (0..5).map(|at| ended(&journal, TerminalState::Dead, NOW + at)).collect();
+    let delivered: Vec<_> =
+        (0..5).map(|at| ended(&journal, TerminalState::Delivered, NOW + at)).collect();
     journal.store.tick(NOW + 10);
     until(|| jobs(&journal) == [0, 0, 1, 5]);
     assert_eq!(state(&journal, delivered[4]), State::Delivered);
@@ -103,8 +104,8 @@ fn lists_are_paged_newest_first_and_filtered() {
     let all: Vec<_> = (0..25)
         .map(|number| {
             let id = match number % 5 {
-                0 => ended(&journal, End::Dead, NOW),
-                1 => ended(&journal, End::Delivered, NOW),
+                0 => ended(&journal, TerminalState::Dead, NOW),
+                1 => ended(&journal, TerminalState::Delivered, NOW),
                 _ => {
                     let other = Job {
                         bot: if number % 2 == 0 { "even" } else { "odd" },

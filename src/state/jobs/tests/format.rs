@@ -27,16 +27,16 @@ fn copy(from: &Path, to: &Path) {
 
 /// Leaves one job of each state. The fixture of a new version is what this writes.
 fn write(folder: &Path) {
-    let journal = Journal::open(Store::open(folder).unwrap(), BOUNDS, NOW).unwrap();
+    let journal = Jobs::open(Store::open(folder).unwrap(), BOUNDS, NOW).unwrap();
     for (number, id) in IDS.iter().enumerate() {
         let stage = if number == 0 { Stage::Answer } else { Stage::Deliver };
         let job = Job { id: id.parse().unwrap(), held: true, ..job("crm", stage) };
         done(journal.accept(std::slice::from_ref(&job), NOW)).unwrap();
         let then = match number {
             0 => continue,
-            1 => Then::Again(NOW + 30_000),
-            2 => Then::Delivered,
-            _ => Then::Dead("gone"),
+            1 => NextState::Again(NOW + 30_000),
+            2 => NextState::Delivered,
+            _ => NextState::Dead("gone"),
         };
         let attempt = attempt(NOW + 1, Some(503));
         done(journal.attempted(job.id, &attempt, then, NOW + 2)).unwrap();
@@ -56,7 +56,7 @@ fn write(folder: &Path) {
 /// Reads what [`write`] wrote, and goes on with it.
 fn read(folder: &Path) {
     let store = Store::open(folder).unwrap();
-    let journal = Journal::open(store, BOUNDS, NOW + 2).unwrap();
+    let journal = Jobs::open(store, BOUNDS, NOW + 2).unwrap();
     assert_eq!(jobs(&journal), [1, 1, 1, 1]);
     let ids = IDS.map(|id| id.parse::<Id>().unwrap());
     for (id, expected) in ids.into_iter().zip(State::ALL) {
@@ -90,14 +90,14 @@ fn what_this_version_writes_it_reads() {
 }
 
 /// Opens a store with one row in place of a job's head.
-fn open_with(folder: &tempfile::TempDir, id: &[u8], row: &[u8]) -> Result<Journal, JournalError> {
+fn open_with(folder: &tempfile::TempDir, id: &[u8], row: &[u8]) -> Result<Jobs, JournalError> {
     let store = Store::open(folder.path()).unwrap();
     let mut changes = crate::state::store::Changes::default();
     changes.put(Table::Jobs, id, row.into());
     let (tell, told) = std::sync::mpsc::channel();
     store.commit(changes, Box::new(move |written| tell.send(written).unwrap()));
     told.recv_timeout(LONG).unwrap().unwrap();
-    Journal::open(store, BOUNDS, NOW)
+    Jobs::open(store, BOUNDS, NOW)
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn what_is_written_is_read_and_what_is_cut_is_broken() {
         receiver: "crm ✓".to_owned(),
         reason: "gone".to_owned(),
         stage: Stage::Deliver,
-        end: Some(End::Dead),
+        end: Some(TerminalState::Dead),
         accepted_ms: 1,
         answered_ms: 2,
         ended_ms: 3,
@@ -140,8 +140,11 @@ fn what_is_written_is_read_and_what_is_cut_is_broken() {
         assert_eq!(record::read_head(&row[..length]), Err(Unreadable::Broken));
     }
     assert_eq!(record::read_ended_row(&record::ended_row(&head)), Some((u32::MAX, 5)));
-    let key = record::ended_key(End::Dead, 3, Id::new(NOW));
-    assert_eq!(record::read_ended_key(&key).map(|(end, at, _)| (end, at)), Some((End::Dead, 3)));
+    let key = record::ended_key(TerminalState::Dead, 3, Id::new(NOW));
+    assert_eq!(
+        record::read_ended_key(&key).map(|(end, at, _)| (end, at)),
+        Some((TerminalState::Dead, 3))
+    );
     for length in 0..key.len() {
         assert_eq!(record::read_ended_key(&key[..length]), None);
     }

@@ -94,7 +94,7 @@ fn a_clock_that_jumps_makes_nothing_wait_longer_than_it_was_put_off() {
     let [first, second] = ["a", "b"].map(|name| accept(&journal, name, stage, NOW));
     assert_eq!(take_all(&journal, stage, NOW).len(), 2);
     for (id, pause) in [(first, 600_000), (second, 30_000)] {
-        let again = Then::Again(NOW + pause);
+        let again = NextState::Again(NOW + pause);
         done(journal.attempted(id, &attempt(NOW, None), again, NOW)).unwrap();
     }
     // A day back.
@@ -113,7 +113,7 @@ fn a_clock_that_jumps_makes_nothing_wait_longer_than_it_was_put_off() {
     drop(journal);
     // The same across a restart.
     let store = Store::open(folder.path()).unwrap();
-    let journal = Journal::open(store, BOUNDS, back).unwrap();
+    let journal = Jobs::open(store, BOUNDS, back).unwrap();
     take_one(&journal, stage, third, back);
     take_one(&journal, stage, second, back + 30_000);
     take_one(&journal, stage, first, back + 600_000);
@@ -145,7 +145,7 @@ fn a_job_that_is_passed_on_ends_with_what_follows_from_it_or_not_at_all() {
     done(journal.passed_on(id, &both, NOW + 1)).unwrap();
     assert_eq!(jobs(&journal), [0, 2, 1, 0]);
     assert!(journal.body(id, Stage::Answer).is_err());
-    let ids = |journal: &Journal| {
+    let ids = |journal: &Jobs| {
         let all = take_all(journal, Stage::Deliver, NOW + 1);
         all.into_iter().map(|(_, id)| id).collect::<std::collections::BTreeSet<_>>()
     };

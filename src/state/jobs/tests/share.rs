@@ -9,7 +9,7 @@ fn letter(receiver: &str) -> Job<'_> {
 }
 
 /// Fills the journal for a receiver until it is refused: how many were accepted, and the refusal.
-fn fill(journal: &Journal, receiver: &str) -> (u64, JournalError) {
+fn fill(journal: &Jobs, receiver: &str) -> (u64, JournalError) {
     for count in 0.. {
         if let Err(error) = done(journal.accept(&[job(receiver, Stage::Deliver)], NOW)) {
             return (count, error);
@@ -81,7 +81,7 @@ fn a_letter_to_a_receiver_without_room_is_dead_and_may_be_taken_up_again() {
     let journal = bounded(&folder, SMALL);
     assert_eq!(journal.tallies(), before);
     for (_, id) in take_all(&journal, Stage::Deliver, NOW) {
-        done(journal.attempted(id, &attempt(NOW, Some(200)), Then::Delivered, NOW)).unwrap();
+        done(journal.attempted(id, &attempt(NOW, Some(200)), NextState::Delivered, NOW)).unwrap();
     }
     done(journal.retry(lost.id, NOW)).unwrap();
     take_one(&journal, Stage::Deliver, lost.id, NOW);

@@ -43,7 +43,7 @@ fn leave(folder: &tempfile::TempDir) -> Vec<Id> {
     let ids: Vec<_> = waiting.iter().map(|job| job.id).collect();
     let all = take_all(&journal, Stage::Deliver, NOW);
     assert_eq!(all.len(), ids.len());
-    let again = Then::Again(NOW + 30_000);
+    let again = NextState::Again(NOW + 30_000);
     let (put_off, dead) = (ids[ids.len() - 2], ids[ids.len() - 1]);
     done(journal.attempted(put_off, &attempt(NOW, None), again, NOW)).unwrap();
     done(journal.dead(dead, "gone", &[], NOW)).unwrap();
@@ -51,13 +51,13 @@ fn leave(folder: &tempfile::TempDir) -> Vec<Id> {
 }
 
 /// Picks up by hand what [`Journal::open`] would on a thread of its own.
-fn open_by_hand(folder: &tempfile::TempDir) -> (Journal, Left) {
+fn open_by_hand(folder: &tempfile::TempDir) -> (Jobs, Left) {
     let store = Store::open(folder.path()).unwrap();
     let memory = Arc::new(Memory::default());
     recovery::count(&store, &mut memory.index()).unwrap();
     let left = Left::new(&store, NOW).unwrap();
     let bounds = BOUNDS;
-    let journal = Journal { store, memory, bounds };
+    let journal = Jobs { store, memory, bounds };
     (journal, left)
 }
 
@@ -80,7 +80,7 @@ fn a_journal_serves_before_all_is_picked_up_and_nothing_is_taken_twice_or_lost()
     let mut taken = take_all(&journal, Stage::Deliver, NOW);
     assert_eq!(taken.len(), LOOKED + 2);
     for id in [new, dead] {
-        done(journal.attempted(id, &attempt(NOW, None), Then::Delivered, NOW)).unwrap();
+        done(journal.attempted(id, &attempt(NOW, None), NextState::Delivered, NOW)).unwrap();
     }
     while left.pick_up(&journal.memory).unwrap() {}
     assert_eq!(jobs(&journal), [0, ids.len() as u64 - 1, 2, 0]);
@@ -101,7 +101,7 @@ fn what_is_still_to_be_picked_up_counts() {
     accept(&journal, "crm", Stage::Deliver, NOW);
     let noted = journal.unfinished();
     // The store's thread writes it down within a second or so.
-    let row = |journal: &Journal| {
+    let row = |journal: &Jobs| {
         let view = journal.store.view().unwrap();
         let row = view.get(Table::Ended, &record::UNFINISHED).unwrap();
         row.and_then(|row| record::read_tally(&row))
@@ -119,7 +119,7 @@ fn what_is_still_to_be_picked_up_counts() {
     let (journal, mut left) = open_by_hand(&folder);
     assert_eq!(journal.unfinished(), noted);
     assert_eq!(jobs(&journal), [1, 0, 0, 0]);
-    let full = Journal { bounds: Bounds { jobs: 1, ..BOUNDS }, ..journal };
+    let full = Jobs { bounds: Bounds { jobs: 1, ..BOUNDS }, ..journal };
     let error = done(full.accept(&[job("crm", Stage::Answer)], NOW)).unwrap_err();
     assert!(matches!(error, JournalError::Full { .. }), "{error}");
     assert!(!left.pick_up(&full.memory).unwrap());
