@@ -10,8 +10,10 @@ mod in_flight;
 mod receiver_queue;
 mod scheduler;
 
-pub use in_flight::{ANSWERS, ANSWERS_EACH, BYTES, BYTES_EACH, DELIVERIES};
-pub use scheduler::{LATE_MS, QUANTUM};
+pub use in_flight::{
+    MAX_ANSWERS, MAX_ANSWERS_PER_RECEIVER, MAX_BYTES, MAX_BYTES_PER_RECEIVER, MAX_DELIVERIES,
+};
+pub use scheduler::{MAX_BREAKER_DELAY_MS, QUANTUM};
 
 use crate::clock;
 use crate::net::client::breaker::{Breaker, Permit};
@@ -34,7 +36,7 @@ use tokio::task::spawn_local;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 /// Orders that may wait.
-const ORDERS: usize = 16;
+const MAX_ORDERS: usize = 16;
 
 /// What the courier is told.
 #[derive(Debug)]
@@ -63,7 +65,7 @@ pub fn start(
     registry: Arc<Registry>,
     workers: usize,
 ) -> io::Result<Handle> {
-    let (orders, inbox) = mpsc::channel(ORDERS);
+    let (orders, inbox) = mpsc::channel(MAX_ORDERS);
     let thread = runtime::start("courier".to_owned(), move || {
         let cells = shared.metrics.spare(workers);
         run(Worker::new(shared, registry, cells, None, workers + 1), inbox)
@@ -211,10 +213,10 @@ impl Dispatcher {
 
     /// What cannot be worked on now goes back, to be tried again in a while.
     fn note(&self, id: Id, done: Result<(), JournalError>) {
-        const WHILE_MS: u32 = 10_000;
+        const RETRY_AFTER_ERROR_MS: u32 = 10_000;
         if let Err(error) = done {
             tracing::error!(%id, %error, "a job cannot be worked on just now");
-            let _ = self.journal.release(id, WHILE_MS, clock::unix_ms());
+            let _ = self.journal.release(id, RETRY_AFTER_ERROR_MS, clock::unix_ms());
         }
     }
 }

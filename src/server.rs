@@ -36,9 +36,9 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, timeout};
 
 /// How long a reload waits for one worker to put the new configuration in force.
-const REPLACE: Duration = Duration::from_secs(5);
+const RELOAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a stop waits for the last records of the store, and then for the last lines of the access log.
-const FLUSH: Duration = Duration::from_secs(2);
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A running Botgate. Dropped without [`App::stop`], it ends at once.
 #[derive(Debug)]
@@ -188,7 +188,7 @@ impl App {
                 worker.orders.send(order).await.ok()?;
                 in_force.await.ok()
             };
-            if !matches!(timeout(REPLACE, replaced).await, Ok(Some(()))) {
+            if !matches!(timeout(RELOAD_TIMEOUT, replaced).await, Ok(Some(()))) {
                 tracing::error!("a worker did not take the new configuration");
             }
         }
@@ -204,7 +204,7 @@ impl App {
                     courier.orders.send(order).await.ok()?;
                     in_force.await.ok()
                 };
-                if !matches!(timeout(REPLACE, replaced).await, Ok(Some(()))) {
+                if !matches!(timeout(RELOAD_TIMEOUT, replaced).await, Ok(Some(()))) {
                     tracing::error!("the courier did not take the new configuration");
                 }
             }
@@ -253,14 +253,14 @@ impl App {
             () = now => tracing::warn!("stopped without waiting for what was in flight"),
         }
         let kept = self.shared.kept.get();
-        if kept.is_some_and(|kept| !kept.close(FLUSH)) {
+        if kept.is_some_and(|kept| !kept.close(FLUSH_TIMEOUT)) {
             tracing::error!(
                 "what was said or spent last is not on disk: it did not take it in time"
             );
         }
         let log = self.shared.log().take();
         if let Some(log) = log {
-            log.close(FLUSH);
+            log.close(FLUSH_TIMEOUT);
         }
     }
 }

@@ -33,10 +33,10 @@ mod faults;
 mod vectors;
 
 pub use address::PublicUrl;
-pub use compile::MOST_SECRETS;
+pub use compile::MAX_SECRETS;
 pub use failure::Failure;
 pub use fault::Fault;
-pub use field::{FieldPath, LONGEST_FIELD, NotJson};
+pub use field::{FieldPath, MAX_FIELD, NotJson};
 pub use handshake::{Forbidden, Handshake};
 pub use head::Head;
 pub use id::IdSource;

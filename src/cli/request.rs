@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// An answer is read this far, in bytes.
-const ANSWER_MAX: usize = 1024 * 1024;
+const MAX_ANSWER: usize = 1024 * 1024;
 
 /// The `Content-Type` of an answer that streams.
 const STREAM: &str = "text/event-stream";
@@ -153,7 +153,7 @@ impl Request {
             let (status, kind) = (head.status.as_u16(), head.headers.get(header::CONTENT_TYPE));
             let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
             let mut witness = witness.filter(|_| kind.starts_with(STREAM));
-            let mut body = Limited::new(body, ANSWER_MAX);
+            let mut body = Limited::new(body, MAX_ANSWER);
             let mut bytes = Vec::new();
             while let Some(frame) = body.frame().await {
                 let frame = frame.map_err(|error| {

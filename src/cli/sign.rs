@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 /// The largest body that is read from a file, in bytes.
-const BODY_MAX: u64 = 64 * 1024 * 1024;
+const MAX_BODY: u64 = 64 * 1024 * 1024;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -115,6 +115,6 @@ fn secret(verifier: &Verifier, id: &str) -> Option<String> {
 fn read(path: &Path) -> std::io::Result<Vec<u8>> {
     use std::io::Read;
     let mut body = Vec::new();
-    std::fs::File::open(path)?.take(BODY_MAX).read_to_end(&mut body)?;
+    std::fs::File::open(path)?.take(MAX_BODY).read_to_end(&mut body)?;
     Ok(body)
 }

@@ -18,7 +18,7 @@ use tokio::sync::mpsc::Receiver;
 /// How long after its upstream's own deadline an answer is waited for.
 const SPARE: Duration = Duration::from_secs(5);
 /// How much of the answer is printed, in bytes.
-const SHOWN: usize = 1024;
+const MAX_SHOWN: usize = 1024;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -86,7 +86,7 @@ impl Trial<'_> {
         let sending = request.send(at, patience, Some(&caller));
         let answer = watched(sending, &mut seen, steps).await;
         if let Ok(answer) = &answer {
-            steps.answered(answer, SHOWN);
+            steps.answered(answer, MAX_SHOWN);
         }
         let later = matches!(&answer, Ok(answer) if answer.status == 202);
         let ended = match &self.bot.callback {

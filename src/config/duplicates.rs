@@ -8,7 +8,7 @@ use crate::signature::{FieldPath, IdSource, Scheme};
 use std::time::Duration;
 
 /// How long an id is remembered unless the file says otherwise.
-const WINDOW: Duration = Duration::from_secs(600);
+const DEFAULT_WINDOW: Duration = Duration::from_secs(600);
 
 /// What a bot does about repeated deliveries; by default what its scheme makes possible.
 pub(crate) fn duplicates(
@@ -57,7 +57,11 @@ pub(crate) fn duplicates(
             format!("write at least \"{}s\", which is used now", least.as_secs()),
         );
     }
-    Some(Duplicates { by: place.0, signed: place.1, window: window.unwrap_or(WINDOW).max(least) })
+    Some(Duplicates {
+        by: place.0,
+        signed: place.1,
+        window: window.unwrap_or(DEFAULT_WINDOW).max(least),
+    })
 }
 
 /// `header:NAME`, `json:/pointer`.

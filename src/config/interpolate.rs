@@ -7,9 +7,9 @@ use std::io::Read as _;
 use std::path::Path;
 
 /// The longest file a reference may lead to, in bytes.
-const LONGEST_FILE: u64 = 64 * 1024;
+const MAX_FILE: u64 = 64 * 1024;
 /// All that references may bring in, in bytes; without a cap a small file could ask for any amount of memory.
-const LONGEST_ALL: usize = 16 * 1024 * 1024;
+const MAX_TOTAL: usize = 16 * 1024 * 1024;
 
 /// What references are looked up in.
 pub(crate) struct Sources<'a> {
@@ -49,7 +49,7 @@ impl<'a> Sources<'a> {
             let found = self.look_up(reference)?;
             let found = found.trim();
             self.brought_in.set(self.brought_in.get().saturating_add(found.len()));
-            if self.brought_in.get() > LONGEST_ALL {
+            if self.brought_in.get() > MAX_TOTAL {
                 return Err(ValueError::new(
                     "the references bring in over 16 MiB in all",
                     "refer to smaller values",
@@ -97,9 +97,9 @@ impl<'a> Sources<'a> {
         }
         let mut text = String::new();
         std::fs::File::open(&path)
-            .and_then(|file| file.take(LONGEST_FILE + 1).read_to_string(&mut text))
+            .and_then(|file| file.take(MAX_FILE + 1).read_to_string(&mut text))
             .map_err(unreadable)?;
-        if text.len() as u64 > LONGEST_FILE {
+        if text.len() as u64 > MAX_FILE {
             return Err(ValueError::new(
                 format!("the file {name} is over 64 KiB"),
                 "refer to a file that holds the value alone",

@@ -4,15 +4,15 @@ use super::parse::ValueError;
 use crate::codec::price::{DOLLAR, MicroCents};
 
 /// The highest price: a million US cents per million tokens.
-const HIGHEST: f64 = 1e6;
+const MAX_PRICE: f64 = 1e6;
 /// The largest cap, in US dollars.
-const LARGEST: u64 = 1_000_000_000;
+const MAX_AMOUNT: u64 = 1_000_000_000;
 
 /// US cents per million tokens, in thousandths of a cent.
 pub(crate) fn price(cents: f64) -> Result<u64, ValueError> {
     let thousandths = cents * 1000.0;
     let whole = thousandths.round();
-    if !(0.0..=HIGHEST).contains(&cents) {
+    if !(0.0..=MAX_PRICE).contains(&cents) {
         return Err(ValueError::new(
             "not a price",
             "write US cents per million tokens, from 0 to 1000000",
@@ -53,7 +53,7 @@ pub(crate) fn cap(text: &str) -> Result<MicroCents, ValueError> {
             "a budget of nothing refuses every message",
             "write more, or leave the bot out",
         )),
-        all if all > LARGEST * DOLLAR => {
+        all if all > MAX_AMOUNT * DOLLAR => {
             Err(ValueError::new("too large an amount", "write at most \"1000000000 USD\""))
         }
         all => Ok(all),

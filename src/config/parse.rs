@@ -22,9 +22,9 @@ impl ValueError {
 }
 
 /// The longest duration: a hundred days. Longer ones are slips of the pen.
-const LONGEST: Duration = Duration::from_secs(100 * 86_400);
+const MAX_DURATION: Duration = Duration::from_secs(100 * 86_400);
 /// The largest size: 1 TiB.
-const LARGEST: u64 = 1 << 40;
+const MAX_SIZE: u64 = 1 << 40;
 
 /// Splits `30s` into 30 and `s`. The number has at most 18 digits, so it never overflows.
 fn number_and_unit(text: &str) -> Option<(u64, &str)> {
@@ -54,7 +54,7 @@ pub fn duration_or_zero(text: &str) -> Result<Duration, ValueError> {
         _ => return Err(not_one()),
     };
     let duration = Duration::from_millis(number.saturating_mul(milliseconds));
-    if duration > LONGEST {
+    if duration > MAX_DURATION {
         return Err(ValueError::new("too long a duration", "write at most \"100d\""));
     }
     Ok(duration)
@@ -89,7 +89,7 @@ pub fn size(text: &str) -> Result<u64, ValueError> {
     };
     match number.saturating_mul(bytes) {
         0 => Err(ValueError::new("a size of zero", "write a larger one: \"1MiB\"")),
-        size if size > LARGEST => {
+        size if size > MAX_SIZE => {
             Err(ValueError::new("too large a size", "write at most \"1024GiB\""))
         }
         size => Ok(size),

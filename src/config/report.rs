@@ -5,9 +5,9 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use std::ops::Range;
 
 /// At most so many notes are kept; past them only their number is told.
-const MOST_NOTES: usize = 200;
+const MAX_SHOWN: usize = 200;
 /// So much of a long line is shown around a note, in bytes on each side.
-const AROUND: usize = 200;
+const MAX_CONTEXT: usize = 200;
 
 /// How bad a note is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,8 +58,8 @@ impl Report {
         notes.sort_by_key(|note| {
             (note.at.as_ref().map(|at| at.start), note.severity == Severity::Warning)
         });
-        let untold = notes.len().saturating_sub(MOST_NOTES);
-        notes.truncate(MOST_NOTES);
+        let untold = notes.len().saturating_sub(MAX_SHOWN);
+        notes.truncate(MAX_SHOWN);
         Self { origin: origin.to_owned(), text: blot_out(text, blots), notes, untold }
     }
 
@@ -163,7 +163,7 @@ impl Report {
         let start = (at.start - line_start).min(line.len());
         let end = (at.end.saturating_sub(line_start)).clamp(start, line.len());
         // What is far from the mark is left out: the columns shown then count from the cut.
-        let right = boundary(line, end.min(start + AROUND) + AROUND);
+        let right = boundary(line, end.min(start + MAX_CONTEXT) + MAX_CONTEXT);
         let line = line.get(..right).unwrap_or(line);
         Snippet::source(line)
             .line_start(number)

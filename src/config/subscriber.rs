@@ -9,9 +9,9 @@ use crate::codec::bot_event::Kind;
 use ring::digest::{SHA256, digest};
 
 /// The longest name that may be written, in bytes.
-const LONGEST: usize = 64;
+const MAX_NAME: usize = 64;
 /// So much of a host stands in a name that is derived.
-const HOST: usize = 200;
+const MAX_HOST: usize = 200;
 
 /// Reads all of them; what is wrong is noted.
 pub(crate) fn subscribers(
@@ -76,7 +76,7 @@ fn unmatched(reading: &mut Reading<'_>, at: &str, patterns: &[String], bots: &[B
 fn name(text: &str) -> Result<String, ValueError> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
     let a_number = text.bytes().all(|byte| byte.is_ascii_digit());
-    if (1..=LONGEST).contains(&text.len()) && text.bytes().all(plain) && !a_number {
+    if (1..=MAX_NAME).contains(&text.len()) && text.bytes().all(plain) && !a_number {
         return Ok(text.to_owned());
     }
     Err(ValueError::new(
@@ -93,7 +93,7 @@ fn derived(callback: &Callback) -> String {
     let hash = digest(&SHA256, &[b"subscriber\0", url.as_bytes(), callback.path.expose()].concat());
     let front = hash.as_ref().get(..4).unwrap_or_default();
     let host = callback.host.to_ascii_lowercase();
-    let host = host.get(..HOST).unwrap_or(&host);
+    let host = host.get(..MAX_HOST).unwrap_or(&host);
     format!("{host}-{}", hex::encode(front))
 }
 

@@ -12,7 +12,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 /// The largest file of certificates, in bytes: all that a platform trusts has some 250 KiB.
-const LARGEST: u64 = 1024 * 1024;
+const MAX_CA_FILE: u64 = 1024 * 1024;
 /// Names under which no public host is found (RFC 6761 §6.3, RFC 6762 §3, ICANN's reservation of 2024).
 const PRIVATE_ENDS: [&str; 3] = [".localhost", ".local", ".internal"];
 
@@ -104,9 +104,9 @@ fn read(file: &Path) -> Result<String, ValueError> {
     }
     let mut text = String::new();
     std::fs::File::open(file)
-        .and_then(|file| file.take(LARGEST + 1).read_to_string(&mut text))
+        .and_then(|file| file.take(MAX_CA_FILE + 1).read_to_string(&mut text))
         .map_err(unreadable)?;
-    if text.len() as u64 > LARGEST {
+    if text.len() as u64 > MAX_CA_FILE {
         return Err(ValueError::new(
             "over 1 MiB of certificates",
             "name a file with only those that are needed here",

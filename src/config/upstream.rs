@@ -16,11 +16,11 @@ use std::time::Duration;
 /// The kind that hands on bytes as they are; every other one is a codec's.
 pub(crate) const PASSTHROUGH: &str = "passthrough";
 /// Sockets to one upstream unless its table says otherwise.
-const SOCKETS: usize = 1024;
+const DEFAULT_MAX_CONNECTIONS: usize = 1024;
 /// The most tokens of an answer unless the table says otherwise.
-const MAX_TOKENS: u32 = 4096;
+const DEFAULT_MAX_TOKENS: u32 = 4096;
 /// How often a call is repeated unless the table says otherwise.
-const RETRIES: u32 = 1;
+const DEFAULT_RETRIES: u32 = 1;
 
 /// An upstream that could be read.
 pub(crate) struct Read {
@@ -72,14 +72,16 @@ pub(crate) fn upstream(
             prefix: backend.prefix,
             key,
             model: written.model.clone(),
-            max_tokens: written.max_tokens.unwrap_or(MAX_TOKENS),
+            max_tokens: written.max_tokens.unwrap_or(DEFAULT_MAX_TOKENS),
             system: written.system.clone(),
             version,
             price,
-            retries: written.retries.unwrap_or(RETRIES),
+            retries: written.retries.unwrap_or(DEFAULT_RETRIES),
             fields,
             timeouts,
-            max_connections: written.max_connections.map_or(SOCKETS, |count| count as usize),
+            max_connections: written
+                .max_connections
+                .map_or(DEFAULT_MAX_CONNECTIONS, |count| count as usize),
         },
     })
 }

@@ -22,7 +22,7 @@ pub(crate) struct Span {
 pub(crate) type Spots = HashMap<String, Span>;
 
 /// A walk ends after so many notes: nobody reads more.
-const ENOUGH: usize = 1000;
+const MAX_DIAGNOSTICS: usize = 1000;
 
 /// A walk over a document, led by the schema.
 pub(crate) struct Walk<'a> {
@@ -110,7 +110,7 @@ impl<'a> Walk<'a> {
         let mut entries: Vec<_> = table.iter().collect();
         entries.sort_by_key(|(key, _)| key.span.start);
         for (key, value) in entries {
-            if self.notes.len() >= ENOUGH {
+            if self.notes.len() >= MAX_DIAGNOSTICS {
                 break;
             }
             let path = match here.path.as_str() {

@@ -11,7 +11,7 @@ use crate::proxy::bot::receiver::{self, Next, Outcome, Receiver};
 use crate::proxy::chat::{insist, jobs};
 use crate::signature::UnixTime;
 use crate::state::analytics::Happened;
-use crate::state::jobs::{Attempt, Id, JournalError, LONGEST_RESPONSE, NextState, Phases, Stage};
+use crate::state::jobs::{Attempt, Id, JournalError, MAX_KEPT_RESPONSE, NextState, Phases, Stage};
 use crate::telemetry::observer::Step;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
@@ -21,7 +21,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 /// What is read of a receiver's response, in bytes; a longer one closes its connection.
-const RESPONSE: usize = 16 * 1024;
+const MAX_RESPONSE: usize = 16 * 1024;
 
 /// What came back.
 struct Answered {
@@ -154,14 +154,14 @@ async fn begin(body: Received) -> Vec<u8> {
     match body {
         Received::Whole(bytes) => read.extend_from_slice(&bytes),
         Received::Streaming(mut body) => {
-            while read.len() < RESPONSE
+            while read.len() < MAX_RESPONSE
                 && let Some(Ok(piece)) = poll_fn(|cx| body.poll_data(cx)).await
             {
                 read.extend_from_slice(&piece);
             }
         }
     }
-    read.truncate(LONGEST_RESPONSE);
+    read.truncate(MAX_KEPT_RESPONSE);
     read
 }
 

@@ -14,7 +14,7 @@ use std::rc::Rc;
 pub const QUANTUM: i64 = 16 * 1024;
 
 /// A receiver's breaker puts an attempt off by so many milliseconds at the most, so that every schedule has its end.
-pub const LATE_MS: u64 = 60_000;
+pub const MAX_BREAKER_DELAY_MS: u64 = 60_000;
 
 /// One stage's turns.
 #[derive(Debug)]
@@ -98,7 +98,7 @@ impl Scheduler {
                 Stage::Answer => None,
                 Stage::Deliver => Breaker::admit(lane.breaker.clone(), clock::coarse()),
             };
-            let late = now_ms.saturating_sub(taken.due_ms) >= LATE_MS;
+            let late = now_ms.saturating_sub(taken.due_ms) >= MAX_BREAKER_DELAY_MS;
             if self.stage == Stage::Deliver && pass.is_none() && !late && lane.way.is_some() {
                 turn.next = Some(taken);
                 break;

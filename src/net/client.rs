@@ -71,7 +71,7 @@ pub struct Timeouts {
 }
 
 /// An upstream is not blamed for missing its total where others took more than this part of it: one in so many.
-const EXCUSED: u64 = 10;
+const MAX_STALE_RETRIES: u64 = 10;
 
 /// When one exchange's deadlines pass, counted from its start.
 #[derive(Clone, Copy, Debug)]
@@ -89,7 +89,8 @@ impl Schedule {
         let own = clock::coarse().saturating_add(all);
         let total = by.map_or(own, |by| by.min(own));
         // A little of it is gone before every exchange; who is silent for the rest has had its time.
-        let last = if own - total > all / EXCUSED { Deadline::Left } else { Deadline::Total };
+        let last =
+            if own - total > all / MAX_STALE_RETRIES { Deadline::Left } else { Deadline::Total };
         Self { timeouts, total, last }
     }
 
@@ -190,7 +191,7 @@ fn poll_head(
     loop {
         let (early, stream) = (&mut up.early, &mut up.stream);
         let (bodiless, spare) = (request.bodiless, &mut request.spare);
-        let read = ready!(read_buffer::into_spare(stream, cx, read_buffer::SPARE, |fresh| {
+        let read = ready!(read_buffer::into_spare(stream, cx, read_buffer::READ_BUFFER, |fresh| {
             if fresh.is_empty() {
                 return Err(Cause::Closed);
             }

@@ -10,7 +10,7 @@ mod head;
 mod tests;
 
 pub use body::Chunks;
-pub use head::{FIELDS_MAX, HEAD_MAX};
+pub use head::{MAX_FIELDS, MAX_HEAD};
 
 /// Why a connection's bytes were refused. All of them end the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

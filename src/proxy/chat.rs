@@ -13,8 +13,8 @@ mod turn;
 pub use envelope::{Envelope, VERSION};
 pub use event_jobs::{EventDelivery, jobs, letters, wanted};
 pub(crate) use job::insist;
-pub use job::{AnswerJob, JobOutcome, LETTERS};
-pub use retry::{AGAIN, AGAIN_MOST};
+pub use job::{AnswerJob, JobOutcome, MAX_EVENT_BYTES};
+pub use retry::{BACKOFF, MAX_BACKOFF};
 
 use crate::clock;
 use crate::codec::bot_event;

@@ -13,7 +13,7 @@ const MAX_AGE: &str = "600";
 /// Headers of ours that a page may read beside those that any may.
 const EXPOSED: &str = "retry-after, x-request-id, ratelimit, ratelimit-policy, botgate-duplicate";
 /// A longer list of wanted headers is no browser's, in bytes.
-const LONGEST_LIST: usize = 2048;
+const MAX_LIST: usize = 2048;
 
 /// The answer to a preflight, where this is one and `cors` answers it; an error where the origin is not listed.
 pub fn preflight(
@@ -38,7 +38,7 @@ pub fn preflight(
     if let Some(wanted) = head
         .headers
         .get(header::ACCESS_CONTROL_REQUEST_HEADERS)
-        .filter(|wanted| wanted.len() <= LONGEST_LIST)
+        .filter(|wanted| wanted.len() <= MAX_LIST)
     {
         headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, wanted.clone());
     }

@@ -4,7 +4,7 @@ use crate::clock;
 use crate::net::client::{Incoming, Received, UpstreamError};
 use crate::proxy::ai::stream::StreamingAnswer;
 use crate::proxy::context::RequestContext;
-use crate::state::idempotency::{Guard, LARGEST_BODY, Stored};
+use crate::state::idempotency::{Guard, MAX_BODY, Stored};
 use bytes::Bytes;
 use http::response::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
@@ -128,7 +128,7 @@ impl Reply {
             trace.sent(piece.len());
         }
         let Some(kept) = &mut self.kept else { return };
-        kept.streamed |= kept.pieces.len() + piece.len() > LARGEST_BODY;
+        kept.streamed |= kept.pieces.len() + piece.len() > MAX_BODY;
         if kept.streamed {
             kept.pieces = Vec::new();
         } else {

@@ -278,9 +278,9 @@ impl Drop for TaskGuard {
 }
 
 /// How many empty buffers a worker keeps.
-const ROOMS: usize = 64;
+const MAX_BUFFERS: usize = 64;
 /// A larger buffer is not kept, in bytes.
-const ROOM_MAX: usize = 64 * 1024;
+const MAX_BUFFER: usize = 64 * 1024;
 
 /// The empty buffers of a worker.
 #[derive(Debug, Default)]
@@ -311,7 +311,7 @@ impl Drop for Buffer {
     fn drop(&mut self) {
         let mut bytes = std::mem::take(&mut self.bytes);
         let mut rooms = self.rooms.0.borrow_mut();
-        if (1..=ROOM_MAX).contains(&bytes.capacity()) && rooms.len() < ROOMS {
+        if (1..=MAX_BUFFER).contains(&bytes.capacity()) && rooms.len() < MAX_BUFFERS {
             bytes.clear();
             rooms.push(bytes);
         }

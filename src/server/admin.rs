@@ -9,7 +9,7 @@ mod query;
 mod reports;
 mod response;
 
-pub use deliveries::PER_RETRY;
+pub use deliveries::MAX_RETRIES_PER_CALL;
 
 use crate::proxy::bot::Registry;
 use crate::proxy::worker::{SharedState, State};
@@ -32,13 +32,13 @@ use tokio::net::TcpListener;
 use tokio::sync::{Mutex, Semaphore};
 
 /// Operators connected at once; more wait in the backlog.
-const CONNECTIONS: usize = 64;
+const MAX_CONNECTIONS: usize = 64;
 /// For a request's head, and between two requests.
-const HEAD: Duration = Duration::from_secs(10);
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// The same for probes, which anybody may send: who says nothing must not keep an orchestrator's waiting.
-const PROBE: Duration = Duration::from_secs(1);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 /// One connection's life: a scraper comes back.
-const LIFE: Duration = Duration::from_secs(300);
+const MAX_CONNECTION_AGE: Duration = Duration::from_secs(300);
 
 /// What a listener of the admin side serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,7 +122,7 @@ impl AdminServer {
 
     /// Serves until the task that runs it is dropped.
     pub async fn serve(self, listener: TcpListener, scope: Scope) {
-        let places = Arc::new(Semaphore::new(CONNECTIONS));
+        let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         loop {
             let Ok(place) = places.clone().acquire_owned().await else {
                 return;
@@ -140,11 +140,11 @@ impl AdminServer {
                 let connection = http1::Builder::new()
                     .timer(TokioTimer::new())
                     .header_read_timeout(match scope {
-                        Scope::All => HEAD,
-                        Scope::Probes => PROBE,
+                        Scope::All => HEADER_TIMEOUT,
+                        Scope::Probes => PROBE_TIMEOUT,
                     })
                     .serve_connection(TokioIo::new(stream), service);
-                let _ = tokio::time::timeout(LIFE, connection).await;
+                let _ = tokio::time::timeout(MAX_CONNECTION_AGE, connection).await;
                 drop(place);
             });
         }

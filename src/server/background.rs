@@ -16,7 +16,7 @@ use std::time::Duration;
 use tokio::task::spawn_blocking;
 
 /// How often the bots' figures are written: what a kill may cost of them.
-const SAVE: Duration = Duration::from_secs(2);
+const SAVE_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Opens the store, once some bot keeps anything, can be switched off or may be asked about: otherwise no folder is needed.
 pub(super) fn keep(shared: &SharedState, settings: &Settings) -> Result<(), JournalError> {
@@ -55,7 +55,7 @@ pub(super) fn sockets(settings: &Settings) -> usize {
     let bots = settings.bots.iter();
     let bots = bots.filter(|bot| bot.callback.is_some()).count();
     let receivers = bots + settings.subscribers.len();
-    (receivers * receiver::SOCKETS).min(delivery::DELIVERIES)
+    (receivers * receiver::MAX_CONNECTIONS).min(delivery::MAX_DELIVERIES)
 }
 
 /// Who shares the upstreams' connections: the workers, and the courier where there is one from the start.
@@ -80,7 +80,7 @@ pub(super) fn courier(
 
 /// Has the bots' figures written every now and then.
 pub(super) async fn save_figures(shared: Arc<SharedState>) {
-    let mut ticks = tokio::time::interval(SAVE);
+    let mut ticks = tokio::time::interval(SAVE_INTERVAL);
     loop {
         ticks.tick().await;
         let shared = shared.clone();
@@ -96,12 +96,12 @@ pub(super) async fn save_figures(shared: Arc<SharedState>) {
 impl App {
     /// Waits until whatever was accepted is delivered or given up; says why the last one was given up.
     pub async fn settled(&self) -> Option<String> {
-        const LOOK: Duration = Duration::from_millis(10);
+        const POLL_INTERVAL: Duration = Duration::from_millis(10);
         let journal = &self.shared.kept.get()?.journal;
         while journal.unfinished().jobs > 0 {
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
-        let dead = Filter { state: Some(crate::state::jobs::State::Dead), ..Filter::default() };
+        let dead = Filter { state: Some(crate::state::jobs::JobState::Dead), ..Filter::default() };
         let page = journal.list(&dead, None, 1).ok()?;
         page.items.into_iter().next().map(|found| found.head.reason)
     }

@@ -179,7 +179,7 @@ fn receiver(
             port: callback.port,
             tls,
             guard: Some(Guard::new(callback.allow.clone())),
-            max_connections: receiver::SOCKETS,
+            max_connections: receiver::MAX_CONNECTIONS,
             timeouts: Timeouts {
                 connect: callback.timeout,
                 first_byte: callback.timeout,

@@ -5,7 +5,7 @@ use super::failure::Failure;
 use smallvec::SmallVec;
 
 /// The most signatures in one header: two during a rotation, so this is ample.
-const MOST: usize = 8;
+const MAX_CANDIDATES: usize = 8;
 
 /// The decoded signatures of one request.
 pub(super) type Tags = SmallVec<[Tag; 1]>;
@@ -33,7 +33,7 @@ impl Layout {
         tags: &mut Tags,
     ) -> Result<(), Failure> {
         let mut add = |text: &str| {
-            if tags.len() == MOST {
+            if tags.len() == MAX_CANDIDATES {
                 return Err(Failure::TooManySignatures);
             }
             tags.push(spelling.read(text, least, most)?);

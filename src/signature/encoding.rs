@@ -6,11 +6,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_PAD_INDIFFERENT};
 
 /// The longest signature: ECDSA P-256 in DER has at most 72 bytes, SHA-512 and Ed25519 have 64.
-const LONGEST: usize = 72;
+const MAX_TAG: usize = 72;
 
 /// A decoded signature, on the stack.
 pub(super) struct Tag {
-    bytes: [u8; LONGEST],
+    bytes: [u8; MAX_TAG],
     length: usize,
 }
 
@@ -43,12 +43,12 @@ impl TagEncoding {
 
     /// Decodes a caller's signature of at least `least` and at most `most` bytes.
     pub(super) fn read(self, text: &str, least: usize, most: usize) -> Result<Tag, Failure> {
-        let mut tag = Tag { bytes: [0; LONGEST], length: 0 };
+        let mut tag = Tag { bytes: [0; MAX_TAG], length: 0 };
         tag.length = match self {
             Self::Hex => unhex(text.as_bytes(), &mut tag.bytes, &LOWER),
             Self::HexAny => unhex(text.as_bytes(), &mut tag.bytes, &ANY),
             // Longer text is refused first, so the estimate of the decoded length never exceeds the room.
-            Self::Base64 if text.len() > LONGEST / 3 * 4 => None,
+            Self::Base64 if text.len() > MAX_TAG / 3 * 4 => None,
             Self::Base64 => STANDARD.decode_slice(text, &mut tag.bytes).ok(),
         }
         .filter(|length| (least..=most).contains(length))

@@ -4,7 +4,7 @@ use super::address::PublicUrl;
 use super::candidates::Layout;
 use super::encoding::TagEncoding;
 use super::failure::Failure;
-use super::field::{FieldPath, LONGEST_FIELD};
+use super::field::{FieldPath, MAX_FIELD};
 use super::form;
 use super::head::{Head, only, only_text};
 use super::id::IdSource;
@@ -206,7 +206,7 @@ impl Scheme {
         };
         match only(head.headers, name) {
             Err(Failure::RepeatedHeader) => Err(Failure::RepeatedHeader),
-            Ok(value) if matches!(value.len(), 1..=LONGEST_FIELD) => Ok(value.as_bytes()),
+            Ok(value) if matches!(value.len(), 1..=MAX_FIELD) => Ok(value.as_bytes()),
             Ok(_) | Err(_) if self.id_required => Err(Failure::MissingHeader),
             Ok(_) | Err(_) => Ok(&[]),
         }

@@ -14,10 +14,10 @@ mod record;
 mod shard;
 mod turn;
 
-pub use forget::{Forgotten, MOST_FORGOTTEN, Remembered};
-pub use history::{Id, LONGEST_METADATA, MOST_PAIRS, MOST_TEXT};
+pub use forget::{Forgotten, MAX_FORGOTTEN, Remembered};
+pub use history::{Id, MAX_METADATA, MAX_PAIRS, MAX_TEXT};
 pub use key::Key;
-pub use shard::{IDLE_MS, MOST_WAITING, PER_SWEEP};
+pub use shard::{BATCH_CONVERSATIONS, IDLE_MS, MAX_WAITING};
 pub use turn::{Enter, Held, Wait};
 
 use crate::state::store::{Space, Store};
@@ -28,9 +28,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// The most conversations in memory, save those that are being answered.
-pub const MOST: usize = 200_000;
+pub const MAX_CONVERSATIONS: usize = 200_000;
 /// The most bytes of conversations in memory, save those that are being answered.
-pub const MOST_BYTES: usize = 256 * 1024 * 1024;
+pub const MAX_BYTES: usize = 256 * 1024 * 1024;
 const SHARDS: usize = 16;
 
 /// How long and how much a bot's conversations remember.
@@ -70,7 +70,7 @@ pub struct Conversations {
 impl Conversations {
     /// Those of a store, within [`MOST`] and [`MOST_BYTES`].
     pub fn new(store: Arc<Store>) -> Arc<Self> {
-        Self::bounded(store, SHARDS, MOST / SHARDS, MOST_BYTES / SHARDS)
+        Self::bounded(store, SHARDS, MAX_CONVERSATIONS / SHARDS, MAX_BYTES / SHARDS)
     }
 
     fn bounded(store: Arc<Store>, shards: usize, most: usize, bytes: usize) -> Arc<Self> {
@@ -113,7 +113,7 @@ impl Conversations {
     /// Lets some of what is idle leave memory. To be called a few times a second.
     pub fn sweep(&self, now_ms: u64) {
         let turn = self.next.fetch_add(1, Relaxed) % self.shards.len();
-        lock(&self.shards[turn]).sweep(now_ms, PER_SWEEP);
+        lock(&self.shards[turn]).sweep(now_ms, BATCH_CONVERSATIONS);
     }
 
     /// What has happened so far.

@@ -11,7 +11,7 @@ mod record;
 mod response;
 mod shard;
 
-pub use response::{LARGEST_BODY, LARGEST_HEAD, Stored};
+pub use response::{MAX_BODY, MAX_HEAD, Stored};
 
 use bytes::Bytes;
 use ring::digest::{Context, SHA256};
@@ -21,11 +21,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// How many deliveries are known at most.
-pub const MOST: usize = 100_000;
+pub const MAX_ENTRIES: usize = 100_000;
 /// How many bytes of answers are kept at most.
-pub const MOST_BYTES: usize = 64 * 1024 * 1024;
+pub const MAX_BYTES: usize = 64 * 1024 * 1024;
 /// The most deliveries looked at in one [`Ledger::sweep`].
-pub const PER_SWEEP: usize = 64;
+pub const BATCH_ENTRIES: usize = 64;
 const SHARDS: usize = 16;
 
 /// What a delivery is found by.
@@ -103,7 +103,7 @@ pub struct IdempotencyStore {
 impl IdempotencyStore {
     /// A ledger within [`MOST`] and [`MOST_BYTES`].
     pub fn new() -> Arc<Self> {
-        Self::bounded(SHARDS, MOST / SHARDS, MOST_BYTES / SHARDS)
+        Self::bounded(SHARDS, MAX_ENTRIES / SHARDS, MAX_BYTES / SHARDS)
     }
 
     fn bounded(shards: usize, most: usize, bytes: usize) -> Arc<Self> {
@@ -126,7 +126,7 @@ impl IdempotencyStore {
     /// Forgets some of what has expired, a few at a time: a look-up is exact without it. To be called a few times a second.
     pub fn sweep(&self, now_ns: u64) {
         let turn = self.next.fetch_add(1, Relaxed) % self.shards.len();
-        lock(&self.shards[turn]).sweep(now_ns, PER_SWEEP);
+        lock(&self.shards[turn]).sweep(now_ns, BATCH_ENTRIES);
     }
 
     /// What has happened so far.

@@ -19,14 +19,14 @@ mod table;
 mod transition;
 
 pub use accept::AcceptOptions;
-pub use forget::{Forgetting, MOST_FORGOTTEN};
+pub use forget::{Forgetting, MAX_FORGOTTEN};
 pub use idempotency::Repeat;
 pub use index::Count;
-pub use job::{Attempt, Head, Id, Job, NextState, Phases, Stage, State, Subject, TerminalState};
-pub use listing::{Filter, Found, LONGEST_PAGE, MOST_LOOKED, Page, Shown};
-pub use record::{LONGEST_REASON, LONGEST_RESPONSE, MOST_ATTEMPTS};
-pub use recovery::LOOKED;
-pub use retention::PER_PORTION;
+pub use job::{Attempt, Head, Id, Job, JobState, NextState, Phases, Stage, Subject, TerminalState};
+pub use listing::{Filter, Found, MAX_PAGE, MAX_SCANNED, Page, Shown};
+pub use record::{MAX_ATTEMPTS, MAX_KEPT_RESPONSE, MAX_REASON};
+pub use recovery::BATCH_ROWS;
+pub use retention::BATCH_JOBS;
 pub use transition::Step;
 
 use crate::state::store::{Store, StoreError, Unwritten};
@@ -40,13 +40,13 @@ use table::Place;
 use tokio::sync::Notify;
 
 /// The largest request or answer of a job, in bytes.
-pub const LARGEST: usize = 8 * 1024 * 1024;
+pub const MAX_JOB: usize = 8 * 1024 * 1024;
 /// The longest name of a bot, a dialect or a receiver, in bytes.
-pub const LONGEST_NAME: usize = 512;
+pub const MAX_NAME: usize = 512;
 
 /// A receiver may have so many times what is free: alone it may fill eight ninths, and however many do, others find room.
 /// Choudhury and Hahne, "Dynamic queue length thresholds for shared-memory packet switches", 1998.
-pub const SHARE: u64 = 8;
+pub const MAX_SHARE: u64 = 8;
 /// Why a job is dead that came where its receiver had no room.
 pub const CROWDED: &str = "too much waits for its receiver";
 
@@ -217,7 +217,7 @@ impl Jobs {
 
     /// How many jobs stand where, and their bytes. What is on its way to the disk counts as accepted, and so does what is still to be
     /// picked up.
-    pub fn tallies(&self) -> [(State, Count); 4] {
+    pub fn tallies(&self) -> [(JobState, Count); 4] {
         self.memory.index().tallies()
     }
 

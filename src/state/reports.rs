@@ -14,13 +14,13 @@ use std::ops::{Bound, ControlFlow};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The largest message, as JSON, in bytes.
-pub const LARGEST: usize = 8 * 1024 * 1024;
+pub const MAX_REPORT: usize = 8 * 1024 * 1024;
 /// The most messages that are forgotten at once.
-pub const MOST_FORGOTTEN: usize = 1_000;
+pub const MAX_FORGOTTEN: usize = 1_000;
 /// The most messages on a page.
-pub const LONGEST_PAGE: usize = 100;
+pub const MAX_PAGE: usize = 100;
 /// With so many bytes a page ends; a single larger message still makes one.
-pub const PAGE_BYTES: usize = 1024 * 1024;
+pub const MAX_PAGE_BYTES: usize = 1024 * 1024;
 /// The version of the records, their first byte.
 const VERSION: u8 = 1;
 
@@ -116,7 +116,7 @@ impl Reports {
     /// What is to be written so that a message is kept, and the oldest go where there is no room for it. `json` is at most
     /// [`LARGEST`] bytes; `None` where it is more.
     pub fn keep(&self, id: Id, bot: &str, json: &[u8]) -> Option<Coming> {
-        let size = u32::try_from(json.len()).ok().filter(|_| json.len() <= LARGEST)?;
+        let size = u32::try_from(json.len()).ok().filter(|_| json.len() <= MAX_REPORT)?;
         let gone = lock(&self.index).push(id, bot, size);
         let mut changes = Changes::default();
         changes.put(Table::Messages, id.bytes(), write(size, bot).into());
@@ -145,7 +145,7 @@ impl Reports {
         before: Option<Id>,
         limit: usize,
     ) -> Result<Page, StoreError> {
-        let limit = limit.clamp(1, LONGEST_PAGE);
+        let limit = limit.clamp(1, MAX_PAGE);
         let mut ids = lock(&self.index).before(bot, before, limit + 1);
         let more = ids.len() > limit;
         ids.truncate(limit);
@@ -153,7 +153,7 @@ impl Reports {
         let (mut page, mut bytes) = (Page::default(), 0);
         let mut last = None;
         for id in &ids {
-            if bytes >= PAGE_BYTES {
+            if bytes >= MAX_PAGE_BYTES {
                 page.next = last;
                 return Ok(page);
             }
@@ -184,7 +184,7 @@ impl Reports {
             if json.is_some_and(|(_, json)| user_of(json).as_deref() == Some(user)) {
                 of_user.push(id);
             }
-            if of_user.len() == MOST_FORGOTTEN {
+            if of_user.len() == MAX_FORGOTTEN {
                 break;
             }
         }

@@ -17,11 +17,11 @@ mod view;
 mod write_queue;
 mod writer;
 
-pub use durable::{Changes, Done, ENOUGH_BYTES, MOST_CHANGES, MOST_DURABLE, RowKey, Table};
-pub use sweep::PER_SWEEP;
+pub use durable::{BATCH_BYTES, Changes, Done, MAX_CHANGES, MAX_DURABLE_BYTES, RowKey, Table};
+pub use sweep::BATCH_ROWS;
 pub use view::{Frozen, Range, View};
-pub use write_queue::{MOST_BYTES, MOST_RECORDS};
-pub use writer::{ENOUGH, GATHER};
+pub use write_queue::{MAX_BYTES, MAX_RECORDS};
+pub use writer::{BATCH_RECORDS, WRITE_INTERVAL};
 
 use arc_swap::ArcSwapOption;
 use durable::Pending;

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The most that may be switched off.
-pub const MOST: usize = 100_000;
+pub const MAX_SWITCHES: usize = 100_000;
 /// Sets that a change copies one of.
 const SHARDS: usize = 64;
 /// The version of the records.
@@ -55,7 +55,7 @@ impl Switches {
 
     /// Whether it may be switched off: it is off already, or [`MOST`] are not.
     pub fn has_room(&self, key: &str) -> bool {
-        self.count.load(Relaxed) < MOST || self.is_off(key)
+        self.count.load(Relaxed) < MAX_SWITCHES || self.is_off(key)
     }
 
     /// Obeys a switch from now on.

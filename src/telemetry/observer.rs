@@ -6,9 +6,9 @@ use std::time::Instant;
 use tokio::sync::mpsc;
 
 /// How many steps wait to be looked at.
-const STEPS: usize = 256;
+const MAX_OBSERVATIONS: usize = 256;
 /// How much is kept of what an upstream said, in bytes.
-const SAID_MAX: usize = 1024;
+const MAX_OBSERVED_BODY: usize = 1024;
 
 /// One end: what happens is told to it. It never waits; what is not looked at in time is lost.
 #[derive(Clone, Debug)]
@@ -59,7 +59,7 @@ pub enum Step {
 impl Step {
     /// What an AI responded, as far as it is kept.
     pub fn said(body: &[u8]) -> Self {
-        let front = body.get(..SAID_MAX).unwrap_or(body);
+        let front = body.get(..MAX_OBSERVED_BODY).unwrap_or(body);
         Self::Said(String::from_utf8_lossy(front).into_owned())
     }
 }
@@ -67,7 +67,7 @@ impl Step {
 impl Observer {
     /// A witness, and where its steps can be looked at.
     pub fn new() -> (Self, mpsc::Receiver<Observation>) {
-        let (steps, seen) = mpsc::channel(STEPS);
+        let (steps, seen) = mpsc::channel(MAX_OBSERVATIONS);
         let upstream = Arc::from("");
         (Self { upstream, steps }, seen)
     }

@@ -26,7 +26,7 @@ pub(super) static AIBUTLER: Dialect = Dialect {
 };
 
 /// The most attachments of a message, by reference or as Twilio's media.
-const MOST_ATTACHMENTS: usize = 20;
+const MAX_ATTACHMENTS: usize = 20;
 
 #[derive(Debug)]
 struct AiButler;
@@ -54,7 +54,7 @@ impl Chat for AiButler {
         field::read(body, |root| {
             let [user, message, metadata, attachments]: [Field<'_, 'b>; 4] =
                 field::fields(root, ["user_id", "message", "metadata", "attachments"])?;
-            let files = attachments.array(MOST_ATTACHMENTS)?;
+            let files = attachments.array(MAX_ATTACHMENTS)?;
             let files = files.iter().flatten().enumerate().map(|(index, file)| {
                 attachment(file).map_err(|fault| fault.at(index).within("attachments"))
             });

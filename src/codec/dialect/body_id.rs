@@ -10,7 +10,7 @@ use memchr::memchr2;
 use std::borrow::Cow;
 
 /// The longest id, in bytes.
-const LONGEST: usize = 128;
+const MAX_BOT_ID: usize = 128;
 
 /// The text of the field `name`, an id: `[A-Za-z0-9_-]{1,128}`.
 ///
@@ -67,14 +67,14 @@ fn id<'b>(name: &str, text: Cow<'b, [u8]>) -> Result<Cow<'b, str>, Fault> {
         0 => What::Empty,
         _ if text.contains(&b'\\') => What::Invalid(UNESCAPED),
         _ if !text.iter().all(plain) => What::Invalid("made of letters, digits, - and _"),
-        1..=LONGEST => {
+        1..=MAX_BOT_ID => {
             let text = match text {
                 Cow::Borrowed(text) => std::str::from_utf8(text).ok().map(Cow::Borrowed),
                 Cow::Owned(text) => String::from_utf8(text).ok().map(Cow::Owned),
             };
             return text.ok_or_else(|| Fault::new(name, What::Missing));
         }
-        _ => What::TooLong(LONGEST),
+        _ => What::TooLong(MAX_BOT_ID),
     };
     Err(Fault::new(name, fault))
 }

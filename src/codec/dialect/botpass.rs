@@ -24,7 +24,7 @@ pub(super) static BOTPASS: Dialect = Dialect {
 /// The words of `messageType`.
 const KINDS: [&str; 4] = ["message", "status", "error", "event"];
 /// The longest timestamp, in bytes.
-const LONGEST_TIME: usize = 64;
+const MAX_TIMESTAMP: usize = 64;
 
 #[derive(Debug)]
 struct BotPass;
@@ -110,7 +110,7 @@ fn result(success: bool, message: &str, out: &mut Vec<u8>) {
 
 /// A point in time; without an offset it is UTC, which is what programs mean that leave it out.
 fn time(text: &str) -> Option<jiff::Timestamp> {
-    if text.len() > LONGEST_TIME {
+    if text.len() > MAX_TIMESTAMP {
         return None;
     }
     text.parse().ok().or_else(|| {

@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// The longest id, name or other short text, in bytes.
-const LONGEST_WORD: usize = 256;
+const MAX_WORD: usize = 256;
 
 /// What is wrong with a field, and where it stands.
 #[derive(Debug)]
@@ -173,8 +173,8 @@ impl<'w, 't> Field<'w, 't> {
     /// A required string that is not empty and has at most 256 bytes.
     pub(super) fn word(&self) -> Result<Cow<'t, str>, Fault> {
         let text = self.text()?;
-        if text.len() > LONGEST_WORD {
-            return Err(self.fault(What::TooLong(LONGEST_WORD)));
+        if text.len() > MAX_WORD {
+            return Err(self.fault(What::TooLong(MAX_WORD)));
         }
         Ok(text)
     }
@@ -196,7 +196,7 @@ impl<'w, 't> Field<'w, 't> {
     /// A short string inside an object that is otherwise free: what is none there is no fault.
     pub(super) fn loose_word(&self, name: &str) -> Option<Cow<'t, str>> {
         let text = json::str_of(self.value?.get(name)?)?;
-        (1..=LONGEST_WORD).contains(&text.len()).then_some(Cow::Borrowed(text))
+        (1..=MAX_WORD).contains(&text.len()).then_some(Cow::Borrowed(text))
     }
 
     /// An optional object, kept as text.

@@ -6,16 +6,16 @@ use crate::codec::message::{Call, File, OneOrMany, Part, Role, Turn};
 use std::borrow::Cow;
 
 /// The most messages of a request.
-const MOST_MESSAGES: usize = 1000;
+const MAX_MESSAGES: usize = 1000;
 /// The most parts of a message, and the most calls of an assistant's.
-const MOST_PARTS: usize = 100;
+const MAX_PARTS: usize = 100;
 
 const ROLES: [&str; 5] = ["system", "developer", "user", "assistant", "tool"];
 const PARTS: [&str; 4] = ["text", "image_url", "file", "input_audio"];
 
 /// Reads `messages`: at least one, the last a user's or a tool's. Empty texts say nothing and are left out.
 pub(super) fn read<'b>(messages: &Field<'_, 'b>) -> Result<OneOrMany<Turn<'b>>, Fault> {
-    let Some(array) = messages.array(MOST_MESSAGES)? else {
+    let Some(array) = messages.array(MAX_MESSAGES)? else {
         return Err(messages.fault(What::Missing));
     };
     let mut turns = OneOrMany::with_capacity(array.len());
@@ -83,7 +83,7 @@ fn parts<'b>(content: &Field<'_, 'b>) -> Result<OneOrMany<Part<'b>>, Fault> {
     if !value.is_array() {
         return Err(content.fault(What::Invalid("a string or an array of parts")));
     }
-    for (index, value) in content.array(MOST_PARTS)?.iter().flatten().enumerate() {
+    for (index, value) in content.array(MAX_PARTS)?.iter().flatten().enumerate() {
         let part = part(value).map_err(|fault| fault.at(index).within("content"))?;
         if part != Part::Text(Cow::Borrowed("")) {
             parts.push(part);
@@ -158,7 +158,7 @@ fn read_file<'b>(file: &Field<'_, 'b>) -> Result<Part<'b>, Fault> {
 const ONE_PLACE: &str = "an object with one of file_data, file_id, file_url, url";
 
 fn read_calls<'b>(calls: &Field<'_, 'b>) -> Result<Vec<Call<'b>>, Fault> {
-    let calls = calls.array(MOST_PARTS)?;
+    let calls = calls.array(MAX_PARTS)?;
     let calls = calls.iter().flatten().enumerate();
     calls
         .map(|(index, call)| {

@@ -6,7 +6,7 @@ use http::HeaderMap;
 use std::time::Duration;
 
 /// The longest wait after which it is asked again; the vendors' own clients draw the line there too.
-const PATIENCE: Duration = Duration::from_secs(120);
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(120);
 
 /// What is wrong, and whether to ask again: what the AI says in so many words (`x-should-retry`) counts, otherwise only a limit or
 /// an overload that says when.
@@ -34,7 +34,7 @@ pub(super) fn read(status: u16, headers: &HeaderMap, now_ms: u64, exhausted: boo
         retry_after,
         again: told
             && outcome != Outcome::Exhausted
-            && retry_after.is_none_or(|wait| wait <= PATIENCE),
+            && retry_after.is_none_or(|wait| wait <= MAX_RETRY_AFTER),
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::codec::message::Fault;
 
 /// The longest line, and the most data of one event: 1 MiB.
-pub const LONGEST: usize = 1 << 20;
+pub const MAX_SSE_EVENT: usize = 1 << 20;
 
 /// The reader of one stream. `id` and `retry` are passed over: an answer is never resumed.
 #[derive(Debug, Default)]
@@ -57,7 +57,7 @@ impl Events {
 
     /// Keeps the beginning of a line.
     fn hold(&mut self, piece: &[u8]) -> Result<(), Fault> {
-        if self.line.len() + piece.len() > LONGEST {
+        if self.line.len() + piece.len() > MAX_SSE_EVENT {
             return Err(Fault::Invalid("a line of the stream is over 1 MiB"));
         }
         self.line.extend_from_slice(piece);
@@ -83,7 +83,7 @@ impl Events {
         };
         let value = value.strip_prefix(b" ").unwrap_or(value);
         match field {
-            b"data" if self.data.len() + value.len() > LONGEST => {
+            b"data" if self.data.len() + value.len() > MAX_SSE_EVENT => {
                 return Err(Fault::Invalid("an event of the stream is over 1 MiB"));
             }
             b"data" => {
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn an_endless_line_and_an_endless_event_are_faults() {
-        let piece = vec![b'x'; LONGEST / 2];
+        let piece = vec![b'x'; MAX_SSE_EVENT / 2];
         assert!(read(&[&piece, &piece]).is_ok());
         assert!(read(&[&piece, &piece, b"x"]).is_err());
         let line = [b"data: ", &piece[6..], b"\n"].concat();

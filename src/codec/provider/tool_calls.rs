@@ -5,10 +5,10 @@ use crate::codec::message::Fault;
 use serde_json::value::{RawValue, to_raw_value};
 
 /// The most calls of one answer.
-const MOST: usize = 128;
+const MAX_TOOL_CALLS: usize = 128;
 
 /// The most bytes of all their names and arguments: 1 MiB.
-const MOST_BYTES: usize = 1 << 20;
+const MAX_TOOL_CALL_BYTES: usize = 1 << 20;
 
 /// The calls of one answer so far: the index that the AI gave, the name, the arguments.
 #[derive(Debug, Default)]
@@ -24,13 +24,13 @@ impl Calls {
     /// It is too much of it.
     pub(super) fn add(&mut self, index: u64, name: &str, arguments: &str) -> Result<(), Fault> {
         self.bytes += name.len() + arguments.len();
-        if self.bytes > MOST_BYTES {
+        if self.bytes > MAX_TOOL_CALL_BYTES {
             return Err(Fault::Invalid("its tool calls are over 1 MiB"));
         }
         let known = self.calls.iter().rposition(|(known, ..)| *known == index);
         let at = match known {
             Some(at) => at,
-            None if self.calls.len() == MOST => {
+            None if self.calls.len() == MAX_TOOL_CALLS => {
                 return Err(Fault::Invalid("it has over 128 tool calls"));
             }
             None => {

@@ -3,7 +3,7 @@
 use crate::codec::message::{Ask, Role};
 
 /// The most characters of a name that are passed on.
-const LONGEST: usize = 128;
+const MAX_USER_NAME: usize = 128;
 
 /// The current user's name and the place among the event's turns of the turn that it belongs to.
 #[derive(Clone, Copy, Debug)]
@@ -33,10 +33,10 @@ impl<'a> Name<'a> {
 
     /// As a line at the head of a turn, its end included. Nothing in the name can end it earlier.
     pub(super) fn line(&self) -> String {
-        let mut line = String::with_capacity(7 + self.text.len().min(4 * LONGEST));
+        let mut line = String::with_capacity(7 + self.text.len().min(4 * MAX_USER_NAME));
         line.push_str("From: ");
         let ends = |sign: char| sign.is_control() || matches!(sign, '\u{2028}' | '\u{2029}');
-        line.extend(self.text.chars().take(LONGEST).map(|sign| match sign {
+        line.extend(self.text.chars().take(MAX_USER_NAME).map(|sign| match sign {
             sign if ends(sign) => ' ',
             sign => sign,
         }));

@@ -15,7 +15,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 /// What is read of a body at a time, in bytes.
-const PIECE: usize = 16 * 1024;
+const MAX_READ: usize = 16 * 1024;
 
 /// A response body with the connection it comes from. Dropped before its end, it closes the connection.
 #[derive(Debug)]
@@ -147,7 +147,7 @@ impl Incoming {
         match crate::net::client::read_buffer::into_spare(
             &mut up.stream,
             cx,
-            PIECE,
+            MAX_READ,
             Bytes::copy_from_slice,
         ) {
             Poll::Ready(Ok(piece)) => {

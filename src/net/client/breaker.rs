@@ -15,11 +15,11 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 /// So many failures in a row open it.
-pub const FAILURES: u8 = 5;
+pub const FAILURE_THRESHOLD: u8 = 5;
 /// How long it stays open first; each probe that fails doubles that.
-pub const OPEN: Duration = Duration::from_secs(10);
+pub const OPEN_FOR: Duration = Duration::from_secs(10);
 /// The longest that it stays open without a probe.
-pub const OPEN_MAX: Duration = Duration::from_secs(60);
+pub const MAX_OPEN_FOR: Duration = Duration::from_secs(60);
 
 /// What an exchange says about the upstream's health.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -180,7 +180,7 @@ impl<B: Deref<Target = Breaker>> Permit<B> {
     pub fn failed(mut self, now: u64) {
         self.told = true;
         let after = self.change(|state| match state.phase {
-            Phase::Closed { failures } if failures + 1 < FAILURES => {
+            Phase::Closed { failures } if failures + 1 < FAILURE_THRESHOLD => {
                 State { phase: Phase::Closed { failures: failures + 1 }, ..state }
             }
             _ => state.open(now),
@@ -223,8 +223,8 @@ impl State {
     }
 
     fn open(self, now: u64) -> Self {
-        let doubled = OPEN.saturating_mul(1 << self.rounds.min(16));
-        let wait = clock::nanos(doubled.min(OPEN_MAX));
+        let doubled = OPEN_FOR.saturating_mul(1 << self.rounds.min(16));
+        let wait = clock::nanos(doubled.min(MAX_OPEN_FOR));
         Self {
             rounds: self.rounds.saturating_add(1),
             until: millis(now.saturating_add(wait)),

@@ -26,14 +26,14 @@ use tokio::io::ReadBuf;
 use tokio::net::{TcpStream, lookup_host};
 
 /// How long a connection may lie idle: below the 5 s after which Node closes, so that reuse does not race its FIN.
-const IDLE: Duration = Duration::from_secs(4);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// How long a guard's word on an address holds. After that its connection takes no further request, so that the name is looked up
 /// and checked anew; the system's resolver does not tell how long its answers hold.
-const CHECKED: Duration = Duration::from_secs(60);
+const MAX_ADDRESS_AGE: Duration = Duration::from_secs(60);
 
 /// How often at the most a handshake that fails, or an address that is refused, is told in full, per pool: the access log has a word for each request.
-const TELL: Duration = Duration::from_secs(60);
+const WARN_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The connections of one worker to one upstream.
 #[derive(Debug)]
@@ -85,7 +85,7 @@ impl Pool {
 
     /// Closes what has lain idle too long.
     pub fn sweep(&self, now: u64) {
-        let old = clock::nanos(IDLE);
+        let old = clock::nanos(IDLE_TIMEOUT);
         let keep_from = self.idle.borrow().partition_point(|up| now.saturating_sub(up.since) > old);
         let closed: Vec<UpstreamConnection> = self.idle.borrow_mut().drain(..keep_from).collect();
         closed.into_iter().for_each(UpstreamConnection::close);
@@ -129,7 +129,7 @@ impl Pool {
         cx: &mut Context<'_>,
     ) -> Result<UpstreamConnection, Permit> {
         if self.target.guard.is_some()
-            && clock::coarse().saturating_sub(up.dialled) > clock::nanos(CHECKED)
+            && clock::coarse().saturating_sub(up.dialled) > clock::nanos(MAX_ADDRESS_AGE)
         {
             up.stream.take_leave();
             return Err(up.seat);
@@ -240,7 +240,7 @@ impl Pool {
         };
         let now = clock::coarse();
         if now >= self.tell.get() {
-            self.tell.set(now.saturating_add(clock::nanos(TELL)));
+            self.tell.set(now.saturating_add(clock::nanos(WARN_INTERVAL)));
             let (host, port) = (&self.target.host, self.target.port);
             tracing::warn!(host, port, "{what}: {cause}");
         }

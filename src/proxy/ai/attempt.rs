@@ -17,9 +17,9 @@ use smallvec::SmallVec;
 use std::time::Duration;
 
 /// The longest answer of an AI, in bytes.
-const ANSWER_MAX: usize = 4 * 1024 * 1024;
+const MAX_ANSWER: usize = 4 * 1024 * 1024;
 /// The longest body of an AI's error that is read, in bytes.
-const ERROR_MAX: usize = 64 * 1024;
+const MAX_ERROR: usize = 64 * 1024;
 /// What one image or file is taken to cost at most, in tokens, until the AI says what it did.
 const ATTACHMENT_TOKENS: u64 = 5_000;
 
@@ -123,7 +123,7 @@ impl Attempt<'_> {
             return speech.await.map(AiResponse::Pieces).map_err(judge);
         }
         let mut text = self.question.worker.room();
-        client::whole(body, ANSWER_MAX, &mut text)
+        client::whole(body, MAX_ANSWER, &mut text)
             .await
             .map_err(|error| Failed::next(Reject::Upstream(error)))?;
         trace.said(&text);
@@ -149,7 +149,7 @@ impl Attempt<'_> {
         let (head, body) = response.into_parts();
         let mut text = self.question.worker.room();
         // An error's body only says more of what the status says.
-        if client::whole(body, ERROR_MAX, &mut text).await.is_err() {
+        if client::whole(body, MAX_ERROR, &mut text).await.is_err() {
             text.clear();
         }
         trace.said(&text);

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 /// The longest text of a streamed answer, in bytes.
-const TEXT_MAX: usize = 4 * 1024 * 1024;
+const MAX_TEXT: usize = 4 * 1024 * 1024;
 
 /// A streamed answer that has begun: its first words are there.
 pub struct StreamingAnswer {
@@ -155,7 +155,7 @@ impl StreamingAnswer {
         let (deltas, text) = (&mut self.deltas, &mut self.text);
         let taken = self.events.feed(&piece, |name, data| {
             deltas.event(name, data, text)?;
-            if text.len() > TEXT_MAX {
+            if text.len() > MAX_TEXT {
                 return Err(Fault::Invalid("it is too long"));
             }
             Ok(())

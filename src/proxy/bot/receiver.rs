@@ -17,7 +17,7 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// Sockets to one receiver: the most deliveries that are in flight to it.
-pub const SOCKETS: usize = 64;
+pub const MAX_CONNECTIONS: usize = 64;
 
 /// Where answers or events go, resolved from its settings.
 #[derive(Clone, Debug)]

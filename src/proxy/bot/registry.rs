@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use std::collections::HashMap;
 
 /// The longest id of a bot, in bytes.
-const LONGEST_ID: usize = 128;
+const MAX_ID: usize = 128;
 
 /// Where a bot is found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -320,6 +320,6 @@ impl Templates {
 
 /// Whether this may be a bot's id.
 pub fn is_id(text: &str) -> bool {
-    matches!(text.len(), 1..=LONGEST_ID)
+    matches!(text.len(), 1..=MAX_ID)
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
 }

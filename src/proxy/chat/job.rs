@@ -15,7 +15,7 @@ use crate::proxy::reject::Reject;
 use crate::proxy::worker::{ConfigSnapshot, Worker};
 use crate::state::conversation::Held;
 use crate::state::jobs::{Id, Job, Jobs, JournalError, Step, Subject};
-use crate::state::store::MOST_DURABLE;
+use crate::state::store::MAX_DURABLE_BYTES;
 use bytes::Bytes;
 use http::HeaderMap;
 use serde_json::value::RawValue;
@@ -24,11 +24,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a message waits whose conversation has as many waiting as may, in milliseconds.
-const CROWDED_MS: u32 = 1_000;
+const CONVERSATION_FULL_MS: u32 = 1_000;
 /// After how long the disk is asked again to take what it did not.
-const DISK: Duration = Duration::from_secs(1);
+const PERSIST_RETRY: Duration = Duration::from_secs(1);
 /// The most that an answer may come to in the letters to all who are told it, in bytes: they are one change to the disk.
-pub const LETTERS: usize = MOST_DURABLE / 2;
+pub const MAX_EVENT_BYTES: usize = MAX_DURABLE_BYTES / 2;
 
 /// A message, and who serves it.
 #[derive(Debug)]
@@ -133,7 +133,7 @@ impl AnswerJob {
                 return Ok(JobOutcome::Back);
             }
             Err(none) if matches!(none.reject, Reject::ConversationFull) && in_time => {
-                journal.release(id, CROWDED_MS, now_ms)?;
+                journal.release(id, CONVERSATION_FULL_MS, now_ms)?;
             }
             Err(none) => self.failed(journal, id, tried, &none.reject, took).await?,
         }
@@ -291,11 +291,11 @@ impl AnswerJob {
             Sent::Callback(body) => journal.answered(id, body.clone(), now_ms),
             Sent::Letters(letters) => {
                 let length = letters.iter().map(EventDelivery::size).sum();
-                if length > LETTERS {
+                if length > MAX_EVENT_BYTES {
                     return Err(JournalError::TooLarge {
                         what: "answer, told to all who want it,",
                         length,
-                        most: LETTERS,
+                        most: MAX_EVENT_BYTES,
                     });
                 }
                 journal.passed_on(id, &self.jobs(way), now_ms)
@@ -318,7 +318,7 @@ pub(crate) async fn insist(
         };
         match taken {
             Err(JournalError::Unwritten(_) | JournalError::Store(_)) => {
-                tokio::time::sleep(DISK).await;
+                tokio::time::sleep(PERSIST_RETRY).await;
             }
             taken => return taken,
         }

@@ -6,7 +6,7 @@ use crate::codec::bot_event::{self, Kind};
 use crate::codec::message::Event;
 use crate::proxy::worker::State;
 use crate::state::jobs::{AcceptOptions, Id, Job, JournalError, Step, Subject};
-use crate::state::reports::LARGEST;
+use crate::state::reports::MAX_REPORT;
 
 /// A report and what follows from it.
 pub(super) struct Report {
@@ -55,7 +55,7 @@ impl Report {
         let coming = coming.ok_or(JournalError::TooLarge {
             what: "message",
             length: self.json.len(),
-            most: LARGEST,
+            most: MAX_REPORT,
         })?;
         let mut along = AcceptOptions { changes: coming.changes, ..AcceptOptions::default() };
         if let (Some(promise), Some(job)) = (&promise, jobs.last()) {

@@ -9,9 +9,9 @@ use crate::state::jobs::{Attempt, Id, Jobs, JournalError, NextState, Phases, Sta
 use std::time::Duration;
 
 /// After how long an AI that failed is asked again; each further failure doubles it, and chance takes up to half of it off.
-pub const AGAIN: Duration = Duration::from_secs(1);
+pub const BACKOFF: Duration = Duration::from_secs(1);
 /// The longest that it is left alone, unless it says itself for how long.
-pub const AGAIN_MOST: Duration = Duration::from_secs(60);
+pub const MAX_BACKOFF: Duration = Duration::from_secs(60);
 
 impl AnswerJob {
     /// Until when it may be tried again, in milliseconds since 1970.
@@ -155,9 +155,9 @@ fn told(reject: &Reject) -> Option<Duration> {
 fn again(left: u64, tried: u32, told: Option<Duration>, random: u64) -> Option<u64> {
     let told = told.map_or(0, millis);
     let step = 1_u32.checked_shl(tried).unwrap_or(u32::MAX);
-    let step = millis(AGAIN.saturating_mul(step).min(AGAIN_MOST));
+    let step = millis(BACKOFF.saturating_mul(step).min(MAX_BACKOFF));
     let wait = (step - random % (step / 2 + 1)).max(told);
-    let last = left.max(told).max(millis(AGAIN) / 2);
+    let last = left.max(told).max(millis(BACKOFF) / 2);
     Some(wait.min(last)).filter(|wait| *wait <= left)
 }
 

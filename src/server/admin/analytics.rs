@@ -7,7 +7,7 @@ use crate::clock;
 use crate::codec::price::Cents;
 use crate::proxy::bot::is_id;
 use crate::signature::UnixTime;
-use crate::state::analytics::{CODES, Figures, HOURS, hour};
+use crate::state::analytics::{CODES, Figures, MAX_HOURS, hour};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -107,9 +107,9 @@ fn hours(query: &Query<'_>, now_ms: u64) -> Result<Range<u32>, Fault> {
         let error = "from is not before to; write the earlier time as from";
         return Err(Fault::invalid(error));
     }
-    if to - from > HOURS {
+    if to - from > MAX_HOURS {
         return Err(Fault::invalid(format!(
-            "from and to are {} hours apart, and figures are kept for {HOURS}; ask for no more",
+            "from and to are {} hours apart, and figures are kept for {MAX_HOURS}; ask for no more",
             to - from
         )));
     }

@@ -7,7 +7,7 @@ use super::response::{Answer, answer, json};
 use super::{AdminServer, analytics, bots, reports};
 use crate::clock;
 use crate::state::jobs::{AcceptOptions, Id, Jobs, JournalError, Subject};
-use crate::state::reports::{Coming, MOST_FORGOTTEN};
+use crate::state::reports::{Coming, MAX_FORGOTTEN};
 use http::{Method, Request, StatusCode};
 use serde::Serialize;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use tokio::task;
 use tokio::time::timeout;
 
 /// How long somebody who asks to be forgotten waits for messages that are being answered.
-const FORGET: Duration = Duration::from_secs(60);
+const FORGET_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Its own description.
 const DESCRIPTION: &str = include_str!("openapi.json");
@@ -124,7 +124,7 @@ async fn forget(desk: &AdminServer, bot: &str, user: &str) -> Result<Answer, Fau
     };
     // First what is being answered, so that it has ended, or is a delivery that says so.
     let forgetting = kept.conversations.forget(bot, user, clock::unix_ms());
-    let forgotten = timeout(FORGET, forgetting).await.map_err(|_| {
+    let forgotten = timeout(FORGET_TIMEOUT, forgetting).await.map_err(|_| {
         Fault::conflict("a message of the user is still being answered; ask again when it is")
     })??;
     let (going, messages) = task::block_in_place(|| {
@@ -138,7 +138,7 @@ async fn forget(desk: &AdminServer, bot: &str, user: &str) -> Result<Answer, Fau
         conversations: forgotten.conversations,
         deliveries: going.jobs,
         messages,
-        more: forgotten.more || going.more || messages == MOST_FORGOTTEN,
+        more: forgotten.more || going.more || messages == MAX_FORGOTTEN,
     }))
 }
 

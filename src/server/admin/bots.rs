@@ -8,7 +8,7 @@ use crate::clock;
 use crate::codec::{bot_event, dialect};
 use crate::proxy::chat::{jobs, letters};
 use crate::state::jobs::{Id, Job, Stage, Subject};
-use crate::state::switches::{MOST, Switches};
+use crate::state::switches::{MAX_SWITCHES, Switches};
 use serde::Serialize;
 
 /// A bot in the list.
@@ -63,7 +63,7 @@ async fn turn(desk: &AdminServer, key: &str, active: bool) -> Result<Switched, F
     if switches.is_off(&bot.key) == active {
         if !switches.has_room(&bot.key) {
             return Err(Fault::conflict(format!(
-                "{MOST} are inactive, and no more can be: activate some, or deactivate the template that stands for them"
+                "{MAX_SWITCHES} are inactive, and no more can be: activate some, or deactivate the template that stands for them"
             )));
         }
         let now_ms = clock::unix_ms();

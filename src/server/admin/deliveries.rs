@@ -3,12 +3,12 @@
 use super::error::Fault;
 use super::query::Query;
 use crate::clock;
-use crate::state::jobs::{Attempt, Filter, Head, Id, Jobs, JournalError, Phases, Stage, State};
+use crate::state::jobs::{Attempt, Filter, Head, Id, JobState, Jobs, JournalError, Phases, Stage};
 use serde::Serialize;
 use tokio::task;
 
 /// The most dead jobs that one request takes up again.
-pub const PER_RETRY: usize = 100;
+pub const MAX_RETRIES_PER_CALL: usize = 100;
 
 /// A piece of a list.
 #[derive(Serialize)]
@@ -121,16 +121,16 @@ pub(super) async fn retry(journal: Option<&Jobs>, id: Id) -> Result<Whole, Fault
 
 /// Takes up to [`PER_RETRY`] dead jobs up again.
 pub(super) async fn retry_all(journal: Option<&Jobs>, query: &Query<'_>) -> Result<Retried, Fault> {
-    if query.status()? != Some(State::Dead) {
+    if query.status()? != Some(JobState::Dead) {
         let error = "only dead deliveries are taken up again; write status=dead";
         return Err(Fault::invalid(error));
     }
-    let filter = Filter { state: Some(State::Dead), bot: query.get("bot").map(str::to_owned) };
+    let filter = Filter { state: Some(JobState::Dead), bot: query.get("bot").map(str::to_owned) };
     let cursor = query.cursor()?;
     let Some(journal) = journal else {
         return Ok(Retried { retried: 0, next: None });
     };
-    let page = task::block_in_place(|| journal.list(&filter, cursor, PER_RETRY))?;
+    let page = task::block_in_place(|| journal.list(&filter, cursor, MAX_RETRIES_PER_CALL))?;
     let (mut steps, mut failed, mut last) = (Vec::new(), None, cursor);
     for found in page.items {
         match task::block_in_place(|| journal.retry(found.id, clock::unix_ms())) {

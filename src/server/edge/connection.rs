@@ -24,10 +24,10 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// hyper's buffer for one connection, in bytes; heads are held to less by the gate.
-const BUFFER: usize = 64 * 1024;
+const MAX_BUFFER: usize = 64 * 1024;
 /// A lingering close waits this long for the next piece, and this long in all (nginx's `lingering_timeout`, `lingering_time`).
-const LINGER_IDLE: Duration = Duration::from_secs(5);
-const LINGER_TOTAL: Duration = Duration::from_secs(30);
+const LINGER_IDLE_TIMEOUT: Duration = Duration::from_secs(5);
+const LINGER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What a connection is about, as far as its bytes tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,7 +144,7 @@ impl Conn {
         let timeouts = self.worker.view().registry.timeouts;
         let at = |since: u64, wait: Duration| since.saturating_add(clock::nanos(wait));
         if let Some((start, last)) = self.linger.get() {
-            return at(last, LINGER_IDLE).min(at(start, LINGER_TOTAL));
+            return at(last, LINGER_IDLE_TIMEOUT).min(at(start, LINGER_TIMEOUT));
         }
         if let Some(since) = self.blocked_since.get() {
             return at(since, timeouts.body);
@@ -275,7 +275,7 @@ where
         http1::Builder::new()
             .half_close(true)
             .writev(false)
-            .max_buf_size(BUFFER)
+            .max_buf_size(MAX_BUFFER)
             .serve_connection(TokioIo::new(Socket::new(stream, conn.clone())), service)
     );
     poll_fn(|cx| {

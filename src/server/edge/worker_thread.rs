@@ -18,7 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 /// Orders that may wait for one worker; connections among them are under their own cap already.
-const ORDERS: usize = 1024;
+const MAX_ORDERS: usize = 1024;
 
 /// What a worker is told.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ pub fn start(
     registry: Arc<Registry>,
     log: Option<Producer>,
 ) -> io::Result<Handle> {
-    let (orders, inbox) = mpsc::channel(ORDERS);
+    let (orders, inbox) = mpsc::channel(MAX_ORDERS);
     let Some(cells) = shared.metrics.workers().get(number).cloned() else {
         return Err(io::Error::other("more workers than counters"));
     };

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The most conversations that are forgotten at once.
-pub const MOST_FORGOTTEN: usize = 1_000;
+pub const MAX_FORGOTTEN: usize = 1_000;
 
 /// Nothing is read by it.
 const BLIND: Policy = Policy { ttl: Duration::ZERO, window: 0 };
@@ -65,7 +65,7 @@ impl Conversations {
         if !keys.is_empty() {
             self.store.flushed().await?;
         }
-        Ok(Forgotten { conversations: keys.len(), more: keys.len() == MOST_FORGOTTEN })
+        Ok(Forgotten { conversations: keys.len(), more: keys.len() == MAX_FORGOTTEN })
     }
 
     fn of_user(&self, bot: &str, user: &str) -> Result<BTreeSet<Key>, StoreError> {
@@ -73,9 +73,9 @@ impl Conversations {
         let mut keys = BTreeSet::new();
         // Those that have only begun are in memory alone; the shard first, since what leaves it is in the store by then.
         lock(&self.shards[usize::from(half[0]) % self.shards.len()]).keys(&half, &mut keys);
-        let stored = self.store.groups(Space::Conversations, &half, MOST_FORGOTTEN)?;
+        let stored = self.store.groups(Space::Conversations, &half, MAX_FORGOTTEN)?;
         keys.extend(stored.into_iter().map(Key::from_group));
-        while keys.len() > MOST_FORGOTTEN {
+        while keys.len() > MAX_FORGOTTEN {
             keys.pop_last();
         }
         Ok(keys)

@@ -12,7 +12,7 @@ const VERSION: u8 = 1;
 /// A text that is not there.
 const NONE: u32 = u32::MAX;
 /// The most pieces of a turn that are kept.
-const MOST_PIECES: usize = 64;
+const MAX_PARTS: usize = 64;
 /// What stands for a turn of which no piece is kept: it cannot be empty.
 const NOT_KEPT: &str = "[attachment]";
 
@@ -67,7 +67,7 @@ fn pieces<'t, 'b>(turn: &'t Turn<'b>) -> impl Iterator<Item = &'t Part<'b>> {
         Part::File { file: File::Id(_), .. } => true,
         Part::Audio { .. } => false,
     });
-    kept.take(MOST_PIECES)
+    kept.take(MAX_PARTS)
 }
 
 fn size(turn: &Turn<'_>) -> usize {

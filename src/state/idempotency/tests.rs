@@ -116,7 +116,7 @@ fn sweeps_go_round_a_few_at_a_time_whatever_the_windows() {
         ledger.counts().held
     };
     assert_eq!(after(4, WINDOW_NS - 1), 200);
-    assert_eq!(after(1, WINDOW_NS), 200 - PER_SWEEP as u64 / 2);
+    assert_eq!(after(1, WINDOW_NS), 200 - BATCH_ENTRIES as u64 / 2);
     assert_eq!(after(4, WINDOW_NS), 100);
     assert_eq!(after(4, 2 * WINDOW_NS), 0);
 }

@@ -4,7 +4,7 @@ use super::index::Index;
 use super::table::Place;
 use super::transition::{self, Step, place, size};
 use super::{
-    CROWDED, Count, Head, Id, Job, Jobs, JournalError, LARGEST, LONGEST_NAME, Memory, Stage,
+    CROWDED, Count, Head, Id, Job, Jobs, JournalError, MAX_JOB, MAX_NAME, Memory, Stage,
     TerminalState, record,
 };
 use crate::state::store::{Changes, Table};
@@ -162,9 +162,9 @@ pub(super) fn head(job: &Job<'_>, now_ms: u64) -> Result<Head, JournalError> {
         ("dialect's name", job.dialect),
         ("receiver's name", job.receiver),
     ] {
-        size(what, name.len(), LONGEST_NAME)?;
+        size(what, name.len(), MAX_NAME)?;
     }
-    let length = size("body", job.body.len(), LARGEST)?;
+    let length = size("body", job.body.len(), MAX_JOB)?;
     let (request_bytes, answer_bytes, answered_ms) = match job.stage {
         Stage::Answer => (length, 0, 0),
         Stage::Deliver => (0, length, now_ms),

@@ -6,7 +6,7 @@ use crate::state::store::{Changes, Table};
 use std::ops::{Bound, ControlFlow};
 
 /// The most jobs that are forgotten at once: each has up to seventy rows, and all of them are one change.
-pub const MOST_FORGOTTEN: usize = 256;
+pub const MAX_FORGOTTEN: usize = 256;
 
 /// What is being forgotten.
 #[derive(Debug)]
@@ -71,7 +71,7 @@ impl Jobs {
                 head.map_err(|error| unreadable(self.store.folder(), error))
             });
             match head {
-                Ok(Some(head)) if head.subject == subject && found.len() == MOST_FORGOTTEN => {
+                Ok(Some(head)) if head.subject == subject && found.len() == MAX_FORGOTTEN => {
                     more = true;
                     return ControlFlow::Break(());
                 }

@@ -4,7 +4,7 @@
 //! Both are written with the job and leave with it, so they are bounded as jobs are, and nothing of them is in memory.
 
 use super::accept::AcceptOptions;
-use super::{Id, Jobs, JournalError, LARGEST};
+use super::{Id, Jobs, JournalError, MAX_JOB};
 use crate::state::store::{Changes, StoreError, Table, View};
 
 /// The version that is written, its first byte. What another version wrote is as if it were not there.
@@ -28,7 +28,7 @@ impl std::fmt::Debug for Repeat {
 impl AcceptOptions {
     /// Writes this with a job that is accepted.
     pub fn repeat(&mut self, job: Id, repeat: &Repeat) {
-        if repeat.said.len() > LARGEST {
+        if repeat.said.len() > MAX_JOB {
             return;
         }
         let row = [&[VERSION][..], &job.0, &repeat.said].concat();

@@ -2,7 +2,7 @@
 
 use super::order::{Asleep, Queue};
 use super::table::{Entry, Jobs, Place};
-use super::{Bounds, Head, Id, SHARE, Stage, State};
+use super::{Bounds, Head, Id, JobState, MAX_SHARE, Stage};
 use foldhash::fast::RandomState;
 use slab::Slab;
 use std::collections::{HashMap, HashSet};
@@ -59,12 +59,12 @@ pub(super) struct Index {
 }
 
 impl Index {
-    pub(super) fn tally(&mut self, state: State) -> &mut Count {
+    pub(super) fn tally(&mut self, state: JobState) -> &mut Count {
         &mut self.tallies[state as usize]
     }
 
-    pub(super) fn tallies(&self) -> [(State, Count); 4] {
-        let mut tallies = State::ALL.map(|state| (state, self.tallies[state as usize]));
+    pub(super) fn tallies(&self) -> [(JobState, Count); 4] {
+        let mut tallies = JobState::ALL.map(|state| (state, self.tallies[state as usize]));
         let [(_, accepted), ..] = &mut tallies;
         accepted.jobs += self.unseen.jobs;
         accepted.bytes += self.unseen.bytes;
@@ -91,8 +91,9 @@ impl Index {
         let number = self.names.get(receiver)?;
         let held = self.receivers.get(*number as usize)?.held;
         let now = self.unfinished();
-        let over =
-            |held: u64, most: u64, now: u64| held > most.saturating_sub(now).saturating_mul(SHARE);
+        let over = |held: u64, most: u64, now: u64| {
+            held > most.saturating_sub(now).saturating_mul(MAX_SHARE)
+        };
         let over = over(held.jobs + 1, bounds.jobs, now.jobs)
             || over(held.bytes + u64::from(size), bounds.bytes, now.bytes);
         over.then_some(held)
@@ -268,9 +269,9 @@ impl Index {
 }
 
 /// Where a job of this stage stands.
-fn state(stage: Stage) -> State {
+fn state(stage: Stage) -> JobState {
     match stage {
-        Stage::Answer => State::Accepted,
-        Stage::Deliver => State::Answered,
+        Stage::Answer => JobState::Accepted,
+        Stage::Deliver => JobState::Answered,
     }
 }

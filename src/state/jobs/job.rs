@@ -78,7 +78,7 @@ pub enum TerminalState {
 
 /// Where a job stands, in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum State {
+pub enum JobState {
     /// On disk, not answered yet.
     Accepted,
     /// Answered, not delivered yet.
@@ -89,7 +89,7 @@ pub enum State {
     Dead,
 }
 
-impl State {
+impl JobState {
     /// All of them, in the order of a job's life.
     pub const ALL: [Self; 4] = [Self::Accepted, Self::Answered, Self::Delivered, Self::Dead];
 
@@ -189,12 +189,12 @@ const OVERHEAD: u32 = 256;
 
 impl Head {
     /// Where it stands.
-    pub fn state(&self) -> State {
+    pub fn state(&self) -> JobState {
         match (self.end, self.stage) {
-            (Some(TerminalState::Delivered), _) => State::Delivered,
-            (Some(TerminalState::Dead), _) => State::Dead,
-            (None, Stage::Answer) => State::Accepted,
-            (None, Stage::Deliver) => State::Answered,
+            (Some(TerminalState::Delivered), _) => JobState::Delivered,
+            (Some(TerminalState::Dead), _) => JobState::Dead,
+            (None, Stage::Answer) => JobState::Accepted,
+            (None, Stage::Deliver) => JobState::Answered,
         }
     }
 

@@ -1,20 +1,20 @@
 //! The journal as operators see it: lists, the newest first, and one job whole.
 
-use super::{Attempt, Head, Id, Jobs, JournalError, Stage, State, record, unreadable};
+use super::{Attempt, Head, Id, JobState, Jobs, JournalError, Stage, record, unreadable};
 use crate::state::store::Table;
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 
 /// The most jobs on a page.
-pub const LONGEST_PAGE: usize = 100;
+pub const MAX_PAGE: usize = 100;
 /// The most jobs that are looked at for a page; where few fit the filter, a page is shorter, or empty, and another follows.
-pub const MOST_LOOKED: usize = 20_000;
+pub const MAX_SCANNED: usize = 20_000;
 
 /// Which jobs are listed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
     /// Only those that stand here.
-    pub state: Option<State>,
+    pub state: Option<JobState>,
     /// Only this bot's.
     pub bot: Option<String>,
 }
@@ -65,7 +65,7 @@ impl Jobs {
         cursor: Option<Id>,
         limit: usize,
     ) -> Result<Page, JournalError> {
-        let limit = limit.clamp(1, LONGEST_PAGE);
+        let limit = limit.clamp(1, MAX_PAGE);
         let end = cursor.as_ref().map(|id| &id.0[..]);
         let end = end.map_or(Bound::Unbounded, Bound::Excluded);
         let (mut page, mut wrong) = (Page::default(), None);
@@ -73,7 +73,7 @@ impl Jobs {
         let view = self.store.view()?;
         view.walk(Table::Jobs, (Bound::Unbounded, end), true, |key, row| {
             let id = key.try_into().ok().map(Id);
-            if looked == MOST_LOOKED {
+            if looked == MAX_SCANNED {
                 page.next = last;
                 return ControlFlow::Break(());
             }
@@ -112,7 +112,7 @@ impl Jobs {
         };
         let view = self.store.view()?;
         let mut attempts = Vec::new();
-        let first = head.attempts.saturating_sub(record::MOST_ATTEMPTS);
+        let first = head.attempts.saturating_sub(record::MAX_ATTEMPTS);
         for number in first..head.attempts {
             let row = view.get(Table::Parts, &record::attempt_key(id, number))?;
             attempts.extend(row.and_then(|row| record::read_attempt(&row)));

@@ -12,11 +12,11 @@ pub(super) const HEAD: u8 = 2;
 /// That of everything else.
 const VERSION: u8 = 1;
 /// The most attempts of a job that are kept; a later one takes the oldest's place.
-pub const MOST_ATTEMPTS: u32 = 64;
+pub const MAX_ATTEMPTS: u32 = 64;
 /// The most of a receiver's response that is kept with an attempt, in bytes.
-pub const LONGEST_RESPONSE: usize = 1024;
+pub const MAX_KEPT_RESPONSE: usize = 1024;
 /// The longest reason or error that is kept, in bytes.
-pub const LONGEST_REASON: usize = 256;
+pub const MAX_REASON: usize = 256;
 
 const REQUEST: u8 = 0;
 const ANSWER: u8 = 1;
@@ -42,7 +42,7 @@ pub(super) fn body_key(id: Id, stage: Stage) -> RowKey {
 
 /// Where an attempt lies, counted from 0.
 pub(super) fn attempt_key(id: Id, number: u32) -> RowKey {
-    let place = u8::try_from(number % MOST_ATTEMPTS).unwrap_or_default();
+    let place = u8::try_from(number % MAX_ATTEMPTS).unwrap_or_default();
     part_key(id, &[ATTEMPT, place])
 }
 
@@ -203,9 +203,9 @@ pub(super) fn write_attempt(attempt: &Attempt) -> Vec<u8> {
         out.extend_from_slice(&phase.to_le_bytes());
     }
     out.extend_from_slice(&attempt.status.unwrap_or(0).to_le_bytes());
-    bytes(&mut out, cut(&attempt.error, LONGEST_REASON).as_bytes());
+    bytes(&mut out, cut(&attempt.error, MAX_REASON).as_bytes());
     let response = &attempt.response;
-    bytes(&mut out, response.get(..LONGEST_RESPONSE).unwrap_or(response));
+    bytes(&mut out, response.get(..MAX_KEPT_RESPONSE).unwrap_or(response));
     out
 }
 

@@ -4,14 +4,14 @@
 use super::index::Index;
 use super::record::{self, Unreadable};
 use super::table::Place;
-use super::{Head, Id, JournalError, Memory, State, TerminalState, unreadable};
+use super::{Head, Id, JobState, JournalError, Memory, TerminalState, unreadable};
 use crate::state::store::{Frozen, Store, Table};
 use std::ops::{Bound, ControlFlow};
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 
 /// So many rows are looked at before the journal serves, and then at a time.
-pub const LOOKED: usize = 1_024;
+pub const BATCH_ROWS: usize = 1_024;
 
 /// Counts what has ended, and learns about how much has not.
 pub(super) fn count(store: &Store, index: &mut Index) -> Result<(), JournalError> {
@@ -20,8 +20,8 @@ pub(super) fn count(store: &Store, index: &mut Index) -> Result<(), JournalError
         if let Some((end, ..)) = record::read_ended_key(key) {
             let (size, _) = record::read_ended_row(row).unwrap_or_default();
             let state = match end {
-                TerminalState::Delivered => State::Delivered,
-                TerminalState::Dead => State::Dead,
+                TerminalState::Delivered => JobState::Delivered,
+                TerminalState::Dead => JobState::Dead,
             };
             index.tally(state).add(size);
         } else if *key == record::UNFINISHED {
@@ -77,7 +77,7 @@ impl Left {
                 Err(error) => wrong = Some(error),
             }
             looked += 1;
-            match wrong.is_some() || looked == LOOKED {
+            match wrong.is_some() || looked == BATCH_ROWS {
                 true => ControlFlow::Break(()),
                 false => ControlFlow::Continue(()),
             }

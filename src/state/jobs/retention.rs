@@ -1,13 +1,13 @@
 //! How jobs that have ended leave the disk: those whose time is over, and the oldest where there are too many.
 
 use super::index::Count;
-use super::{Bounds, Id, Memory, State, TerminalState, idempotency, record};
+use super::{Bounds, Id, JobState, Memory, TerminalState, idempotency, record};
 use crate::state::store::{Changes, Done, RowKey, Table, View};
 use std::ops::{Bound, ControlFlow};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The most jobs that are deleted at once.
-pub const PER_PORTION: usize = 64;
+pub const BATCH_JOBS: usize = 64;
 /// How long until it is looked again whether anything is to go, in milliseconds.
 const REST_MS: u64 = 1_000;
 
@@ -80,7 +80,7 @@ pub(super) fn portion(
             };
             let much = over.jobs > 0 || over.bytes > 0;
             let goes = found.end == end && (ended_ms <= before_ms || much);
-            if !goes || old.len() >= PER_PORTION {
+            if !goes || old.len() >= BATCH_JOBS {
                 return ControlFlow::Break(());
             }
             over.sub(found.size);
@@ -123,8 +123,8 @@ pub(super) fn deleted(memory: &Memory, old: &[Old], written: bool) {
         index.closed.remove(&old.id);
         if written {
             let state = match old.end {
-                TerminalState::Delivered => State::Delivered,
-                TerminalState::Dead => State::Dead,
+                TerminalState::Delivered => JobState::Delivered,
+                TerminalState::Dead => JobState::Dead,
             };
             index.tally(state).sub(old.size);
         }
@@ -150,7 +150,7 @@ pub(super) fn delete(changes: &mut Changes, view: &View<'_>, old: &[Old]) {
         for stage in [super::Stage::Answer, super::Stage::Deliver] {
             changes.remove(Table::Parts, &record::body_key(old.id, stage));
         }
-        for number in 0..old.attempts.min(record::MOST_ATTEMPTS) {
+        for number in 0..old.attempts.min(record::MAX_ATTEMPTS) {
             changes.remove(Table::Parts, &record::attempt_key(old.id, number));
         }
         // What was said of a job that is gone is as good as forgotten: a disk that does not read must not keep the job.

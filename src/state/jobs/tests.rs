@@ -83,7 +83,7 @@ fn jobs(journal: &Jobs) -> [u64; 4] {
     journal.tallies().map(|(_, tally)| tally.jobs)
 }
 
-fn state(journal: &Jobs, id: Id) -> State {
+fn state(journal: &Jobs, id: Id) -> JobState {
     journal.show(id).unwrap().unwrap().head.state()
 }
 
@@ -113,7 +113,7 @@ fn a_job_is_accepted_answered_tried_delivered_and_shown() {
     let shown = journal.show(id).unwrap().unwrap();
     assert_eq!(shown.attempts, [first, second]);
     let head = shown.head;
-    assert_eq!((head.state(), head.attempts, head.reason.as_str()), (State::Delivered, 2, ""));
+    assert_eq!((head.state(), head.attempts, head.reason.as_str()), (JobState::Delivered, 2, ""));
     assert_eq!((head.accepted_ms, head.answered_ms, head.ended_ms), (NOW, NOW + 1, NOW + 30_100));
     assert_eq!(journal.show(Id::new(NOW)).unwrap(), None);
     drop(journal);
@@ -216,7 +216,7 @@ fn it_is_bounded_and_what_the_disk_refuses_has_not_happened() {
     accept(&journal, "a", Stage::Answer, NOW);
     let error = done(journal.retry(third, NOW)).unwrap_err();
     assert!(matches!(error, JournalError::Full { .. }), "{error}");
-    let large = Job { body: vec![0; LARGEST + 1].into(), ..job("a", Stage::Answer) };
+    let large = Job { body: vec![0; MAX_JOB + 1].into(), ..job("a", Stage::Answer) };
     let error = done(journal.accept(&[large], NOW)).unwrap_err();
     assert!(matches!(error, JournalError::TooLarge { .. }), "{error}");
     let before = journal.tallies();

@@ -2,8 +2,8 @@
 
 use super::table::Place;
 use super::{
-    Attempt, Head, Id, Job, Jobs, JournalError, LARGEST, LONGEST_REASON, Memory, NextState, Stage,
-    State, TerminalState, accept, not_taken, record, unreadable,
+    Attempt, Head, Id, Job, JobState, Jobs, JournalError, MAX_JOB, MAX_REASON, Memory, NextState,
+    Stage, TerminalState, accept, not_taken, record, unreadable,
 };
 use crate::state::store::{Changes, Table, Unwritten};
 use std::future::Future;
@@ -34,7 +34,7 @@ impl Jobs {
     ///
     /// It has its answer already, nobody has taken it, the answer is too large, or the disk does not take it.
     pub fn answered(&self, id: Id, answer: Arc<[u8]>, now_ms: u64) -> Result<Step, JournalError> {
-        let length = size("answer", answer.len(), LARGEST)?;
+        let length = size("answer", answer.len(), MAX_JOB)?;
         self.step(id, "answered", |head, changes| {
             if head.stage != Stage::Answer {
                 return Err("answered already");
@@ -110,7 +110,7 @@ impl Jobs {
     ) -> Result<Step, JournalError> {
         let row = record::write_attempt(attempt);
         self.step_with(id, "attempted", jobs, now_ms, |head, changes| {
-            if head.attempts < record::MOST_ATTEMPTS {
+            if head.attempts < record::MAX_ATTEMPTS {
                 let length = u32::try_from(row.len()).unwrap_or(u32::MAX);
                 head.attempt_bytes = head.attempt_bytes.saturating_add(length);
             }
@@ -122,7 +122,7 @@ impl Jobs {
                 NextState::Delivered if head.stage == Stage::Answer => return Err("not answered"),
                 NextState::Delivered => end(head, TerminalState::Delivered, now_ms),
                 NextState::Dead(reason) => {
-                    record::cut(reason, LONGEST_REASON).clone_into(&mut head.reason);
+                    record::cut(reason, MAX_REASON).clone_into(&mut head.reason);
                     end(head, TerminalState::Dead, now_ms);
                 }
             }
@@ -143,7 +143,7 @@ impl Jobs {
         now_ms: u64,
     ) -> Result<Step, JournalError> {
         self.step_with(id, "given up", jobs, now_ms, |head, _| {
-            record::cut(reason, LONGEST_REASON).clone_into(&mut head.reason);
+            record::cut(reason, MAX_REASON).clone_into(&mut head.reason);
             end(head, TerminalState::Dead, now_ms);
             Ok(())
         })
@@ -173,7 +173,7 @@ impl Jobs {
             let mut index = memory.index();
             index.closed.remove(&id);
             if written {
-                index.tally(State::Dead).sub(size);
+                index.tally(JobState::Dead).sub(size);
                 memory.enqueue(&mut index, id);
             } else {
                 index.remove(id, &bot);

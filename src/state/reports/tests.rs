@@ -29,7 +29,7 @@ fn written(messages: &Reports, Coming { changes, then }: Coming) {
 }
 
 fn all(messages: &Reports, bot: Option<&str>) -> Vec<String> {
-    messages.list(bot, None, LONGEST_PAGE).unwrap().items
+    messages.list(bot, None, MAX_PAGE).unwrap().items
 }
 
 fn room(messages: usize, bytes: u64) -> Room {
@@ -83,7 +83,7 @@ fn pages_follow_each_other_without_a_gap_or_an_overlap() {
     for nth in 0..10 {
         keep(&messages, ["a", "b"][nth % 2], &nth.to_string());
     }
-    let large = format!("8{}", " ".repeat(PAGE_BYTES));
+    let large = format!("8{}", " ".repeat(MAX_PAGE_BYTES));
     let ids = [keep(&messages, "a", &large), keep(&messages, "a", "9a")];
     let (mut before, mut sizes, mut items) = (None, Vec::new(), Vec::new());
     loop {
@@ -116,7 +116,7 @@ fn what_the_disk_did_not_take_is_not_kept_and_nothing_goes_for_it() {
     (coming.then)(false);
     assert_eq!(all(&messages, None), ["2", "1"]);
     assert_eq!(messages.held(), room(2, 2));
-    let large = vec![b' '; LARGEST + 1];
+    let large = vec![b' '; MAX_REPORT + 1];
     assert!(messages.keep(Id::new(NOW), "a", &large).is_none());
 }
 

@@ -6,7 +6,7 @@ use crate::state::jobs::{Id, Job, NextState, Step, Subject};
 const NOW: u64 = 1_800_000_000_000;
 
 /// Leaves a job about this message in a journal, and it ends there.
-fn leave(journal: &Jobs, number: u32, end: State) {
+fn leave(journal: &Jobs, number: u32, end: JobState) {
     let question = Envelope {
         format: crate::codec::dialect::Format::Json,
         conversation: [b'c'; 32],
@@ -14,7 +14,7 @@ fn leave(journal: &Jobs, number: u32, end: State) {
         body: body(number),
     };
     let (stage, body) = match end {
-        State::Accepted => (Stage::Answer, question.write()),
+        JobState::Accepted => (Stage::Answer, question.write()),
         _ => (Stage::Deliver, body(number).into()),
     };
     let job = Job {
@@ -38,9 +38,9 @@ fn leave(journal: &Jobs, number: u32, end: State) {
         response: Vec::new(),
     };
     match end {
-        State::Accepted | State::Answered => {}
-        State::Delivered => done(journal.attempted(job.id, &attempt, NextState::Delivered, NOW)),
-        State::Dead => done(journal.dead(job.id, "gone", &[], NOW)),
+        JobState::Accepted | JobState::Answered => {}
+        JobState::Delivered => done(journal.attempted(job.id, &attempt, NextState::Delivered, NOW)),
+        JobState::Dead => done(journal.dead(job.id, "gone", &[], NOW)),
     }
 }
 
@@ -61,15 +61,15 @@ fn each_message_is_where_its_receiver_and_the_disk_say() {
     let seen = Seen::default();
     let promise = |number: u32| seen.promised(number, format!("msg-{number}"));
     // Delivered as promised; delivered though nobody was told.
-    leave(&journal, 0, State::Delivered);
+    leave(&journal, 0, JobState::Delivered);
     promise(0);
     seen.took(0, 0);
-    leave(&journal, 1, State::Delivered);
+    leave(&journal, 1, JobState::Delivered);
     seen.took(1, 0);
     // Delivered, says the disk alone.
-    leave(&journal, 2, State::Delivered);
+    leave(&journal, 2, JobState::Delivered);
     promise(2);
-    for (number, state) in [(3, State::Dead), (4, State::Accepted), (5, State::Answered)] {
+    for (number, state) in [(3, JobState::Dead), (4, JobState::Accepted), (5, JobState::Answered)] {
         leave(&journal, number, state);
         promise(number);
     }

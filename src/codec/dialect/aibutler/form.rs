@@ -1,6 +1,6 @@
 //! The form that Twilio posts (<https://www.twilio.com/docs/messaging/guides/webhook-request>), decoded where it lies.
 
-use super::{MOST_ATTACHMENTS, part, turns};
+use super::{MAX_ATTACHMENTS, part, turns};
 use crate::codec::dialect::Malformed;
 use crate::codec::dialect::field::{Fault, What};
 use crate::codec::message::{Event, User};
@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 
 /// The longest number, id or media type, in bytes.
-const LONGEST_WORD: usize = 256;
+const MAX_WORD: usize = 256;
 
 /// What a form holds for us.
 #[derive(Default)]
@@ -16,8 +16,8 @@ struct Form<'b> {
     from: Option<&'b str>,
     body: Option<&'b str>,
     message_id: Option<&'b str>,
-    urls: [Option<&'b str>; MOST_ATTACHMENTS],
-    types: [Option<&'b str>; MOST_ATTACHMENTS],
+    urls: [Option<&'b str>; MAX_ATTACHMENTS],
+    types: [Option<&'b str>; MAX_ATTACHMENTS],
 }
 
 /// Reads one form. `From` is the user, `Body` the message, `MediaUrl0` and so on are its attachments.
@@ -55,7 +55,7 @@ impl<'b> Form<'b> {
                     return Ok(None);
                 };
                 let place = number.parse().ok().and_then(|at: usize| places.get_mut(at));
-                Some(place.ok_or_else(|| Fault::new(front, What::TooMany(MOST_ATTACHMENTS)))?)
+                Some(place.ok_or_else(|| Fault::new(front, What::TooMany(MAX_ATTACHMENTS)))?)
             }
         })
     }
@@ -97,8 +97,8 @@ fn event<'b>(form: &Form<'b>) -> Result<Event<'b>, Fault> {
 }
 
 fn word<'b>(name: &str, text: Option<&'b str>) -> Result<Option<&'b str>, Fault> {
-    match text.filter(|text| text.len() > LONGEST_WORD) {
-        Some(_) => Err(Fault::new(name, What::TooLong(LONGEST_WORD))),
+    match text.filter(|text| text.len() > MAX_WORD) {
+        Some(_) => Err(Fault::new(name, What::TooLong(MAX_WORD))),
         None => Ok(text),
     }
 }

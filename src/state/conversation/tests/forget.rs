@@ -66,11 +66,11 @@ fn what_is_being_answered_is_forgotten_when_it_is_answered() {
 #[test]
 fn more_than_are_forgotten_at_once_say_so() {
     let house = Fixture::new();
-    let channels = MOST_FORGOTTEN + 1;
+    let channels = MAX_FORGOTTEN + 1;
     for channel in 0..channels {
         say(held(&house, "bot", "ann", Some(&channel.to_string())), "x", 2);
     }
-    let all = Forgotten { conversations: MOST_FORGOTTEN, more: true };
+    let all = Forgotten { conversations: MAX_FORGOTTEN, more: true };
     assert_eq!(forget(&house, "ann"), all);
     assert_eq!(forget(&house, "ann").conversations, 1);
 }

@@ -106,7 +106,7 @@ fn text_and_addresses_are_remembered_and_bytes_are_not() {
 fn a_history_holds_64_kib_of_text_at_most() {
     let house = Fixture::new();
     let policy = Policy { window: 100, ..POLICY };
-    let text = "x".repeat(MOST_TEXT / 4);
+    let text = "x".repeat(MAX_TEXT / 4);
     let say = |user: &str, assistant: &str| {
         let (user, assistant) =
             (Turn::text(Role::User, user), Turn::text(Role::Assistant, assistant));
@@ -119,7 +119,7 @@ fn a_history_holds_64_kib_of_text_at_most() {
     say("e", "");
     assert_eq!(house.history(policy, 1)[0], "b");
     let id = house.held(policy, 1).id().to_owned();
-    say("too large", &"y".repeat(MOST_TEXT));
+    say("too large", &"y".repeat(MAX_TEXT));
     assert_eq!(house.history(policy, 1), [""; 0], "and with it goes what came before");
     say("f", "g");
     let house = house.restart();

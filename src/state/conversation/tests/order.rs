@@ -19,7 +19,7 @@ fn a_hold_that_is_dropped_changes_nothing() {
 fn sixteen_wait_first_come_first_served_and_the_next_is_refused() {
     let house = Fixture::new();
     let held = house.held(POLICY, 1);
-    let bells: Vec<Arc<Bell>> = (0..MOST_WAITING).map(|_| Arc::default()).collect();
+    let bells: Vec<Arc<Bell>> = (0..MAX_WAITING).map(|_| Arc::default()).collect();
     let mut waits: Vec<Wait> = bells.iter().map(|_| house.wait()).collect();
     for (wait, bell) in waits.iter_mut().zip(&bells) {
         assert!(poll(wait, bell).is_none());
@@ -68,7 +68,7 @@ fn whoever_leaves_the_queue_holds_nobody_up() {
 #[test]
 fn a_thousand_messages_sixteen_at_a_time_are_each_appended_once_and_in_order() {
     let house = Fixture::new();
-    let policy = Policy { window: 2 * MOST_PAIRS, ..POLICY };
+    let policy = Policy { window: 2 * MAX_PAIRS, ..POLICY };
     let (next, order) = (Mutex::new(0_u64), Mutex::new(Vec::new()));
     let (enter, order) = (&next, &order);
     std::thread::scope(|scope| {
@@ -101,7 +101,7 @@ fn a_thousand_messages_sixteen_at_a_time_are_each_appended_once_and_in_order() {
     });
     let expected: Vec<u64> = (0..1_000).filter(|number| number % 7 != 0).collect();
     assert_eq!(*order.lock().unwrap(), expected);
-    let last = &expected[expected.len() - MOST_PAIRS as usize..];
+    let last = &expected[expected.len() - MAX_PAIRS as usize..];
     let last: Vec<_> = last.iter().flat_map(|n| [n.to_string(), format!("re {n}")]).collect();
     assert_eq!(house.history(policy, 1), last);
     let house = house.restart();

@@ -59,7 +59,7 @@ fn idle_ones_leave_memory_a_few_at_a_tick() {
     let held = enter(4, 1);
     all.sweep(IDLE_MS + 1);
     let left = all.counts().held;
-    assert!((1_000 - PER_SWEEP as u64..1_000).contains(&left), "{left}");
+    assert!((1_000 - BATCH_CONVERSATIONS as u64..1_000).contains(&left), "{left}");
     for _ in 0..1_000 {
         all.sweep(IDLE_MS + 1);
     }

@@ -90,11 +90,11 @@ fn no_kill_loses_what_was_accepted_or_forgets_what_was_delivered() {
             assert!(journal.show(*id).unwrap().is_some(), "{id} is lost");
         }
         for id in &delivered {
-            assert_eq!(state(&journal, *id), State::Delivered);
+            assert_eq!(state(&journal, *id), JobState::Delivered);
         }
         let (mut there, mut cursor) = ([0; 4], None);
         loop {
-            let page = journal.list(&Filter::default(), cursor, LONGEST_PAGE).unwrap();
+            let page = journal.list(&Filter::default(), cursor, MAX_PAGE).unwrap();
             for found in page.items {
                 there[found.head.state() as usize] += 1;
                 journal.body(found.id, found.head.stage).unwrap();

@@ -42,7 +42,7 @@ fn what_has_ended_goes_when_its_time_is_over() {
     let folder = tempfile::tempdir().unwrap();
     let bounds = Bounds { delivered_ms: 1_000, dead_ms: 5_000, ..BOUNDS };
     let journal = bounded(&folder, bounds);
-    for _ in 0..PER_PORTION * 2 {
+    for _ in 0..BATCH_JOBS * 2 {
         ended(&journal, TerminalState::Delivered, NOW);
     }
     let later = ended(&journal, TerminalState::Delivered, NOW + 1);
@@ -50,7 +50,7 @@ fn what_has_ended_goes_when_its_time_is_over() {
     let waits = accept(&journal, "crm", Stage::Deliver, NOW);
     journal.store.tick(NOW + 1_000);
     until(|| jobs(&journal) == [0, 1, 1, 1]);
-    assert_eq!(state(&journal, later), State::Delivered);
+    assert_eq!(state(&journal, later), JobState::Delivered);
     journal.store.tick(NOW + 4_999);
     until(|| jobs(&journal) == [0, 1, 0, 1]);
     // One that was taken up again has not ended.
@@ -59,7 +59,7 @@ fn what_has_ended_goes_when_its_time_is_over() {
     assert_eq!(journal.show(last).unwrap(), None);
     assert_eq!(jobs(&journal), [0, 2, 0, 0]);
     assert_eq!(&*journal.body(dead, Stage::Deliver).unwrap(), b"what was said");
-    assert_eq!(state(&journal, waits), State::Answered);
+    assert_eq!(state(&journal, waits), JobState::Answered);
     // Nothing of the others is left: two heads, two bodies, one attempt.
     let left = [Table::Jobs, Table::Parts, Table::Ended].map(|table| rows(&journal, table));
     assert_eq!(left, [2, 3, 0]);
@@ -87,7 +87,7 @@ fn where_too_many_are_kept_the_oldest_delivered_go_first_then_the_oldest_dead() 
         (0..5).map(|at| ended(&journal, TerminalState::Delivered, NOW + at)).collect();
     journal.store.tick(NOW + 10);
     until(|| jobs(&journal) == [0, 0, 1, 5]);
-    assert_eq!(state(&journal, delivered[4]), State::Delivered);
+    assert_eq!(state(&journal, delivered[4]), JobState::Delivered);
     drop(journal);
     let journal = bounded(&folder, Bounds { kept_bytes: 1_000, ..BOUNDS });
     journal.store.tick(NOW + 10);
@@ -140,10 +140,10 @@ fn lists_are_paged_newest_first_and_filtered() {
     assert_eq!(everything.concat(), expected(&|_| true));
     let state = |state| Filter { state: Some(state), bot: None };
     // The last page is known to be the last.
-    assert_eq!(pages(state(State::Dead), 5), [expected(&|number| number % 5 == 0)]);
-    assert_eq!(pages(state(State::Delivered), 2).len(), 3);
-    assert_eq!(pages(state(State::Answered), 2), [vec![]]);
-    let odd = Filter { state: Some(State::Accepted), bot: Some("odd".to_owned()) };
+    assert_eq!(pages(state(JobState::Dead), 5), [expected(&|number| number % 5 == 0)]);
+    assert_eq!(pages(state(JobState::Delivered), 2).len(), 3);
+    assert_eq!(pages(state(JobState::Answered), 2), [vec![]]);
+    let odd = Filter { state: Some(JobState::Accepted), bot: Some("odd".to_owned()) };
     let found = pages(odd, 100).concat();
     assert_eq!(found, expected(&|number| number % 5 > 1 && number % 2 == 1));
 }

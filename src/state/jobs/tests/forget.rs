@@ -46,7 +46,7 @@ fn all_that_has_ended_of_a_user_goes_and_nothing_else() {
     assert_eq!(forget(&journal, Some("ann")), (2, false));
     assert_eq!(forget(&journal, Some("ann")), (0, false));
     assert_eq!(jobs(&journal), [0, 4, 2, 2]);
-    assert_eq!(state(&journal, taken_up), State::Answered);
+    assert_eq!(state(&journal, taken_up), JobState::Answered);
     // Heads, bodies and attempts, ends, and what was said to whoever repeats them.
     let tables = [Table::Jobs, Table::Parts, Table::Ended, Table::Repeats];
     let left = tables.map(|table| rows(&journal, table));
@@ -60,10 +60,10 @@ fn all_that_has_ended_of_a_user_goes_and_nothing_else() {
 fn many_go_a_part_at_a_time() {
     let folder = tempfile::tempdir().unwrap();
     let journal = open(&folder);
-    for _ in 0..=MOST_FORGOTTEN {
+    for _ in 0..=MAX_FORGOTTEN {
         leave(&journal, Some("ann"), Some(TerminalState::Delivered));
     }
-    assert_eq!(forget(&journal, Some("ann")), (MOST_FORGOTTEN, true));
+    assert_eq!(forget(&journal, Some("ann")), (MAX_FORGOTTEN, true));
     assert_eq!(forget(&journal, Some("ann")), (1, false));
     assert_eq!(jobs(&journal), [0; 4]);
 }

@@ -59,13 +59,13 @@ fn read(folder: &Path) {
     let journal = Jobs::open(store, BOUNDS, NOW + 2).unwrap();
     assert_eq!(jobs(&journal), [1, 1, 1, 1]);
     let ids = IDS.map(|id| id.parse::<Id>().unwrap());
-    for (id, expected) in ids.into_iter().zip(State::ALL) {
+    for (id, expected) in ids.into_iter().zip(JobState::ALL) {
         let shown = journal.show(id).unwrap().unwrap();
         let head = shown.head;
         assert_eq!(head.state(), expected);
         assert_eq!([&head.bot, &head.dialect, &head.receiver], ["bt_support", "aerostack", "crm"]);
         assert_eq!(&*journal.body(id, head.stage).unwrap(), b"what was said");
-        if expected != State::Accepted {
+        if expected != JobState::Accepted {
             assert_eq!(shown.attempts, [attempt(NOW + 1, Some(503))]);
         }
     }
@@ -149,14 +149,14 @@ fn what_is_written_is_read_and_what_is_cut_is_broken() {
         assert_eq!(record::read_ended_key(&key[..length]), None);
     }
     let long = Attempt {
-        error: "é".repeat(LONGEST_REASON),
+        error: "é".repeat(MAX_REASON),
         response: vec![b'x'; 100_000],
         ..attempt(NOW, Some(500))
     };
     let row = record::write_attempt(&long);
     let read = record::read_attempt(&row).unwrap();
-    assert_eq!(read.error, "é".repeat(LONGEST_REASON / 2));
-    assert_eq!(read.response, vec![b'x'; LONGEST_RESPONSE]);
+    assert_eq!(read.error, "é".repeat(MAX_REASON / 2));
+    assert_eq!(read.response, vec![b'x'; MAX_RESPONSE]);
     assert_eq!((read.took, read.status), (long.took, long.status));
     for length in 0..row.len() {
         assert_eq!(record::read_attempt(&row[..length]), None);

@@ -64,7 +64,7 @@ fn a_letter_to_a_receiver_without_room_is_dead_and_may_be_taken_up_again() {
     let (lost, told) = (letter("gone"), letter("crm"));
     done(journal.accept(&[lost.clone(), told.clone()], NOW)).unwrap();
     assert_eq!(jobs(&journal), [0, filled + 1, 0, 1]);
-    assert_eq!(state(&journal, told.id), State::Answered);
+    assert_eq!(state(&journal, told.id), JobState::Answered);
     let shown = journal.show(lost.id).unwrap().unwrap();
     assert_eq!((shown.head.reason.as_str(), shown.head.ended_ms), (CROWDED, NOW));
     assert_eq!(&*journal.body(lost.id, Stage::Deliver).unwrap(), b"what was said");

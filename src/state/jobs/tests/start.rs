@@ -38,7 +38,7 @@ impl Index {
 /// More jobs than are looked at before a journal serves: the last of them dead, the one before it put off by 30 s.
 fn leave(folder: &tempfile::TempDir) -> Vec<Id> {
     let journal = open(folder);
-    let waiting: Vec<_> = (0..LOOKED * 2).map(|_| job("crm", Stage::Deliver)).collect();
+    let waiting: Vec<_> = (0..BATCH_ROWS * 2).map(|_| job("crm", Stage::Deliver)).collect();
     done(journal.accept(&waiting, NOW)).unwrap();
     let ids: Vec<_> = waiting.iter().map(|job| job.id).collect();
     let all = take_all(&journal, Stage::Deliver, NOW);
@@ -73,12 +73,12 @@ fn a_journal_serves_before_all_is_picked_up_and_nothing_is_taken_twice_or_lost()
     assert!(matches!(unknown, JournalError::Unknown(_)), "{unknown}");
     let order = done(journal.retry(put_off, NOW)).unwrap_err();
     assert!(matches!(order, JournalError::Order { .. }), "{order}");
-    assert_eq!(state(&journal, put_off), State::Answered);
+    assert_eq!(state(&journal, put_off), JobState::Answered);
     // What comes meanwhile, and what is taken up again, is worked on once.
     let new = accept(&journal, "crm", Stage::Deliver, NOW);
     done(journal.retry(dead, NOW)).unwrap();
     let mut taken = take_all(&journal, Stage::Deliver, NOW);
-    assert_eq!(taken.len(), LOOKED + 2);
+    assert_eq!(taken.len(), BATCH_ROWS + 2);
     for id in [new, dead] {
         done(journal.attempted(id, &attempt(NOW, None), NextState::Delivered, NOW)).unwrap();
     }
@@ -174,7 +174,7 @@ fn what_cannot_be_read_holds_up_nobody_behind_it() {
     let ids = leave(&folder);
     let store = Store::open(folder.path()).unwrap();
     let mut changes = Changes::default();
-    let unread = [(ids[LOOKED + 3], &[9][..]), (ids[LOOKED + 7], &[])];
+    let unread = [(ids[BATCH_ROWS + 3], &[9][..]), (ids[BATCH_ROWS + 7], &[])];
     for (id, row) in unread {
         changes.put(Table::Jobs, &id.0, row.into());
     }
