@@ -6,8 +6,8 @@
 
 use botgate::codec::json;
 use botgate::codec::message::{Answer, Ask, Call, Event, File, Native, Part, Role, Turn, User};
-use botgate::codec::provider::{CODECS, Codec};
 use botgate::codec::provider::sse::Events;
+use botgate::codec::provider::{CODECS, Codec};
 use http::{HeaderMap, HeaderValue};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;

@@ -2,7 +2,9 @@
 //! its path and `X-Forwarded-For`. Each is judged a second time by a slower and simpler rule.
 #![no_main]
 
-use botgate::config::parse::{duration, duration_or_zero, json_pointer, limit_key, path, rate, size};
+use botgate::config::parse::{
+    duration, duration_or_zero, json_pointer, limit_key, path, rate, size,
+};
 use botgate::proxy::head::{has_dot_segments, is_trusted, peer};
 use botgate::state::limit::{Key, Rule, RuleSet, Standing, retry_after};
 use http::{HeaderMap, HeaderName, HeaderValue};

@@ -168,7 +168,7 @@ fn an_ai_whose_answers_break_off_is_left_alone_and_one_that_ends_them_is_not() {
     });
     let botgate = Botgate::start(&config(&["custom"], &ai, "retries = 0"));
     let ask = || botgate.caller().call(&asking(0, "count"));
-    let failures = usize::from(breaker::FAILURES);
+    let failures = usize::from(breaker::FAILURE_THRESHOLD);
     for round in 0..=2 {
         // A whole answer in between: only failures in a row count.
         for _ in 0..failures - usize::from(round < 2) {

@@ -2,7 +2,7 @@
 
 use super::{BOT, acknowledged, config, event, kept, told, wait};
 use crate::harness::{Backend, Botgate, Gate};
-use botgate::state::jobs::{BOUNDS, Id, Job, Journal, Stage, Subject};
+use botgate::state::jobs::{BOUNDS, Id, Job, Jobs, Stage, Subject};
 use botgate::state::store::Store;
 use std::sync::Arc;
 
@@ -53,7 +53,7 @@ fn what_an_earlier_version_left_goes_to_the_subscriber_at_its_place() {
     let text = kept::guarded(&config(state.path(), "", &[(&one, ""), (&two, "")]));
     let now_ms = 1_795_262_400_000;
     let store = Store::open(&state.path().join("store")).unwrap();
-    let journal = Journal::open(Arc::clone(&store), BOUNDS, now_ms).unwrap();
+    let journal = Jobs::open(Arc::clone(&store), BOUNDS, now_ms).unwrap();
     let id = Id::new(now_ms);
     let content =
         format!("{{\"id\":\"{id}\",\"type\":\"bot.status\",\"data\":{{\"content\":\"left\"}}}}");

@@ -159,7 +159,7 @@ fn what_is_left_for_a_bot_that_is_gone_is_dead_and_says_so() {
 #[test]
 fn a_breaker_puts_an_attempt_off_and_never_for_good() {
     /// Failures in a row that open it, and for how long at least.
-    const FAILURES: usize = breaker::FAILURES as usize;
+    const FAILURES: usize = breaker::FAILURE_THRESHOLD as usize;
     let (ai, receiver, other) = (ai::echo(), always("500 No"), Backend::ok());
     let state = tempfile::tempdir().unwrap();
     let down = Bot {
@@ -182,7 +182,7 @@ fn a_breaker_puts_an_attempt_off_and_never_for_good() {
     accepted(&botgate, "well", "one", "hi");
     wait(&other, 1);
     // By then a probe may be due where all of this took long.
-    let is_open = || start.elapsed() < breaker::OPEN;
+    let is_open = || start.elapsed() < breaker::OPEN_FOR;
     let tried = receiver.count();
     assert!(tried == FAILURES || !is_open(), "{tried}");
     wall.set(NOON + 61);

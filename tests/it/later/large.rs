@@ -2,7 +2,7 @@
 
 use super::{Bot, config, jobs, jobs_until, sent, wait};
 use crate::harness::{Backend, Botgate, Gate, ai};
-use botgate::state::jobs::LARGEST;
+use botgate::state::jobs::MAX_JOB;
 use serde_json::{Value, json};
 
 const MIB: usize = 1024 * 1024;
@@ -43,11 +43,11 @@ fn an_answer_that_is_too_large_is_a_failure_at_once_and_the_ai_is_asked_once() {
     assert_eq!(sent(&receiver.last())["message"]["content"], sorry);
 
     // Beside this not even what is said instead has room.
-    send(&botgate, "later", LARGEST - 600);
+    send(&botgate, "later", MAX_JOB - 600);
     let about = |line: &Value| line["message"] == "a message is given up";
     let line = botgate.line("why it is given up", about);
     let reason = line["reason"].as_str().unwrap();
-    assert!(reason.contains(&LARGEST.to_string()), "{reason}");
+    assert!(reason.contains(&MAX_JOB.to_string()), "{reason}");
     jobs_until(&botgate, "dead", 1.0);
     jobs_until(&botgate, "delivered", 1.0);
     for stands in ["accepted", "answered"] {

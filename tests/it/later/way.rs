@@ -63,12 +63,12 @@ fn a_receiver_that_hangs_holds_up_nobody_else() {
         let reply = caller.call(&super::message("slow", &format!("u{nth}"), "hi"));
         assert_eq!(reply.status, 202);
     }
-    wait(&hangs, botgate::proxy::bot::receiver::SOCKETS);
+    wait(&hangs, botgate::proxy::bot::receiver::MAX_CONNECTIONS);
     for nth in 1..=100 {
         accepted(&botgate, "quick", "one", "hi");
         wait(&receiver, nth);
     }
-    assert_eq!(hangs.count(), botgate::proxy::bot::receiver::SOCKETS, "no more at once");
+    assert_eq!(hangs.count(), botgate::proxy::bot::receiver::MAX_CONNECTIONS, "no more at once");
     open.change(|open| *open = true);
     jobs_until(&botgate, "delivered", 200.0);
 }

@@ -156,7 +156,7 @@ fn what_is_written_is_read_and_what_is_cut_is_broken() {
     let row = record::write_attempt(&long);
     let read = record::read_attempt(&row).unwrap();
     assert_eq!(read.error, "é".repeat(MAX_REASON / 2));
-    assert_eq!(read.response, vec![b'x'; MAX_RESPONSE]);
+    assert_eq!(read.response, vec![b'x'; MAX_KEPT_RESPONSE]);
     assert_eq!((read.took, read.status), (long.took, long.status));
     for length in 0..row.len() {
         assert_eq!(record::read_attempt(&row[..length]), None);

@@ -130,7 +130,7 @@ fn no_more_than_a_hundred_thousand_are_off() {
     let text = config(&ai, &receiver, &subscriber, "", state.path());
     let store = Store::open(&state.path().join("store")).unwrap();
     let mut changes = Changes::default();
-    for nth in 1..=botgate::state::switches::MOST {
+    for nth in 1..=botgate::state::switches::MAX_SWITCHES {
         let row = std::sync::Arc::from([1]);
         changes.put(Table::Switches, format!("bt_{nth}").as_bytes(), row);
     }
