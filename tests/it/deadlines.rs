@@ -1,7 +1,7 @@
 //! Each deadline fires alone when only it is exceeded, within a tenth of its length, and the log has its word.
 
 use crate::harness::{
-    After, Backend, Botgate, HMAC, OPEN, PATIENCE, caller::End, config, get, turn,
+    After, Backend, Botgate, HMAC, OPEN, TIMEOUT, caller::End, config, get, machine,
 };
 use socket2::{Domain, Socket, Type};
 use std::{
@@ -46,7 +46,7 @@ const SLOW: &str = "X-Request-Id: slow\r\n";
 
 #[test]
 fn a_head_that_does_not_end_is_a_408() {
-    let _turn = turn::alone();
+    let _machine = machine::exclusive();
     let backend = Backend::ok();
     let botgate = Botgate::start(&config(backend.addr(), &server("header"), "", OPEN));
     let mut caller = botgate.caller();
@@ -64,7 +64,7 @@ fn a_head_that_does_not_end_is_a_408() {
 
 #[test]
 fn a_body_that_does_not_end_is_a_408() {
-    let _turn = turn::alone();
+    let _machine = machine::exclusive();
     let backend = Backend::ok();
     let botgate = Botgate::start(&config(backend.addr(), &server("body"), "", OPEN));
     let mut caller = botgate.caller();
@@ -85,7 +85,7 @@ fn a_body_that_does_not_end_is_a_408() {
 
 #[test]
 fn a_silent_connection_is_closed_without_a_word() {
-    let _turn = turn::alone();
+    let _machine = machine::exclusive();
     let backend = Backend::ok();
     let botgate = Botgate::start(&config(backend.addr(), &server("idle"), "", OPEN));
     let mut caller = botgate.caller();
@@ -111,7 +111,7 @@ fn black_hole() -> (SocketAddr, Socket, Vec<TcpStream>) {
 
 #[test]
 fn connect() {
-    let _turn = turn::alone();
+    let _machine = machine::exclusive();
     let (addr, _listener, _held) = black_hole();
     let botgate =
         Botgate::start(&config(addr, &server(""), &upstream("connect"), OPEN)).expect_errors();
@@ -125,9 +125,9 @@ fn connect() {
 
 #[test]
 fn first_byte() {
-    let _turn = turn::alone();
+    let _machine = machine::exclusive();
     let backend = Backend::start(|_, connection| {
-        connection.closed_within(PATIENCE);
+        connection.closed_within(TIMEOUT);
         After::Close
     });
     let botgate =
@@ -150,7 +150,7 @@ fn first_byte() {
 
 #[test]
 fn idle() {
-    let _turn = turn::alone();
+    let _machine = machine::exclusive();
     let backend = Backend::start(|_, connection| {
         connection.begin("");
         // Slower than the deadline in sum, faster between two bytes: not to be cut.
@@ -159,7 +159,7 @@ fn idle() {
             assert!(connection.closed_within(DEADLINE / 2).is_none(), "cut though it went on");
         }
         connection.chunk(b"last");
-        connection.closed_within(PATIENCE);
+        connection.closed_within(TIMEOUT);
         After::Close
     });
     let botgate = Botgate::start(&config(backend.addr(), &server(""), &upstream("idle"), OPEN))
@@ -179,7 +179,7 @@ fn idle() {
 
 #[test]
 fn total() {
-    let _turn = turn::alone();
+    let _machine = machine::exclusive();
     let backend = Backend::start(|_, connection| {
         connection.begin("");
         // Never silent, never done.
@@ -205,9 +205,9 @@ fn total() {
 
 #[test]
 fn one_string_is_the_total_and_bounds_the_others() {
-    let _turn = turn::alone();
+    let _machine = machine::exclusive();
     let backend = Backend::start(|_, connection| {
-        connection.closed_within(PATIENCE);
+        connection.closed_within(TIMEOUT);
         After::Close
     });
     let botgate = Botgate::start(&config(backend.addr(), &server(""), "timeout = \"2s\"", OPEN))

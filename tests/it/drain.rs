@@ -1,7 +1,8 @@
 //! SIGTERM: what is in flight is finished within `drain`, nothing new is accepted, and a second signal ends at once.
 
 use crate::harness::{
-    After, Backend, Botgate, Caller, Gate, OPEN, PATIENCE, caller::End, config, get, post, turn,
+    After, Backend, Botgate, Caller, Monitor, OPEN, TIMEOUT, caller::End, config, get, machine,
+    post,
 };
 use rustix::process::Signal;
 use std::{
@@ -10,8 +11,8 @@ use std::{
 };
 
 /// A backend whose streams say `go on` when told and end when told.
-fn streaming() -> (Backend, Gate<u32>) {
-    let step = Gate::new(0);
+fn streaming() -> (Backend, Monitor<u32>) {
+    let step = Monitor::new(0);
     let told = step.clone();
     let backend = Backend::start(move |seen, connection| {
         if seen.request_line().starts_with("POST") {
@@ -39,7 +40,7 @@ fn begin(botgate: &Botgate) -> Caller {
 
 /// Waits until the public port refuses.
 fn refuses(botgate: &Botgate) {
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + TIMEOUT;
     while TcpStream::connect(botgate.http()).is_ok() {
         assert!(Instant::now() < end, "still accepts after SIGTERM");
     }
@@ -47,7 +48,7 @@ fn refuses(botgate: &Botgate) {
 
 #[test]
 fn two_hundred_live_streams_are_finished_and_the_exit_follows_the_last() {
-    let _turn = turn::alone();
+    let _machine = machine::exclusive();
     let (backend, step) = streaming();
     let mut botgate = Botgate::start(&config(backend.addr(), "drain = \"20s\"", "", OPEN));
     let mut callers: Vec<_> = (0..200).map(|_| begin(&botgate)).collect();
@@ -66,7 +67,7 @@ fn two_hundred_live_streams_are_finished_and_the_exit_follows_the_last() {
         assert_eq!(caller.chunk(), Ok(None), "cut before its end");
     }
     let last = Instant::now();
-    let (status, at) = botgate.exit(PATIENCE);
+    let (status, at) = botgate.exit(TIMEOUT);
     assert_eq!(status.code(), Some(0));
     let took = at.saturating_duration_since(last);
     assert!(took < Duration::from_secs(1), "{took:?} after the last stream");
@@ -74,7 +75,7 @@ fn two_hundred_live_streams_are_finished_and_the_exit_follows_the_last() {
 
 #[test]
 fn drain_has_an_end() {
-    let _turn = turn::alone();
+    let _machine = machine::exclusive();
     let (backend, _step) = streaming();
     let mut botgate = Botgate::start(&config(backend.addr(), "drain = \"1s\"", "", OPEN));
     let mut caller = begin(&botgate);
@@ -83,14 +84,14 @@ fn drain_has_an_end() {
     assert_eq!(caller.chunk(), Err(End::Cut));
     let cut = since.elapsed();
     assert!(cut > Duration::from_millis(900), "cut after {cut:?}, before `drain` was over");
-    let (status, at) = botgate.exit(PATIENCE);
+    let (status, at) = botgate.exit(TIMEOUT);
     assert_eq!(status.code(), Some(0));
     assert!(at.duration_since(since) < Duration::from_secs(2));
 }
 
 #[test]
 fn a_second_signal_ends_at_once() {
-    let _turn = turn::alone();
+    let _machine = machine::exclusive();
     for second in [Signal::TERM, Signal::INT] {
         let (backend, _step) = streaming();
         let mut botgate = Botgate::start(&config(backend.addr(), "drain = \"60s\"", "", OPEN));
@@ -99,7 +100,7 @@ fn a_second_signal_ends_at_once() {
         refuses(&botgate);
         let since = Instant::now();
         botgate.signal(second);
-        let (_, at) = botgate.exit(PATIENCE);
+        let (_, at) = botgate.exit(TIMEOUT);
         assert!(at.saturating_duration_since(since) < Duration::from_secs(1));
         assert_eq!(caller.chunk(), Err(End::Cut));
     }
@@ -121,7 +122,7 @@ fn a_request_whose_body_is_on_its_way_is_served_to_its_end() {
     assert!(idle.closed(), "the one worker is draining now");
     let reply = caller.call(b"llo");
     assert_eq!((reply.status, reply.header("connection")), (200, Some("close")));
-    assert_eq!(botgate.exit(PATIENCE).0.code(), Some(0));
+    assert_eq!(botgate.exit(TIMEOUT).0.code(), Some(0));
 }
 
 #[test]
@@ -137,12 +138,12 @@ fn a_request_whose_head_is_on_its_way_is_served_too() {
     assert!(idle.closed(), "the one worker is draining now");
     let reply = caller.call(b"st: h\r\n\r\n");
     assert_eq!((reply.status, reply.header("connection")), (200, Some("close")));
-    assert_eq!(botgate.exit(PATIENCE).0.code(), Some(0));
+    assert_eq!(botgate.exit(TIMEOUT).0.code(), Some(0));
 }
 
 #[test]
 fn idle_connections_are_held_by_the_thousand_and_the_port_is_free_at_once() {
-    let _turn = turn::alone();
+    let _machine = machine::exclusive();
     let backend = Backend::ok();
     let text = config(backend.addr(), "", "", OPEN);
     let botgate = Botgate::start(&text);
@@ -157,7 +158,7 @@ fn idle_connections_are_held_by_the_thousand_and_the_port_is_free_at_once() {
     let port = botgate.http();
     botgate.signal(Signal::KILL);
     let mut botgate = botgate;
-    botgate.exit(PATIENCE);
+    botgate.exit(TIMEOUT);
     let again =
         Botgate::start(&text.replace("http = [\"127.0.0.1:0\"]", &format!("http = [\"{port}\"]")));
     assert_eq!(again.caller().call(&post("", b"hello")).status, 200);
