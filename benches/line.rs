@@ -87,13 +87,13 @@ fn worker(folder: &Path) -> Rc<Worker> {
     let (settings, _) = config::parse(&text, Path::new("line.toml"), &|_| None)
         .unwrap_or_else(|report| panic!("{}", report.human(false)));
     let shared = Arc::new(SharedState {
-        budget: Budget::new(settings.server.buffer),
+        body_budget: Budget::new(settings.server.buffer),
         limiter: Limiter::default(),
-        ledger: IdempotencyStore::new(),
+        idempotency: IdempotencyStore::new(),
         kept: State::open(folder).unwrap().into(),
         breakers: Mutex::default(),
         switches: Arc::default(),
-        witness: None,
+        observer: None,
         log: Mutex::new(None),
         metrics: Metrics::new(1, &REASONS, &client::WORDS),
     });
@@ -174,7 +174,7 @@ fn bench(criterion: &mut Criterion) {
         Builder::new_current_thread().enable_all().build_local(LocalOptions::default()).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let worker = worker(folder.path());
-    let bots = worker.view();
+    let bots = worker.snapshot();
     let verifier = &bots.registry.bots()[0].verifier;
     let (small, large) = ([b'x'; 256], [b'x'; 16 * 1024]);
     let token = "Authorization: Bearer a-token-that-only-this-bench-knows";

@@ -149,8 +149,8 @@ impl Dispatcher {
             let _seat = seat;
             let answered = courier.try_to_answer(id).await;
             match answered {
-                Ok(JobOutcome::On) => lane.pace.faster(),
-                Ok(JobOutcome::Back) => lane.pace.slower(lane.asked.jobs(), clock::coarse()),
+                Ok(JobOutcome::Advanced) => lane.pace.faster(),
+                Ok(JobOutcome::Requeued) => lane.pace.slower(lane.asked.jobs(), clock::coarse()),
                 Err(_) => {}
             }
             courier.note(id, answered.map(drop));
@@ -181,22 +181,22 @@ impl Dispatcher {
         let Some(envelope) = Envelope::read(&journal.body(id, Stage::Answer)?) else {
             let unreadable = "what was kept of the message cannot be read by this version";
             self.give_up(id, &head, unreadable).await?;
-            return Ok(JobOutcome::On);
+            return Ok(JobOutcome::Advanced);
         };
-        let view = self.worker.view();
+        let view = self.worker.snapshot();
         let Some(index) = view.registry.place(&head.bot, &head.dialect) else {
             let gone = "its bot is not in the configuration any more";
             self.give_up(id, &head, gone).await?;
-            return Ok(JobOutcome::On);
+            return Ok(JobOutcome::Advanced);
         };
         let errand = AnswerJob {
             worker: self.worker.clone(),
-            view,
+            snapshot: view,
             index,
             bot: head.bot.clone().into(),
             subject: head.subject,
             envelope,
-            came_ms: head.accepted_ms,
+            accepted_ms: head.accepted_ms,
         };
         let tried = u32::try_from(tried).unwrap_or(u32::MAX);
         errand.finish(journal, id, tried, head.since_ms).await
@@ -204,10 +204,10 @@ impl Dispatcher {
 
     /// Counts what has become of a job among its bot's figures; those of one that is not in the configuration any more have ended.
     fn happened(&self, head: &Head, happened: Happened) {
-        let view = self.worker.view();
+        let view = self.worker.snapshot();
         if let Some(index) = view.registry.place(&head.bot, &head.dialect) {
             let (bot, at_ms) = (Arc::from(&*head.bot), clock::unix_ms());
-            self.worker.note((&view, index), &bot, true, happened, at_ms);
+            self.worker.record_analytics((&view, index), &bot, true, happened, at_ms);
         }
     }
 

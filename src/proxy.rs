@@ -29,13 +29,13 @@ use bytes::Bytes;
 use chat::Message;
 use context::RequestContext;
 use forward::Identity;
-use head::{check_head, check_kind, is_trusted, peer};
+use head::{check_head, check_kind, client_address, is_trusted};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use hyper::body::Incoming;
 use rate_limit::{charge_body, charge_head};
 use reject::Reject;
-use response::Reply;
+use response::ResponseBody;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use worker::{ConfigSnapshot, Worker};
@@ -64,8 +64,8 @@ pub async fn handle(
     caller: &Caller,
     head: &mut Parts,
     body: &mut Incoming,
-) -> Response<Reply> {
-    let view = worker.view();
+) -> Response<ResponseBody> {
+    let view = worker.snapshot();
     let mut trace = RequestContext::begin(worker, caller.address, head);
     match pass(worker, &view, caller, &mut trace, head, body).await {
         Ok(response) => trace.answer(response),
@@ -76,7 +76,7 @@ pub async fn handle(
 /// The whole answer to a head that the gate refused, as bytes: no parser has seen it, so none writes the response either.
 pub fn refuse_head(worker: &Rc<Worker>, caller: &Caller, fault: Fault) -> Vec<u8> {
     let trace = RequestContext::headless(worker, caller.address);
-    let face = reject::fault_face(fault);
+    let face = reject::describe_fault(fault);
     let body = reject::error_body(fault.sentence(), face.code);
     let phrase = StatusCode::from_u16(face.status)
         .ok()
@@ -101,7 +101,7 @@ async fn pass(
     trace: &mut RequestContext,
     head: &mut Parts,
     body: &mut Incoming,
-) -> Result<Response<Reply>, Reject> {
+) -> Result<Response<ResponseBody>, Reject> {
     let registry = &view.registry;
     check_head(head)?;
     let path = head.uri.path();
@@ -116,7 +116,7 @@ async fn pass(
     }
     check_kind(door.dialect(), head)?;
     let trusted = is_trusted(&registry.trusted, caller.address);
-    let peer = peer(&registry.trusted, caller.address, &head.headers);
+    let peer = client_address(&registry.trusted, caller.address, &head.headers);
     trace.peer(peer);
 
     let asker = Authenticator {
@@ -165,7 +165,7 @@ async fn pass(
         None => None,
         Some(Lookup::Fresh(guard)) => Some(guard),
         Some(Lookup::InFlight) => return Err(Reject::DuplicateInProgress),
-        Some(Lookup::Done(stored)) => return Ok(Reply::repeat(&stored)),
+        Some(Lookup::Done(stored)) => return Ok(ResponseBody::repeat(&stored)),
     };
 
     // One turn of the loop: what else has arrived is verified before this is sent, and a close that came meanwhile is seen.
@@ -199,13 +199,13 @@ async fn send_on(
     caller: &Caller,
     trace: &mut RequestContext,
     guard: Option<Guard>,
-) -> Result<Response<Reply>, Reject> {
+) -> Result<Response<ResponseBody>, Reject> {
     let pool = &view.pools[way.upstream];
     trace.upstream(pool);
     let response =
         client::send(pool, request, &caller.timer, None, None).await.map_err(Reject::Upstream)?;
     let (parts, body) = response.into_parts();
-    let reply = Reply::upstream(&parts, body, guard);
+    let reply = ResponseBody::upstream(&parts, body, guard);
     Ok(Response::from_parts(parts, reply))
 }
 
@@ -294,7 +294,7 @@ fn begin_delivery(
     let id = duplicates.by.read(headers, frames, &mut worker.scratch.borrow_mut())?;
     let body = if duplicates.signed { None } else { Some(frames) };
     let key = idempotency::key(found.id(), &id, body);
-    let ledger = &worker.shared.ledger;
+    let ledger = &worker.shared.idempotency;
     let begun = ledger.begin(key, duplicates.window, clock::now());
     Some(match begun {
         Lookup::Fresh(guard) if found.bot.way.makes_jobs() => recall(worker, guard),
@@ -313,8 +313,8 @@ fn recall(worker: &Worker, guard: Guard) -> Lookup {
     }
 }
 
-fn challenge_response(handshake: Handshake) -> Response<Reply> {
-    let mut response = Response::new(Reply::full(handshake.body));
+fn challenge_response(handshake: Handshake) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::full(handshake.body));
     *response.status_mut() = StatusCode::from_u16(handshake.status).unwrap_or(StatusCode::OK);
     if let Some(content_type) = handshake.content_type {
         let headers = response.headers_mut();

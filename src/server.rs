@@ -74,13 +74,13 @@ impl App {
         let (log, producers) = open_log(&settings, log_format, count)?;
         let mut producers = producers.into_iter();
         let shared = Arc::new(SharedState {
-            budget: Budget::new(settings.server.buffer),
+            body_budget: Budget::new(settings.server.buffer),
             limiter: Limiter::default(),
-            ledger: IdempotencyStore::new(),
+            idempotency: IdempotencyStore::new(),
             kept: OnceLock::new(),
             breakers: Mutex::default(),
             switches: Arc::default(),
-            witness,
+            observer: witness,
             log: Mutex::new(log),
             metrics: Metrics::new(sharers(&settings, count), &REASONS, &client::WORDS),
         });
@@ -156,7 +156,7 @@ impl App {
         for key in needs_restart(&self.settings, &settings) {
             tracing::warn!("{key} has changed: it takes effect at the next start");
         }
-        self.shared.budget.resize(settings.server.buffer);
+        self.shared.body_budget.resize(settings.server.buffer);
         self.shared.metrics.keep_only(
             |label| registry.bots().iter().any(|bot| bot.label() == label),
             |name| {

@@ -8,7 +8,7 @@ use crate::net::client::breaker::{Breaker, Health, Permit};
 use crate::net::client::{self, Opening, Pool, Received, Sent, UpstreamError};
 use crate::net::timers::Timer;
 use crate::proxy::bot::receiver::{self, Next, Outcome, Receiver};
-use crate::proxy::chat::{insist, jobs};
+use crate::proxy::chat::{delivery_jobs, retry_until_written};
 use crate::signature::UnixTime;
 use crate::state::analytics::Happened;
 use crate::state::jobs::{Attempt, Id, JournalError, MAX_KEPT_RESPONSE, NextState, Phases, Stage};
@@ -101,8 +101,8 @@ impl Dispatcher {
             NextState::Dead(why) => self.tell(id, &shown.head, why),
             _ => Vec::new(),
         };
-        let jobs = jobs(&told, &shown.head.bot, &shown.head.dialect, shown.head.subject);
-        insist(|| match then {
+        let jobs = delivery_jobs(&told, &shown.head.bot, &shown.head.dialect, shown.head.subject);
+        retry_until_written(|| match then {
             NextState::Dead(why) => journal.given_up(id, &attempt, why, &jobs, now_ms),
             then => journal.attempted(id, &attempt, then, now_ms),
         })

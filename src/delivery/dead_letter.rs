@@ -4,7 +4,7 @@ use super::Dispatcher;
 use crate::clock;
 use crate::codec::bot_event::{Kind, given_up};
 use crate::proxy::bot::Subscriber;
-use crate::proxy::chat::{EventDelivery, insist, jobs, letters};
+use crate::proxy::chat::{EventDelivery, delivery_jobs, event_deliveries, retry_until_written};
 use crate::state::analytics::Happened;
 use crate::state::jobs::{Head, Id, JournalError};
 
@@ -18,8 +18,8 @@ impl Dispatcher {
     ) -> Result<(), JournalError> {
         tracing::warn!(%id, reason, "a message is given up");
         let told = self.tell(id, head, reason);
-        let jobs = jobs(&told, &head.bot, &head.dialect, head.subject);
-        insist(|| self.journal.dead(id, reason, &jobs, clock::unix_ms())).await?;
+        let jobs = delivery_jobs(&told, &head.bot, &head.dialect, head.subject);
+        retry_until_written(|| self.journal.dead(id, reason, &jobs, clock::unix_ms())).await?;
         self.happened(head, Happened::Dead);
         Ok(())
     }
@@ -29,9 +29,9 @@ impl Dispatcher {
         if Subscriber::has_name(&head.receiver) {
             return Vec::new();
         }
-        let (view, id) = (self.worker.view(), id.to_string());
+        let (view, id) = (self.worker.snapshot(), id.to_string());
         let (registry, now_ms) = (&view.registry, clock::unix_ms());
-        letters(registry, Kind::Error, &head.bot, now_ms, |envelope, out| {
+        event_deliveries(registry, Kind::Error, &head.bot, now_ms, |envelope, out| {
             given_up(envelope, &id, why, out);
         })
     }

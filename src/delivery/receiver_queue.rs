@@ -56,7 +56,7 @@ impl Lanes {
     /// Puts the configuration that is in force now in the place of the one before. A receiver that has not moved keeps its
     /// connections; what is in flight goes on counting.
     pub(super) fn replace(&self, worker: &Worker) {
-        let view = worker.view();
+        let view = worker.snapshot();
         let mut lanes = self.0.borrow_mut();
         let mut before = std::mem::take(&mut *lanes);
         for receiver in &view.registry.receivers {
@@ -66,7 +66,7 @@ impl Lanes {
             let stays = kept.is_some();
             let pool = kept.map(|(_, pool)| pool.clone()).unwrap_or_else(|| {
                 let cells = worker.shared.metrics.upstream(&worker.cells, &receiver.name);
-                let witness = worker.shared.witness.as_ref();
+                let witness = worker.shared.observer.as_ref();
                 let witness = witness.map(|it| it.of(&receiver.name));
                 Pool::new(receiver.target.clone(), 1, cells, witness)
             });

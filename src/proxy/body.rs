@@ -32,7 +32,7 @@ pub async fn receive(
     if declared > max {
         return Err(Reject::TooLarge);
     }
-    let mut hold = worker.shared.budget.hold();
+    let mut hold = worker.shared.body_budget.hold();
     let mut frames = Vec::with_capacity(1);
     let mut gathered = BytesMut::new();
     let mut received = 0_u64;

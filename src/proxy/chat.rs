@@ -11,8 +11,8 @@ mod retry;
 mod turn;
 
 pub use envelope::{Envelope, VERSION};
-pub use event_jobs::{EventDelivery, jobs, letters, wanted};
-pub(crate) use job::insist;
+pub use event_jobs::{EventDelivery, delivery_jobs, event_deliveries, is_subscribed};
+pub(crate) use job::retry_until_written;
 pub use job::{AnswerJob, JobOutcome, MAX_EVENT_BYTES};
 pub use retry::{BACKOFF, MAX_BACKOFF};
 
@@ -30,7 +30,7 @@ use crate::proxy::context::{RequestContext, error_response};
 use crate::proxy::head::{format, prefers_xml};
 use crate::proxy::rate_limit::charge_body;
 use crate::proxy::reject::Reject;
-use crate::proxy::response::Reply;
+use crate::proxy::response::ResponseBody;
 use crate::proxy::worker::{ConfigSnapshot, Worker};
 use crate::state::conversation::Held;
 use crate::state::idempotency::{Guard, Stored};
@@ -41,7 +41,7 @@ use report::Report;
 use serde_json::value::RawValue;
 use std::net::IpAddr;
 use std::rc::Rc;
-use turn::{by, key, sticky, turn};
+use turn::{answer_deadline, conversation_key, routing_key, wait_for_turn};
 
 /// A proven message, not yet read.
 #[derive(Debug)]
@@ -70,10 +70,10 @@ pub async fn answer(
     frames: Vec<Bytes>,
     hold: Option<Hold>,
     mut guard: Option<Guard>,
-) -> Result<Response<Reply>, Reject> {
+) -> Result<Response<ResponseBody>, Reject> {
     let Message { worker, view, talk, id, .. } = message;
     let format = format(headers).unwrap_or(Format::Json);
-    let mut room = worker.room();
+    let mut room = worker.buffer();
     frames.iter().for_each(|frame| room.extend_from_slice(frame));
     let event = match talk.chat.decode(format, &mut room) {
         Ok(event) => event,
@@ -92,7 +92,7 @@ pub async fn answer(
     let reports = talk.chat.acknowledges();
     let report = reports.then(|| Report::new(&message, &event, trace.began_ms));
     // An answer that nobody wants to be told is asked for all the same: the conversation goes on with it.
-    let told = !reports || wanted(&view.registry, bot_event::Kind::Sent, id);
+    let told = !reports || is_subscribed(&view.registry, bot_event::Kind::Sent, id);
     let xml = format == Format::Form && (talk.twiml || prefers_xml(headers));
     if let Some(later) = talk.later.as_ref().filter(|_| !silent && told) {
         let said = deferred::DeferredRequest {
@@ -119,14 +119,14 @@ pub async fn answer(
         deferred::done(accepted).await?;
     }
 
-    let key = key(id, &event);
-    let candidates = candidates(talk, sticky(id, &event, &key, trace.start));
-    let by = by(view, &candidates, trace.start);
+    let key = conversation_key(id, &event);
+    let candidates = candidates(talk, routing_key(id, &event, &key, trace.start));
+    let by = answer_deadline(view, &candidates, trace.start);
     let kept = worker.shared.kept.get();
     let mut held = match (talk.conversation, kept, key) {
         (Some(policy), Some(kept), Some(key)) if !silent => {
             let conversations = &kept.conversations;
-            let turn = turn(message.timer, conversations, key, policy, by, trace.began_ms);
+            let turn = wait_for_turn(message.timer, conversations, key, policy, by, trace.began_ms);
             Some(turn.await?)
         }
         _ => None,
@@ -161,7 +161,7 @@ pub async fn answer(
     drop(hold);
     let (answer, micro_cents) = match spoken {
         AiResponse::Whole(answer, micro_cents) => (answer, micro_cents),
-        AiResponse::Pieces(speech) => return Ok(streamed(Reply::speech(speech, guard))),
+        AiResponse::Pieces(speech) => return Ok(streamed(ResponseBody::speech(speech, guard))),
     };
     if let Some(stream) = talk.stream {
         return Ok(at_once(&answer, stream, guard));
@@ -188,7 +188,7 @@ fn encode(
     conversation: &str,
     micro_cents: MicroCents,
     xml: bool,
-) -> Response<Reply> {
+) -> Response<ResponseBody> {
     let id = message.worker.request_id();
     let receipt = Receipt {
         bot: message.id,
@@ -203,7 +203,7 @@ fn encode(
     let chat = message.talk.chat;
     let mut body = Vec::with_capacity(answer.text.len() + 256);
     chat.encode(answer, &receipt, &mut body);
-    let mut response = Response::new(Reply::full(body.into()));
+    let mut response = Response::new(ResponseBody::full(body.into()));
     response
         .headers_mut()
         .insert(header::CONTENT_TYPE, HeaderValue::from_static(chat.content_type(&receipt)));
@@ -211,14 +211,18 @@ fn encode(
 }
 
 /// The stream of an AI that did not stream.
-fn at_once(answer: &Answer<'_>, stream: &dyn Stream, guard: Option<Guard>) -> Response<Reply> {
+fn at_once(
+    answer: &Answer<'_>,
+    stream: &dyn Stream,
+    guard: Option<Guard>,
+) -> Response<ResponseBody> {
     if let Some(guard) = guard {
         guard.done(Stored::fact(StatusCode::OK), clock::now());
     }
-    streamed(Reply::full(stream::at_once(answer, stream)))
+    streamed(ResponseBody::full(stream::at_once(answer, stream)))
 }
 
-fn streamed(reply: Reply) -> Response<Reply> {
+fn streamed(reply: ResponseBody) -> Response<ResponseBody> {
     let mut response = Response::new(reply);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
@@ -227,7 +231,7 @@ fn streamed(reply: Reply) -> Response<Reply> {
 }
 
 /// Keeps an answer for the next time that the same delivery comes.
-fn keep(guard: Guard, response: &Response<Reply>) {
+fn keep(guard: Guard, response: &Response<ResponseBody>) {
     guard.done(stored(response), clock::now());
 }
 
@@ -238,7 +242,7 @@ struct PendingIdempotency {
 }
 
 impl PendingIdempotency {
-    fn new(guard: Guard, response: &Response<Reply>) -> Self {
+    fn new(guard: Guard, response: &Response<ResponseBody>) -> Self {
         let said = stored(response);
         Self { guard, said }
     }
@@ -254,7 +258,7 @@ impl PendingIdempotency {
     }
 }
 
-fn stored(response: &Response<Reply>) -> Stored {
+fn stored(response: &Response<ResponseBody>) -> Stored {
     let body = response.body().whole();
     Stored::new(response.status(), response.headers(), body)
 }

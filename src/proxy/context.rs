@@ -12,7 +12,7 @@ use crate::proxy::bot::{BotMatch, RouteMatch};
 use crate::proxy::cors;
 use crate::proxy::forward::X_REQUEST_ID;
 use crate::proxy::reject::{ErrorInfo, Reject};
-use crate::proxy::response::Reply;
+use crate::proxy::response::ResponseBody;
 use crate::proxy::worker::{ConfigSnapshot, Worker};
 use crate::signature::Proof;
 use crate::state::analytics::Happened;
@@ -75,7 +75,7 @@ impl RequestContext {
     }
 
     /// The trace of an exchange whose request is over, or has a trace of its own: what it costs is counted, the exchange itself is not.
-    pub fn errand(
+    pub fn for_job(
         worker: &Rc<Worker>,
         view: &Rc<ConfigSnapshot>,
         bot: usize,
@@ -186,12 +186,12 @@ impl RequestContext {
     /// An AI could not answer.
     pub fn attempt_failed(&mut self, reject: &Reject) {
         self.asked |= reject.was_asked();
-        self.tell(|| reject.step());
+        self.tell(|| reject.observation());
     }
 
     /// No AI could answer: the last failure of an exchange that has no caller to be told.
     pub fn given_up(&mut self, reject: &Reject) {
-        self.tell(|| reject.step());
+        self.tell(|| reject.observation());
         if let Reject::Upstream(error) = reject {
             self.failed(error);
         }
@@ -208,7 +208,10 @@ impl RequestContext {
     }
 
     /// The response as it leaves, with the trace in its body's keeping.
-    pub fn answer(mut self: Box<Self>, mut response: Response<Reply>) -> Response<Reply> {
+    pub fn answer(
+        mut self: Box<Self>,
+        mut response: Response<ResponseBody>,
+    ) -> Response<ResponseBody> {
         response.headers_mut().insert(X_REQUEST_ID, self.id.clone());
         if let Some(origin) = &self.origin {
             cors::allow(origin, response.headers_mut());
@@ -231,7 +234,7 @@ impl RequestContext {
     }
 
     /// The refusal as it leaves.
-    pub fn refuse(mut self: Box<Self>, reject: &Reject) -> Response<Reply> {
+    pub fn refuse(mut self: Box<Self>, reject: &Reject) -> Response<ResponseBody> {
         let face = reject.describe();
         self.note(reject, face);
         let mut response = error_response(self.chat, reject);
@@ -291,7 +294,7 @@ impl RequestContext {
 
     /// Tells the witness of a step, where there is one.
     fn tell(&self, step: impl FnOnce() -> Step) {
-        match (&self.pool, &self.worker.shared.witness) {
+        match (&self.pool, &self.worker.shared.observer) {
             (Some(pool), _) => pool.seen(step),
             (None, Some(witness)) => witness.tell(step()),
             (None, None) => {}
@@ -302,7 +305,7 @@ impl RequestContext {
         self.record.reason = face.reason;
         self.code = Some(face.code);
         self.worker.cells.refused(face.reason);
-        self.tell(|| reject.step());
+        self.tell(|| reject.observation());
         match reject {
             Reject::Unverified(failure) => self.record.signature = failure.word(),
             Reject::Framing(fault) => self.record.reason = fault.word(),
@@ -355,14 +358,14 @@ impl Drop for RequestContext {
 }
 
 /// The answer that says a refusal, in the shape of the dialect where one is known.
-pub fn error_response(chat: Option<&dyn Chat>, reject: &Reject) -> Response<Reply> {
+pub fn error_response(chat: Option<&dyn Chat>, reject: &Reject) -> Response<ResponseBody> {
     let face = reject.describe();
     let mut body = Vec::new();
     match chat {
         Some(chat) => chat.refuse(face.status, &reject.sentence(), face.code, &mut body),
         None => default_error(&reject.sentence(), face.code, &mut body),
     }
-    let mut response = Response::new(Reply::full(body.into()));
+    let mut response = Response::new(ResponseBody::full(body.into()));
     *response.status_mut() =
         StatusCode::from_u16(face.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     response

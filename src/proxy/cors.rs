@@ -2,7 +2,7 @@
 
 use crate::proxy::bot::Cors;
 use crate::proxy::reject::Reject;
-use crate::proxy::response::Reply;
+use crate::proxy::response::ResponseBody;
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
 use http::request::Parts;
@@ -20,7 +20,7 @@ pub fn preflight(
     cors: &Cors,
     head: &Parts,
     methods: &'static str,
-) -> Option<Result<Response<Reply>, Reject>> {
+) -> Option<Result<Response<ResponseBody>, Reject>> {
     if head.method != Method::OPTIONS
         || !head.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
     {
@@ -30,7 +30,7 @@ pub fn preflight(
     if !cors.lists(origin.as_bytes()) {
         return Some(Err(Reject::Origin));
     }
-    let mut response = Response::new(Reply::full(Bytes::new()));
+    let mut response = Response::new(ResponseBody::full(Bytes::new()));
     *response.status_mut() = StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
     headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(methods));

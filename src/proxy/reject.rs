@@ -150,14 +150,14 @@ impl Reject {
     }
 
     /// No connection to an AI was free here.
-    pub fn is_busy(&self) -> bool {
+    pub fn has_no_connection(&self) -> bool {
         matches!(self, Self::Upstream(error) if matches!(error.cause, Cause::Busy))
     }
 
     /// An AI was asked, or would have been had it been there.
     pub fn was_asked(&self) -> bool {
         match self {
-            Self::Upstream(_) => !self.is_busy(),
+            Self::Upstream(_) => !self.has_no_connection(),
             Self::Refused(_) | Self::Answer(_) => true,
             _ => false,
         }
@@ -169,7 +169,7 @@ impl Reject {
             |status, code, reason, retry_after| ErrorInfo { status, code, reason, retry_after };
         match self {
             Self::CallerGone => face(400, "invalid_request", "caller_gone", None),
-            Self::Framing(fault) => fault_face(*fault),
+            Self::Framing(fault) => describe_fault(*fault),
             Self::DotSegments => face(400, "invalid_request", "dot_segments", None),
             Self::Expectation => face(417, "invalid_request", "expectation", None),
             Self::NotFound => face(404, "not_found", "not_found", None),
@@ -193,8 +193,8 @@ impl Reject {
             Self::NotPersisted => face(503, "overloaded", "journal", Some(1)),
             Self::Unsupported(_) => face(400, "invalid_request", "unsupported", None),
             Self::Unavailable(_) => face(503, "upstream_unavailable", "breaker_open", None),
-            Self::Refused(refusal) => refusal_face(refusal.outcome),
-            Self::Answer(message::Fault::Overloaded) => refusal_face(Outcome::Overloaded),
+            Self::Refused(refusal) => describe_refusal(refusal.outcome),
+            Self::Answer(message::Fault::Overloaded) => describe_refusal(Outcome::Overloaded),
             Self::Answer(fault) => face(502, "upstream_error", answer_reason(*fault), None),
             Self::Upstream(error) => match error.cause {
                 Cause::Deadline(_) => face(504, "upstream_timeout", "upstream_timeout", None),
@@ -210,7 +210,7 @@ impl Reject {
     }
 
     /// The same for a witness, with all that the operator may know.
-    pub fn step(&self) -> Step {
+    pub fn observation(&self) -> Step {
         let (word, why) = match self {
             Self::Upstream(error) => (error.cause.word(), error.to_string()),
             Self::Unverified(failure) => ("signature", failure.word().to_owned()),
@@ -290,7 +290,7 @@ impl Reject {
     }
 }
 
-fn refusal_face(outcome: Outcome) -> ErrorInfo {
+fn describe_refusal(outcome: Outcome) -> ErrorInfo {
     let (status, code, reason) = match outcome {
         Outcome::Limited => (429, "rate_limit", "ai_limited"),
         Outcome::Exhausted => (503, "upstream_unavailable", "ai_exhausted"),
@@ -342,7 +342,7 @@ fn answer_sentence(fault: message::Fault) -> &'static str {
 }
 
 /// The face of a fault of the gate.
-pub fn fault_face(fault: Fault) -> ErrorInfo {
+pub fn describe_fault(fault: Fault) -> ErrorInfo {
     let (code, reason) = match fault {
         Fault::HeadTimeout => ("timeout", "head_timeout"),
         Fault::HeadTooLarge => ("headers_too_large", "head_too_large"),

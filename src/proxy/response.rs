@@ -17,7 +17,7 @@ const BOTGATE_DUPLICATE: HeaderName = HeaderName::from_static("botgate-duplicate
 
 /// A response body: one piece that we made, or a stream from upstream.
 #[derive(Debug)]
-pub struct Reply {
+pub struct ResponseBody {
     source: Source,
     kept: Option<Kept>,
     trace: Option<Box<RequestContext>>,
@@ -41,7 +41,7 @@ struct Kept {
     streamed: bool,
 }
 
-impl Reply {
+impl ResponseBody {
     /// A body in one piece.
     pub fn full(body: Bytes) -> Self {
         Self { source: Source::Full(body), kept: None, trace: None }
@@ -137,7 +137,7 @@ impl Reply {
     }
 }
 
-impl Body for Reply {
+impl Body for ResponseBody {
     type Data = Bytes;
     type Error = UpstreamError;
 
@@ -197,7 +197,7 @@ impl Body for Reply {
     }
 }
 
-impl Drop for Reply {
+impl Drop for ResponseBody {
     fn drop(&mut self) {
         if self.is_end_stream() {
             self.end();

@@ -40,11 +40,11 @@ pub struct Timeouts {
 #[derive(Debug)]
 pub struct SharedState {
     /// All request bodies held at once.
-    pub budget: Arc<Budget>,
+    pub body_budget: Arc<Budget>,
     /// All buckets.
     pub limiter: Limiter,
     /// All deliveries of late.
-    pub ledger: Arc<IdempotencyStore>,
+    pub idempotency: Arc<IdempotencyStore>,
     /// Conversations and budgets. Set before a bot that needs them is in force, and once.
     pub kept: OnceLock<State>,
     /// Bots that are switched off.
@@ -56,7 +56,7 @@ pub struct SharedState {
     /// How the upstreams have been of late, by name.
     pub breakers: Mutex<BTreeMap<Box<str>, Arc<Breaker>>>,
     /// Who is told of every step; a server has none.
-    pub witness: Option<Observer>,
+    pub observer: Option<Observer>,
 }
 
 impl SharedState {
@@ -79,10 +79,10 @@ impl SharedState {
 
     /// What the stores say now.
     pub fn readings(&self) -> Readings {
-        let (limit, duplicates) = (self.limiter.counts(), self.ledger.counts());
+        let (limit, duplicates) = (self.limiter.counts(), self.idempotency.counts());
         Readings {
-            buffer_bytes: self.budget.held(),
-            buffer_limit: self.budget.limit(),
+            buffer_bytes: self.body_budget.held(),
+            buffer_limit: self.body_budget.limit(),
             limit_keys: limit.keys,
             limit_made: limit.created,
             limit_swept: limit.swept,
@@ -183,7 +183,7 @@ impl Worker {
     }
 
     /// What is in force for a request that begins now.
-    pub fn view(&self) -> Rc<ConfigSnapshot> {
+    pub fn snapshot(&self) -> Rc<ConfigSnapshot> {
         self.view.borrow().clone()
     }
 
@@ -194,7 +194,7 @@ impl Worker {
             &self.shared,
             &self.cells,
             self.workers,
-            Some(&self.view()),
+            Some(&self.snapshot()),
         );
         self.view.replace(Rc::new(next));
     }
@@ -211,13 +211,13 @@ impl Worker {
     }
 
     /// Something that goes on when its connection has ended, and that a stop waits for.
-    pub fn busy(&self) -> TaskGuard {
+    pub fn task_guard(&self) -> TaskGuard {
         self.busy.set(self.busy.get() + 1);
         TaskGuard(self.busy.clone())
     }
 
     /// Whether anything goes on without a connection.
-    pub fn is_busy(&self) -> bool {
+    pub fn has_tasks(&self) -> bool {
         self.busy.get() > 0
     }
 
@@ -228,12 +228,12 @@ impl Worker {
 
     /// Bounded work that comes due with time: idle upstream connections, full buckets, old deliveries, deadlines.
     pub fn tick(&self, now: u64) {
-        for pool in &self.view().pools {
+        for pool in &self.snapshot().pools {
             pool.sweep(now);
         }
         self.sweeper.borrow_mut().tick(&self.shared.limiter, now);
-        self.shared.ledger.sweep(now);
-        self.hand_over();
+        self.shared.idempotency.sweep(now);
+        self.flush_analytics();
         if let Some(kept) = self.shared.kept.get() {
             kept.tick(clock::unix_ms());
         }
@@ -241,7 +241,7 @@ impl Worker {
     }
 
     /// An empty buffer for a request to work in, given back when it is dropped.
-    pub fn room(&self) -> Buffer {
+    pub fn buffer(&self) -> Buffer {
         Buffer {
             bytes: self.rooms.0.borrow_mut().pop().unwrap_or_default(),
             rooms: self.rooms.clone(),
@@ -338,7 +338,7 @@ impl ConfigSnapshot {
                     upstream.target.clone(),
                     workers,
                     shared.metrics.upstream(cells, &upstream.name),
-                    shared.witness.as_ref().map(|it| it.of(&upstream.name)),
+                    shared.observer.as_ref().map(|it| it.of(&upstream.name)),
                 )
             })
         });

@@ -45,7 +45,7 @@ impl Attempt<'_> {
             .pools
             .get(self.index)
             .ok_or_else(|| Failed::next(Reject::Unavailable(Duration::ZERO)))?;
-        let mut body = question.worker.room();
+        let mut body = question.worker.buffer();
         self.encode(&mut body).map_err(|wrong| Failed::next(Reject::Unsupported(wrong)))?;
         let mut reservation = self.reserve(body.len(), trace.began_ms)?;
         let request = self.request(&body, trace, spare)?;
@@ -58,7 +58,7 @@ impl Attempt<'_> {
         let response = match sent {
             Ok(response) => response,
             Err(error) => {
-                give_back(reservation, Some(&error));
+                settle_unused(reservation, Some(&error));
                 let again = error.sent == Sent::Unsent && matches!(error.cause, Cause::Connect(_));
                 pass.tell(Health::of_error(&error), clock::now());
                 return Err(Failed {
@@ -69,16 +69,16 @@ impl Attempt<'_> {
             }
         };
         let judged = if response.status().is_success() {
-            self.hear(response, &mut reservation, trace).await
+            self.read_response(response, &mut reservation, trace).await
         } else {
-            Err(self.refused(response, trace).await)
+            Err(self.read_error(response, trace).await)
         };
         // Whoever settles or goes on with it has taken it.
         let error = match &judged {
             Err(Failed { reject: Reject::Upstream(error), .. }) => Some(error),
             _ => None,
         };
-        give_back(reservation, error);
+        settle_unused(reservation, error);
         match (judged, question.view.breakers.get(self.index)) {
             (Ok(AiResponse::Pieces(mut speech)), Some(breaker)) => {
                 pass.begun();
@@ -97,7 +97,7 @@ impl Attempt<'_> {
     }
 
     /// Reads a response that may be an answer, whole or up to its first words.
-    async fn hear(
+    async fn read_response(
         &self,
         response: Response<Received>,
         reservation: &mut Option<Reservation>,
@@ -120,9 +120,9 @@ impl Attempt<'_> {
                 self.ai.price,
                 reservation.take(),
             );
-            return speech.await.map(AiResponse::Pieces).map_err(judge);
+            return speech.await.map(AiResponse::Pieces).map_err(classify);
         }
-        let mut text = self.question.worker.room();
+        let mut text = self.question.worker.buffer();
         client::whole(body, MAX_ANSWER, &mut text)
             .await
             .map_err(|error| Failed::next(Reject::Upstream(error)))?;
@@ -140,14 +140,14 @@ impl Attempt<'_> {
         trace.spent(usage, cost);
         match decoded {
             Ok(answer) => Ok(AiResponse::Whole(answer.into_owned(), cost)),
-            Err(none) => Err(judge(Reject::Answer(none.fault))),
+            Err(none) => Err(classify(Reject::Answer(none.fault))),
         }
     }
 
     /// Reads any other response.
-    async fn refused(&self, response: Response<Received>, trace: &RequestContext) -> Failed {
+    async fn read_error(&self, response: Response<Received>, trace: &RequestContext) -> Failed {
         let (head, body) = response.into_parts();
-        let mut text = self.question.worker.room();
+        let mut text = self.question.worker.buffer();
         // An error's body only says more of what the status says.
         if client::whole(body, MAX_ERROR, &mut text).await.is_err() {
             text.clear();
@@ -247,7 +247,7 @@ impl Attempt<'_> {
 }
 
 /// Gives back what was set aside for a call that has failed. Where the AI was left at work all of it is spent.
-fn give_back(reservation: Option<Reservation>, error: Option<&UpstreamError>) {
+fn settle_unused(reservation: Option<Reservation>, error: Option<&UpstreamError>) {
     if let Some(reservation) = reservation
         && !error.is_some_and(UpstreamError::left_at_work)
     {
@@ -256,7 +256,7 @@ fn give_back(reservation: Option<Reservation>, error: Option<&UpstreamError>) {
 }
 
 /// What a failed answer means for those who could still be asked.
-fn judge(reject: Reject) -> Failed {
+fn classify(reject: Reject) -> Failed {
     match reject {
         // What one model will not say, another is not asked to.
         Reject::Answer(Fault::Cut | Fault::Refused | Fault::Filtered) => Failed::for_good(reject),

@@ -27,11 +27,11 @@ pub struct StreamingAnswer {
     stream: &'static dyn Stream,
     /// All text so far, and how much of it has gone out.
     text: String,
-    told: usize,
+    sent: usize,
     price: Option<Price>,
     reservation: Option<Reservation>,
     /// How it ended: with what usage, or why not.
-    fate: Option<Result<Usage, Reject>>,
+    outcome: Option<Result<Usage, Reject>>,
     /// The last event, still to go out.
     last: Option<Bytes>,
     /// Who is told of the AI's health once it has ended.
@@ -40,7 +40,7 @@ pub struct StreamingAnswer {
 
 impl fmt::Debug for StreamingAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Speech").field("told", &self.told).finish()
+        f.debug_struct("Speech").field("told", &self.sent).finish()
     }
 }
 
@@ -62,24 +62,24 @@ impl StreamingAnswer {
             deltas: codec.stream(),
             stream,
             text: String::new(),
-            told: 0,
+            sent: 0,
             price,
             reservation,
-            fate: None,
+            outcome: None,
             last: None,
             breaker: None,
         });
         poll_fn(|cx| {
-            while speech.text.is_empty() && speech.fate.is_none() {
+            while speech.text.is_empty() && speech.outcome.is_none() {
                 ready!(speech.poll_more(cx));
             }
             Poll::Ready(())
         })
         .await;
-        match speech.fate.take() {
+        match speech.outcome.take() {
             Some(Err(reject)) if speech.text.is_empty() => Err(reject),
             fate => {
-                speech.fate = fate;
+                speech.outcome = fate;
                 Ok(speech)
             }
         }
@@ -92,7 +92,7 @@ impl StreamingAnswer {
     }
 
     fn judge(&mut self) {
-        let health = match &self.fate {
+        let health = match &self.outcome {
             Some(Ok(_)) => Health::Success,
             Some(Err(reject)) => reject.health(),
             None => return,
@@ -105,14 +105,14 @@ impl StreamingAnswer {
     /// The next events for the caller, `None` at the end.
     pub fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         loop {
-            if self.told < self.text.len() {
+            if self.sent < self.text.len() {
                 let mut piece = Vec::new();
-                let text = self.text.get(self.told..).unwrap_or_default();
+                let text = self.text.get(self.sent..).unwrap_or_default();
                 self.stream.delta(text, &mut piece);
-                self.told = self.text.len();
+                self.sent = self.text.len();
                 return Poll::Ready(Some(piece.into()));
             }
-            if self.fate.is_some() {
+            if self.outcome.is_some() {
                 return Poll::Ready(self.last.take());
             }
             ready!(self.poll_more(cx));
@@ -121,12 +121,12 @@ impl StreamingAnswer {
 
     /// Whether the last event has gone out.
     pub fn is_over(&self) -> bool {
-        self.fate.is_some() && self.told == self.text.len() && self.last.is_none()
+        self.outcome.is_some() && self.sent == self.text.len() && self.last.is_none()
     }
 
     /// How it ended: what it cost in tokens and money, or the word for why it broke off.
     pub fn fate(&self) -> Result<(Usage, MicroCents), &'static str> {
-        match &self.fate {
+        match &self.outcome {
             Some(Ok(usage)) => Ok((*usage, self.cost(*usage))),
             Some(Err(reject)) => Err(reject.describe().reason),
             None => Err("caller_gone"),
@@ -168,7 +168,7 @@ impl StreamingAnswer {
 
     fn end(&mut self, ended: Result<Answer<'static>, Reject>) {
         let mut last = Vec::new();
-        self.fate = Some(match ended {
+        self.outcome = Some(match ended {
             Ok(mut answer) => {
                 answer.text = self.text.clone().into();
                 self.stream.done(&answer, &mut last);
@@ -194,7 +194,7 @@ impl StreamingAnswer {
     fn settle(&mut self) {
         let cost = self.cost(self.deltas.usage());
         let begun = !self.text.is_empty();
-        let unknown = match &self.fate {
+        let unknown = match &self.outcome {
             Some(Err(Reject::Upstream(error))) => begun || error.left_at_work(),
             Some(Err(Reject::Answer(Fault::BrokeOff | Fault::Invalid(_)))) => begun,
             _ => false,

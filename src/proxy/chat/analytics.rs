@@ -8,7 +8,7 @@ use std::time::Duration;
 impl AnswerJob {
     /// Its answer is safe.
     pub(super) fn note_answer(&self) {
-        let took = clock::unix_ms().saturating_sub(self.came_ms);
+        let took = clock::unix_ms().saturating_sub(self.accepted_ms);
         self.note(Happened::Answered(Duration::from_millis(took)));
     }
 
@@ -19,7 +19,7 @@ impl AnswerJob {
 
     fn note(&self, happened: Happened) {
         let at_ms = clock::unix_ms();
-        let bot = (&*self.view, self.index);
-        self.worker.note(bot, &self.bot, true, happened, at_ms);
+        let bot = (&*self.snapshot, self.index);
+        self.worker.record_analytics(bot, &self.bot, true, happened, at_ms);
     }
 }

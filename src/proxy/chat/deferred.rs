@@ -1,9 +1,9 @@
 //! A message whose answer may come later: on disk first and then a 202, or answered at once where that is soon enough.
 
 use super::envelope::Envelope;
-use super::job::{AnswerJob, Bodies, insist};
+use super::job::{AnswerJob, Bodies, retry_until_written};
 use super::report::Report;
-use super::turn::{by, key, sticky};
+use super::turn::{answer_deadline, conversation_key, routing_key};
 use super::{Message, PendingIdempotency, keep};
 use crate::clock;
 use crate::codec::dialect::{Format, Receipt};
@@ -14,7 +14,7 @@ use crate::proxy::ai::candidates;
 use crate::proxy::bot::DeferredReply;
 use crate::proxy::context::RequestContext;
 use crate::proxy::reject::Reject;
-use crate::proxy::response::Reply;
+use crate::proxy::response::ResponseBody;
 use crate::proxy::worker::TaskGuard;
 use crate::state::idempotency::Guard;
 use crate::state::jobs::{AcceptOptions, Id, Job, Jobs, JournalError, Stage, Step, Subject};
@@ -49,12 +49,12 @@ pub(super) async fn answer(
     trace: &mut RequestContext,
     hold: Option<Hold>,
     guard: Option<Guard>,
-) -> Result<Response<Reply>, Reject> {
+) -> Result<Response<ResponseBody>, Reject> {
     let (worker, id) = (message.worker, message.id);
     let kept = worker.shared.kept.get().ok_or(Reject::NotPersisted)?;
-    let key = key(id, said.event);
-    let candidates = candidates(message.talk, sticky(id, said.event, &key, trace.start));
-    let by = by(message.view, &candidates, trace.start);
+    let key = conversation_key(id, said.event);
+    let candidates = candidates(message.talk, routing_key(id, said.event, &key, trace.start));
+    let by = answer_deadline(message.view, &candidates, trace.start);
     let named = match (message.talk.conversation, key) {
         (Some(policy), Some(key)) => {
             let name = || kept.conversations.name(key, policy, trace.began_ms);
@@ -74,12 +74,12 @@ pub(super) async fn answer(
     };
     let errand = AnswerJob {
         worker: worker.clone(),
-        view: message.view.clone(),
+        snapshot: message.view.clone(),
         index: message.found.index,
         bot: id.into(),
         subject: Subject::of(id, said.event.user.id.as_deref()),
         envelope,
-        came_ms: trace.began_ms,
+        accepted_ms: trace.began_ms,
     };
     let accepted = {
         let own = said.event.conversation.as_deref().filter(|_| named.is_none());
@@ -246,11 +246,11 @@ impl Drop for Exchange {
 
 impl Exchange {
     fn start(errand: AnswerJob, by: u64, xml: bool, hold: Option<Hold>) -> Self {
-        let busy = errand.worker.busy();
+        let busy = errand.worker.task_guard();
         let errand = Rc::new(errand);
         let (tell, told) = oneshot::channel();
         let (safe, is_safe) = oneshot::channel();
-        let theirs = (errand.clone(), errand.worker.busy(), hold);
+        let theirs = (errand.clone(), errand.worker.task_guard(), hold);
         let task = spawn_local(async move {
             let (errand, _busy, _hold) = theirs;
             let mut tell = Some(tell);
@@ -334,12 +334,12 @@ impl Exchange {
     /// Goes on with a message that is accepted: its answer goes to disk, a failure to whoever tries again.
     async fn deliver(mut self, journal: &Jobs, id: Id) {
         let told = (&mut self.told).await;
-        let took_ms = clock::unix_ms().saturating_sub(self.errand.came_ms);
+        let took_ms = clock::unix_ms().saturating_sub(self.errand.accepted_ms);
         let took = Duration::from_millis(took_ms);
         let done = match told {
             Ok(Ok(bodies)) => {
                 let step = || self.errand.answered(journal, id, &bodies.way);
-                let done = insist(step).await;
+                let done = retry_until_written(step).await;
                 if done.is_ok() {
                     self.settle();
                 }
@@ -354,8 +354,11 @@ impl Exchange {
     }
 }
 
-fn response(status: StatusCode, (body, content_type): (Bytes, &'static str)) -> Response<Reply> {
-    let mut response = Response::new(Reply::full(body));
+fn response(
+    status: StatusCode,
+    (body, content_type): (Bytes, &'static str),
+) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::full(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));

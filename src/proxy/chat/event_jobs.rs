@@ -16,7 +16,7 @@ pub struct EventDelivery {
 /// What was said stays out of every log.
 impl std::fmt::Debug for EventDelivery {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Letter({}, {})", self.id, self.receiver)
+        write!(f, "EventDelivery({}, {})", self.id, self.receiver)
     }
 }
 
@@ -28,13 +28,13 @@ impl EventDelivery {
 }
 
 /// Whether anybody is told of such an event of this bot.
-pub fn wanted(registry: &Registry, kind: Kind, bot: &str) -> bool {
+pub fn is_subscribed(registry: &Registry, kind: Kind, bot: &str) -> bool {
     let mut subscribers = registry.subscribers.iter();
     subscribers.any(|subscriber| subscriber.wants(kind, bot))
 }
 
 /// A letter for each who wants to be told, written under an id of its own, which is its job's too.
-pub fn letters(
+pub fn event_deliveries(
     registry: &Registry,
     kind: Kind,
     bot: &str,
@@ -55,7 +55,7 @@ pub fn letters(
 }
 
 /// The jobs that take these letters, about a bot of that dialect and one of its users, to their receivers.
-pub fn jobs<'a>(
+pub fn delivery_jobs<'a>(
     letters: &'a [EventDelivery],
     bot: &'a str,
     dialect: &'a str,

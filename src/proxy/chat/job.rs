@@ -1,8 +1,8 @@
 //! A message that is answered whether or not its caller waits: asked, remembered once its answer is safe, tried again, given up.
 
 use super::envelope::Envelope;
-use super::event_jobs::{EventDelivery, jobs, letters};
-use super::turn::{by, key, sticky, turn};
+use super::event_jobs::{EventDelivery, delivery_jobs, event_deliveries};
+use super::turn::{answer_deadline, conversation_key, routing_key, wait_for_turn};
 use crate::clock;
 use crate::codec::bot_event::{self, Kind};
 use crate::codec::dialect::{Chat, Receipt};
@@ -36,7 +36,7 @@ pub struct AnswerJob {
     /// Who serves it.
     pub worker: Rc<Worker>,
     /// The configuration that it is served under.
-    pub view: Rc<ConfigSnapshot>,
+    pub snapshot: Rc<ConfigSnapshot>,
     /// Its bot's place among all.
     pub index: usize,
     /// The bot's id that it was sent to.
@@ -46,16 +46,16 @@ pub struct AnswerJob {
     /// What was said.
     pub envelope: Envelope,
     /// When it came, in milliseconds since 1970.
-    pub came_ms: u64,
+    pub accepted_ms: u64,
 }
 
 /// What an attempt to answer a job came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JobOutcome {
     /// The job has taken a step.
-    On,
+    Advanced,
     /// No AI was asked, since too much is under way here: the job is back in its queue.
-    Back,
+    Requeued,
 }
 
 /// Why there is no answer.
@@ -93,7 +93,7 @@ pub(super) enum Sent {
 
 impl AnswerJob {
     pub(super) fn talk(&self) -> Result<(&ChatSettings, &DeferredReply), Reject> {
-        let bot = self.view.registry.bots().get(self.index);
+        let bot = self.snapshot.registry.bots().get(self.index);
         match bot.map(|bot| &bot.way) {
             Some(Handler::Chat(talk)) => talk.later.as_ref().map(|later| (&**talk, later)),
             _ => None,
@@ -119,25 +119,25 @@ impl AnswerJob {
         let said = self
             .run(None, false, async |bodies| {
                 let step = || self.answered(journal, id, &bodies.way);
-                kept = insist(step).await;
+                kept = retry_until_written(step).await;
                 kept.is_ok()
             })
             .await;
         let now_ms = clock::unix_ms();
-        let in_time = now_ms < self.waits_ms(since_ms);
+        let in_time = now_ms < self.patience_ends_ms(since_ms);
         let took = Duration::from_nanos(clock::now().saturating_sub(start));
         match said {
             Ok(()) => self.kept(journal, id, kept, took).await?,
-            Err(none) if none.reject.is_busy() && !none.asked && in_time => {
+            Err(none) if none.reject.has_no_connection() && !none.asked && in_time => {
                 journal.put_back(id)?;
-                return Ok(JobOutcome::Back);
+                return Ok(JobOutcome::Requeued);
             }
             Err(none) if matches!(none.reject, Reject::ConversationFull) && in_time => {
                 journal.release(id, CONVERSATION_FULL_MS, now_ms)?;
             }
             Err(none) => self.failed(journal, id, tried, &none.reject, took).await?,
         }
-        Ok(JobOutcome::On)
+        Ok(JobOutcome::Advanced)
     }
 
     /// Asks. `hand_over` gets the answer and says whether it is safe; only then it is remembered. `by` is when the answer must be
@@ -149,21 +149,21 @@ impl AnswerJob {
         hand_over: impl AsyncFnOnce(Bodies) -> bool,
     ) -> Result<(), Unanswered> {
         let (talk, _) = self.talk()?;
-        let (worker, view, id) = (&self.worker, &self.view, &*self.bot);
-        let mut trace = RequestContext::errand(worker, view, self.index, &self.bot);
-        let mut room = worker.room();
+        let (worker, view, id) = (&self.worker, &self.snapshot, &*self.bot);
+        let mut trace = RequestContext::for_job(worker, view, self.index, &self.bot);
+        let mut room = worker.buffer();
         room.extend_from_slice(&self.envelope.body);
         let event = talk.chat.decode(self.envelope.format, &mut room);
         let event = event.map_err(Reject::Malformed)?;
         let timer = Rc::new(worker.timers.timer());
-        let key = key(id, &event);
-        let candidates = candidates(talk, sticky(id, &event, &key, trace.start));
+        let key = conversation_key(id, &event);
+        let candidates = candidates(talk, routing_key(id, &event, &key, trace.start));
         let kept = worker.shared.kept.get();
         let mut held = match (talk.conversation, kept, key) {
             (Some(policy), Some(kept), Some(key)) => {
                 let now_ms = clock::unix_ms();
                 let limit = by_when.unwrap_or(u64::MAX);
-                let turn = turn(&timer, &kept.conversations, key, policy, limit, now_ms);
+                let turn = wait_for_turn(&timer, &kept.conversations, key, policy, limit, now_ms);
                 let mut held = turn.await?;
                 held.adopt(self.envelope.conversation);
                 Some(held)
@@ -182,7 +182,7 @@ impl AnswerJob {
                 event: &event,
                 conversation: talk.chat.keeps_history().then_some(&conversation),
                 history: &history,
-                by: by_when.unwrap_or_else(|| by(view, &candidates, clock::now())),
+                by: by_when.unwrap_or_else(|| answer_deadline(view, &candidates, clock::now())),
             };
             let spoken = ask(&question, &candidates, &mut trace, &mut HeaderMap::new()).await;
             let spoken = spoken.map_err(|reject| {
@@ -237,7 +237,7 @@ impl AnswerJob {
             conversation,
             message_id: &self.envelope.message_id,
             now_ms,
-            latency_ms: now_ms.saturating_sub(self.came_ms),
+            latency_ms: now_ms.saturating_sub(self.accepted_ms),
             micro_cents,
             xml,
         };
@@ -262,16 +262,16 @@ impl AnswerJob {
         kind: Kind,
         write: impl Fn(&bot_event::Envelope<'_>, &mut Vec<u8>),
     ) -> Sent {
-        let registry = &self.view.registry;
+        let registry = &self.snapshot.registry;
         let now_ms = clock::unix_ms();
-        Sent::Letters(letters(registry, kind, &self.bot, now_ms, write))
+        Sent::Letters(event_deliveries(registry, kind, &self.bot, now_ms, write))
     }
 
     pub(super) fn jobs<'a>(&'a self, sent: &'a Sent) -> Vec<Job<'a>> {
-        let bot = self.view.registry.bots().get(self.index);
+        let bot = self.snapshot.registry.bots().get(self.index);
         let dialect = bot.map_or("", |bot| bot.dialect.name);
         match sent {
-            Sent::Letters(letters) => jobs(letters, &self.bot, dialect, self.subject),
+            Sent::Letters(letters) => delivery_jobs(letters, &self.bot, dialect, self.subject),
             Sent::Callback(_) => Vec::new(),
         }
     }
@@ -308,7 +308,7 @@ impl AnswerJob {
 ///
 /// # Errors
 /// The step makes no sense, however often it is tried.
-pub(crate) async fn insist(
+pub(crate) async fn retry_until_written(
     mut step: impl FnMut() -> Result<Step, JournalError>,
 ) -> Result<(), JournalError> {
     loop {

@@ -1,6 +1,6 @@
 //! What a bot reports: kept, told to whoever subscribes, and on disk before the bot is told that it has arrived.
 
-use super::event_jobs::{EventDelivery, jobs, letters};
+use super::event_jobs::{EventDelivery, delivery_jobs, event_deliveries};
 use super::{Message, PendingIdempotency};
 use crate::codec::bot_event::{self, Kind};
 use crate::codec::message::Event;
@@ -28,7 +28,7 @@ impl Report {
         let mut json = Vec::new();
         bot_event::kept(&envelope, event, &mut json);
         let kind = Kind::of(event.kind);
-        let letters = letters(registry, kind, bot, now_ms, |envelope, out| {
+        let letters = event_deliveries(registry, kind, bot, now_ms, |envelope, out| {
             bot_event::received(envelope, &text, event, out);
         });
         Self { id, json, letters, subject: Subject::of(bot, event.user.id.as_deref()) }
@@ -49,7 +49,7 @@ impl Report {
         now_ms: u64,
     ) -> Result<Step, JournalError> {
         let dialect = message.found.bot.dialect.name;
-        let mut jobs = jobs(&self.letters, message.id, dialect, self.subject);
+        let mut jobs = delivery_jobs(&self.letters, message.id, dialect, self.subject);
         jobs.extend(answer);
         let coming = kept.messages.keep(self.id, message.id, &self.json);
         let coming = coming.ok_or(JournalError::TooLarge {

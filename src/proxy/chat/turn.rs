@@ -12,13 +12,13 @@ use std::sync::Arc;
 use std::task::Poll;
 
 /// Which conversation a message belongs to, where it says who wrote it.
-pub(super) fn key(id: &str, event: &Event<'_>) -> Option<Key> {
+pub(super) fn conversation_key(id: &str, event: &Event<'_>) -> Option<Key> {
     let user = event.user.id.as_deref()?;
     Some(Key::of_user(id, user, event.channel.as_deref()))
 }
 
 /// What decides which of several AIs is asked; `alone` for a message that belongs to no conversation.
-pub(super) fn sticky(id: &str, event: &Event<'_>, key: &Option<Key>, alone: u64) -> u64 {
+pub(super) fn routing_key(id: &str, event: &Event<'_>, key: &Option<Key>, alone: u64) -> u64 {
     match (key, event.conversation.as_deref()) {
         (_, Some(own)) => Key::of_conversation(id, own).hash(),
         (Some(key), None) => key.hash(),
@@ -27,7 +27,7 @@ pub(super) fn sticky(id: &str, event: &Event<'_>, key: &Option<Key>, alone: u64)
 }
 
 /// When the answer must be there: the first AI's total, counted from `start`, in nanoseconds of [`clock::now`].
-pub(super) fn by(view: &ConfigSnapshot, candidates: &[usize], start: u64) -> u64 {
+pub(super) fn answer_deadline(view: &ConfigSnapshot, candidates: &[usize], start: u64) -> u64 {
     let upstreams = &view.registry.upstreams;
     let first = candidates.first().and_then(|index| upstreams.get(*index));
     first.map_or(u64::MAX, |upstream| {
@@ -36,7 +36,7 @@ pub(super) fn by(view: &ConfigSnapshot, candidates: &[usize], start: u64) -> u64
 }
 
 /// Waits for a message's turn in its conversation.
-pub(super) async fn turn(
+pub(super) async fn wait_for_turn(
     timer: &Timer,
     conversations: &Arc<Conversations>,
     key: Key,

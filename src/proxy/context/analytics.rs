@@ -33,7 +33,7 @@ impl RequestContext {
     /// At this time, in milliseconds since 1970.
     pub(super) fn happened(&self, happened: Happened, at_ms: u64) {
         if let (Some((view, index)), Some(id)) = (&self.bot, &self.record.bot) {
-            self.worker.note((view, *index), id, self.proven, happened, at_ms);
+            self.worker.record_analytics((view, *index), id, self.proven, happened, at_ms);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 mod pages;
 
-use super::{REASONS, Reject, error_body, fault_face};
+use super::{REASONS, Reject, describe_fault, error_body};
 use crate::codec::message::{self, Outcome, Refusal};
 use crate::codec::{dialect, provider};
 use crate::net::address_policy;
@@ -129,7 +129,7 @@ fn every_refusal_keeps_its_face() {
         assert_eq!(face.retry_after, waits, "{reject:?}");
     }
     for (fault, status, code, reason, word) in FAULTS {
-        let face = fault_face(fault);
+        let face = describe_fault(fault);
         assert_eq!((face.status, face.code, face.reason), (status, code, reason), "{fault:?}");
         assert_eq!((fault.word(), face.retry_after), (word, None));
         assert_eq!(Reject::Framing(fault).describe(), face);
@@ -142,7 +142,7 @@ fn every_reason_is_counted_and_every_counted_reason_occurs() {
     let seen: BTreeSet<_> = rejects()
         .iter()
         .map(|(reject, ..)| reject.describe().reason)
-        .chain(FAULTS.iter().map(|(fault, ..)| fault_face(*fault).reason))
+        .chain(FAULTS.iter().map(|(fault, ..)| describe_fault(*fault).reason))
         .collect();
     assert_eq!(seen, BTreeSet::from(REASONS));
     assert_eq!(seen.len(), REASONS.len(), "a reason stands there twice");

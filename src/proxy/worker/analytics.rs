@@ -7,7 +7,7 @@ use std::sync::Arc;
 impl ConfigSnapshot {
     /// Whose figures something belongs to that happened to the bot at this place: the id's that it was asked for under, or its
     /// template's where nobody has proven that the id is his.
-    fn whose(&self, index: usize, id: &Arc<str>, proven: bool) -> Option<Whose> {
+    fn analytics_key(&self, index: usize, id: &Arc<str>, proven: bool) -> Option<Whose> {
         let bot = self.registry.bots().get(index)?;
         if !bot.template {
             return Some(Whose { bot: bot.id.clone(), template: None });
@@ -23,7 +23,7 @@ impl ConfigSnapshot {
 
 impl Worker {
     /// Notes what happened to a bot at this time, in milliseconds since 1970: the one at this place, asked for under this id.
-    pub fn note(
+    pub fn record_analytics(
         &self,
         (view, index): (&ConfigSnapshot, usize),
         id: &Arc<str>,
@@ -34,13 +34,13 @@ impl Worker {
         let Some(kept) = self.shared.kept.get() else {
             return;
         };
-        if let Some(whose) = view.whose(index, id, proven) {
+        if let Some(whose) = view.analytics_key(index, id, proven) {
             let note = Note { whose, hour: hour(at_ms), happened };
             self.notes.push(note, &kept.analytics);
         }
     }
 
-    pub(super) fn hand_over(&self) {
+    pub(super) fn flush_analytics(&self) {
         if let Some(kept) = self.shared.kept.get() {
             self.notes.flush(&kept.analytics);
         }
@@ -50,6 +50,6 @@ impl Worker {
 /// The last requests end when nothing else of the worker goes on.
 impl Drop for Worker {
     fn drop(&mut self) {
-        self.hand_over();
+        self.flush_analytics();
     }
 }

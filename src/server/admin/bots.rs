@@ -6,7 +6,7 @@ use super::reports::Test;
 use super::{AdminServer, BotListing, Inventory};
 use crate::clock;
 use crate::codec::{bot_event, dialect};
-use crate::proxy::chat::{jobs, letters};
+use crate::proxy::chat::{delivery_jobs, event_deliveries};
 use crate::state::jobs::{Id, Job, Stage, Subject};
 use crate::state::switches::{MAX_SWITCHES, Switches};
 use serde::Serialize;
@@ -68,10 +68,10 @@ async fn turn(desk: &AdminServer, key: &str, active: bool) -> Result<Switched, F
         }
         let now_ms = clock::unix_ms();
         let kind = bot_event::Kind::Verification;
-        let letters = letters(&house.registry, kind, &bot.key, now_ms, |envelope, out| {
+        let letters = event_deliveries(&house.registry, kind, &bot.key, now_ms, |envelope, out| {
             bot_event::verification(envelope, active, out);
         });
-        let jobs = jobs(&letters, &bot.key, bot.listed.dialect, Subject::default());
+        let jobs = delivery_jobs(&letters, &bot.key, bot.listed.dialect, Subject::default());
         let along = switches.turn(&bot.key, !active);
         let journal = desk.kept().map(|kept| &kept.journal);
         let journal = journal.ok_or_else(|| Fault::internal("there is no store"))?;

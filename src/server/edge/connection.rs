@@ -3,7 +3,7 @@
 use super::socket::Socket;
 use crate::clock;
 use crate::net::request_framing::{Fault, RequestFraming};
-use crate::proxy::response::Reply;
+use crate::proxy::response::ResponseBody;
 use crate::proxy::worker::Worker;
 use crate::proxy::{self, Caller};
 use bytes::Bytes;
@@ -141,7 +141,7 @@ impl Conn {
 
     /// When the connection must be looked at again, if nothing happens on it.
     fn deadline(&self) -> u64 {
-        let timeouts = self.worker.view().registry.timeouts;
+        let timeouts = self.worker.snapshot().registry.timeouts;
         let at = |since: u64, wait: Duration| since.saturating_add(clock::nanos(wait));
         if let Some((start, last)) = self.linger.get() {
             return at(last, LINGER_IDLE_TIMEOUT).min(at(start, LINGER_TIMEOUT));
@@ -231,13 +231,13 @@ impl Drop for CompletionGuard {
 
 /// A reply on its way out.
 struct TrackedBody {
-    reply: Reply,
+    reply: ResponseBody,
     _handed: CompletionGuard,
 }
 
 impl Body for TrackedBody {
     type Data = Bytes;
-    type Error = <Reply as Body>::Error;
+    type Error = <ResponseBody as Body>::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,

@@ -95,7 +95,7 @@ async fn run(worker: Rc<Worker>, assigned: Arc<AtomicUsize>, mut inbox: mpsc::Re
 
 /// Nothing is in flight: no connection, and no answer that somebody was promised.
 fn is_idle(worker: &Worker, assigned: &AtomicUsize) -> bool {
-    assigned.load(Relaxed) == 0 && !worker.is_busy()
+    assigned.load(Relaxed) == 0 && !worker.has_tasks()
 }
 
 fn serve(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, place: Place) {
