@@ -91,7 +91,7 @@ pub(super) fn signed(
     url: &str,
 ) -> Result<Request, String> {
     let dialect = dialect::find(bot.dialect).ok_or("the bot's dialect is unknown")?;
-    let sample = &dialect.sample;
+    let sample = &dialect.test_message;
     let file = body.and_then(|text| text.strip_prefix('@'));
     let body = match (body, file) {
         (None, _) => sample.body_for(id, bot.name.as_deref()).into_bytes(),

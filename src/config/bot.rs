@@ -182,7 +182,7 @@ fn suits(
     let unable = [
         (
             "stream",
-            written.stream == Some(true) && chat.stream().is_none(),
+            written.stream == Some(true) && chat.stream_encoder().is_none(),
             "callers of this dialect cannot read a stream: an answer is one JSON object",
         ),
         (

@@ -4,7 +4,7 @@ use super::parse::{self, ValueError};
 use super::reader::Reading;
 use super::schema_types::shown;
 use super::{Bot, PathPattern, raw};
-use crate::codec::dialect::{self, Dialect, Names};
+use crate::codec::dialect::{self, BotIdLocation, Dialect};
 use std::collections::HashMap;
 
 /// Where the bot's id stands in a path.
@@ -37,12 +37,12 @@ pub(crate) fn path(
     };
     let pattern = reading.value(&path_at, Some(text), |text| pattern(text, raw))?;
     let places = pattern.text.matches(PLACE).count();
-    let wrong = match (dialect.names, template) {
-        (Names::Body(field), _) if places > 0 => Some((
+    let wrong = match (dialect.bot_id, template) {
+        (BotIdLocation::Body(field), _) if places > 0 => Some((
             format!("the id of a {} bot stands in the body, as `{field}`", dialect.name),
             "leave {bot} out",
         )),
-        (Names::Path, true)
+        (BotIdLocation::Path, true)
             if places != 1 || !pattern.text.split('/').any(|step| step == PLACE) =>
         {
             Some((
@@ -108,7 +108,7 @@ pub(crate) fn check_paths(reading: &mut Reading<'_>, bots: &[Bot]) {
             continue;
         };
         let in_body = dialect::find(bot.dialect)
-            .is_some_and(|dialect| matches!(dialect.names, Names::Body(_)));
+            .is_some_and(|dialect| matches!(dialect.bot_id, BotIdLocation::Body(_)));
         if bot.dialect == other.dialect && (in_body || (bot.template && other.template)) {
             continue;
         }

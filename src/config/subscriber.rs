@@ -5,7 +5,7 @@ use super::parse::ValueError;
 use super::reader::Reading;
 use super::schema_types::shown;
 use super::{Bot, Callback, Subscriber, raw};
-use crate::codec::bot_event::Kind;
+use crate::codec::bot_event::EventType;
 use ring::digest::{SHA256, digest};
 
 /// The longest name that may be written, in bytes.
@@ -32,7 +32,7 @@ pub(crate) fn subscribers(
             named.push("*".to_owned());
         }
         let wanted = written.events.as_deref();
-        let events = Kind::ALL.into_iter().filter(|kind| {
+        let events = EventType::ALL.into_iter().filter(|kind| {
             wanted.is_none_or(|wanted| wanted.iter().any(|name| name == kind.name()))
         });
         let name = reading.value(&format!("{at}.name"), written.name.as_deref(), name);

@@ -122,7 +122,7 @@ fn suits(
         return;
     };
     let model = written.model.as_deref().map(str::trim);
-    match (model, codec.model()) {
+    match (model, codec.example_model()) {
         (Some(""), Some(example)) => reading.error(
             &format!("{path}.model"),
             format!("`{}.model` is empty", shown(path)),
@@ -140,7 +140,7 @@ fn suits(
         ),
         _ => {}
     }
-    if written.max_tokens.is_some() && codec.model().is_none() {
+    if written.max_tokens.is_some() && codec.example_model().is_none() {
         reading.error(
             &format!("{path}.max_tokens"),
             format!("`{}.max_tokens`: an upstream of kind {kind} is told no bound", shown(path)),

@@ -2,7 +2,7 @@
 
 use super::Dispatcher;
 use crate::clock;
-use crate::codec::bot_event::{Kind, given_up};
+use crate::codec::bot_event::{EventType, error};
 use crate::proxy::bot::Subscriber;
 use crate::proxy::chat::{EventDelivery, delivery_jobs, event_deliveries, retry_until_written};
 use crate::state::analytics::Happened;
@@ -31,8 +31,8 @@ impl Dispatcher {
         }
         let (view, id) = (self.worker.snapshot(), id.to_string());
         let (registry, now_ms) = (&view.registry, clock::unix_ms());
-        event_deliveries(registry, Kind::Error, &head.bot, now_ms, |envelope, out| {
-            given_up(envelope, &id, why, out);
+        event_deliveries(registry, EventType::Error, &head.bot, now_ms, |envelope, out| {
+            error(envelope, &id, why, out);
         })
     }
 }

@@ -3,8 +3,8 @@
 pub mod receiver;
 pub mod registry;
 
-use crate::codec::bot_event::Kind;
-use crate::codec::dialect::{Chat, Dialect, Stream};
+use crate::codec::bot_event::EventType;
+use crate::codec::dialect::{Chat, Dialect, StreamEncoder};
 use crate::codec::price::{MicroCents, Period, Price};
 use crate::codec::provider::Codec;
 use crate::net::client::Target;
@@ -102,7 +102,7 @@ pub struct ChatSettings {
     /// Its own system text.
     pub system: Option<String>,
     /// How it answers piece by piece; `None`: whole.
-    pub stream: Option<&'static dyn Stream>,
+    pub stream: Option<&'static dyn StreamEncoder>,
     /// It answers in TwiML whatever the caller prefers.
     pub twiml: bool,
     /// What is kept of a conversation; `None`: nothing.
@@ -132,7 +132,7 @@ pub struct Subscriber {
     /// Where its events go: the name of one of [`Registry::receivers`].
     pub receiver: Arc<str>,
     /// The kinds of event that it is sent.
-    pub events: Vec<Kind>,
+    pub events: Vec<EventType>,
     /// The ids of the bots that they are about; with `*` at the end all that begin so.
     pub bots: Vec<String>,
 }
@@ -146,7 +146,7 @@ impl Subscriber {
     }
 
     /// Whether it is told of such an event of this bot; of a template's, by its front and `*`, where any of its bots is meant.
-    pub fn wants(&self, kind: Kind, bot: &str) -> bool {
+    pub fn wants(&self, kind: EventType, bot: &str) -> bool {
         let named = |pattern: &String| match (pattern.strip_suffix('*'), bot.strip_suffix('*')) {
             (Some(front), None) => bot.starts_with(front),
             (None, None) => pattern == bot,

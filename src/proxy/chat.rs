@@ -18,8 +18,8 @@ pub use retry::{BACKOFF, MAX_BACKOFF};
 
 use crate::clock;
 use crate::codec::bot_event;
-use crate::codec::dialect::{Format, Receipt, Stream};
-use crate::codec::message::{Answer, Event, Kind, Role, Turn};
+use crate::codec::dialect::{Format, Receipt, StreamEncoder, StreamReceipt};
+use crate::codec::message::{Answer, Event, MessageType, Role, Turn};
 use crate::codec::price::MicroCents;
 use crate::net::body_budget::Hold;
 use crate::net::timers::Timer;
@@ -88,11 +88,11 @@ pub async fn answer(
     let user = event.user.id.as_deref();
     charge_body(worker, message.found, trace, message.peer, headers, &frames, user)?;
     // What is only acknowledged waits for nobody's answer.
-    let silent = talk.upstreams.is_empty() || event.kind != Kind::Message;
+    let silent = talk.upstreams.is_empty() || event.message_type != MessageType::Message;
     let reports = talk.chat.acknowledges();
     let report = reports.then(|| Report::new(&message, &event, trace.began_ms));
     // An answer that nobody wants to be told is asked for all the same: the conversation goes on with it.
-    let told = !reports || is_subscribed(&view.registry, bot_event::Kind::Sent, id);
+    let told = !reports || is_subscribed(&view.registry, bot_event::EventType::Sent, id);
     let xml = format == Format::Form && (talk.twiml || prefers_xml(headers));
     if let Some(later) = talk.later.as_ref().filter(|_| !silent && told) {
         let said = deferred::DeferredRequest {
@@ -164,7 +164,7 @@ pub async fn answer(
         AiResponse::Pieces(speech) => return Ok(streamed(ResponseBody::speech(speech, guard))),
     };
     if let Some(stream) = talk.stream {
-        return Ok(at_once(&answer, stream, guard));
+        return Ok(at_once(&message, &answer, stream, guard));
     }
     let response = encode(&message, trace, &event, &answer, conversation, micro_cents, xml);
     if let Some(held) = held.take()
@@ -196,6 +196,7 @@ fn encode(
         conversation,
         message_id: id.to_str().unwrap_or_default(),
         now_ms: clock::unix_ms(),
+        model: None,
         latency_ms: clock::now().saturating_sub(trace.start) / 1_000_000,
         micro_cents,
         xml,
@@ -212,14 +213,20 @@ fn encode(
 
 /// The stream of an AI that did not stream.
 fn at_once(
+    message: &Message<'_>,
     answer: &Answer<'_>,
-    stream: &dyn Stream,
+    stream: &dyn StreamEncoder,
     guard: Option<Guard>,
 ) -> Response<ResponseBody> {
     if let Some(guard) = guard {
         guard.done(Stored::fact(StatusCode::OK), clock::now());
     }
-    streamed(ResponseBody::full(stream::at_once(answer, stream)))
+    let receipt = StreamReceipt {
+        message_id: message.worker.request_id().to_str().unwrap_or_default().to_owned(),
+        now_ms: clock::unix_ms(),
+        model: None,
+    };
+    streamed(ResponseBody::full(stream::at_once(answer, stream, &receipt)))
 }
 
 fn streamed(reply: ResponseBody) -> Response<ResponseBody> {

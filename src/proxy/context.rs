@@ -362,7 +362,7 @@ pub fn error_response(chat: Option<&dyn Chat>, reject: &Reject) -> Response<Resp
     let face = reject.describe();
     let mut body = Vec::new();
     match chat {
-        Some(chat) => chat.refuse(face.status, &reject.sentence(), face.code, &mut body),
+        Some(chat) => chat.encode_error(face.status, &reject.sentence(), face.code, &mut body),
         None => default_error(&reject.sentence(), face.code, &mut body),
     }
     let mut response = Response::new(ResponseBody::full(body.into()));

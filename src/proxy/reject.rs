@@ -1,7 +1,7 @@
 //! Every refusal of the line, and the one place that maps it to a status, a code word and a sentence.
 
 use crate::codec::dialect::{Malformed, default_error};
-use crate::codec::message::{self, Outcome, Refusal};
+use crate::codec::message::{self, ErrorKind, ErrorResponse};
 use crate::codec::provider::Unsupported;
 use crate::net::client::breaker::Health;
 use crate::net::client::{Cause, Sent, UpstreamError};
@@ -64,9 +64,9 @@ pub enum Reject {
     /// Every AI of this bot is left alone, for this long at least.
     Unavailable(Duration),
     /// The AI refused the request.
-    Refused(Refusal),
+    Refused(ErrorResponse),
     /// The AI's answer is none.
-    Answer(message::Fault),
+    Answer(message::AnswerError),
     /// The upstream failed.
     Upstream(UpstreamError),
 }
@@ -139,10 +139,15 @@ impl Reject {
             Self::Upstream(error) => return Health::of_error(error),
             Self::Answer(fault) => matches!(
                 fault,
-                message::Fault::Invalid(_) | message::Fault::BrokeOff | message::Fault::Overloaded
+                message::AnswerError::Invalid(_)
+                    | message::AnswerError::Interrupted
+                    | message::AnswerError::Overloaded
             ),
             Self::Refused(refusal) => {
-                matches!(refusal.outcome, Outcome::Overloaded | Outcome::TooSlow | Outcome::Failed)
+                matches!(
+                    refusal.kind,
+                    ErrorKind::Overloaded | ErrorKind::TooSlow | ErrorKind::Failed
+                )
             }
             _ => return Health::Unknown,
         };
@@ -193,8 +198,10 @@ impl Reject {
             Self::NotPersisted => face(503, "overloaded", "journal", Some(1)),
             Self::Unsupported(_) => face(400, "invalid_request", "unsupported", None),
             Self::Unavailable(_) => face(503, "upstream_unavailable", "breaker_open", None),
-            Self::Refused(refusal) => describe_refusal(refusal.outcome),
-            Self::Answer(message::Fault::Overloaded) => describe_refusal(Outcome::Overloaded),
+            Self::Refused(refusal) => describe_refusal(refusal.kind),
+            Self::Answer(message::AnswerError::Overloaded) => {
+                describe_refusal(ErrorKind::Overloaded)
+            }
             Self::Answer(fault) => face(502, "upstream_error", answer_reason(*fault), None),
             Self::Upstream(error) => match error.cause {
                 Cause::Deadline(_) => face(504, "upstream_timeout", "upstream_timeout", None),
@@ -259,7 +266,7 @@ impl Reject {
             }
             Self::Unsupported(unsupported) => unsupported.to_string(),
             Self::Unavailable(_) => "The AI is unavailable; try again in a moment".to_owned(),
-            Self::Refused(refusal) => refusal_sentence(refusal.outcome).to_owned(),
+            Self::Refused(refusal) => refusal_sentence(refusal.kind).to_owned(),
             Self::Answer(fault) => answer_sentence(*fault).to_owned(),
             Self::Upstream(error) => {
                 let what = match &error.cause {
@@ -290,54 +297,54 @@ impl Reject {
     }
 }
 
-fn describe_refusal(outcome: Outcome) -> ErrorInfo {
+fn describe_refusal(outcome: ErrorKind) -> ErrorInfo {
     let (status, code, reason) = match outcome {
-        Outcome::Limited => (429, "rate_limit", "ai_limited"),
-        Outcome::Exhausted => (503, "upstream_unavailable", "ai_exhausted"),
-        Outcome::Overloaded => (503, "overloaded", "ai_overloaded"),
-        Outcome::KeyRefused => (502, "upstream_error", "ai_key_refused"),
-        Outcome::TooLarge => (413, "too_large", "ai_rejected"),
-        Outcome::TooSlow => (504, "upstream_timeout", "ai_slow"),
-        Outcome::Rejected => (502, "upstream_error", "ai_rejected"),
-        Outcome::Failed => (502, "upstream_error", "ai_failed"),
+        ErrorKind::Limited => (429, "rate_limit", "ai_limited"),
+        ErrorKind::Exhausted => (503, "upstream_unavailable", "ai_exhausted"),
+        ErrorKind::Overloaded => (503, "overloaded", "ai_overloaded"),
+        ErrorKind::KeyRefused => (502, "upstream_error", "ai_key_refused"),
+        ErrorKind::TooLarge => (413, "too_large", "ai_rejected"),
+        ErrorKind::TooSlow => (504, "upstream_timeout", "ai_slow"),
+        ErrorKind::Rejected => (502, "upstream_error", "ai_rejected"),
+        ErrorKind::Failed => (502, "upstream_error", "ai_failed"),
     };
     ErrorInfo { status, code, reason, retry_after: None }
 }
 
-fn refusal_sentence(outcome: Outcome) -> &'static str {
+fn refusal_sentence(outcome: ErrorKind) -> &'static str {
     match outcome {
-        Outcome::Limited => "The AI's rate limit is exceeded; try again later",
-        Outcome::Exhausted => "The AI's quota is used up",
-        Outcome::Overloaded => "The AI has too much to do; try again in a moment",
-        Outcome::KeyRefused => "The AI does not accept this server's key",
-        Outcome::TooLarge => "The message is too large for the AI",
-        Outcome::TooSlow => "The AI took too long",
-        Outcome::Rejected => "The AI did not take the request",
-        Outcome::Failed => "The AI failed",
+        ErrorKind::Limited => "The AI's rate limit is exceeded; try again later",
+        ErrorKind::Exhausted => "The AI's quota is used up",
+        ErrorKind::Overloaded => "The AI has too much to do; try again in a moment",
+        ErrorKind::KeyRefused => "The AI does not accept this server's key",
+        ErrorKind::TooLarge => "The message is too large for the AI",
+        ErrorKind::TooSlow => "The AI took too long",
+        ErrorKind::Rejected => "The AI did not take the request",
+        ErrorKind::Failed => "The AI failed",
     }
 }
 
-fn answer_reason(fault: message::Fault) -> &'static str {
+fn answer_reason(fault: message::AnswerError) -> &'static str {
     match fault {
-        message::Fault::Invalid(_) => "answer_senseless",
-        message::Fault::Cut => "answer_cut",
-        message::Fault::Refused => "answer_refused",
-        message::Fault::Filtered => "answer_filtered",
-        message::Fault::Empty => "answer_empty",
-        message::Fault::BrokeOff => "answer_broken",
-        message::Fault::Overloaded => "ai_overloaded",
+        message::AnswerError::Invalid(_) => "answer_senseless",
+        message::AnswerError::Truncated => "answer_cut",
+        message::AnswerError::Refused => "answer_refused",
+        message::AnswerError::Filtered => "answer_filtered",
+        message::AnswerError::Empty => "answer_empty",
+        message::AnswerError::Interrupted => "answer_broken",
+        message::AnswerError::Overloaded => "ai_overloaded",
     }
 }
 
-fn answer_sentence(fault: message::Fault) -> &'static str {
+fn answer_sentence(fault: message::AnswerError) -> &'static str {
     match fault {
-        message::Fault::Invalid(_) => "The AI's answer makes no sense",
-        message::Fault::Cut => "The AI's answer was cut short at its token limit",
-        message::Fault::Refused => "The AI refused to answer",
-        message::Fault::Filtered => "The AI's answer was withheld by a content filter",
-        message::Fault::Empty => "The AI's answer is empty",
-        message::Fault::BrokeOff => "The AI's answer broke off",
-        message::Fault::Overloaded => refusal_sentence(Outcome::Overloaded),
+        message::AnswerError::Invalid(_) => "The AI's answer makes no sense",
+        message::AnswerError::Truncated => "The AI's answer was cut short at its token limit",
+        message::AnswerError::Refused => "The AI refused to answer",
+        message::AnswerError::Filtered => "The AI's answer was withheld by a content filter",
+        message::AnswerError::Empty => "The AI's answer is empty",
+        message::AnswerError::Interrupted => "The AI's answer broke off",
+        message::AnswerError::Overloaded => refusal_sentence(ErrorKind::Overloaded),
     }
 }
 

@@ -1,6 +1,6 @@
 //! From settings to the registry: what each bot and upstream is to the line.
 
-use crate::codec::dialect::{self, Chat, Dialect, Names};
+use crate::codec::dialect::{self, BotIdLocation, Chat, Dialect};
 use crate::codec::provider::{self, Codec};
 use crate::config::{self, Auth, Mode, PathPattern, Settings};
 use crate::net::address_policy::Guard;
@@ -229,13 +229,13 @@ fn resolve(settings: &Settings, bot: &config::Bot) -> Result<(Path, Bot), String
 
 fn path(pattern: &PathPattern, dialect: &Dialect, template: bool) -> Path {
     let text = pattern.text.clone();
-    match (dialect.names, text.split_once(PLACE)) {
-        (Names::Body(field), _) => Path::Body(text, field),
-        (Names::Path, Some((before, after))) if template => {
+    match (dialect.bot_id, text.split_once(PLACE)) {
+        (BotIdLocation::Body(field), _) => Path::Body(text, field),
+        (BotIdLocation::Path, Some((before, after))) if template => {
             Path::Named(before.to_owned(), after.to_owned())
         }
-        (Names::Path, _) if pattern.prefix => Path::Below(text),
-        (Names::Path, _) => Path::Exact(text),
+        (BotIdLocation::Path, _) if pattern.prefix => Path::Below(text),
+        (BotIdLocation::Path, _) => Path::Exact(text),
     }
 }
 
@@ -266,7 +266,7 @@ fn talk(settings: &Settings, bot: &config::Bot, chat: &'static dyn Chat) -> Chat
         upstreams: bot.upstreams.iter().map(|(index, _)| *index).collect(),
         fallback: bot.fallback.clone(),
         system: bot.system.clone(),
-        stream: chat.stream().filter(|_| bot.stream),
+        stream: chat.stream_encoder().filter(|_| bot.stream),
         twiml: bot.twiml,
         conversation: bot.conversation.map(|kept| Policy { ttl: kept.ttl, window: kept.window }),
         budget: bot.budget.map(|budget| SpendLimit { most: budget.cap, per: budget.per }),

@@ -1,20 +1,20 @@
 //! How the AI learns the user's name: the caller's word, so context in the user's own turn and never an instruction.
 
-use crate::codec::message::{Ask, Role};
+use crate::codec::message::{ProviderRequest, Role};
 
 /// The most characters of a name that are passed on.
 const MAX_USER_NAME: usize = 128;
 
 /// The current user's name and the place among the event's turns of the turn that it belongs to.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Name<'a> {
+pub(super) struct UserName<'a> {
     text: &'a str,
     turn: usize,
 }
 
-impl<'a> Name<'a> {
+impl<'a> UserName<'a> {
     /// Out of what is asked, where the caller told it and a user speaks.
-    pub(super) fn of(ask: &Ask<'a>) -> Option<Self> {
+    pub(super) fn of(ask: &ProviderRequest<'a>) -> Option<Self> {
         let text = ask.event.user.name.as_deref()?.trim();
         let turn = ask.event.turns.iter().rposition(|turn| turn.role == Role::User)?;
         (!text.is_empty()).then_some(Self { text, turn })

@@ -2,7 +2,8 @@
 
 use super::{AiResponse, ChatRequest, Failed};
 use crate::clock;
-use crate::codec::message::{Ask, Fault, Part, Usage};
+use crate::codec::dialect::StreamReceipt;
+use crate::codec::message::{AnswerError, Part, ProviderRequest, Usage};
 use crate::codec::provider::Unsupported;
 use crate::net::client::breaker::{Breaker, Health, Permit};
 use crate::net::client::{self, Cause, Frames, Outgoing, Received, Sent, UpstreamError};
@@ -105,7 +106,7 @@ impl Attempt<'_> {
     ) -> Result<AiResponse, Failed> {
         let (head, body) = response.into_parts();
         if head.headers.contains_key(header::CONTENT_ENCODING) {
-            let fault = Fault::Invalid("it is compressed, which was not asked for");
+            let fault = AnswerError::Invalid("it is compressed, which was not asked for");
             return Err(Failed::next(Reject::Answer(fault)));
         }
         let streams = head
@@ -117,6 +118,7 @@ impl Attempt<'_> {
                 body,
                 self.ai.codec,
                 stream,
+                self.stream_receipt(),
                 self.ai.price,
                 reservation.take(),
             );
@@ -140,7 +142,7 @@ impl Attempt<'_> {
         trace.spent(usage, cost);
         match decoded {
             Ok(answer) => Ok(AiResponse::Whole(answer.into_owned(), cost)),
-            Err(none) => Err(classify(Reject::Answer(none.fault))),
+            Err(none) => Err(classify(Reject::Answer(none.error))),
         }
     }
 
@@ -155,16 +157,25 @@ impl Attempt<'_> {
         trace.said(&text);
         let (status, now_ms) = (head.status.as_u16(), trace.began_ms);
         let codec = self.ai.codec;
-        let refusal = codec.refusal(status, &head.headers, &mut text, now_ms);
-        let again = refusal.retry_after.filter(|_| refusal.again);
+        let refusal = codec.decode_error(status, &head.headers, &mut text, now_ms);
+        let again = refusal.retry_after.filter(|_| refusal.retryable);
         Failed { reject: Reject::Refused(refusal), again, next: true }
+    }
+
+    fn stream_receipt(&self) -> StreamReceipt {
+        let id = self.question.worker.request_id();
+        StreamReceipt {
+            message_id: id.to_str().unwrap_or_default().to_owned(),
+            now_ms: clock::unix_ms(),
+            model: self.ai.model.clone(),
+        }
     }
 
     fn encode(&self, out: &mut Vec<u8>) -> Result<(), Unsupported> {
         let question = self.question;
         let own = [question.talk.system.as_deref(), self.ai.system.as_deref()];
         let system: SmallVec<[&str; 2]> = own.into_iter().flatten().collect();
-        let ask = Ask {
+        let ask = ProviderRequest {
             bot: question.bot,
             bot_name: question.talk.name.as_deref(),
             conversation: question.conversation.or(question.event.conversation.as_deref()),
@@ -259,7 +270,9 @@ fn settle_unused(reservation: Option<Reservation>, error: Option<&UpstreamError>
 fn classify(reject: Reject) -> Failed {
     match reject {
         // What one model will not say, another is not asked to.
-        Reject::Answer(Fault::Cut | Fault::Refused | Fault::Filtered) => Failed::for_good(reject),
+        Reject::Answer(AnswerError::Truncated | AnswerError::Refused | AnswerError::Filtered) => {
+            Failed::for_good(reject)
+        }
         reject => Failed::next(reject),
     }
 }

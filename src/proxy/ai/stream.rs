@@ -1,11 +1,11 @@
 //! An answer on its way piece by piece: an AI's stream in, the dialect's own events out, text as it comes.
 
 use crate::clock;
-use crate::codec::dialect::Stream;
-use crate::codec::message::{Answer, Fault, Usage};
+use crate::codec::dialect::{StreamEncoder, StreamReceipt};
+use crate::codec::message::{Answer, AnswerError, Usage};
 use crate::codec::price::{MicroCents, Price};
-use crate::codec::provider::sse::Events;
-use crate::codec::provider::{Codec, Deltas};
+use crate::codec::provider::sse::EventReader;
+use crate::codec::provider::{Codec, StreamDecoder};
 use crate::net::client::Received;
 use crate::net::client::breaker::{Breaker, Health};
 use crate::proxy::reject::Reject;
@@ -22,9 +22,10 @@ const MAX_TEXT: usize = 4 * 1024 * 1024;
 /// A streamed answer that has begun: its first words are there.
 pub struct StreamingAnswer {
     body: Received,
-    events: Events,
-    deltas: Box<dyn Deltas>,
-    stream: &'static dyn Stream,
+    events: EventReader,
+    deltas: Box<dyn StreamDecoder>,
+    stream: &'static dyn StreamEncoder,
+    receipt: StreamReceipt,
     /// All text so far, and how much of it has gone out.
     text: String,
     sent: usize,
@@ -52,15 +53,17 @@ impl StreamingAnswer {
     pub async fn open(
         body: Received,
         codec: &dyn Codec,
-        stream: &'static dyn Stream,
+        stream: &'static dyn StreamEncoder,
+        receipt: StreamReceipt,
         price: Option<Price>,
         reservation: Option<Reservation>,
     ) -> Result<Box<Self>, Reject> {
         let mut speech = Box::new(Self {
             body,
-            events: Events::default(),
-            deltas: codec.stream(),
+            events: EventReader::default(),
+            deltas: codec.stream_decoder(),
             stream,
+            receipt,
             text: String::new(),
             sent: 0,
             price,
@@ -108,7 +111,10 @@ impl StreamingAnswer {
             if self.sent < self.text.len() {
                 let mut piece = Vec::new();
                 let text = self.text.get(self.sent..).unwrap_or_default();
-                self.stream.delta(text, &mut piece);
+                if self.sent == 0 {
+                    self.stream.begin(&self.receipt, &mut piece);
+                }
+                self.stream.delta(text, &self.receipt, &mut piece);
                 self.sent = self.text.len();
                 return Poll::Ready(Some(piece.into()));
             }
@@ -156,7 +162,7 @@ impl StreamingAnswer {
         let taken = self.events.feed(&piece, |name, data| {
             deltas.event(name, data, text)?;
             if text.len() > MAX_TEXT {
-                return Err(Fault::Invalid("it is too long"));
+                return Err(AnswerError::Invalid("it is too long"));
             }
             Ok(())
         });
@@ -168,15 +174,18 @@ impl StreamingAnswer {
 
     fn end(&mut self, ended: Result<Answer<'static>, Reject>) {
         let mut last = Vec::new();
+        if self.text.is_empty() {
+            self.stream.begin(&self.receipt, &mut last);
+        }
         self.outcome = Some(match ended {
             Ok(mut answer) => {
                 answer.text = self.text.clone().into();
-                self.stream.done(&answer, &mut last);
+                self.stream.done(&answer, &self.receipt, &mut last);
                 Ok(answer.usage)
             }
             Err(reject) => {
                 let code = reject.describe().code;
-                self.stream.broken(&reject.sentence(), code, &mut last);
+                self.stream.error(&reject.sentence(), code, &self.receipt, &mut last);
                 Err(reject)
             }
         });
@@ -196,7 +205,7 @@ impl StreamingAnswer {
         let begun = !self.text.is_empty();
         let unknown = match &self.outcome {
             Some(Err(Reject::Upstream(error))) => begun || error.left_at_work(),
-            Some(Err(Reject::Answer(Fault::BrokeOff | Fault::Invalid(_)))) => begun,
+            Some(Err(Reject::Answer(AnswerError::Interrupted | AnswerError::Invalid(_)))) => begun,
             _ => false,
         };
         if let Some(reservation) = self.reservation.take()
@@ -208,11 +217,12 @@ impl StreamingAnswer {
 }
 
 /// A whole answer as the events of a stream, for an AI that did not stream.
-pub fn at_once(answer: &Answer<'_>, told: &dyn Stream) -> Bytes {
+pub fn at_once(answer: &Answer<'_>, told: &dyn StreamEncoder, receipt: &StreamReceipt) -> Bytes {
     let mut out = Vec::new();
+    told.begin(receipt, &mut out);
     if !answer.text.is_empty() {
-        told.delta(&answer.text, &mut out);
+        told.delta(&answer.text, receipt, &mut out);
     }
-    told.done(answer, &mut out);
+    told.done(answer, receipt, &mut out);
     out.into()
 }

@@ -89,12 +89,13 @@ pub(super) async fn answer(
             conversation: own.unwrap_or(errand.envelope.conversation()),
             message_id: &errand.envelope.message_id,
             now_ms: trace.began_ms,
+            model: None,
             latency_ms: 0,
             micro_cents: 0,
             xml: said.xml,
         };
         let mut body = Vec::new();
-        message.talk.chat.accept(&receipt, &mut body);
+        message.talk.chat.encode_accepted(&receipt, &mut body);
         let status = match &said.report {
             // The acknowledgement is the same whatever follows.
             Some(_) => StatusCode::OK,

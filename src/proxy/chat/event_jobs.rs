@@ -1,6 +1,6 @@
 //! What subscribers are told of a bot: a letter for each who wants it, delivered as a job of its own.
 
-use crate::codec::bot_event::{Envelope, Kind};
+use crate::codec::bot_event::{Envelope, EventType};
 use crate::proxy::bot::Registry;
 use crate::state::jobs::{Id, Job, Stage, Subject};
 use std::sync::Arc;
@@ -28,7 +28,7 @@ impl EventDelivery {
 }
 
 /// Whether anybody is told of such an event of this bot.
-pub fn is_subscribed(registry: &Registry, kind: Kind, bot: &str) -> bool {
+pub fn is_subscribed(registry: &Registry, kind: EventType, bot: &str) -> bool {
     let mut subscribers = registry.subscribers.iter();
     subscribers.any(|subscriber| subscriber.wants(kind, bot))
 }
@@ -36,7 +36,7 @@ pub fn is_subscribed(registry: &Registry, kind: Kind, bot: &str) -> bool {
 /// A letter for each who wants to be told, written under an id of its own, which is its job's too.
 pub fn event_deliveries(
     registry: &Registry,
-    kind: Kind,
+    kind: EventType,
     bot: &str,
     now_ms: u64,
     write: impl Fn(&Envelope<'_>, &mut Vec<u8>),

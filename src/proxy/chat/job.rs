@@ -4,7 +4,7 @@ use super::envelope::Envelope;
 use super::event_jobs::{EventDelivery, delivery_jobs, event_deliveries};
 use super::turn::{answer_deadline, conversation_key, routing_key, wait_for_turn};
 use crate::clock;
-use crate::codec::bot_event::{self, Kind};
+use crate::codec::bot_event::{self, EventType};
 use crate::codec::dialect::{Chat, Receipt};
 use crate::codec::message::{Answer, Event, Role, Turn};
 use crate::codec::price::MicroCents;
@@ -237,6 +237,7 @@ impl AnswerJob {
             conversation,
             message_id: &self.envelope.message_id,
             now_ms,
+            model: None,
             latency_ms: now_ms.saturating_sub(self.accepted_ms),
             micro_cents,
             xml,
@@ -246,12 +247,12 @@ impl AnswerJob {
         let way = if chat.acknowledges() {
             let id = self.worker.request_id();
             let id = id.to_str().unwrap_or_default();
-            self.letters(Kind::Sent, |envelope, out| {
+            self.letters(EventType::Sent, |envelope, out| {
                 bot_event::sent(envelope, id, answer, event, out);
             })
         } else {
             let mut callback = Vec::new();
-            chat.deliver(answer, &receipt, &mut callback);
+            chat.encode_callback(answer, &receipt, &mut callback);
             Sent::Callback(callback.into())
         };
         Bodies { reply: (reply.into(), chat.content_type(&receipt)), way }
@@ -259,7 +260,7 @@ impl AnswerJob {
 
     pub(super) fn letters(
         &self,
-        kind: Kind,
+        kind: EventType,
         write: impl Fn(&bot_event::Envelope<'_>, &mut Vec<u8>),
     ) -> Sent {
         let registry = &self.snapshot.registry;

@@ -2,7 +2,7 @@
 
 use super::event_jobs::{EventDelivery, delivery_jobs, event_deliveries};
 use super::{Message, PendingIdempotency};
-use crate::codec::bot_event::{self, Kind};
+use crate::codec::bot_event::{self, EventType};
 use crate::codec::message::Event;
 use crate::proxy::worker::State;
 use crate::state::jobs::{AcceptOptions, Id, Job, JournalError, Step, Subject};
@@ -26,8 +26,8 @@ impl Report {
         let text = id.to_string();
         let envelope = bot_event::Envelope { id: &text, bot, now_ms };
         let mut json = Vec::new();
-        bot_event::kept(&envelope, event, &mut json);
-        let kind = Kind::of(event.kind);
+        bot_event::report(&envelope, event, &mut json);
+        let kind = EventType::of(event.message_type);
         let letters = event_deliveries(registry, kind, bot, now_ms, |envelope, out| {
             bot_event::received(envelope, &text, event, out);
         });

@@ -2,8 +2,8 @@
 
 use super::job::{AnswerJob, Sent, retry_until_written};
 use crate::clock;
-use crate::codec::bot_event::{self, Kind};
-use crate::codec::message::{Answer, Fault, Outcome};
+use crate::codec::bot_event::{self, EventType};
+use crate::codec::message::{Answer, AnswerError, ErrorKind};
 use crate::proxy::reject::Reject;
 use crate::state::jobs::{Attempt, Id, Jobs, JournalError, NextState, Phases, Stage};
 use std::time::Duration;
@@ -85,8 +85,8 @@ impl AnswerJob {
             }
         }
         tracing::warn!(%id, bot = &*self.bot, reason, "a message is given up");
-        let told = self.letters(Kind::Error, |envelope, out| {
-            bot_event::given_up(envelope, &self.envelope.message_id, reason, out);
+        let told = self.letters(EventType::Error, |envelope, out| {
+            bot_event::error(envelope, &self.envelope.message_id, reason, out);
         });
         let (now_ms, jobs) = (clock::unix_ms(), self.jobs(&told));
         let attempt = attempt(now_ms, reason, took);
@@ -130,16 +130,18 @@ fn is_retryable(reject: &Reject) -> bool {
         | Reject::State
         | Reject::Unavailable(_)
         | Reject::Upstream(_) => true,
-        Reject::Refused(refusal) => match refusal.outcome {
-            Outcome::TooLarge | Outcome::Rejected => false,
-            Outcome::Limited
-            | Outcome::Exhausted
-            | Outcome::Overloaded
-            | Outcome::KeyRefused
-            | Outcome::TooSlow
-            | Outcome::Failed => true,
+        Reject::Refused(refusal) => match refusal.kind {
+            ErrorKind::TooLarge | ErrorKind::Rejected => false,
+            ErrorKind::Limited
+            | ErrorKind::Exhausted
+            | ErrorKind::Overloaded
+            | ErrorKind::KeyRefused
+            | ErrorKind::TooSlow
+            | ErrorKind::Failed => true,
         },
-        Reject::Answer(fault) => !matches!(fault, Fault::Cut | Fault::Refused | Fault::Filtered),
+        Reject::Answer(fault) => {
+            !matches!(fault, AnswerError::Truncated | AnswerError::Refused | AnswerError::Filtered)
+        }
         _ => false,
     }
 }

@@ -3,7 +3,7 @@
 mod pages;
 
 use super::{REASONS, Reject, describe_fault, error_body};
-use crate::codec::message::{self, Outcome, Refusal};
+use crate::codec::message::{self, ErrorKind, ErrorResponse};
 use crate::codec::{dialect, provider};
 use crate::net::address_policy;
 use crate::net::client::{Cause, Deadline, Sent, UpstreamError};
@@ -62,29 +62,29 @@ fn rejects() -> Vec<(Reject, u16, &'static str, &'static str)> {
         (exchange(Cause::Invalid("secret detail")), 502, "upstream_error", "upstream_error"),
     ];
     for (outcome, status, code, reason) in [
-        (Outcome::Limited, 429, "rate_limit", "ai_limited"),
-        (Outcome::Exhausted, 503, "upstream_unavailable", "ai_exhausted"),
-        (Outcome::Overloaded, 503, "overloaded", "ai_overloaded"),
-        (Outcome::KeyRefused, 502, "upstream_error", "ai_key_refused"),
-        (Outcome::TooLarge, 413, "too_large", "ai_rejected"),
-        (Outcome::TooSlow, 504, "upstream_timeout", "ai_slow"),
-        (Outcome::Rejected, 502, "upstream_error", "ai_rejected"),
-        (Outcome::Failed, 502, "upstream_error", "ai_failed"),
+        (ErrorKind::Limited, 429, "rate_limit", "ai_limited"),
+        (ErrorKind::Exhausted, 503, "upstream_unavailable", "ai_exhausted"),
+        (ErrorKind::Overloaded, 503, "overloaded", "ai_overloaded"),
+        (ErrorKind::KeyRefused, 502, "upstream_error", "ai_key_refused"),
+        (ErrorKind::TooLarge, 413, "too_large", "ai_rejected"),
+        (ErrorKind::TooSlow, 504, "upstream_timeout", "ai_slow"),
+        (ErrorKind::Rejected, 502, "upstream_error", "ai_rejected"),
+        (ErrorKind::Failed, 502, "upstream_error", "ai_failed"),
     ] {
-        let refusal = Refusal { outcome, retry_after: None, again: false };
+        let refusal = ErrorResponse { kind: outcome, retry_after: None, retryable: false };
         all.push((Refused(refusal), status, code, reason));
     }
     for (fault, reason) in [
-        (message::Fault::Invalid("secret detail"), "answer_senseless"),
-        (message::Fault::Cut, "answer_cut"),
-        (message::Fault::Refused, "answer_refused"),
-        (message::Fault::Filtered, "answer_filtered"),
-        (message::Fault::Empty, "answer_empty"),
-        (message::Fault::BrokeOff, "answer_broken"),
+        (message::AnswerError::Invalid("secret detail"), "answer_senseless"),
+        (message::AnswerError::Truncated, "answer_cut"),
+        (message::AnswerError::Refused, "answer_refused"),
+        (message::AnswerError::Filtered, "answer_filtered"),
+        (message::AnswerError::Empty, "answer_empty"),
+        (message::AnswerError::Interrupted, "answer_broken"),
     ] {
         all.push((Answer(fault), 502, "upstream_error", reason));
     }
-    let overloaded = Answer(message::Fault::Overloaded);
+    let overloaded = Answer(message::AnswerError::Overloaded);
     all.push((overloaded, 503, "overloaded", "ai_overloaded"));
     for failure in Failure::ALL {
         all.push((Unverified(failure), 401, "unauthorized", "signature"));

@@ -67,7 +67,7 @@ async fn turn(desk: &AdminServer, key: &str, active: bool) -> Result<Switched, F
             )));
         }
         let now_ms = clock::unix_ms();
-        let kind = bot_event::Kind::Verification;
+        let kind = bot_event::EventType::Verification;
         let letters = event_deliveries(&house.registry, kind, &bot.key, now_ms, |envelope, out| {
             bot_event::verification(envelope, active, out);
         });
@@ -105,7 +105,7 @@ pub(super) async fn test(desk: &AdminServer, key: &str) -> Result<Test, Fault> {
     let now_ms = clock::unix_ms();
     let id = Id::new(now_ms);
     let mut body = Vec::new();
-    dialect::test(&bot.key, bot.listed.name.as_deref(), now_ms, &mut body);
+    dialect::encode_test_callback(&bot.key, bot.listed.name.as_deref(), now_ms, &mut body);
     let job = Job {
         id,
         bot: &bot.key,

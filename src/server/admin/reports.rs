@@ -5,7 +5,7 @@ use super::error::Fault;
 use super::query::Query;
 use crate::clock;
 use crate::codec::bot_event::{Envelope, received};
-use crate::codec::message::{Event, Kind, OneOrMany, Role, Turn};
+use crate::codec::message::{Event, MessageType, OneOrMany, Role, Turn};
 use crate::state::jobs::{Id, Job, Jobs, Stage, Subject};
 use crate::state::reports::Reports;
 use serde::Serialize;
@@ -67,7 +67,7 @@ pub(super) async fn test(
     let id = Id::new(now_ms);
     let text = id.to_string();
     let event = Event {
-        kind: Kind::Event,
+        message_type: MessageType::Event,
         turns: OneOrMany::One(Turn::text(Role::User, CONTENT)),
         ..Event::default()
     };

@@ -184,7 +184,7 @@ fn read_turn<'a>(rest: &mut &'a [u8], role: Role) -> Option<Turn<'a>> {
             _ => return None,
         });
     }
-    Some(Turn { role, parts, calls: Vec::new(), call_id: None })
+    Some(Turn { role, parts, tool_calls: Vec::new(), tool_call_id: None })
 }
 
 /// A text, or that it is not there; none where the record ends before it.

@@ -3,7 +3,7 @@
 use super::message::Parts;
 use crate::codec::message::{File, Part, Role};
 use crate::codec::provider::data_url;
-use crate::codec::provider::position::Position;
+use crate::codec::provider::position::PartPosition;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::ser::SerializeMap;
@@ -66,7 +66,7 @@ impl Serialize for Input<'_> {
 ///
 /// # Errors
 /// What is wrong, in words for the caller.
-pub(super) fn block<'a>(part: &'a Part<'a>, spot: Position) -> Result<Block<'a>, String> {
+pub(super) fn block<'a>(part: &'a Part<'a>, spot: PartPosition) -> Result<Block<'a>, String> {
     let taken = match part {
         Part::Text(text) => return Ok(Block::Text { text }),
         _ if !matches!(spot.role, Role::User | Role::Tool) => {

@@ -1,7 +1,7 @@
 //! The pages of the dialects name every refusal that their callers can get, and no other: with its status and code.
 
 use super::{FAULTS, describe_fault, rejects};
-use crate::codec::dialect::{DIALECTS, Dialect, Names};
+use crate::codec::dialect::{BotIdLocation, DIALECTS, Dialect};
 use crate::proxy::reject::ErrorInfo;
 use std::collections::BTreeSet;
 
@@ -44,10 +44,10 @@ fn occurs(dialect: &Dialect, reason: &str) -> bool {
     match reason {
         // The answer to a GET, and a dialect takes none.
         "forbidden" => false,
-        "unknown_bot" => matches!(dialect.names, Names::Body(_)),
+        "unknown_bot" => matches!(dialect.bot_id, BotIdLocation::Body(_)),
         "conversation_full" | "conversation_timeout" => chat.keeps_history(),
         // Only a stream can.
-        "answer_broken" => chat.stream().is_some(),
+        "answer_broken" => chat.stream_encoder().is_some(),
         _ => true,
     }
 }
@@ -60,7 +60,7 @@ fn every_page_shows_each_error_that_its_callers_can_get() {
     let pages = DIALECTS.iter().filter(|dialect| dialect.chat.is_some());
     for dialect in pages {
         let mut body = Vec::new();
-        dialect.chat.unwrap().refuse(400, "No", "word", &mut body);
+        dialect.chat.unwrap().encode_error(400, "No", "word", &mut body);
         let coded = String::from_utf8(body).unwrap().contains("\"code\"");
         let real: BTreeSet<Row> = faces
             .iter()

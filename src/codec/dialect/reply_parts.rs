@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 use std::borrow::Cow;
 
 /// What an answer says in a dialect without a place for attachments: their URLs follow the text, one a line.
-pub(in crate::codec) fn spoken<'a>(answer: &'a Answer<'_>) -> Cow<'a, str> {
+pub(in crate::codec) fn text_with_attachments<'a>(answer: &'a Answer<'_>) -> Cow<'a, str> {
     if answer.attachments.is_empty() {
         return Cow::Borrowed(&answer.text);
     }
@@ -20,9 +20,9 @@ pub(in crate::codec) fn spoken<'a>(answer: &'a Answer<'_>) -> Cow<'a, str> {
 /// Tool calls as seed 000 shows them, every key always there.
 ///
 /// What the backend does not say: `result` is null, `latencyMs` is 0, and a call counts as a success where a result came.
-pub(super) struct Calls<'a>(pub(super) &'a [ToolCall<'a>]);
+pub(super) struct ReportedToolCalls<'a>(pub(super) &'a [ToolCall<'a>]);
 
-impl Serialize for Calls<'_> {
+impl Serialize for ReportedToolCalls<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
         #[serde(rename_all = "camelCase")]
@@ -44,18 +44,18 @@ impl Serialize for Calls<'_> {
 }
 
 /// Appends a value as JSON. Nothing that a reply is made of can fail to be written.
-pub(in crate::codec) fn write(value: &impl Serialize, out: &mut Vec<u8>) {
+pub(in crate::codec) fn write_json(value: &impl Serialize, out: &mut Vec<u8>) {
     let _ = serde_json::to_writer(out, value);
 }
 
 /// The second of a time, in milliseconds since 1970, as the seeds show it: `2024-01-15T10:30:00Z`.
-pub(in crate::codec) fn seconds(now_ms: u64) -> String {
+pub(in crate::codec) fn rfc3339(now_ms: u64) -> String {
     let second = i64::try_from(now_ms / 1000).unwrap_or(i64::MAX);
     jiff::Timestamp::from_second(second).unwrap_or(jiff::Timestamp::MAX).to_string()
 }
 
 /// Appends a caller's object as JavaScript would write it, or `{}`.
-pub(in crate::codec) fn object(object: Option<&Json>, out: &mut Vec<u8>) {
+pub(in crate::codec) fn write_object(object: Option<&Json>, out: &mut Vec<u8>) {
     let start = out.len();
     let mut text = object.map_or("{}", |text| text.get()).as_bytes().to_vec();
     if json::read(&mut text, |value| javascript::write(&value, out)).is_err() {
