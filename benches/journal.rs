@@ -27,8 +27,8 @@ fn job(body: &Arc<[u8]>) -> Job<'static> {
         receiver: "crm",
         stage: Stage::Answer,
         body: Arc::clone(body),
-        held: false,
-        letter: false,
+        claimed: false,
+        event: false,
     }
 }
 
@@ -88,7 +88,7 @@ fn bench(criterion: &mut Criterion) {
     let journal = Jobs::open(store, BOUNDS, NOW).unwrap();
     println!(
         "journal/pick up: {:?} in {:?}, {} KiB more memory",
-        journal.tallies().map(|(_, tally)| tally.jobs),
+        journal.counts().map(|(_, tally)| tally.jobs),
         start.elapsed(),
         resident() - before
     );

@@ -90,7 +90,7 @@ fn worker(folder: &Path) -> Rc<Worker> {
         body_budget: Budget::new(settings.server.buffer),
         limiter: Limiter::default(),
         idempotency: IdempotencyStore::new(),
-        kept: State::open(folder).unwrap().into(),
+        state: State::open(folder).unwrap().into(),
         breakers: Mutex::default(),
         switches: Arc::default(),
         observer: None,

@@ -23,7 +23,7 @@ use crate::proxy::bot::Registry;
 use crate::proxy::chat::{AnswerJob, Envelope, JobOutcome};
 use crate::proxy::worker::{SharedState, Worker};
 use crate::state::analytics::Happened;
-use crate::state::jobs::{Head, Id, Jobs, JournalError, Stage};
+use crate::state::jobs::{Head, Id, Jobs, JobsError, Stage};
 use in_flight::Place;
 use receiver_queue::{Lanes, ReceiverQueue};
 use scheduler::Scheduler;
@@ -74,11 +74,8 @@ pub fn start(
 }
 
 async fn run(worker: Rc<Worker>, mut inbox: mpsc::Receiver<Order>) {
-    let Some(kept) = worker.shared.kept.get() else {
-        return tracing::error!("the courier has no journal");
-    };
     let courier = Rc::new(Dispatcher {
-        journal: kept.journal.clone(),
+        jobs: worker.shared.state.jobs.clone(),
         lanes: Lanes::new(&worker),
         more: Notify::new(),
         worker,
@@ -100,8 +97,8 @@ async fn run(worker: Rc<Worker>, mut inbox: mpsc::Receiver<Order>) {
                 }
             }
             () = courier.more.notified() => {}
-            () = courier.journal.changed(Stage::Answer) => {}
-            () = courier.journal.changed(Stage::Deliver) => {}
+            () = courier.jobs.changed(Stage::Answer) => {}
+            () = courier.jobs.changed(Stage::Deliver) => {}
             order = inbox.recv() => match order {
                 Some(Order::Replace(registry, done)) => {
                     courier.worker.replace(registry);
@@ -122,7 +119,7 @@ async fn run(worker: Rc<Worker>, mut inbox: mpsc::Receiver<Order>) {
 #[derive(Debug)]
 struct Dispatcher {
     worker: Rc<Worker>,
-    journal: Arc<Jobs>,
+    jobs: Arc<Jobs>,
     lanes: Lanes,
     /// Something has ended: there may be room for more.
     more: Notify,
@@ -173,9 +170,9 @@ impl Dispatcher {
         });
     }
 
-    async fn try_to_answer(&self, id: Id) -> Result<JobOutcome, JournalError> {
-        let journal = &self.journal;
-        let shown = journal.show(id)?.ok_or(JournalError::Unknown(id))?;
+    async fn try_to_answer(&self, id: Id) -> Result<JobOutcome, JobsError> {
+        let journal = &self.jobs;
+        let shown = journal.details(id)?.ok_or(JobsError::Unknown(id))?;
         let head = shown.head;
         let tried = shown.attempts.len();
         let Some(envelope) = Envelope::read(&journal.body(id, Stage::Answer)?) else {
@@ -212,11 +209,11 @@ impl Dispatcher {
     }
 
     /// What cannot be worked on now goes back, to be tried again in a while.
-    fn note(&self, id: Id, done: Result<(), JournalError>) {
+    fn note(&self, id: Id, done: Result<(), JobsError>) {
         const RETRY_AFTER_ERROR_MS: u32 = 10_000;
         if let Err(error) = done {
             tracing::error!(%id, %error, "a job cannot be worked on just now");
-            let _ = self.journal.release(id, RETRY_AFTER_ERROR_MS, clock::unix_ms());
+            let _ = self.jobs.release(id, RETRY_AFTER_ERROR_MS, clock::unix_ms());
         }
     }
 }

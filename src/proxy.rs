@@ -304,11 +304,10 @@ fn begin_delivery(
 
 /// What is new to the ledger may have become a job before the last start.
 fn recall(worker: &Worker, guard: Guard) -> Lookup {
-    let kept = worker.shared.kept.get();
+    let jobs = &worker.shared.state.jobs;
     // A disk that does not read takes no job either.
-    let said = kept.and_then(|kept| kept.journal.said(guard.key()).ok().flatten());
-    match said {
-        Some(said) => guard.recall(&said, clock::unix_ms(), clock::now()),
+    match jobs.recorded_response(guard.key()).ok().flatten() {
+        Some(recorded) => guard.restore(&recorded, clock::unix_ms(), clock::now()),
         None => Lookup::Fresh(guard),
     }
 }

@@ -16,6 +16,7 @@ use crate::net::client;
 use crate::proxy::reject::REASONS;
 use crate::proxy::worker::SharedState;
 use crate::signature;
+use crate::state::StateHandle;
 use crate::state::idempotency::IdempotencyStore;
 use crate::state::limit::Limiter;
 use crate::telemetry::access_log::{AccessLog, Destination, Format, Producer};
@@ -28,7 +29,7 @@ use inventory::listed;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, oneshot};
@@ -77,7 +78,7 @@ impl App {
             body_budget: Budget::new(settings.server.buffer),
             limiter: Limiter::default(),
             idempotency: IdempotencyStore::new(),
-            kept: OnceLock::new(),
+            state: StateHandle::default(),
             breakers: Mutex::default(),
             switches: Arc::default(),
             observer: witness,
@@ -252,8 +253,7 @@ impl App {
             () = ended => {}
             () = now => tracing::warn!("stopped without waiting for what was in flight"),
         }
-        let kept = self.shared.kept.get();
-        if kept.is_some_and(|kept| !kept.close(FLUSH_TIMEOUT)) {
+        if !self.shared.state.close(FLUSH_TIMEOUT) {
             tracing::error!(
                 "what was said or spent last is not on disk: it did not take it in time"
             );

@@ -11,7 +11,7 @@ use crate::proxy::bot::receiver::{self, Next, Outcome, Receiver};
 use crate::proxy::chat::{delivery_jobs, retry_until_written};
 use crate::signature::UnixTime;
 use crate::state::analytics::Happened;
-use crate::state::jobs::{Attempt, Id, JournalError, MAX_KEPT_RESPONSE, NextState, Phases, Stage};
+use crate::state::jobs::{Attempt, Id, JobsError, MAX_KEPT_RESPONSE, NextState, Phases, Stage};
 use crate::telemetry::observer::Step;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
@@ -40,9 +40,9 @@ impl Dispatcher {
         id: Id,
         lane: &ReceiverQueue,
         pass: Option<Permit<Rc<Breaker>>>,
-    ) -> Result<(), JournalError> {
-        let journal = &self.journal;
-        let shown = journal.show(id)?.ok_or(JournalError::Unknown(id))?;
+    ) -> Result<(), JobsError> {
+        let journal = &self.jobs;
+        let shown = journal.details(id)?.ok_or(JobsError::Unknown(id))?;
         let Some((receiver, pool)) = &lane.way else {
             let gone = "its receiver is not in the configuration any more";
             return self.give_up(id, &shown.head, gone).await;
@@ -74,19 +74,17 @@ impl Dispatcher {
         let now_ms = clock::unix_ms();
         let next = receiver.schedule.next(made, now_ms, outcome, self.worker.random());
         let reason;
-        let counts = self.worker.shared.kept.get().map(|kept| &kept.deliveries);
+        let counts = &self.worker.shared.state.deliveries;
         let (then, count, happened) = match next {
-            Next::Delivered => {
-                (NextState::Delivered, counts.map(|it| &it.delivered), Some(Happened::Delivered))
-            }
-            Next::At(at_ms) => (NextState::Again(at_ms), counts.map(|it| &it.failed), None),
+            Next::Delivered => (NextState::Delivered, &counts.delivered, Some(Happened::Delivered)),
+            Next::At(at_ms) => (NextState::Again(at_ms), &counts.failed, None),
             Next::Dead(why) => {
                 reason = match &sent {
                     Err(failed) => format!("{why}; the last one: {failed}"),
                     Ok(answered) => format!("{why}; the last status: {}", answered.status.as_u16()),
                 };
                 tracing::warn!(%id, receiver = &*receiver.name, reason, "a message is given up");
-                (NextState::Dead(&reason), counts.map(|it| &it.dead), Some(Happened::Dead))
+                (NextState::Dead(&reason), &counts.dead, Some(Happened::Dead))
             }
         };
         let attempt = Attempt {
@@ -103,13 +101,11 @@ impl Dispatcher {
         };
         let jobs = delivery_jobs(&told, &shown.head.bot, &shown.head.dialect, shown.head.subject);
         retry_until_written(|| match then {
-            NextState::Dead(why) => journal.given_up(id, &attempt, why, &jobs, now_ms),
-            then => journal.attempted(id, &attempt, then, now_ms),
+            NextState::Dead(why) => journal.record_final_attempt(id, &attempt, why, &jobs, now_ms),
+            then => journal.record_attempt(id, &attempt, then, now_ms),
         })
         .await?;
-        if let Some(count) = count {
-            count.fetch_add(1, Relaxed);
-        }
+        count.fetch_add(1, Relaxed);
         if let Some(happened) = happened {
             self.happened(&shown.head, happened);
         }

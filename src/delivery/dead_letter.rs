@@ -6,20 +6,15 @@ use crate::codec::bot_event::{EventType, error};
 use crate::proxy::bot::Subscriber;
 use crate::proxy::chat::{EventDelivery, delivery_jobs, event_deliveries, retry_until_written};
 use crate::state::analytics::Happened;
-use crate::state::jobs::{Head, Id, JournalError};
+use crate::state::jobs::{Head, Id, JobsError};
 
 impl Dispatcher {
     /// Ends a job without another attempt.
-    pub(super) async fn give_up(
-        &self,
-        id: Id,
-        head: &Head,
-        reason: &str,
-    ) -> Result<(), JournalError> {
+    pub(super) async fn give_up(&self, id: Id, head: &Head, reason: &str) -> Result<(), JobsError> {
         tracing::warn!(%id, reason, "a message is given up");
         let told = self.tell(id, head, reason);
         let jobs = delivery_jobs(&told, &head.bot, &head.dialect, head.subject);
-        retry_until_written(|| self.journal.dead(id, reason, &jobs, clock::unix_ms())).await?;
+        retry_until_written(|| self.jobs.give_up(id, reason, &jobs, clock::unix_ms())).await?;
         self.happened(head, Happened::Dead);
         Ok(())
     }

@@ -50,7 +50,7 @@ impl Scheduler {
     /// Begins whatever is due and has room.
     pub(super) fn go(&mut self, courier: &Rc<Dispatcher>) {
         let now_ms = clock::unix_ms();
-        while let Some(receiver) = courier.journal.wake(self.stage, now_ms) {
+        while let Some(receiver) = courier.jobs.next_receiver(self.stage, now_ms) {
             self.turns.push_back(Turn { receiver, credit: 0, next: None });
         }
         // So many turns in a row have begun nothing.
@@ -90,7 +90,7 @@ impl Scheduler {
         let has_room = || in_flight.has_room_each(self.stage) && paced();
         while turn.credit > 0 && !self.is_full() && has_room() {
             let next = turn.next.take();
-            let taken = next.or_else(|| courier.journal.take(self.stage, &turn.receiver, now_ms));
+            let taken = next.or_else(|| courier.jobs.claim(self.stage, &turn.receiver, now_ms));
             let Some(taken) = taken else {
                 return Progress::All;
             };

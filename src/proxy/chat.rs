@@ -32,9 +32,9 @@ use crate::proxy::rate_limit::charge_body;
 use crate::proxy::reject::Reject;
 use crate::proxy::response::ResponseBody;
 use crate::proxy::worker::{ConfigSnapshot, Worker};
-use crate::state::conversation::Held;
+use crate::state::conversation::TurnGuard;
 use crate::state::idempotency::{Guard, Stored};
-use crate::state::jobs::Repeat;
+use crate::state::jobs::RecordedResponse;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use report::Report;
@@ -108,24 +108,22 @@ pub async fn answer(
     }
     drop(frames);
     if let Some(report) = report {
-        let kept = worker.shared.kept.get().ok_or(Reject::NotPersisted)?;
         // What is said to it is known already where nobody's answer is waited for.
         let promise = guard.take_if(|_| silent).map(|guard| {
             let nothing = Answer::default();
             let said = encode(&message, trace, &event, &nothing, "", 0, xml);
             PendingIdempotency::new(guard, &said)
         });
-        let accepted = report.accept(&message, kept, None, promise, trace.began_ms);
+        let accepted = report.accept(&message, None, promise, trace.began_ms);
         deferred::done(accepted).await?;
     }
 
     let key = conversation_key(id, &event);
     let candidates = candidates(talk, routing_key(id, &event, &key, trace.start));
     let by = answer_deadline(view, &candidates, trace.start);
-    let kept = worker.shared.kept.get();
-    let mut held = match (talk.conversation, kept, key) {
-        (Some(policy), Some(kept), Some(key)) if !silent => {
-            let conversations = &kept.conversations;
+    let mut held = match (talk.conversation, key) {
+        (Some(policy), Some(key)) if !silent => {
+            let conversations = &worker.shared.state.conversations;
             let turn = wait_for_turn(message.timer, conversations, key, policy, by, trace.began_ms);
             Some(turn.await?)
         }
@@ -144,7 +142,7 @@ pub async fn answer(
     let spoken = if silent {
         AiResponse::Whole(Answer::default(), 0)
     } else {
-        let history: Vec<Turn<'_>> = held.iter().flat_map(Held::history).collect();
+        let history: Vec<Turn<'_>> = held.iter().flat_map(TurnGuard::history).collect();
         let question = ChatRequest {
             worker,
             view,
@@ -255,8 +253,11 @@ impl PendingIdempotency {
     }
 
     /// For longer than this process lives.
-    fn repeat(&self) -> Repeat {
-        Repeat { key: *self.guard.key(), said: self.guard.record(&self.said, clock::unix_ms()) }
+    fn repeat(&self) -> RecordedResponse {
+        RecordedResponse {
+            key: *self.guard.key(),
+            response: self.guard.record(&self.said, clock::unix_ms()),
+        }
     }
 
     /// It holds.

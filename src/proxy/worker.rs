@@ -2,7 +2,7 @@
 
 mod analytics;
 
-pub use crate::state::{Deliveries, State};
+pub use crate::state::State;
 
 use crate::clock;
 use crate::net::body_budget::Budget;
@@ -10,6 +10,7 @@ use crate::net::client::Pool;
 use crate::net::client::breaker::{Breaker, Position};
 use crate::net::timers::Timers;
 use crate::proxy::bot::Registry;
+use crate::state::StateHandle;
 use crate::state::analytics::Notes;
 use crate::state::idempotency::IdempotencyStore;
 use crate::state::limit::{Limiter, Sweeper};
@@ -22,7 +23,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// How long a caller may take.
@@ -45,8 +46,8 @@ pub struct SharedState {
     pub limiter: Limiter,
     /// All deliveries of late.
     pub idempotency: Arc<IdempotencyStore>,
-    /// Conversations and budgets. Set before a bot that needs them is in force, and once.
-    pub kept: OnceLock<State>,
+    /// What outlives the process.
+    pub state: StateHandle,
     /// Bots that are switched off.
     pub switches: Arc<Switches>,
     /// The access log, unless it is off. No worker touches it: each has a producer.
@@ -95,7 +96,7 @@ impl SharedState {
                 .iter()
                 .map(|(name, breaker)| (name.clone(), position(breaker), breaker.opened()))
                 .collect(),
-            kept: self.kept.get().map(State::figures).unwrap_or_default(),
+            state: self.state.figures(),
         }
     }
 }
@@ -234,9 +235,7 @@ impl Worker {
         self.sweeper.borrow_mut().tick(&self.shared.limiter, now);
         self.shared.idempotency.sweep(now);
         self.flush_analytics();
-        if let Some(kept) = self.shared.kept.get() {
-            kept.tick(clock::unix_ms());
-        }
+        self.shared.state.tick(clock::unix_ms());
         self.timers.sweep(now);
     }
 

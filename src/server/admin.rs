@@ -193,9 +193,8 @@ impl AdminServer {
         self.0.house.load_full()
     }
 
-    /// What outlives the process, where anything does.
-    fn kept(&self) -> Option<&State> {
-        self.0.shared.kept.get()
+    fn state(&self) -> &State {
+        &self.0.shared.state
     }
 
     fn metrics(&self) -> Answer {

@@ -7,8 +7,9 @@ use crate::config::{self, Mode, Settings};
 use crate::delivery;
 use crate::proxy::bot::Registry;
 use crate::proxy::bot::receiver;
-use crate::proxy::worker::{SharedState, State};
-use crate::state::jobs::{Filter, JournalError};
+use crate::proxy::worker::SharedState;
+use crate::state::State;
+use crate::state::jobs::{Filter, JobsError};
 use crate::state::store::Store;
 use std::io;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use tokio::task::spawn_blocking;
 const SAVE_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Opens the store, once some bot keeps anything, can be switched off or may be asked about: otherwise no folder is needed.
-pub(super) fn keep(shared: &SharedState, settings: &Settings) -> Result<(), JournalError> {
+pub(super) fn keep(shared: &SharedState, settings: &Settings) -> Result<(), JobsError> {
     let reports = |bot: &config::Bot| {
         let chat = dialect::find(bot.dialect).and_then(|dialect| dialect.chat);
         chat.is_some_and(|chat| chat.acknowledges())
@@ -28,10 +29,10 @@ pub(super) fn keep(shared: &SharedState, settings: &Settings) -> Result<(), Jour
         |bot: &config::Bot| bot.conversation.is_some() || bot.budget.is_some() || reports(bot);
     let wanted = answers_later(settings) || is_managed(settings) || settings.bots.iter().any(keeps);
     // What was switched off stays so, whatever else has left the configuration since.
-    if shared.kept.get().is_none() && (wanted || Store::is_there(&settings.state.path)) {
-        let kept = State::open(&settings.state.path)?;
-        shared.switches.load(kept.store())?;
-        let _ = shared.kept.set(kept);
+    if !shared.state.is_open() && (wanted || Store::is_there(&settings.state.path)) {
+        let state = State::open(&settings.state.path)?;
+        shared.switches.load(state.store())?;
+        shared.state.set(state);
     }
     Ok(())
 }
@@ -70,9 +71,8 @@ pub(super) fn courier(
     settings: &Settings,
     workers: usize,
 ) -> io::Result<Option<delivery::Handle>> {
-    let kept = shared.kept.get();
-    let left = kept.is_some_and(|kept| kept.journal.unfinished().jobs > 0);
-    if kept.is_none() || !(left || answers_later(settings)) {
+    let unfinished = shared.state.jobs.unfinished().jobs > 0;
+    if !(unfinished || answers_later(settings)) {
         return Ok(None);
     }
     delivery::start(shared.clone(), registry.clone(), workers).map(Some)
@@ -84,10 +84,7 @@ pub(super) async fn save_figures(shared: Arc<SharedState>) {
     loop {
         ticks.tick().await;
         let shared = shared.clone();
-        let save = move || {
-            let kept = shared.kept.get();
-            kept.inspect(|kept| kept.analytics.save(clock::unix_ms()));
-        };
+        let save = move || shared.state.analytics.save(clock::unix_ms());
         // It ends early only when all does.
         let _ = spawn_blocking(save).await;
     }
@@ -97,12 +94,12 @@ impl App {
     /// Waits until whatever was accepted is delivered or given up; says why the last one was given up.
     pub async fn settled(&self) -> Option<String> {
         const POLL_INTERVAL: Duration = Duration::from_millis(10);
-        let journal = &self.shared.kept.get()?.journal;
-        while journal.unfinished().jobs > 0 {
+        let jobs = &self.shared.state.jobs;
+        while jobs.unfinished().jobs > 0 {
             tokio::time::sleep(POLL_INTERVAL).await;
         }
         let dead = Filter { state: Some(crate::state::jobs::JobState::Dead), ..Filter::default() };
-        let page = journal.list(&dead, None, 1).ok()?;
+        let page = jobs.list(&dead, None, 1).ok()?;
         page.items.into_iter().next().map(|found| found.head.reason)
     }
 }

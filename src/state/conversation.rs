@@ -14,11 +14,11 @@ mod record;
 mod shard;
 mod turn;
 
-pub use forget::{Forgotten, MAX_FORGOTTEN, Remembered};
+pub use forget::{ForgetError, Forgotten, MAX_FORGOTTEN};
 pub use history::{Id, MAX_METADATA, MAX_PAIRS, MAX_TEXT};
 pub use key::Key;
 pub use shard::{BATCH_CONVERSATIONS, IDLE_MS, MAX_WAITING};
-pub use turn::{Enter, Held, Wait};
+pub use turn::{Begin, TurnGuard, TurnWait};
 
 use crate::state::store::{Space, Store};
 use history::Memory;
@@ -79,22 +79,22 @@ impl Conversations {
     }
 
     /// Comes with a message. `now_ms`: milliseconds since 1970.
-    pub fn enter(self: &Arc<Self>, key: Key, policy: Policy, now_ms: u64) -> Enter {
+    pub fn begin(self: &Arc<Self>, key: Key, policy: Policy, now_ms: u64) -> Begin {
         let entered = self.shard(&key).enter(key, now_ms);
-        let held = |place, memory| Held::new(self, key, place, memory, policy, now_ms);
+        let held = |place, memory| TurnGuard::new(self, key, place, memory, policy, now_ms);
         match entered {
-            Entered::Known(place, memory) => Enter::Ready(held(place, memory)),
+            Entered::Known(place, memory) => Begin::Ready(held(place, memory)),
             // What cannot be read is begun anew; the store counts it.
             Entered::Unknown(place) => {
                 let records = self.store.read(Space::Conversations, key.group());
                 let memory = Memory::read(records.unwrap_or_default(), policy);
                 self.shard(&key).named(place, memory.raw_id());
-                Enter::Ready(held(place, Box::new(memory)))
+                Begin::Ready(held(place, Box::new(memory)))
             }
             Entered::Waiting(place, ticket) => {
-                Enter::Waiting(Wait::new(self, key, place, ticket, policy, now_ms))
+                Begin::Waiting(TurnWait::new(self, key, place, ticket, policy, now_ms))
             }
-            Entered::Full => Enter::Full,
+            Entered::Full => Begin::Full,
         }
     }
 
@@ -102,11 +102,11 @@ impl Conversations {
     /// answers it later brings the id along ([`Held::adopt`]), since a conversation in which nothing was said is in memory alone.
     ///
     /// `None`: another worker is reading it just now; to be asked again.
-    pub fn name(self: &Arc<Self>, key: Key, policy: Policy, now_ms: u64) -> Option<Id> {
-        match self.enter(key, policy, now_ms) {
-            Enter::Ready(mut held) => Some(held.name(now_ms)),
+    pub fn conversation_id(self: &Arc<Self>, key: Key, policy: Policy, now_ms: u64) -> Option<Id> {
+        match self.begin(key, policy, now_ms) {
+            Begin::Ready(mut held) => Some(held.name(now_ms)),
             // Neither takes a place in the queue.
-            Enter::Waiting(_) | Enter::Full => self.shard(&key).id(&key),
+            Begin::Waiting(_) | Begin::Full => self.shard(&key).id(&key),
         }
     }
 

@@ -20,10 +20,10 @@ mod transition;
 
 pub use accept::AcceptOptions;
 pub use forget::{Forgetting, MAX_FORGOTTEN};
-pub use idempotency::Repeat;
+pub use idempotency::RecordedResponse;
 pub use index::Count;
 pub use job::{Attempt, Head, Id, Job, JobState, NextState, Phases, Stage, Subject, TerminalState};
-pub use listing::{Filter, Found, MAX_PAGE, MAX_SCANNED, Page, Shown};
+pub use listing::{Filter, JobDetails, ListedJob, MAX_PAGE, MAX_SCANNED, Page};
 pub use record::{MAX_ATTEMPTS, MAX_KEPT_RESPONSE, MAX_REASON};
 pub use recovery::BATCH_ROWS;
 pub use retention::BATCH_JOBS;
@@ -79,7 +79,7 @@ pub const BOUNDS: Bounds = Bounds {
 
 /// Why the journal did not do what was asked.
 #[derive(Debug, thiserror::Error)]
-pub enum JournalError {
+pub enum JobsError {
     /// It holds as many jobs or bytes as it may.
     #[error("the journal is full: {jobs} jobs of {bytes} bytes wait")]
     Full {
@@ -203,21 +203,27 @@ impl Jobs {
     /// # Errors
     ///
     /// The store does not read, or holds what another version wrote.
-    pub fn open(store: Arc<Store>, bounds: Bounds, now_ms: u64) -> Result<Self, JournalError> {
-        let memory = Arc::new(Memory::default());
-        recovery::count(&store, &mut memory.index())?;
-        let mut left = Left::new(&store, now_ms)?;
-        if left.pick_up(&memory)? {
-            left.go_on(&memory).map_err(StoreError::Thread)?;
+    pub fn open(store: Arc<Store>, bounds: Bounds, now_ms: u64) -> Result<Self, JobsError> {
+        let jobs = Self::new(store, bounds);
+        let Self { store, memory, .. } = &jobs;
+        recovery::count(store, &mut memory.index())?;
+        let mut left = Left::new(store, now_ms)?;
+        if left.pick_up(memory)? {
+            left.go_on(memory).map_err(StoreError::Thread)?;
         }
-        let kept = Arc::clone(&memory);
+        let kept = Arc::clone(memory);
         store.ask(Box::new(move |view, now_ms| retention::portion(&kept, &bounds, view, now_ms)));
-        Ok(Self { store, memory, bounds })
+        Ok(jobs)
+    }
+
+    /// Those of a store that holds none.
+    pub(super) fn new(store: Arc<Store>, bounds: Bounds) -> Self {
+        Self { store, memory: Arc::default(), bounds }
     }
 
     /// How many jobs stand where, and their bytes. What is on its way to the disk counts as accepted, and so does what is still to be
     /// picked up.
-    pub fn tallies(&self) -> [(JobState, Count); 4] {
+    pub fn counts(&self) -> [(JobState, Count); 4] {
         self.memory.index().tallies()
     }
 
@@ -238,14 +244,14 @@ impl Jobs {
 
     /// The next receiver that has something due at a stage. From then on it is the caller's: [`Journal::take`] gives its jobs, until
     /// none is due. What becomes due meanwhile is not told.
-    pub fn wake(&self, stage: Stage, now_ms: u64) -> Option<Receiver> {
+    pub fn next_receiver(&self, stage: Stage, now_ms: u64) -> Option<Receiver> {
         let (number, name) = self.memory.index().wake(stage, now_ms)?;
         Some(Receiver { name, number })
     }
 
     /// The next job of a receiver that was woken, the one that has been due longest. Without one the receiver sleeps again, and is
     /// to be woken anew.
-    pub fn take(&self, stage: Stage, receiver: &Receiver, now_ms: u64) -> Option<Claim> {
+    pub fn claim(&self, stage: Stage, receiver: &Receiver, now_ms: u64) -> Option<Claim> {
         let taken = self.memory.index().take(stage, receiver.number, now_ms);
         taken.map(|entry| Claim { id: entry.id, size: entry.size, due_ms: entry.next_ms })
     }
@@ -265,9 +271,9 @@ impl Jobs {
     /// # Errors
     ///
     /// Nobody has taken it.
-    pub fn release(&self, id: Id, pause_ms: u32, now_ms: u64) -> Result<(), JournalError> {
+    pub fn release(&self, id: Id, pause_ms: u32, now_ms: u64) -> Result<(), JobsError> {
         let mut index = self.memory.index();
-        let entry = index.jobs.get_mut(id).ok_or(JournalError::Unknown(id))?;
+        let entry = index.jobs.get_mut(id).ok_or(JobsError::Unknown(id))?;
         if entry.place != Place::Taken {
             return Err(not_taken(id, "released", entry.place));
         }
@@ -282,9 +288,9 @@ impl Jobs {
     /// # Errors
     ///
     /// Nobody has taken it.
-    pub fn put_back(&self, id: Id) -> Result<(), JournalError> {
+    pub fn requeue(&self, id: Id) -> Result<(), JobsError> {
         let mut index = self.memory.index();
-        let entry = index.jobs.get(id).ok_or(JournalError::Unknown(id))?;
+        let entry = index.jobs.get(id).ok_or(JobsError::Unknown(id))?;
         if entry.place != Place::Taken {
             return Err(not_taken(id, "put back", entry.place));
         }
@@ -296,20 +302,20 @@ impl Jobs {
     }
 }
 
-fn not_taken(id: Id, step: &'static str, place: Place) -> JournalError {
+fn not_taken(id: Id, step: &'static str, place: Place) -> JobsError {
     let now = match place {
         Place::Queued => "in its queue, and nobody has taken it",
         Place::Taken => "taken",
         Place::Busy => "changing",
     };
-    JournalError::Order { id, step, now }
+    JobsError::Order { id, step, now }
 }
 
-fn unreadable(folder: &Path, unreadable: Unreadable) -> JournalError {
+fn unreadable(folder: &Path, unreadable: Unreadable) -> JobsError {
     let path = folder.to_owned();
     match unreadable {
-        Unreadable::Version(found) => JournalError::Version { path, found },
-        Unreadable::Broken => JournalError::Broken { path },
+        Unreadable::Version(found) => JobsError::Version { path, found },
+        Unreadable::Broken => JobsError::Broken { path },
     }
 }
 

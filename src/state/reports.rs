@@ -58,15 +58,15 @@ pub struct Page {
 }
 
 /// A message on its way to the disk.
-pub struct Coming {
+pub struct PendingReport {
     /// The rows that it changes.
     pub changes: Changes,
     /// To be told whether the disk took them.
-    pub then: Box<dyn FnOnce(bool) + Send>,
+    pub on_written: Box<dyn FnOnce(bool) + Send>,
 }
 
 /// What was said stays out of every log.
-impl std::fmt::Debug for Coming {
+impl std::fmt::Debug for PendingReport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Coming")
     }
@@ -91,10 +91,11 @@ impl Reports {
     ///
     /// The store does not read, or holds what another version wrote.
     pub fn open(store: Arc<Store>, bounds: Bounds) -> Result<Self, StoreError> {
-        let mut index = Index::new(bounds);
+        let reports = Self::new(store, bounds);
+        let mut index = lock(&reports.index);
         let mut unknown = None;
         let all = (Bound::Unbounded, Bound::Unbounded);
-        store.view()?.walk(Table::Messages, all, false, |key, row| {
+        reports.store.view()?.walk(Table::Messages, all, false, |key, row| {
             match (Id::from_bytes(key), read(row)) {
                 (Some(id), Some((size, bot))) => index.insert(id, bot, size),
                 _ => unknown = Some(row.first().copied().unwrap_or_default()),
@@ -106,16 +107,22 @@ impl Reports {
         })?;
         if let Some(version) = unknown {
             return Err(StoreError::Format {
-                path: store.folder().to_owned(),
+                path: reports.store.folder().to_owned(),
                 found: format!("messages of version {version}"),
             });
         }
-        Ok(Self { store, index: Arc::new(Mutex::new(index)) })
+        drop(index);
+        Ok(reports)
+    }
+
+    /// Those of a store that holds none.
+    pub(super) fn new(store: Arc<Store>, bounds: Bounds) -> Self {
+        Self { store, index: Arc::new(Mutex::new(Index::new(bounds))) }
     }
 
     /// What is to be written so that a message is kept, and the oldest go where there is no room for it. `json` is at most
     /// [`LARGEST`] bytes; `None` where it is more.
-    pub fn keep(&self, id: Id, bot: &str, json: &[u8]) -> Option<Coming> {
+    pub fn keep(&self, id: Id, bot: &str, json: &[u8]) -> Option<PendingReport> {
         let size = u32::try_from(json.len()).ok().filter(|_| json.len() <= MAX_REPORT)?;
         let gone = lock(&self.index).push(id, bot, size);
         let mut changes = Changes::default();
@@ -131,7 +138,7 @@ impl Reports {
                 index.take_back(gone);
             }
         };
-        Some(Coming { changes, then: Box::new(then) })
+        Some(PendingReport { changes, on_written: Box::new(then) })
     }
 
     /// Messages older than a cursor, of one bot or of all: at most `limit`, and never more than [`LONGEST_PAGE`].
@@ -175,7 +182,7 @@ impl Reports {
     /// # Errors
     ///
     /// The store does not read.
-    pub fn forget(&self, bot: &str, user: &str) -> Result<(usize, Coming), StoreError> {
+    pub fn forget(&self, bot: &str, user: &str) -> Result<(usize, PendingReport), StoreError> {
         let ids = lock(&self.index).before(Some(bot), None, usize::MAX);
         let (view, mut of_user) = (self.store.view()?, Vec::new());
         for id in ids {
@@ -202,7 +209,7 @@ impl Reports {
             }
         };
         let then = Box::new(then);
-        Ok((messages, Coming { changes, then }))
+        Ok((messages, PendingReport { changes, on_written: then }))
     }
 
     /// What is kept now.

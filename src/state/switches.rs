@@ -90,12 +90,12 @@ impl Switches {
         let (switches, key) = (Arc::clone(self), key.to_owned());
         AcceptOptions {
             changes,
-            then: Some(Box::new(move |written| {
+            on_written: Some(Box::new(move |written| {
                 if written {
                     switches.put(&key, off);
                 }
             })),
-            anyway: true,
+            ignore_limits: true,
         }
     }
 

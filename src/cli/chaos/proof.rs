@@ -5,7 +5,7 @@ use super::observations::{Seen, Taken};
 use super::peers::number;
 use crate::clock;
 use crate::proxy::chat::Envelope;
-use crate::state::jobs::{BOUNDS, Filter, Found, JobState, Jobs, JournalError, MAX_PAGE, Stage};
+use crate::state::jobs::{BOUNDS, Filter, JobState, Jobs, JobsError, ListedJob, MAX_PAGE, Stage};
 use crate::state::store::Store;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -114,7 +114,7 @@ fn in_flight(kills: &[Instant], pair: &[Taken]) -> Option<Duration> {
 }
 
 /// Where each message stands on disk, by its number.
-fn kept(folder: &Path) -> Result<BTreeMap<u32, JobState>, JournalError> {
+fn kept(folder: &Path) -> Result<BTreeMap<u32, JobState>, JobsError> {
     let journal = Jobs::open(Store::open(folder)?, BOUNDS, clock::unix_ms())?;
     let mut kept = BTreeMap::new();
     let mut cursor = None;
@@ -133,7 +133,7 @@ fn kept(folder: &Path) -> Result<BTreeMap<u32, JobState>, JournalError> {
 }
 
 /// The message that a job is about.
-fn spoken_of(journal: &Jobs, found: &Found) -> Result<Option<u32>, JournalError> {
+fn spoken_of(journal: &Jobs, found: &ListedJob) -> Result<Option<u32>, JobsError> {
     let body: Arc<[u8]> = journal.body(found.id, found.head.stage)?;
     Ok(match found.head.stage {
         Stage::Answer => Envelope::read(&body).and_then(|envelope| number(&envelope.body)),

@@ -204,9 +204,8 @@ impl Attempt<'_> {
             input: bytes as u64 + attachments as u64 * ATTACHMENT_TOKENS,
             output: u64::from(self.ai.max_tokens),
         });
-        let kept = self.question.worker.shared.kept.get();
-        let kept = kept.ok_or_else(|| Failed::for_good(Reject::State))?;
-        kept.budgets.reserve(self.question.bot, cap.most, cap.per, most, now_ms).map(Some).map_err(
+        let budgets = &self.question.worker.shared.state.budgets;
+        budgets.reserve(self.question.bot, cap.most, cap.per, most, now_ms).map(Some).map_err(
             |refused| {
                 Failed::for_good(match refused {
                     Refused::Exceeded(_) => Reject::Budget,

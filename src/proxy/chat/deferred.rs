@@ -17,7 +17,7 @@ use crate::proxy::reject::Reject;
 use crate::proxy::response::ResponseBody;
 use crate::proxy::worker::TaskGuard;
 use crate::state::idempotency::Guard;
-use crate::state::jobs::{AcceptOptions, Id, Job, Jobs, JournalError, Stage, Step, Subject};
+use crate::state::jobs::{AcceptOptions, Id, Job, Jobs, JobsError, Stage, Step, Subject};
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use std::future::poll_fn;
@@ -51,13 +51,13 @@ pub(super) async fn answer(
     guard: Option<Guard>,
 ) -> Result<Response<ResponseBody>, Reject> {
     let (worker, id) = (message.worker, message.id);
-    let kept = worker.shared.kept.get().ok_or(Reject::NotPersisted)?;
+    let state = &worker.shared.state;
     let key = conversation_key(id, said.event);
     let candidates = candidates(message.talk, routing_key(id, said.event, &key, trace.start));
     let by = answer_deadline(message.view, &candidates, trace.start);
     let named = match (message.talk.conversation, key) {
         (Some(policy), Some(key)) => {
-            let name = || kept.conversations.name(key, policy, trace.began_ms);
+            let name = || state.conversations.conversation_id(key, policy, trace.began_ms);
             Some(known(name, by).await?)
         }
         _ => None,
@@ -105,7 +105,7 @@ pub(super) async fn answer(
         response(status, body)
     };
     let place = Place {
-        journal: kept.journal.clone(),
+        jobs: state.jobs.clone(),
         dialect: message.found.bot.dialect.name,
         receiver: said.later.receiver.clone(),
     };
@@ -116,7 +116,7 @@ pub(super) async fn answer(
             done(match &said.report {
                 Some(report) => {
                     let job = place.job(&errand, false, now_ms);
-                    report.accept(message, kept, Some(job), promise, now_ms)
+                    report.accept(message, Some(job), promise, now_ms)
                 }
                 None => place.hand_in(&errand, promise),
             })
@@ -152,7 +152,7 @@ async fn known<T>(mut look: impl FnMut() -> Option<T>, by: u64) -> Result<T, Rej
 
 /// Where a message is accepted.
 struct Place {
-    journal: Arc<Jobs>,
+    jobs: Arc<Jobs>,
     dialect: &'static str,
     receiver: Arc<str>,
 }
@@ -168,8 +168,8 @@ impl Place {
             receiver: &self.receiver,
             stage: Stage::Answer,
             body: errand.envelope.write(),
-            held,
-            letter: false,
+            claimed: held,
+            event: false,
         }
     }
 
@@ -178,14 +178,14 @@ impl Place {
         &self,
         errand: &AnswerJob,
         promise: Option<&PendingIdempotency>,
-    ) -> Result<Id, JournalError> {
+    ) -> Result<Id, JobsError> {
         let now_ms = clock::unix_ms();
         let (job, mut along) = (self.job(errand, true, now_ms), AcceptOptions::default());
         let id = job.id;
         if let Some(promise) = promise {
-            along.repeat(id, &promise.repeat());
+            along.record_response(id, &promise.repeat());
         }
-        self.journal.accept_with(&[job], along, now_ms)?.await?;
+        self.jobs.accept_with(&[job], along, now_ms)?.await?;
         Ok(id)
     }
 
@@ -194,29 +194,29 @@ impl Place {
         &self,
         errand: &AnswerJob,
         promise: Option<PendingIdempotency>,
-    ) -> Result<Step, JournalError> {
+    ) -> Result<Step, JobsError> {
         let now_ms = clock::unix_ms();
         let (job, mut along) = (self.job(errand, false, now_ms), AcceptOptions::default());
         if let Some(promise) = promise {
-            along.repeat(job.id, &promise.repeat());
-            along.then = Some(Box::new(|written| {
+            along.record_response(job.id, &promise.repeat());
+            along.on_written = Some(Box::new(|written| {
                 if written {
                     promise.keep();
                 }
             }));
         }
-        self.journal.accept_with(&[job], along, now_ms)
+        self.jobs.accept_with(&[job], along, now_ms)
     }
 }
 
 /// Waits until a message is on disk.
-pub(super) async fn done(accepted: Result<Step, JournalError>) -> Result<(), Reject> {
+pub(super) async fn done(accepted: Result<Step, JobsError>) -> Result<(), Reject> {
     let done = match accepted {
         Ok(step) => step.await,
         Err(error) => Err(error),
     };
     done.map_err(|error| match error {
-        JournalError::TooLarge { .. } => Reject::TooLarge,
+        JobsError::TooLarge { .. } => Reject::TooLarge,
         _ => Reject::NotPersisted,
     })
 }
@@ -298,7 +298,7 @@ impl Exchange {
                         promise.keep();
                     }
                     let _ = say.send(None);
-                    self.deliver(&place.journal, id).await;
+                    self.deliver(&place.jobs, id).await;
                 }
                 Err(_) => {
                     let _ = say.send(Some((self, promise)));

@@ -69,8 +69,8 @@ pub fn delivery_jobs<'a>(
         receiver: &letter.receiver,
         stage: Stage::Deliver,
         body: letter.body.clone(),
-        held: false,
-        letter: true,
+        claimed: false,
+        event: true,
     };
     letters.iter().map(job).collect()
 }

@@ -13,8 +13,8 @@ use crate::proxy::bot::{ChatSettings, DeferredReply, Handler};
 use crate::proxy::context::RequestContext;
 use crate::proxy::reject::Reject;
 use crate::proxy::worker::{ConfigSnapshot, Worker};
-use crate::state::conversation::Held;
-use crate::state::jobs::{Id, Job, Jobs, JournalError, Step, Subject};
+use crate::state::conversation::TurnGuard;
+use crate::state::jobs::{Id, Job, Jobs, JobsError, Step, Subject};
 use crate::state::store::MAX_DURABLE_BYTES;
 use bytes::Bytes;
 use http::HeaderMap;
@@ -113,7 +113,7 @@ impl AnswerJob {
         id: Id,
         tried: u32,
         since_ms: u64,
-    ) -> Result<JobOutcome, JournalError> {
+    ) -> Result<JobOutcome, JobsError> {
         let mut kept = Ok(());
         let start = clock::now();
         let said = self
@@ -129,7 +129,7 @@ impl AnswerJob {
         match said {
             Ok(()) => self.kept(journal, id, kept, took).await?,
             Err(none) if none.reject.has_no_connection() && !none.asked && in_time => {
-                journal.put_back(id)?;
+                journal.requeue(id)?;
                 return Ok(JobOutcome::Requeued);
             }
             Err(none) if matches!(none.reject, Reject::ConversationFull) && in_time => {
@@ -158,12 +158,18 @@ impl AnswerJob {
         let timer = Rc::new(worker.timers.timer());
         let key = conversation_key(id, &event);
         let candidates = candidates(talk, routing_key(id, &event, &key, trace.start));
-        let kept = worker.shared.kept.get();
-        let mut held = match (talk.conversation, kept, key) {
-            (Some(policy), Some(kept), Some(key)) => {
+        let mut held = match (talk.conversation, key) {
+            (Some(policy), Some(key)) => {
                 let now_ms = clock::unix_ms();
                 let limit = by_when.unwrap_or(u64::MAX);
-                let turn = wait_for_turn(&timer, &kept.conversations, key, policy, limit, now_ms);
+                let turn = wait_for_turn(
+                    &timer,
+                    &worker.shared.state.conversations,
+                    key,
+                    policy,
+                    limit,
+                    now_ms,
+                );
                 let mut held = turn.await?;
                 held.adopt(self.envelope.conversation);
                 Some(held)
@@ -172,7 +178,7 @@ impl AnswerJob {
         };
         let conversation = self.conversation(held.as_ref(), &event).to_owned();
         let (answer, micro_cents) = {
-            let history: Vec<Turn<'_>> = held.iter().flat_map(Held::history).collect();
+            let history: Vec<Turn<'_>> = held.iter().flat_map(TurnGuard::history).collect();
             let question = ChatRequest {
                 worker,
                 view,
@@ -211,7 +217,7 @@ impl AnswerJob {
     /// The id of the conversation: the one it is, the platform's own, or the one that was told.
     pub(super) fn conversation<'a>(
         &'a self,
-        held: Option<&'a Held>,
+        held: Option<&'a TurnGuard>,
         event: &'a Event<'_>,
     ) -> &'a str {
         match (held, event.conversation.as_deref()) {
@@ -281,25 +287,20 @@ impl AnswerJob {
     ///
     /// # Errors
     /// The journal does not know the job like that, or the answer is larger than it takes.
-    pub(super) fn answered(
-        &self,
-        journal: &Jobs,
-        id: Id,
-        way: &Sent,
-    ) -> Result<Step, JournalError> {
+    pub(super) fn answered(&self, journal: &Jobs, id: Id, way: &Sent) -> Result<Step, JobsError> {
         let now_ms = clock::unix_ms();
         match way {
-            Sent::Callback(body) => journal.answered(id, body.clone(), now_ms),
+            Sent::Callback(body) => journal.record_answer(id, body.clone(), now_ms),
             Sent::Letters(letters) => {
                 let length = letters.iter().map(EventDelivery::size).sum();
                 if length > MAX_EVENT_BYTES {
-                    return Err(JournalError::TooLarge {
+                    return Err(JobsError::TooLarge {
                         what: "answer, told to all who want it,",
                         length,
                         most: MAX_EVENT_BYTES,
                     });
                 }
-                journal.passed_on(id, &self.jobs(way), now_ms)
+                journal.fan_out(id, &self.jobs(way), now_ms)
             }
         }
     }
@@ -310,15 +311,15 @@ impl AnswerJob {
 /// # Errors
 /// The step makes no sense, however often it is tried.
 pub(crate) async fn retry_until_written(
-    mut step: impl FnMut() -> Result<Step, JournalError>,
-) -> Result<(), JournalError> {
+    mut step: impl FnMut() -> Result<Step, JobsError>,
+) -> Result<(), JobsError> {
     loop {
         let taken = match step() {
             Ok(step) => step.await,
             Err(error) => Err(error),
         };
         match taken {
-            Err(JournalError::Unwritten(_) | JournalError::Store(_)) => {
+            Err(JobsError::Unwritten(_) | JobsError::Store(_)) => {
                 tokio::time::sleep(PERSIST_RETRY).await;
             }
             taken => return taken,

@@ -4,8 +4,7 @@ use super::event_jobs::{EventDelivery, delivery_jobs, event_deliveries};
 use super::{Message, PendingIdempotency};
 use crate::codec::bot_event::{self, EventType};
 use crate::codec::message::Event;
-use crate::proxy::worker::State;
-use crate::state::jobs::{AcceptOptions, Id, Job, JournalError, Step, Subject};
+use crate::state::jobs::{AcceptOptions, Id, Job, JobsError, Step, Subject};
 use crate::state::reports::MAX_REPORT;
 
 /// A report and what follows from it.
@@ -43,31 +42,31 @@ impl Report {
     pub(super) fn accept(
         &self,
         message: &Message<'_>,
-        kept: &State,
         answer: Option<Job<'_>>,
         promise: Option<PendingIdempotency>,
         now_ms: u64,
-    ) -> Result<Step, JournalError> {
+    ) -> Result<Step, JobsError> {
+        let state = &message.worker.shared.state;
         let dialect = message.found.bot.dialect.name;
         let mut jobs = delivery_jobs(&self.letters, message.id, dialect, self.subject);
         jobs.extend(answer);
-        let coming = kept.messages.keep(self.id, message.id, &self.json);
-        let coming = coming.ok_or(JournalError::TooLarge {
+        let coming = state.reports.keep(self.id, message.id, &self.json);
+        let coming = coming.ok_or(JobsError::TooLarge {
             what: "message",
             length: self.json.len(),
             most: MAX_REPORT,
         })?;
         let mut along = AcceptOptions { changes: coming.changes, ..AcceptOptions::default() };
         if let (Some(promise), Some(job)) = (&promise, jobs.last()) {
-            along.repeat(job.id, &promise.repeat());
+            along.record_response(job.id, &promise.repeat());
         }
-        let then = coming.then;
-        along.then = Some(Box::new(move |written| {
+        let then = coming.on_written;
+        along.on_written = Some(Box::new(move |written| {
             then(written);
             if let Some(promise) = promise.filter(|_| written) {
                 promise.keep();
             }
         }));
-        kept.journal.accept_with(&jobs, along, now_ms)
+        state.jobs.accept_with(&jobs, along, now_ms)
     }
 }

@@ -5,7 +5,7 @@ use crate::clock;
 use crate::codec::bot_event::{self, EventType};
 use crate::codec::message::{Answer, AnswerError, ErrorKind};
 use crate::proxy::reject::Reject;
-use crate::state::jobs::{Attempt, Id, Jobs, JournalError, NextState, Phases, Stage};
+use crate::state::jobs::{Attempt, Id, Jobs, JobsError, NextState, Phases, Stage};
 use std::time::Duration;
 
 /// After how long an AI that failed is asked again; each further failure doubles it, and chance takes up to half of it off.
@@ -34,11 +34,11 @@ impl AnswerJob {
         &self,
         journal: &Jobs,
         id: Id,
-        kept: Result<(), JournalError>,
+        kept: Result<(), JobsError>,
         took: Duration,
-    ) -> Result<(), JournalError> {
+    ) -> Result<(), JobsError> {
         match kept {
-            Err(error @ JournalError::TooLarge { .. }) => {
+            Err(error @ JobsError::TooLarge { .. }) => {
                 self.give_up(journal, id, &error.to_string(), took).await
             }
             kept => kept.inspect(|()| self.note_answer()),
@@ -53,7 +53,7 @@ impl AnswerJob {
         tried: u32,
         reject: &Reject,
         took: Duration,
-    ) -> Result<(), JournalError> {
+    ) -> Result<(), JobsError> {
         let now_ms = clock::unix_ms();
         let reason = reject.sentence();
         let left = self.answer_deadline_ms().saturating_sub(now_ms);
@@ -63,8 +63,10 @@ impl AnswerJob {
         };
         let at_ms = now_ms.saturating_add(wait);
         let attempt = attempt(now_ms, &reason, took);
-        retry_until_written(|| journal.attempted(id, &attempt, NextState::Again(at_ms), now_ms))
-            .await
+        retry_until_written(|| {
+            journal.record_attempt(id, &attempt, NextState::Again(at_ms), now_ms)
+        })
+        .await
     }
 
     /// The end: something else is said, where that is set, or else all who want to know are told that there is no answer.
@@ -74,11 +76,11 @@ impl AnswerJob {
         id: Id,
         reason: &str,
         took: Duration,
-    ) -> Result<(), JournalError> {
+    ) -> Result<(), JobsError> {
         if let Some(answer) = self.failure_text_answer() {
             let said = retry_until_written(|| self.answered(journal, id, &answer)).await;
             // It too goes out with what the caller has sent along.
-            if !matches!(said, Err(JournalError::TooLarge { .. })) {
+            if !matches!(said, Err(JobsError::TooLarge { .. })) {
                 return said.inspect(|()| {
                     tracing::warn!(%id, bot = &*self.bot, reason, "a message has no answer, failure_text is said instead");
                 });
@@ -90,8 +92,10 @@ impl AnswerJob {
         });
         let (now_ms, jobs) = (clock::unix_ms(), self.jobs(&told));
         let attempt = attempt(now_ms, reason, took);
-        let ended =
-            retry_until_written(|| journal.given_up(id, &attempt, reason, &jobs, now_ms)).await;
+        let ended = retry_until_written(|| {
+            journal.record_final_attempt(id, &attempt, reason, &jobs, now_ms)
+        })
+        .await;
         ended.inspect(|()| self.note_end())
     }
 

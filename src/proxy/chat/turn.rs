@@ -5,7 +5,7 @@ use crate::codec::message::Event;
 use crate::net::timers::Timer;
 use crate::proxy::reject::Reject;
 use crate::proxy::worker::ConfigSnapshot;
-use crate::state::conversation::{Conversations, Enter, Held, Key, Policy};
+use crate::state::conversation::{Begin, Conversations, Key, Policy, TurnGuard};
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -43,11 +43,11 @@ pub(super) async fn wait_for_turn(
     policy: Policy,
     by: u64,
     now_ms: u64,
-) -> Result<Held, Reject> {
-    let mut wait = match conversations.enter(key, policy, now_ms) {
-        Enter::Ready(held) => return Ok(held),
-        Enter::Full => return Err(Reject::ConversationFull),
-        Enter::Waiting(wait) => wait,
+) -> Result<TurnGuard, Reject> {
+    let mut wait = match conversations.begin(key, policy, now_ms) {
+        Begin::Ready(held) => return Ok(held),
+        Begin::Full => return Err(Reject::ConversationFull),
+        Begin::Waiting(wait) => wait,
     };
     timer.set(by);
     let held = poll_fn(|cx| match Pin::new(&mut wait).poll(cx) {

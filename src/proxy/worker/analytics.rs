@@ -31,19 +31,17 @@ impl Worker {
         happened: Happened,
         at_ms: u64,
     ) {
-        let Some(kept) = self.shared.kept.get() else {
-            return;
-        };
-        if let Some(whose) = view.analytics_key(index, id, proven) {
+        let state = &self.shared.state;
+        if state.is_open()
+            && let Some(whose) = view.analytics_key(index, id, proven)
+        {
             let note = Note { whose, hour: hour(at_ms), happened };
-            self.notes.push(note, &kept.analytics);
+            self.notes.push(note, &state.analytics);
         }
     }
 
     pub(super) fn flush_analytics(&self) {
-        if let Some(kept) = self.shared.kept.get() {
-            self.notes.flush(&kept.analytics);
-        }
+        self.notes.flush(&self.shared.state.analytics);
     }
 }
 

@@ -79,8 +79,8 @@ pub(super) async fn show(
     let now_ms = clock::unix_ms();
     let hours = hours(query, now_ms)?;
     let missing = || Fault::missing("there is no such bot; GET /api/bots lists them");
-    let kept = desk.kept().ok_or_else(missing)?;
-    let found = task::block_in_place(|| kept.analytics.of(bot, hours.clone(), now_ms));
+    let state = desk.state();
+    let found = task::block_in_place(|| state.analytics.of(bot, hours.clone(), now_ms));
     let found = found.map_err(|error| Fault::internal(error.to_string()))?;
     let known = || is_known(&desk.house(), bot).then(BTreeMap::new);
     let found = found.or_else(known).ok_or_else(missing)?;
@@ -92,7 +92,7 @@ pub(super) async fn show(
         bot: bot.to_owned(),
         from: at(hours.start),
         to: at(hours.end),
-        all: shown(&all, Some(kept.journal.pending(bot))),
+        all: shown(&all, Some(state.jobs.pending(bot))),
         series: series.collect(),
     })
 }

@@ -73,9 +73,7 @@ async fn turn(desk: &AdminServer, key: &str, active: bool) -> Result<Switched, F
         });
         let jobs = delivery_jobs(&letters, &bot.key, bot.listed.dialect, Subject::default());
         let along = switches.turn(&bot.key, !active);
-        let journal = desk.kept().map(|kept| &kept.journal);
-        let journal = journal.ok_or_else(|| Fault::internal("there is no store"))?;
-        journal.accept_with(&jobs, along, now_ms)?.await?;
+        desk.state().jobs.accept_with(&jobs, along, now_ms)?.await?;
     }
     Ok(Switched {
         status: status(active),
@@ -100,8 +98,6 @@ pub(super) async fn test(desk: &AdminServer, key: &str) -> Result<Test, Fault> {
             bot.key
         ))
     })?;
-    let journal = desk.kept().map(|kept| &kept.journal);
-    let journal = journal.ok_or_else(|| Fault::internal("there is no store"))?;
     let now_ms = clock::unix_ms();
     let id = Id::new(now_ms);
     let mut body = Vec::new();
@@ -114,10 +110,10 @@ pub(super) async fn test(desk: &AdminServer, key: &str) -> Result<Test, Fault> {
         receiver,
         stage: Stage::Deliver,
         body: body.into(),
-        held: false,
-        letter: false,
+        claimed: false,
+        event: false,
     };
-    journal.accept(&[job], now_ms)?.await?;
+    desk.state().jobs.accept(&[job], now_ms)?.await?;
     Ok(Test { delivery: id.to_string() })
 }
 

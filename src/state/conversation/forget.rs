@@ -1,7 +1,7 @@
 //! What was said with somebody who asks to be forgotten.
 
 use super::history::Memory;
-use super::{Conversations, Enter, Held, Key, Policy, lock};
+use super::{Begin, Conversations, Key, Policy, TurnGuard, lock};
 use crate::state::store::{Full, Space, StoreError, Unwritten};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ pub struct Forgotten {
 
 /// Why not all was forgotten. What was until then stays so.
 #[derive(Debug, thiserror::Error)]
-pub enum Remembered {
+pub enum ForgetError {
     /// In one of them as many messages wait as may.
     #[error("too many messages of a conversation wait for their turn")]
     Busy,
@@ -52,13 +52,13 @@ impl Conversations {
         bot: &str,
         user: &str,
         now_ms: u64,
-    ) -> Result<Forgotten, Remembered> {
+    ) -> Result<Forgotten, ForgetError> {
         let keys = self.of_user(bot, user)?;
         for key in &keys {
-            let held = match self.enter(*key, BLIND, now_ms) {
-                Enter::Ready(held) => held,
-                Enter::Waiting(wait) => wait.await,
-                Enter::Full => return Err(Remembered::Busy),
+            let held = match self.begin(*key, BLIND, now_ms) {
+                Begin::Ready(held) => held,
+                Begin::Waiting(wait) => wait.await,
+                Begin::Full => return Err(ForgetError::Busy),
             };
             held.forget()?;
         }
@@ -82,7 +82,7 @@ impl Conversations {
     }
 }
 
-impl Held {
+impl TurnGuard {
     /// Forgets all of it, here and on disk.
     fn forget(mut self) -> Result<(), Full> {
         let group = self.key.group();

@@ -31,7 +31,7 @@ impl Guard {
 
     /// Its delivery as it is by such a record: done, if the window is still open, and then known to the ledger again. `now_ns` as
     /// for [`Guard::done`].
-    pub fn recall(self, record: &[u8], now_ms: u64, now_ns: u64) -> Lookup {
+    pub fn restore(self, record: &[u8], now_ms: u64, now_ns: u64) -> Lookup {
         // Where the clock was ahead, nothing is remembered for longer than the window.
         let left = read(record).map(|(expires_ms, stored)| {
             let left = expires_ms.saturating_sub(now_ms);
@@ -95,7 +95,7 @@ mod tests {
         for (later_ms, left_ms) in [(0, window_ms), (1_000, window_ms - 1_000), (window_ms - 1, 1)]
         {
             let ledger = IdempotencyStore::new();
-            let begun = fresh(&ledger, 5).recall(&record(), NOON_MS + later_ms, 5);
+            let begun = fresh(&ledger, 5).restore(&record(), NOON_MS + later_ms, 5);
             let Lookup::Done(stored) = begun else {
                 panic!("{later_ms}: {begun:?}");
             };
@@ -110,7 +110,7 @@ mod tests {
         }
         // A clock that went back makes it no longer.
         let ledger = IdempotencyStore::new();
-        let begun = fresh(&ledger, 0).recall(&record(), 0, 0);
+        let begun = fresh(&ledger, 0).restore(&record(), 0, 0);
         assert!(matches!(begun, Lookup::Done(_)));
         fresh(&ledger, window_ms * 1_000_000);
     }
@@ -119,13 +119,13 @@ mod tests {
     fn what_is_over_or_makes_no_sense_is_as_if_it_were_not_there() {
         let ledger = IdempotencyStore::new();
         let over = NOON_MS + millis(WINDOW);
-        let begun = fresh(&ledger, 0).recall(&record(), over, 0);
+        let begun = fresh(&ledger, 0).restore(&record(), over, 0);
         assert!(matches!(begun, Lookup::Fresh(_)));
         drop(begun);
         let whole = record();
         let body = whole.len() - b"{}".len();
         for cut in 0..body {
-            let begun = fresh(&ledger, 0).recall(&whole[..cut], NOON_MS, 0);
+            let begun = fresh(&ledger, 0).restore(&whole[..cut], NOON_MS, 0);
             assert!(matches!(begun, Lookup::Fresh(_)), "{cut}");
         }
     }

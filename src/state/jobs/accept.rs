@@ -4,7 +4,7 @@ use super::index::Index;
 use super::table::Place;
 use super::transition::{self, Step, place, size};
 use super::{
-    CROWDED, Count, Head, Id, Job, Jobs, JournalError, MAX_JOB, MAX_NAME, Memory, Stage,
+    CROWDED, Count, Head, Id, Job, Jobs, JobsError, MAX_JOB, MAX_NAME, Memory, Stage,
     TerminalState, record,
 };
 use crate::state::store::{Changes, Table};
@@ -16,9 +16,9 @@ pub struct AcceptOptions {
     /// Rows of somebody else's.
     pub changes: Changes,
     /// Learns whether the disk took all of it, before whoever waits. It is short and never waits.
-    pub then: Option<Box<dyn FnOnce(bool) + Send>>,
+    pub on_written: Option<Box<dyn FnOnce(bool) + Send>>,
     /// No room is asked for the jobs: somebody who stops what fills the journal must be able to.
-    pub anyway: bool,
+    pub ignore_limits: bool,
 }
 
 impl std::fmt::Debug for AcceptOptions {
@@ -40,7 +40,7 @@ impl Jobs {
     /// # Errors
     ///
     /// The journal is full, one of the jobs is too large or waits already, or the disk does not take them.
-    pub fn accept(&self, jobs: &[Job<'_>], now_ms: u64) -> Result<Step, JournalError> {
+    pub fn accept(&self, jobs: &[Job<'_>], now_ms: u64) -> Result<Step, JobsError> {
         self.accept_with(jobs, AcceptOptions::default(), now_ms)
     }
 
@@ -54,8 +54,8 @@ impl Jobs {
         jobs: &[Job<'_>],
         along: AcceptOptions,
         now_ms: u64,
-    ) -> Result<Step, JournalError> {
-        let AcceptOptions { mut changes, then, anyway } = along;
+    ) -> Result<Step, JobsError> {
+        let AcceptOptions { mut changes, on_written: then, ignore_limits: anyway } = along;
         let mut begin = || {
             let fresh = self.lay(jobs, now_ms, &mut changes)?;
             let mut index = self.memory.index();
@@ -63,7 +63,7 @@ impl Jobs {
             let bytes = waiting.clone().map(|fresh| u64::from(fresh.head.size()));
             if !anyway {
                 self.room(index.unfinished(), waiting.count() as u64, bytes.sum())?;
-                for (job, fresh) in jobs.iter().zip(&fresh).filter(|(job, _)| !job.letter) {
+                for (job, fresh) in jobs.iter().zip(&fresh).filter(|(job, _)| !job.event) {
                     self.share(&index, job.receiver, fresh.head.size())?;
                 }
             }
@@ -93,46 +93,41 @@ impl Jobs {
         jobs: &[Job<'_>],
         now_ms: u64,
         changes: &mut Changes,
-    ) -> Result<Vec<NewJob>, JournalError> {
+    ) -> Result<Vec<NewJob>, JobsError> {
         let lay = |job: &Job<'_>| {
             let mut head = head(job, now_ms)?;
             let fits = || self.share(&self.memory.index(), job.receiver, head.size());
-            if job.letter && fits().is_err() {
+            if job.event && fits().is_err() {
                 CROWDED.clone_into(&mut head.reason);
                 transition::end(&mut head, TerminalState::Dead, now_ms);
             }
             transition::put_head(changes, job.id, &head);
             let key = record::body_key(job.id, job.stage);
             changes.put(Table::Parts, &key, Arc::clone(&job.body));
-            Ok(NewJob { id: job.id, head, held: job.held })
+            Ok(NewJob { id: job.id, head, held: job.claimed })
         };
         jobs.iter().map(lay).collect()
     }
 
     /// Whether a receiver may have a job of this size too.
-    pub(super) fn share(
-        &self,
-        index: &Index,
-        receiver: &str,
-        size: u32,
-    ) -> Result<(), JournalError> {
+    pub(super) fn share(&self, index: &Index, receiver: &str, size: u32) -> Result<(), JobsError> {
         match index.crowded(receiver, size, &self.bounds) {
             None => Ok(()),
             Some(Count { jobs, bytes }) => {
-                Err(JournalError::Share { receiver: receiver.to_owned(), jobs, bytes })
+                Err(JobsError::Share { receiver: receiver.to_owned(), jobs, bytes })
             }
         }
     }
 }
 
 /// Has memory know of jobs that are on their way to the disk.
-pub(super) fn take_in(index: &mut Index, jobs: &[NewJob]) -> Result<(), JournalError> {
+pub(super) fn take_in(index: &mut Index, jobs: &[NewJob]) -> Result<(), JobsError> {
     for (number, NewJob { id, head, .. }) in jobs.iter().enumerate() {
         if index.jobs.slot(*id).is_some() {
             for NewJob { id, head, .. } in jobs.iter().take(number) {
                 index.remove(*id, &head.bot);
             }
-            return Err(JournalError::Order { id: *id, step: "accepted", now: "there already" });
+            return Err(JobsError::Order { id: *id, step: "accepted", now: "there already" });
         }
         if head.end.is_none() {
             index.insert(*id, head, Place::Busy);
@@ -156,7 +151,7 @@ pub(super) fn settle(memory: &Memory, index: &mut Index, jobs: Vec<NewJob>, writ
     }
 }
 
-pub(super) fn head(job: &Job<'_>, now_ms: u64) -> Result<Head, JournalError> {
+pub(super) fn head(job: &Job<'_>, now_ms: u64) -> Result<Head, JobsError> {
     for (what, name) in [
         ("bot's name", job.bot),
         ("dialect's name", job.dialect),

@@ -1,7 +1,7 @@
 //! What is kept of somebody who asks to be forgotten: jobs that have ended.
 
 use super::retention::{Old, delete, deleted};
-use super::{AcceptOptions, Jobs, JournalError, Step, Subject, record, unreadable};
+use super::{AcceptOptions, Jobs, JobsError, Step, Subject, record, unreadable};
 use crate::state::store::{Changes, Table};
 use std::ops::{Bound, ControlFlow};
 
@@ -26,19 +26,15 @@ impl Jobs {
     /// # Errors
     ///
     /// The store does not read.
-    pub fn forget(
-        &self,
-        subject: Subject,
-        along: AcceptOptions,
-    ) -> Result<Forgetting, JournalError> {
-        let AcceptOptions { mut changes, then, .. } = along;
+    pub fn forget(&self, subject: Subject, along: AcceptOptions) -> Result<Forgetting, JobsError> {
+        let AcceptOptions { mut changes, on_written: then, .. } = along;
         let tell = move |written| {
             if let Some(then) = then {
                 then(written);
             }
         };
         let found = self.ended_of(subject);
-        let found = found.and_then(|(old, more)| Ok((self.claim(old, &mut changes)?, more)));
+        let found = found.and_then(|(old, more)| Ok((self.claim_ended(old, &mut changes)?, more)));
         let (old, more) = match found {
             Ok(found) => found,
             Err(error) => {
@@ -54,7 +50,7 @@ impl Jobs {
         Ok(Forgetting { jobs, more, step })
     }
 
-    fn ended_of(&self, subject: Subject) -> Result<(Vec<Old>, bool), JournalError> {
+    fn ended_of(&self, subject: Subject) -> Result<(Vec<Old>, bool), JobsError> {
         let (mut found, mut more) = (Vec::new(), false);
         if subject == Subject::default() {
             return Ok((found, more));
@@ -88,7 +84,7 @@ impl Jobs {
     }
 
     /// Has nobody else take these up or delete them, and writes that they go. Those that have been taken up meanwhile stay.
-    fn claim(&self, mut old: Vec<Old>, changes: &mut Changes) -> Result<Vec<Old>, JournalError> {
+    fn claim_ended(&self, mut old: Vec<Old>, changes: &mut Changes) -> Result<Vec<Old>, JobsError> {
         let view = self.store.view()?;
         old.retain(|old| self.memory.index().closed.insert(old.id));
         let (stay, gone): (Vec<_>, Vec<_>) = old

@@ -144,10 +144,10 @@ pub struct Job<'a> {
     /// What is to be answered, or delivered where it is no question.
     pub body: Arc<[u8]>,
     /// Whoever accepts it also works on it: it is in no queue before [`Journal::release`](super::Journal::release).
-    pub held: bool,
+    pub claimed: bool,
     /// It tells its receiver of something that does not wait for that: where the receiver has no more room it is dead from the
     /// start, kept and to be taken up again like any other, rather than refused.
-    pub letter: bool,
+    pub event: bool,
 }
 
 /// What is known of a job, all but what was said. Times are milliseconds since 1970, 0 where it has not happened.

@@ -1,6 +1,6 @@
 //! The journal as operators see it: lists, the newest first, and one job whole.
 
-use super::{Attempt, Head, Id, JobState, Jobs, JournalError, Stage, record, unreadable};
+use super::{Attempt, Head, Id, JobState, Jobs, JobsError, Stage, record, unreadable};
 use crate::state::store::Table;
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
@@ -28,7 +28,7 @@ impl Filter {
 
 /// A job in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct ListedJob {
     /// Which.
     pub id: Id,
     /// What is known of it.
@@ -39,14 +39,14 @@ pub struct Found {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {
     /// The jobs, the newest first.
-    pub items: Vec<Found>,
+    pub items: Vec<ListedJob>,
     /// Where the next page begins; none: this was the last.
     pub next: Option<Id>,
 }
 
 /// A job whole, but for what was said.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shown {
+pub struct JobDetails {
     /// What is known of it.
     pub head: Head,
     /// Its attempts, the oldest first.
@@ -64,7 +64,7 @@ impl Jobs {
         filter: &Filter,
         cursor: Option<Id>,
         limit: usize,
-    ) -> Result<Page, JournalError> {
+    ) -> Result<Page, JobsError> {
         let limit = limit.clamp(1, MAX_PAGE);
         let end = cursor.as_ref().map(|id| &id.0[..]);
         let end = end.map_or(Bound::Unbounded, Bound::Excluded);
@@ -84,7 +84,7 @@ impl Jobs {
                         page.next = last;
                         return ControlFlow::Break(());
                     }
-                    page.items.push(Found { id, head });
+                    page.items.push(ListedJob { id, head });
                 }
                 (_, Ok(_)) => {}
                 (_, Err(error)) => {
@@ -106,7 +106,7 @@ impl Jobs {
     /// # Errors
     ///
     /// The store does not read.
-    pub fn show(&self, id: Id) -> Result<Option<Shown>, JournalError> {
+    pub fn details(&self, id: Id) -> Result<Option<JobDetails>, JobsError> {
         let Some(head) = self.head(id)? else {
             return Ok(None);
         };
@@ -117,7 +117,7 @@ impl Jobs {
             let row = view.get(Table::Parts, &record::attempt_key(id, number))?;
             attempts.extend(row.and_then(|row| record::read_attempt(&row)));
         }
-        Ok(Some(Shown { head, attempts }))
+        Ok(Some(JobDetails { head, attempts }))
     }
 
     /// What a job was asked, while it is not answered; from then on its answer.
@@ -125,8 +125,8 @@ impl Jobs {
     /// # Errors
     ///
     /// There is no such job, or the store does not read.
-    pub fn body(&self, id: Id, stage: Stage) -> Result<Arc<[u8]>, JournalError> {
+    pub fn body(&self, id: Id, stage: Stage) -> Result<Arc<[u8]>, JobsError> {
         let body = self.store.view()?.get(Table::Parts, &record::body_key(id, stage))?;
-        body.ok_or(JournalError::Unknown(id))
+        body.ok_or(JobsError::Unknown(id))
     }
 }

@@ -4,7 +4,7 @@
 use super::index::Index;
 use super::record::{self, Unreadable};
 use super::table::Place;
-use super::{Head, Id, JobState, JournalError, Memory, TerminalState, unreadable};
+use super::{Head, Id, JobState, JobsError, Memory, TerminalState, unreadable};
 use crate::state::store::{Frozen, Store, Table};
 use std::ops::{Bound, ControlFlow};
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use std::sync::{Arc, Weak};
 pub const BATCH_ROWS: usize = 1_024;
 
 /// Counts what has ended, and learns about how much has not.
-pub(super) fn count(store: &Store, index: &mut Index) -> Result<(), JournalError> {
+pub(super) fn count(store: &Store, index: &mut Index) -> Result<(), JobsError> {
     let all = (Bound::Unbounded, Bound::Unbounded);
     store.view()?.walk(Table::Ended, all, false, |key, row| {
         if let Some((end, ..)) = record::read_ended_key(key) {
@@ -45,7 +45,7 @@ impl Left {
     /// # Errors
     ///
     /// The store does not read, or another version wrote the newest of them.
-    pub(super) fn new(store: &Store, now_ms: u64) -> Result<Self, JournalError> {
+    pub(super) fn new(store: &Store, now_ms: u64) -> Result<Self, JobsError> {
         let all = (Bound::Unbounded, Bound::Unbounded);
         let mut newest = None;
         store.view()?.walk(Table::Jobs, all, true, |_, row| {
@@ -67,7 +67,7 @@ impl Left {
     /// # Errors
     ///
     /// The store does not read; or it holds what another version wrote or what makes no sense, which is behind it then.
-    pub(super) fn pick_up(&mut self, memory: &Memory) -> Result<bool, JournalError> {
+    pub(super) fn pick_up(&mut self, memory: &Memory) -> Result<bool, JobsError> {
         let (mut looked, mut found, mut wrong) = (0, Vec::new(), None);
         let walked = self.rows.walk(|key, row| {
             let id = <[u8; 16]>::try_from(key).map_err(|_| Unreadable::Broken);
@@ -113,7 +113,7 @@ impl Left {
                 match self.pick_up(&memory) {
                     Ok(true) => {}
                     Ok(false) => break,
-                    Err(error @ (JournalError::Version { .. } | JournalError::Broken { .. })) => {
+                    Err(error @ (JobsError::Version { .. } | JobsError::Broken { .. })) => {
                         if passed_over == 0 {
                             tracing::error!(%error, "a job that waits is passed over and stays on disk");
                         }

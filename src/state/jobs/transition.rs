@@ -2,7 +2,7 @@
 
 use super::table::Place;
 use super::{
-    Attempt, Head, Id, Job, JobState, Jobs, JournalError, MAX_JOB, MAX_REASON, Memory, NextState,
+    Attempt, Head, Id, Job, JobState, Jobs, JobsError, MAX_JOB, MAX_REASON, Memory, NextState,
     Stage, TerminalState, accept, not_taken, record, unreadable,
 };
 use crate::state::store::{Changes, Table, Unwritten};
@@ -18,12 +18,12 @@ use tokio::sync::oneshot;
 pub struct Step(oneshot::Receiver<Result<(), Unwritten>>);
 
 impl Future for Step {
-    type Output = Result<(), JournalError>;
+    type Output = Result<(), JobsError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         Pin::new(&mut self.0)
             .poll(context)
-            .map(|told| told.unwrap_or(Err(Unwritten::Closing)).map_err(JournalError::Unwritten))
+            .map(|told| told.unwrap_or(Err(Unwritten::Closing)).map_err(JobsError::Unwritten))
     }
 }
 
@@ -33,7 +33,7 @@ impl Jobs {
     /// # Errors
     ///
     /// It has its answer already, nobody has taken it, the answer is too large, or the disk does not take it.
-    pub fn answered(&self, id: Id, answer: Arc<[u8]>, now_ms: u64) -> Result<Step, JournalError> {
+    pub fn record_answer(&self, id: Id, answer: Arc<[u8]>, now_ms: u64) -> Result<Step, JobsError> {
         let length = size("answer", answer.len(), MAX_JOB)?;
         self.step(id, "answered", |head, changes| {
             if head.stage != Stage::Answer {
@@ -56,7 +56,7 @@ impl Jobs {
     /// # Errors
     ///
     /// As for [`Journal::answered`], or one of the jobs is too large or waits already.
-    pub fn passed_on(&self, id: Id, jobs: &[Job<'_>], now_ms: u64) -> Result<Step, JournalError> {
+    pub fn fan_out(&self, id: Id, jobs: &[Job<'_>], now_ms: u64) -> Result<Step, JobsError> {
         self.step_with(id, "passed on", jobs, now_ms, |head, changes| {
             if head.stage != Stage::Answer {
                 return Err("answered already");
@@ -74,13 +74,13 @@ impl Jobs {
     /// # Errors
     ///
     /// Nobody has taken it, it is delivered without an answer, or the disk does not take it.
-    pub fn attempted(
+    pub fn record_attempt(
         &self,
         id: Id,
         attempt: &Attempt,
         then: NextState<'_>,
         now_ms: u64,
-    ) -> Result<Step, JournalError> {
+    ) -> Result<Step, JobsError> {
         self.tried(id, attempt, then, &[], now_ms)
     }
 
@@ -89,14 +89,14 @@ impl Jobs {
     /// # Errors
     ///
     /// As for [`Journal::passed_on`].
-    pub fn given_up(
+    pub fn record_final_attempt(
         &self,
         id: Id,
         attempt: &Attempt,
         reason: &str,
         jobs: &[Job<'_>],
         now_ms: u64,
-    ) -> Result<Step, JournalError> {
+    ) -> Result<Step, JobsError> {
         self.tried(id, attempt, NextState::Dead(reason), jobs, now_ms)
     }
 
@@ -107,7 +107,7 @@ impl Jobs {
         then: NextState<'_>,
         jobs: &[Job<'_>],
         now_ms: u64,
-    ) -> Result<Step, JournalError> {
+    ) -> Result<Step, JobsError> {
         let row = record::write_attempt(attempt);
         self.step_with(id, "attempted", jobs, now_ms, |head, changes| {
             if head.attempts < record::MAX_ATTEMPTS {
@@ -135,13 +135,13 @@ impl Jobs {
     /// # Errors
     ///
     /// As for [`Journal::passed_on`].
-    pub fn dead(
+    pub fn give_up(
         &self,
         id: Id,
         reason: &str,
         jobs: &[Job<'_>],
         now_ms: u64,
-    ) -> Result<Step, JournalError> {
+    ) -> Result<Step, JobsError> {
         self.step_with(id, "given up", jobs, now_ms, |head, _| {
             record::cut(reason, MAX_REASON).clone_into(&mut head.reason);
             end(head, TerminalState::Dead, now_ms);
@@ -154,8 +154,8 @@ impl Jobs {
     /// # Errors
     ///
     /// It is not dead, the journal is full, or the disk does not take it.
-    pub fn retry(&self, id: Id, now_ms: u64) -> Result<Step, JournalError> {
-        let wrong = |now| JournalError::Order { id, step: "taken up again", now };
+    pub fn retry(&self, id: Id, now_ms: u64) -> Result<Step, JobsError> {
+        let wrong = |now| JobsError::Order { id, step: "taken up again", now };
         {
             let mut index = self.memory.index();
             if index.jobs.slot(id).is_some() {
@@ -185,9 +185,9 @@ impl Jobs {
         &self,
         id: Id,
         now_ms: u64,
-        wrong: impl Fn(&'static str) -> JournalError,
-    ) -> Result<(Changes, u32, String), JournalError> {
-        let mut head = self.head(id)?.ok_or(JournalError::Unknown(id))?;
+        wrong: impl Fn(&'static str) -> JobsError,
+    ) -> Result<(Changes, u32, String), JobsError> {
+        let mut head = self.head(id)?.ok_or(JobsError::Unknown(id))?;
         if head.end != Some(TerminalState::Dead) {
             return Err(wrong("not dead"));
         }
@@ -207,21 +207,16 @@ impl Jobs {
     }
 
     /// A job's head as it is on disk.
-    pub(super) fn head(&self, id: Id) -> Result<Option<Head>, JournalError> {
+    pub(super) fn head(&self, id: Id) -> Result<Option<Head>, JobsError> {
         let row = self.store.view()?.get(Table::Jobs, &id.0)?;
         let head = row.map(|row| record::read_head(&row)).transpose();
         head.map_err(|error| unreadable(self.store.folder(), error))
     }
 
-    pub(super) fn room(
-        &self,
-        now: super::Count,
-        jobs: u64,
-        bytes: u64,
-    ) -> Result<(), JournalError> {
+    pub(super) fn room(&self, now: super::Count, jobs: u64, bytes: u64) -> Result<(), JobsError> {
         let bounds = &self.bounds;
         if now.jobs + jobs > bounds.jobs || now.bytes + bytes > bounds.bytes {
-            return Err(JournalError::Full { jobs: now.jobs, bytes: now.bytes });
+            return Err(JobsError::Full { jobs: now.jobs, bytes: now.bytes });
         }
         Ok(())
     }
@@ -232,7 +227,7 @@ impl Jobs {
         id: Id,
         step: &'static str,
         change: impl FnOnce(&mut Head, &mut Changes) -> Result<(), &'static str>,
-    ) -> Result<Step, JournalError> {
+    ) -> Result<Step, JobsError> {
         self.step_with(id, step, &[], 0, change)
     }
 
@@ -244,10 +239,10 @@ impl Jobs {
         jobs: &[Job<'_>],
         now_ms: u64,
         change: impl FnOnce(&mut Head, &mut Changes) -> Result<(), &'static str>,
-    ) -> Result<Step, JournalError> {
+    ) -> Result<Step, JobsError> {
         {
             let mut index = self.memory.index();
-            let entry = index.jobs.get_mut(id).ok_or(JournalError::Unknown(id))?;
+            let entry = index.jobs.get_mut(id).ok_or(JobsError::Unknown(id))?;
             if entry.place != Place::Taken {
                 return Err(not_taken(id, step, entry.place));
             }
@@ -281,10 +276,10 @@ impl Jobs {
         id: Id,
         step: &'static str,
         change: impl FnOnce(&mut Head, &mut Changes) -> Result<(), &'static str>,
-    ) -> Result<(Changes, Head), JournalError> {
-        let mut head = self.head(id)?.ok_or(JournalError::Unknown(id))?;
+    ) -> Result<(Changes, Head), JobsError> {
+        let mut head = self.head(id)?.ok_or(JobsError::Unknown(id))?;
         let mut changes = Changes::default();
-        change(&mut head, &mut changes).map_err(|now| JournalError::Order { id, step, now })?;
+        change(&mut head, &mut changes).map_err(|now| JobsError::Order { id, step, now })?;
         put_head(&mut changes, id, &head);
         Ok((changes, head))
     }
@@ -327,7 +322,7 @@ pub(super) fn end(head: &mut Head, end: TerminalState, now_ms: u64) {
     head.ended_ms = now_ms;
 }
 
-pub(super) fn size(what: &'static str, length: usize, most: usize) -> Result<u32, JournalError> {
+pub(super) fn size(what: &'static str, length: usize, most: usize) -> Result<u32, JobsError> {
     let fits = u32::try_from(length).ok().filter(|_| length <= most);
-    fits.ok_or(JournalError::TooLarge { what, length, most })
+    fits.ok_or(JobsError::TooLarge { what, length, most })
 }

@@ -18,7 +18,7 @@ fn keep(messages: &Reports, bot: &str, json: &str) -> Id {
 }
 
 /// Has it written, and waits for the disk.
-fn written(messages: &Reports, Coming { changes, then }: Coming) {
+fn written(messages: &Reports, PendingReport { changes, on_written: then }: PendingReport) {
     let (tell, told) = channel();
     let done = move |written: Result<(), Unwritten>| {
         then(written.is_ok());
@@ -113,7 +113,7 @@ fn what_the_disk_did_not_take_is_not_kept_and_nothing_goes_for_it() {
     keep(&messages, "a", "2");
     let coming = messages.keep(Id::new(NOW), "a", b"3").unwrap();
     assert_eq!(all(&messages, None), ["2"], "it is not there yet");
-    (coming.then)(false);
+    (coming.on_written)(false);
     assert_eq!(all(&messages, None), ["2", "1"]);
     assert_eq!(messages.held(), room(2, 2));
     let large = vec![b' '; MAX_REPORT + 1];
@@ -140,7 +140,7 @@ fn what_is_about_a_user_goes_and_comes_back_where_the_disk_does_not_do_it() {
     };
     let (count, going) = messages.forget("one", "42").unwrap();
     assert_eq!((count, messages.held().messages), (2, 8));
-    (going.then)(false);
+    (going.on_written)(false);
     let before: Vec<u8> = numbers("one");
     assert_eq!(before, [5, 4, 3, 2, 1]);
     written(&messages, messages.forget("one", "42").unwrap().1);

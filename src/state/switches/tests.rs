@@ -46,7 +46,7 @@ fn what_the_disk_has_is_obeyed_and_what_it_has_not_is_not() {
         if written {
             write(&store, along.changes);
         }
-        along.then.unwrap()(written);
+        along.on_written.unwrap()(written);
         assert_eq!(switches.is_off(key), if written { off } else { before });
     }
     let next = Switches::default();

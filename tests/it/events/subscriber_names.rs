@@ -65,8 +65,8 @@ fn what_an_earlier_version_left_goes_to_the_subscriber_at_its_place() {
         receiver: "subscribers[1]",
         stage: Stage::Deliver,
         body: content.into_bytes().into(),
-        held: false,
-        letter: true,
+        claimed: false,
+        event: true,
     };
     let step = journal.accept(&[job], now_ms).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

@@ -25,8 +25,8 @@ fn leave(journal: &Jobs, number: u32, end: JobState) {
         receiver: "bot",
         stage,
         body,
-        held: true,
-        letter: false,
+        claimed: true,
+        event: false,
     };
     done(journal.accept(std::slice::from_ref(&job), NOW));
     let attempt = crate::state::jobs::Attempt {
@@ -39,8 +39,10 @@ fn leave(journal: &Jobs, number: u32, end: JobState) {
     };
     match end {
         JobState::Accepted | JobState::Answered => {}
-        JobState::Delivered => done(journal.attempted(job.id, &attempt, NextState::Delivered, NOW)),
-        JobState::Dead => done(journal.dead(job.id, "gone", &[], NOW)),
+        JobState::Delivered => {
+            done(journal.record_attempt(job.id, &attempt, NextState::Delivered, NOW))
+        }
+        JobState::Dead => done(journal.give_up(job.id, "gone", &[], NOW)),
     }
 }
 
@@ -48,7 +50,7 @@ fn body(number: u32) -> Vec<u8> {
     format!(r#"{{"metadata":{{"n":{number}}}}}"#).into_bytes()
 }
 
-fn done(step: Result<Step, JournalError>) {
+fn done(step: Result<Step, JobsError>) {
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     runtime.unwrap().block_on(step.unwrap()).unwrap();
 }

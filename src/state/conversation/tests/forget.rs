@@ -9,10 +9,10 @@ fn forget(house: &Fixture, user: &str) -> Forgotten {
     runtime.unwrap().block_on(forgotten).unwrap()
 }
 
-fn held(house: &Fixture, bot: &str, user: &str, channel: Option<&str>) -> Held {
+fn held(house: &Fixture, bot: &str, user: &str, channel: Option<&str>) -> TurnGuard {
     let key = Key::of_user(bot, user, channel);
-    match house.conversations.enter(key, POLICY, 2) {
-        Enter::Ready(held) => held,
+    match house.conversations.begin(key, POLICY, 2) {
+        Begin::Ready(held) => held,
         other => panic!("{other:?}"),
     }
 }

@@ -28,7 +28,7 @@ fn work(folder: &Path) {
         let mut number = 0;
         loop {
             for (_, id) in take_all(&journal, Stage::Answer, NOW) {
-                done(journal.answered(id, Arc::from(&b"an answer"[..]), NOW)).unwrap();
+                done(journal.record_answer(id, Arc::from(&b"an answer"[..]), NOW)).unwrap();
             }
             for (_, id) in take_all(&journal, Stage::Deliver, NOW) {
                 number += 1;
@@ -37,7 +37,7 @@ fn work(folder: &Path) {
                     1 => NextState::Again(NOW + 30_000),
                     _ => NextState::Delivered,
                 };
-                done(journal.attempted(id, &attempt(NOW, None), then, NOW)).unwrap();
+                done(journal.record_attempt(id, &attempt(NOW, None), then, NOW)).unwrap();
                 if then == NextState::Delivered {
                     println!("\ndelivered {id}");
                 }
@@ -87,7 +87,7 @@ fn no_kill_loses_what_was_accepted_or_forgets_what_was_delivered() {
         child.wait().unwrap();
         let journal = open(&folder);
         for id in &accepted {
-            assert!(journal.show(*id).unwrap().is_some(), "{id} is lost");
+            assert!(journal.details(*id).unwrap().is_some(), "{id} is lost");
         }
         for id in &delivered {
             assert_eq!(state(&journal, *id), JobState::Delivered);

@@ -12,7 +12,7 @@ fn ended(journal: &Jobs, end: TerminalState, now_ms: u64) -> Id {
         TerminalState::Delivered => NextState::Delivered,
         TerminalState::Dead => NextState::Dead("gone"),
     };
-    done(journal.attempted(id, &attempt(now_ms, None), then, now_ms)).unwrap();
+    done(journal.record_attempt(id, &attempt(now_ms, None), then, now_ms)).unwrap();
     id
 }
 
@@ -56,7 +56,7 @@ fn what_has_ended_goes_when_its_time_is_over() {
     // One that was taken up again has not ended.
     done(journal.retry(dead, NOW + 4_999)).unwrap();
     let last = ended_and_gone(&journal);
-    assert_eq!(journal.show(last).unwrap(), None);
+    assert_eq!(journal.details(last).unwrap(), None);
     assert_eq!(jobs(&journal), [0, 2, 0, 0]);
     assert_eq!(&*journal.body(dead, Stage::Deliver).unwrap(), b"what was said");
     assert_eq!(state(&journal, waits), JobState::Answered);
@@ -67,9 +67,9 @@ fn what_has_ended_goes_when_its_time_is_over() {
 
 /// A job that has expired, gone: whatever was to go before it has been looked at.
 fn ended_and_gone(journal: &Jobs) -> Id {
-    let held = Job { held: true, ..job("crm", Stage::Deliver) };
+    let held = Job { claimed: true, ..job("crm", Stage::Deliver) };
     done(journal.accept(std::slice::from_ref(&held), NOW)).unwrap();
-    done(journal.dead(held.id, "gone", &[], NOW)).unwrap();
+    done(journal.give_up(held.id, "gone", &[], NOW)).unwrap();
     journal.store.tick(NOW + 10_000);
     until(|| {
         let [_, _, delivered, dead] = jobs(journal);
@@ -93,7 +93,7 @@ fn where_too_many_are_kept_the_oldest_delivered_go_first_then_the_oldest_dead() 
     journal.store.tick(NOW + 10);
     until(|| jobs(&journal) == [0, 0, 0, 3]);
     for (number, id) in dead.iter().enumerate() {
-        assert_eq!(journal.show(*id).unwrap().is_some(), number >= 2);
+        assert_eq!(journal.details(*id).unwrap().is_some(), number >= 2);
     }
 }
 
@@ -109,7 +109,7 @@ fn lists_are_paged_newest_first_and_filtered() {
                 _ => {
                     let other = Job {
                         bot: if number % 2 == 0 { "even" } else { "odd" },
-                        held: true,
+                        claimed: true,
                         ..job("crm", Stage::Answer)
                     };
                     done(journal.accept(std::slice::from_ref(&other), NOW)).unwrap();

@@ -5,19 +5,22 @@ use super::*;
 
 /// Leaves a job of a user, ended so or not at all.
 fn leave(journal: &Jobs, user: Option<&str>, end: Option<TerminalState>) -> Id {
-    let held =
-        Job { held: true, subject: Subject::of("bt_support", user), ..job("crm", Stage::Deliver) };
+    let held = Job {
+        claimed: true,
+        subject: Subject::of("bt_support", user),
+        ..job("crm", Stage::Deliver)
+    };
     let mut along = AcceptOptions::default();
     let (key, said) = (*held.id.bytes(), b"said".to_vec());
     let key = [key, key].concat().try_into().unwrap();
-    along.repeat(held.id, &Repeat { key, said });
+    along.record_response(held.id, &RecordedResponse { key, response: said });
     done(journal.accept_with(std::slice::from_ref(&held), along, NOW)).unwrap();
     let then = match end {
         None => return held.id,
         Some(TerminalState::Delivered) => NextState::Delivered,
         Some(TerminalState::Dead) => NextState::Dead("gone"),
     };
-    done(journal.attempted(held.id, &attempt(NOW, Some(410)), then, NOW)).unwrap();
+    done(journal.record_attempt(held.id, &attempt(NOW, Some(410)), then, NOW)).unwrap();
     held.id
 }
 

@@ -30,7 +30,7 @@ fn write(folder: &Path) {
     let journal = Jobs::open(Store::open(folder).unwrap(), BOUNDS, NOW).unwrap();
     for (number, id) in IDS.iter().enumerate() {
         let stage = if number == 0 { Stage::Answer } else { Stage::Deliver };
-        let job = Job { id: id.parse().unwrap(), held: true, ..job("crm", stage) };
+        let job = Job { id: id.parse().unwrap(), claimed: true, ..job("crm", stage) };
         done(journal.accept(std::slice::from_ref(&job), NOW)).unwrap();
         let then = match number {
             0 => continue,
@@ -39,7 +39,7 @@ fn write(folder: &Path) {
             _ => NextState::Dead("gone"),
         };
         let attempt = attempt(NOW + 1, Some(503));
-        done(journal.attempted(job.id, &attempt, then, NOW + 2)).unwrap();
+        done(journal.record_attempt(job.id, &attempt, then, NOW + 2)).unwrap();
     }
     drop(journal);
     // Half of it in tables, as in a folder that has been used for long.
@@ -60,7 +60,7 @@ fn read(folder: &Path) {
     assert_eq!(jobs(&journal), [1, 1, 1, 1]);
     let ids = IDS.map(|id| id.parse::<Id>().unwrap());
     for (id, expected) in ids.into_iter().zip(JobState::ALL) {
-        let shown = journal.show(id).unwrap().unwrap();
+        let shown = journal.details(id).unwrap().unwrap();
         let head = shown.head;
         assert_eq!(head.state(), expected);
         assert_eq!([&head.bot, &head.dialect, &head.receiver], ["bt_support", "aerostack", "crm"]);
@@ -90,7 +90,7 @@ fn what_this_version_writes_it_reads() {
 }
 
 /// Opens a store with one row in place of a job's head.
-fn open_with(folder: &tempfile::TempDir, id: &[u8], row: &[u8]) -> Result<Jobs, JournalError> {
+fn open_with(folder: &tempfile::TempDir, id: &[u8], row: &[u8]) -> Result<Jobs, JobsError> {
     let store = Store::open(folder.path()).unwrap();
     let mut changes = crate::state::store::Changes::default();
     changes.put(Table::Jobs, id, row.into());
@@ -111,7 +111,7 @@ fn what_another_version_wrote_is_refused_with_the_folders_name() {
     assert!(error.contains(&path), "{error}");
     let folder = tempfile::tempdir().unwrap();
     let error = open_with(&folder, b"no id", &[1]).unwrap_err();
-    assert!(matches!(error, JournalError::Broken { .. }), "{error}");
+    assert!(matches!(error, JobsError::Broken { .. }), "{error}");
 }
 
 #[test]

@@ -14,13 +14,13 @@ fn a_bot_has_as_many_pending_as_have_not_ended() {
     assert_eq!(pending(&journal), [2, 1, 0]);
     // What is refused is of nobody: the first of these is there already.
     let again = [of("c"), jobs[0].clone()];
-    assert!(matches!(journal.accept(&again, NOW), Err(JournalError::Order { .. })));
+    assert!(matches!(journal.accept(&again, NOW), Err(JobsError::Order { .. })));
     assert_eq!(pending(&journal), [2, 1, 0]);
 
     take_all(&journal, Stage::Deliver, NOW);
     let step = |then| {
         let attempt = attempt(NOW, None);
-        done(journal.attempted(jobs[0].id, &attempt, then, NOW)).unwrap();
+        done(journal.record_attempt(jobs[0].id, &attempt, then, NOW)).unwrap();
     };
     step(NextState::Again(NOW));
     assert_eq!(pending(&journal), [2, 1, 0]);
@@ -30,7 +30,7 @@ fn a_bot_has_as_many_pending_as_have_not_ended() {
     done(journal.retry(jobs[0].id, NOW)).unwrap();
     assert_eq!(pending(&journal), [2, 1, 0]);
     let delivered = attempt(NOW, Some(200));
-    let last = journal.attempted(jobs[1].id, &delivered, NextState::Delivered, NOW);
+    let last = journal.record_attempt(jobs[1].id, &delivered, NextState::Delivered, NOW);
     done(last).unwrap();
     assert_eq!(pending(&journal), [2, 0, 0]);
     drop(journal);

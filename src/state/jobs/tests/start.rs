@@ -45,8 +45,8 @@ fn leave(folder: &tempfile::TempDir) -> Vec<Id> {
     assert_eq!(all.len(), ids.len());
     let again = NextState::Again(NOW + 30_000);
     let (put_off, dead) = (ids[ids.len() - 2], ids[ids.len() - 1]);
-    done(journal.attempted(put_off, &attempt(NOW, None), again, NOW)).unwrap();
-    done(journal.dead(dead, "gone", &[], NOW)).unwrap();
+    done(journal.record_attempt(put_off, &attempt(NOW, None), again, NOW)).unwrap();
+    done(journal.give_up(dead, "gone", &[], NOW)).unwrap();
     ids
 }
 
@@ -69,10 +69,10 @@ fn a_journal_serves_before_all_is_picked_up_and_nothing_is_taken_twice_or_lost()
     assert!(left.pick_up(&journal.memory).unwrap());
     let (put_off, dead) = (ids[ids.len() - 2], ids[ids.len() - 1]);
     // What has not been picked up is on disk alone: none of its steps can be taken, and it is shown.
-    let unknown = done(journal.dead(put_off, "", &[], NOW)).unwrap_err();
-    assert!(matches!(unknown, JournalError::Unknown(_)), "{unknown}");
+    let unknown = done(journal.give_up(put_off, "", &[], NOW)).unwrap_err();
+    assert!(matches!(unknown, JobsError::Unknown(_)), "{unknown}");
     let order = done(journal.retry(put_off, NOW)).unwrap_err();
-    assert!(matches!(order, JournalError::Order { .. }), "{order}");
+    assert!(matches!(order, JobsError::Order { .. }), "{order}");
     assert_eq!(state(&journal, put_off), JobState::Answered);
     // What comes meanwhile, and what is taken up again, is worked on once.
     let new = accept(&journal, "crm", Stage::Deliver, NOW);
@@ -80,7 +80,7 @@ fn a_journal_serves_before_all_is_picked_up_and_nothing_is_taken_twice_or_lost()
     let mut taken = take_all(&journal, Stage::Deliver, NOW);
     assert_eq!(taken.len(), BATCH_ROWS + 2);
     for id in [new, dead] {
-        done(journal.attempted(id, &attempt(NOW, None), NextState::Delivered, NOW)).unwrap();
+        done(journal.record_attempt(id, &attempt(NOW, None), NextState::Delivered, NOW)).unwrap();
     }
     while left.pick_up(&journal.memory).unwrap() {}
     assert_eq!(jobs(&journal), [0, ids.len() as u64 - 1, 2, 0]);
@@ -121,7 +121,7 @@ fn what_is_still_to_be_picked_up_counts() {
     assert_eq!(jobs(&journal), [1, 0, 0, 0]);
     let full = Jobs { bounds: Bounds { jobs: 1, ..BOUNDS }, ..journal };
     let error = done(full.accept(&[job("crm", Stage::Answer)], NOW)).unwrap_err();
-    assert!(matches!(error, JournalError::Full { .. }), "{error}");
+    assert!(matches!(error, JobsError::Full { .. }), "{error}");
     assert!(!left.pick_up(&full.memory).unwrap());
     assert_eq!(full.unfinished(), noted);
     assert_eq!(jobs(&full), [0, 1, 0, 0]);
@@ -133,7 +133,7 @@ fn how_much_waits_is_noted_though_there_is_always_something_to_delete() {
     let (journal, _) = open_by_hand(&folder);
     let [_, gone] = [(); 2].map(|()| accept(&journal, "crm", Stage::Deliver, NOW));
     assert_eq!(take_all(&journal, Stage::Deliver, NOW).len(), 2);
-    done(journal.dead(gone, "gone", &[], NOW)).unwrap();
+    done(journal.give_up(gone, "gone", &[], NOW)).unwrap();
     let crowded = Bounds { kept_jobs: 0, ..BOUNDS };
     let view = journal.store.view().unwrap();
     let (changes, deleted) = retention::portion(&journal.memory, &crowded, &view, NOW).unwrap();
@@ -214,8 +214,8 @@ fn the_oldest_job_is_told_to_within_four_seconds() {
     let [first, second] = [late, late + 60_000].map(|at_ms| (made(at_ms), at_ms));
     told(first.0.made_ms());
     assert_eq!(take_all(&journal, Stage::Deliver, second.1).len(), 2);
-    done(journal.dead(first.0, "", &[], second.1)).unwrap();
+    done(journal.give_up(first.0, "", &[], second.1)).unwrap();
     told(second.0.made_ms());
-    done(journal.dead(second.0, "", &[], second.1)).unwrap();
+    done(journal.give_up(second.0, "", &[], second.1)).unwrap();
     assert_eq!(journal.oldest_ms(), None);
 }
