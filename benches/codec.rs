@@ -6,8 +6,8 @@
     reason = "a bench that would measure the wrong thing must stop"
 )]
 
-use botgate::codec::message::{Ask, Event, Role, Turn, User};
-use botgate::codec::provider::sse::Events;
+use botgate::codec::message::{Event, ProviderRequest, Role, Turn, User};
+use botgate::codec::provider::sse::EventReader;
 use botgate::codec::provider::{CODECS, Codec};
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use std::hint::black_box;
@@ -37,8 +37,8 @@ fn event() -> Event<'static> {
     }
 }
 
-fn ask<'a>(event: &'a Event<'a>, history: &'a [Turn<'a>]) -> Ask<'a> {
-    Ask {
+fn ask<'a>(event: &'a Event<'a>, history: &'a [Turn<'a>]) -> ProviderRequest<'a> {
+    ProviderRequest {
         bot: "bt_support",
         bot_name: Some("Support Bot"),
         conversation: Some("6f1c0e9a6f1c0e9a6f1c0e9a6f1c0e9a"),
@@ -103,7 +103,7 @@ fn stream(criterion: &mut Criterion) {
     let codec = botgate::codec::provider::find("openai").unwrap();
     criterion.bench_function("codec/openai/100 events", |bench| {
         bench.iter(|| {
-            let (mut events, mut deltas) = (Events::default(), codec.stream());
+            let (mut events, mut deltas) = (EventReader::default(), codec.stream_decoder());
             let mut text = String::new();
             events
                 .feed(black_box(bytes.as_bytes()), |name, data| deltas.event(name, data, &mut text))

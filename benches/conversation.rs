@@ -9,7 +9,7 @@
 use botgate::codec::message::{Role, Turn};
 use botgate::codec::price::Period;
 use botgate::state::budget::Budgets;
-use botgate::state::conversation::{Conversations, Enter, Held, Key, Policy};
+use botgate::state::conversation::{Begin, Conversations, Key, Policy, TurnGuard};
 use botgate::state::store::Store;
 use criterion::{Criterion, criterion_group, criterion_main};
 use rustix::time::{ClockId, clock_gettime};
@@ -23,14 +23,14 @@ fn policy(window: u32) -> Policy {
     Policy { ttl: Duration::from_secs(86_400), window }
 }
 
-fn enter(all: &Arc<Conversations>, key: Key, window: u32) -> Held {
-    match all.enter(key, policy(window), 1) {
-        Enter::Ready(held) => held,
-        Enter::Waiting(_) | Enter::Full => panic!("nobody else is here"),
+fn enter(all: &Arc<Conversations>, key: Key, window: u32) -> TurnGuard {
+    match all.begin(key, policy(window), 1) {
+        Begin::Ready(held) => held,
+        Begin::Waiting(_) | Begin::Full => panic!("nobody else is here"),
     }
 }
 
-fn append(held: Held) {
+fn append(held: TurnGuard) {
     let user =
         Turn::text(Role::User, "Where is my order number 4711? It should have been here by now.");
     let answer = "It left our house this morning and will be with you tomorrow before noon. Is there anything else that I can do?";

@@ -5,7 +5,7 @@
     reason = "a bench that would measure the wrong thing must stop"
 )]
 
-use botgate::codec::dialect::{Chat, DIALECTS, Format, Names, Receipt, body_id};
+use botgate::codec::dialect::{BotIdLocation, Chat, DIALECTS, Format, Receipt, body_id};
 use botgate::codec::message::{Answer, Event, Usage};
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -32,6 +32,7 @@ fn reply(chat: &dyn Chat, event: &Event<'_>, answer: &Answer<'_>, out: &mut Vec<
         conversation: "0123456789abcdef0123456789abcdef",
         message_id: "0123456789abcdef",
         now_ms: 1_760_000_000_000,
+        model: None,
         latency_ms: 2340,
         micro_cents: 163_250,
         xml: false,
@@ -53,7 +54,7 @@ fn bench(criterion: &mut Criterion) {
         let Some(chat) = dialect.chat else {
             continue;
         };
-        let body = dialect.sample.body_for("bt_support", Some("Support Bot"));
+        let body = dialect.test_message.body_for("bt_support", Some("Support Bot"));
         group.throughput(Throughput::Bytes(body.len() as u64));
         group.bench_function(format!("{}/decode", dialect.name), |bencher| {
             bencher.iter(|| {
@@ -66,7 +67,7 @@ fn bench(criterion: &mut Criterion) {
                 bencher.iter(|| reply(chat, event, &answer, &mut out));
             });
         });
-        if let Names::Body(field) = dialect.names {
+        if let BotIdLocation::Body(field) = dialect.bot_id {
             let frames = [Bytes::from(body.clone())];
             group.throughput(Throughput::Bytes(body.len() as u64));
             group.bench_function(format!("{}/id", dialect.name), |bencher| {

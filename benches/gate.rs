@@ -1,6 +1,6 @@
 //! What the framing gate costs: heads short and long, a body that is only counted, chunks that are followed byte by byte.
 
-use botgate::net::request_framing::{Gate, Passed};
+use botgate::net::request_framing::{Checked, RequestFraming};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
 use std::time::Duration;
@@ -39,10 +39,10 @@ fn bench(criterion: &mut Criterion) {
     for (name, message) in cases {
         group.throughput(Throughput::Bytes(message.len() as u64));
         group.bench_with_input(BenchmarkId::from_parameter(name), &message, |bencher, message| {
-            let mut gate = Gate::default();
+            let mut gate = RequestFraming::default();
             bencher.iter(|| {
                 let passed = gate.pass(black_box(message));
-                assert_eq!(passed, Passed { bytes: message.len(), fault: None });
+                assert_eq!(passed, Checked { bytes: message.len(), fault: None });
             });
         });
     }

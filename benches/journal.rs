@@ -6,7 +6,7 @@
     reason = "a bench has nobody to tell but the terminal"
 )]
 
-use botgate::state::jobs::{BOUNDS, Id, Job, Journal, Stage, Subject};
+use botgate::state::jobs::{BOUNDS, Id, Job, Jobs, Stage, Subject};
 use botgate::state::store::Store;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::sync::Arc;
@@ -27,13 +27,13 @@ fn job(body: &Arc<[u8]>) -> Job<'static> {
         receiver: "crm",
         stage: Stage::Answer,
         body: Arc::clone(body),
-        held: false,
-        letter: false,
+        claimed: false,
+        event: false,
     }
 }
 
 /// So many accepts by so many that each wait for theirs.
-fn accept(runtime: &Runtime, journal: &Arc<Journal>, waiters: u64, count: u64) -> Duration {
+fn accept(runtime: &Runtime, journal: &Arc<Jobs>, waiters: u64, count: u64) -> Duration {
     let body: Arc<[u8]> = vec![b'x'; 400].into();
     let left = Arc::new(AtomicU64::new(count));
     let start = Instant::now();
@@ -72,23 +72,23 @@ fn bench(criterion: &mut Criterion) {
     for waiters in [1, 64, 1_024] {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
-        let journal = Arc::new(Journal::open(store, BOUNDS, NOW).unwrap());
+        let journal = Arc::new(Jobs::open(store, BOUNDS, NOW).unwrap());
         group.bench_function(format!("durable accepts, {waiters} wait"), |bencher| {
             bencher.iter_custom(|count| accept(&runtime, &journal, waiters, count));
         });
     }
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).unwrap();
-    let journal = Arc::new(Journal::open(store, BOUNDS, NOW).unwrap());
+    let journal = Arc::new(Jobs::open(store, BOUNDS, NOW).unwrap());
     accept(&runtime, &journal, 1_024, LEFT as u64);
     drop(journal);
     group.finish();
     let store = Store::open(folder.path()).unwrap();
     let (before, start) = (resident(), Instant::now());
-    let journal = Journal::open(store, BOUNDS, NOW).unwrap();
+    let journal = Jobs::open(store, BOUNDS, NOW).unwrap();
     println!(
         "journal/pick up: {:?} in {:?}, {} KiB more memory",
-        journal.tallies().map(|(_, tally)| tally.jobs),
+        journal.counts().map(|(_, tally)| tally.jobs),
         start.elapsed(),
         resident() - before
     );

@@ -9,11 +9,11 @@
 use botgate::net::body_budget::Budget;
 use botgate::net::client;
 use botgate::proxy::reject::REASONS;
-use botgate::proxy::worker::{Kept, Shared, Worker};
+use botgate::proxy::worker::{SharedState, State, Worker};
 use botgate::server;
 use botgate::server::edge;
-use botgate::signature::{Outgoing, Unix, Verifier};
-use botgate::state::idempotency::Ledger;
+use botgate::signature::{Outgoing, UnixTime, Verifier};
+use botgate::state::idempotency::IdempotencyStore;
 use botgate::state::limit::Limiter;
 use botgate::telemetry::metrics::Metrics;
 use botgate::{clock, config};
@@ -86,14 +86,14 @@ fn worker(folder: &Path) -> Rc<Worker> {
         .replace("AI/", &format!("{}/", ports[1]));
     let (settings, _) = config::parse(&text, Path::new("line.toml"), &|_| None)
         .unwrap_or_else(|report| panic!("{}", report.human(false)));
-    let shared = Arc::new(Shared {
-        budget: Budget::new(settings.server.buffer),
+    let shared = Arc::new(SharedState {
+        body_budget: Budget::new(settings.server.buffer),
         limiter: Limiter::default(),
-        ledger: Ledger::new(),
-        kept: Kept::open(folder).unwrap().into(),
+        idempotency: IdempotencyStore::new(),
+        state: State::open(folder).unwrap().into(),
         breakers: Mutex::default(),
         switches: Arc::default(),
-        witness: None,
+        observer: None,
         log: Mutex::new(None),
         metrics: Metrics::new(1, &REASONS, &client::WORDS),
     });
@@ -116,7 +116,7 @@ fn request(path: &str, proof: &str, body: &[u8]) -> Vec<u8> {
 
 fn signed(verifier: &Verifier, path: &str, body: &[u8]) -> Vec<u8> {
     let outgoing = Outgoing { method: &Method::POST, path, query: None, content_type: None, body };
-    let now = Unix::from_millis(clock::unix_ms().cast_signed());
+    let now = UnixTime::from_millis(clock::unix_ms().cast_signed());
     let signed = verifier.schemes()[0].sign(&outgoing, now, "bot").unwrap();
     let (name, value) = &signed.headers[0];
     request(path, &format!("{name}: {value}"), body)
@@ -174,7 +174,7 @@ fn bench(criterion: &mut Criterion) {
         Builder::new_current_thread().enable_all().build_local(LocalOptions::default()).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let worker = worker(folder.path());
-    let bots = worker.view();
+    let bots = worker.snapshot();
     let verifier = &bots.registry.bots()[0].verifier;
     let (small, large) = ([b'x'; 256], [b'x'; 16 * 1024]);
     let token = "Authorization: Bearer a-token-that-only-this-bench-knows";

@@ -4,7 +4,8 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use botgate::secret::Secret;
 use botgate::signature::{
-    DatedSecret, Failure, Head, Outgoing, PublicUrl, Scheme, Unix, Verifier, preset, preset_names,
+    DatedSecret, Failure, Head, Outgoing, PublicUrl, Scheme, UnixTime, Verifier, preset,
+    preset_names,
 };
 use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -77,7 +78,7 @@ impl Sample {
                 content_type: Some(kind),
                 body: &frame,
             };
-            let signed = scheme.sign(&outgoing, Unix::from_seconds(NOW), "bot").unwrap();
+            let signed = scheme.sign(&outgoing, UnixTime::from_seconds(NOW), "bot").unwrap();
             signed.headers.into_iter().for_each(|(name, value)| put(name, &value));
             query = signed.query.unwrap_or(query);
             frame = signed.body.map_or(frame, Bytes::from);
@@ -95,7 +96,7 @@ impl Sample {
             query: Some(&self.query),
             headers: &self.headers,
         };
-        let mut check = self.verifier.begin(&head, Unix::from_seconds(NOW), "bot")?;
+        let mut check = self.verifier.begin(&head, UnixTime::from_seconds(NOW), "bot")?;
         check.update(&self.frames[0]);
         Ok(check.finish(&head, &self.frames)?.secret())
     }

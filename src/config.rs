@@ -43,7 +43,7 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 /// The longest configuration, in bytes.
-const LONGEST: usize = 4 * 1024 * 1024;
+const MAX_CONFIGURATION: usize = 4 * 1024 * 1024;
 
 /// Reads the configuration file at `path`, with the environment of this process.
 ///
@@ -53,7 +53,7 @@ pub fn load(path: &Path) -> Result<(Settings, Report), Report> {
     let origin = path.display().to_string();
     let mut text = Zeroizing::new(String::new());
     let read = std::fs::File::open(path)
-        .and_then(|file| file.take(LONGEST as u64 + 1).read_to_string(&mut text));
+        .and_then(|file| file.take(MAX_CONFIGURATION as u64 + 1).read_to_string(&mut text));
     match read {
         Ok(_) => parse(&text, path, &|name| std::env::var(name).ok()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(Report::about_file(
@@ -80,7 +80,7 @@ pub fn parse(
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<(Settings, Report), Report> {
     let name = origin.display().to_string();
-    if text.len() > LONGEST {
+    if text.len() > MAX_CONFIGURATION {
         return Err(Report::about_file(
             &name,
             "the configuration is over 4 MiB".to_owned(),
@@ -148,7 +148,7 @@ fn settings(reading: &mut reader::Reading<'_>, file: raw::File) -> Option<Settin
             "add a table: [bots.bt_support]",
         );
     }
-    let around = bot::Around {
+    let around = bot::Scope {
         names: &names,
         upstreams: &upstreams,
         limits: &limits,

@@ -10,21 +10,23 @@ mod in_flight;
 mod receiver_queue;
 mod scheduler;
 
-pub use in_flight::{ANSWERS, ANSWERS_EACH, BYTES, BYTES_EACH, DELIVERIES};
-pub use scheduler::{LATE_MS, QUANTUM};
+pub use in_flight::{
+    MAX_ANSWERS, MAX_ANSWERS_PER_RECEIVER, MAX_BYTES, MAX_BYTES_PER_RECEIVER, MAX_DELIVERIES,
+};
+pub use scheduler::{MAX_BREAKER_DELAY_MS, QUANTUM};
 
 use crate::clock;
-use crate::net::client::breaker::{Breaker, Pass};
+use crate::net::client::breaker::{Breaker, Permit};
 use crate::net::runtime;
 use crate::net::timers::TICK;
 use crate::proxy::bot::Registry;
-use crate::proxy::chat::{Envelope, Errand, Went};
-use crate::proxy::worker::{Shared, Worker};
+use crate::proxy::chat::{AnswerJob, Envelope, JobOutcome};
+use crate::proxy::worker::{SharedState, Worker};
 use crate::state::analytics::Happened;
-use crate::state::jobs::{Head, Id, Journal, JournalError, Stage};
+use crate::state::jobs::{Head, Id, Jobs, JobsError, Stage};
 use in_flight::Place;
-use receiver_queue::{Lane, Lanes};
-use scheduler::Round;
+use receiver_queue::{Lanes, ReceiverQueue};
+use scheduler::Scheduler;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -34,7 +36,7 @@ use tokio::task::spawn_local;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 /// Orders that may wait.
-const ORDERS: usize = 16;
+const MAX_ORDERS: usize = 16;
 
 /// What the courier is told.
 #[derive(Debug)]
@@ -58,8 +60,12 @@ pub struct Handle {
 ///
 /// # Errors
 /// No thread can be started.
-pub fn start(shared: Arc<Shared>, registry: Arc<Registry>, workers: usize) -> io::Result<Handle> {
-    let (orders, inbox) = mpsc::channel(ORDERS);
+pub fn start(
+    shared: Arc<SharedState>,
+    registry: Arc<Registry>,
+    workers: usize,
+) -> io::Result<Handle> {
+    let (orders, inbox) = mpsc::channel(MAX_ORDERS);
     let thread = runtime::start("courier".to_owned(), move || {
         let cells = shared.metrics.spare(workers);
         run(Worker::new(shared, registry, cells, None, workers + 1), inbox)
@@ -68,16 +74,13 @@ pub fn start(shared: Arc<Shared>, registry: Arc<Registry>, workers: usize) -> io
 }
 
 async fn run(worker: Rc<Worker>, mut inbox: mpsc::Receiver<Order>) {
-    let Some(kept) = worker.shared.kept.get() else {
-        return tracing::error!("the courier has no journal");
-    };
-    let courier = Rc::new(Courier {
-        journal: kept.journal.clone(),
+    let courier = Rc::new(Dispatcher {
+        jobs: worker.shared.state.jobs.clone(),
         lanes: Lanes::new(&worker),
         more: Notify::new(),
         worker,
     });
-    let mut rounds = [Round::new(Stage::Answer), Round::new(Stage::Deliver)];
+    let mut rounds = [Scheduler::new(Stage::Answer), Scheduler::new(Stage::Deliver)];
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut end: Option<Instant> = None;
@@ -88,14 +91,14 @@ async fn run(worker: Rc<Worker>, mut inbox: mpsc::Receiver<Order>) {
                 courier.worker.cells.lag.observe(clock::nanos(due.elapsed()));
                 courier.worker.tick(now);
                 courier.lanes.sweep(now);
-                let idle = rounds.iter().all(Round::is_idle);
+                let idle = rounds.iter().all(Scheduler::is_idle);
                 if end.is_some_and(|end| idle || Instant::now() >= end) {
                     return;
                 }
             }
             () = courier.more.notified() => {}
-            () = courier.journal.changed(Stage::Answer) => {}
-            () = courier.journal.changed(Stage::Deliver) => {}
+            () = courier.jobs.changed(Stage::Answer) => {}
+            () = courier.jobs.changed(Stage::Deliver) => {}
             order = inbox.recv() => match order {
                 Some(Order::Replace(registry, done)) => {
                     courier.worker.replace(registry);
@@ -114,37 +117,37 @@ async fn run(worker: Rc<Worker>, mut inbox: mpsc::Receiver<Order>) {
 
 /// What its tasks share.
 #[derive(Debug)]
-struct Courier {
+struct Dispatcher {
     worker: Rc<Worker>,
-    journal: Arc<Journal>,
+    jobs: Arc<Jobs>,
     lanes: Lanes,
     /// Something has ended: there may be room for more.
     more: Notify,
 }
 
 /// A place in flight. Dropped, it is free, and the courier is told.
-struct Seat {
+struct InFlightPermit {
     place: Option<Place>,
-    courier: Rc<Courier>,
+    courier: Rc<Dispatcher>,
 }
 
-impl Drop for Seat {
+impl Drop for InFlightPermit {
     fn drop(&mut self) {
         self.place.take();
         self.courier.more.notify_one();
     }
 }
 
-impl Courier {
+impl Dispatcher {
     /// Has a job answered that was taken.
-    fn answer(self: &Rc<Self>, id: Id, lane: &Rc<Lane>, seat: Seat) {
+    fn answer(self: &Rc<Self>, id: Id, lane: &Rc<ReceiverQueue>, seat: InFlightPermit) {
         let (courier, lane) = (self.clone(), lane.clone());
         spawn_local(async move {
             let _seat = seat;
             let answered = courier.try_to_answer(id).await;
             match answered {
-                Ok(Went::On) => lane.pace.faster(),
-                Ok(Went::Back) => lane.pace.slower(lane.asked.jobs(), clock::coarse()),
+                Ok(JobOutcome::Advanced) => lane.pace.faster(),
+                Ok(JobOutcome::Requeued) => lane.pace.slower(lane.asked.jobs(), clock::coarse()),
                 Err(_) => {}
             }
             courier.note(id, answered.map(drop));
@@ -155,9 +158,9 @@ impl Courier {
     fn deliver(
         self: &Rc<Self>,
         id: Id,
-        lane: &Rc<Lane>,
-        pass: Option<Pass<Rc<Breaker>>>,
-        seat: Seat,
+        lane: &Rc<ReceiverQueue>,
+        pass: Option<Permit<Rc<Breaker>>>,
+        seat: InFlightPermit,
     ) {
         let (courier, lane) = (self.clone(), lane.clone());
         spawn_local(async move {
@@ -167,30 +170,30 @@ impl Courier {
         });
     }
 
-    async fn try_to_answer(&self, id: Id) -> Result<Went, JournalError> {
-        let journal = &self.journal;
-        let shown = journal.show(id)?.ok_or(JournalError::Unknown(id))?;
+    async fn try_to_answer(&self, id: Id) -> Result<JobOutcome, JobsError> {
+        let journal = &self.jobs;
+        let shown = journal.details(id)?.ok_or(JobsError::Unknown(id))?;
         let head = shown.head;
         let tried = shown.attempts.len();
         let Some(envelope) = Envelope::read(&journal.body(id, Stage::Answer)?) else {
             let unreadable = "what was kept of the message cannot be read by this version";
             self.give_up(id, &head, unreadable).await?;
-            return Ok(Went::On);
+            return Ok(JobOutcome::Advanced);
         };
-        let view = self.worker.view();
+        let view = self.worker.snapshot();
         let Some(index) = view.registry.place(&head.bot, &head.dialect) else {
             let gone = "its bot is not in the configuration any more";
             self.give_up(id, &head, gone).await?;
-            return Ok(Went::On);
+            return Ok(JobOutcome::Advanced);
         };
-        let errand = Errand {
+        let errand = AnswerJob {
             worker: self.worker.clone(),
-            view,
+            snapshot: view,
             index,
             bot: head.bot.clone().into(),
             subject: head.subject,
             envelope,
-            came_ms: head.accepted_ms,
+            accepted_ms: head.accepted_ms,
         };
         let tried = u32::try_from(tried).unwrap_or(u32::MAX);
         errand.finish(journal, id, tried, head.since_ms).await
@@ -198,19 +201,19 @@ impl Courier {
 
     /// Counts what has become of a job among its bot's figures; those of one that is not in the configuration any more have ended.
     fn happened(&self, head: &Head, happened: Happened) {
-        let view = self.worker.view();
+        let view = self.worker.snapshot();
         if let Some(index) = view.registry.place(&head.bot, &head.dialect) {
             let (bot, at_ms) = (Arc::from(&*head.bot), clock::unix_ms());
-            self.worker.note((&view, index), &bot, true, happened, at_ms);
+            self.worker.record_analytics((&view, index), &bot, true, happened, at_ms);
         }
     }
 
     /// What cannot be worked on now goes back, to be tried again in a while.
-    fn note(&self, id: Id, done: Result<(), JournalError>) {
-        const WHILE_MS: u32 = 10_000;
+    fn note(&self, id: Id, done: Result<(), JobsError>) {
+        const RETRY_AFTER_ERROR_MS: u32 = 10_000;
         if let Err(error) = done {
             tracing::error!(%id, %error, "a job cannot be worked on just now");
-            let _ = self.journal.release(id, WHILE_MS, clock::unix_ms());
+            let _ = self.jobs.release(id, RETRY_AFTER_ERROR_MS, clock::unix_ms());
         }
     }
 }

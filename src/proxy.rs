@@ -21,24 +21,24 @@ use crate::net::body_budget::Hold;
 use crate::net::client::{self, Frames};
 use crate::net::request_framing::Fault;
 use crate::net::timers::Timer;
-use crate::signature::{Handshake, Head, Proof, Unix};
-use crate::state::idempotency::{self, Begin, Guard};
+use crate::signature::{Handshake, Head, Proof, UnixTime};
+use crate::state::idempotency::{self, Guard, Lookup};
 use body::receive;
-use bot::{Door, Forward, Found, Registry, Way};
+use bot::{BotMatch, Forward, Handler, Registry, RouteMatch};
 use bytes::Bytes;
 use chat::Message;
-use context::Trace;
+use context::RequestContext;
 use forward::Identity;
-use head::{check_head, check_kind, is_trusted, peer};
+use head::{check_head, check_kind, client_address, is_trusted};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use hyper::body::Incoming;
 use rate_limit::{charge_body, charge_head};
 use reject::Reject;
-use response::Reply;
+use response::ResponseBody;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
-use worker::{View, Worker};
+use worker::{ConfigSnapshot, Worker};
 
 /// Who sends a request, whatever protocol it came in.
 #[derive(Debug)]
@@ -64,9 +64,9 @@ pub async fn handle(
     caller: &Caller,
     head: &mut Parts,
     body: &mut Incoming,
-) -> Response<Reply> {
-    let view = worker.view();
-    let mut trace = Trace::begin(worker, caller.address, head);
+) -> Response<ResponseBody> {
+    let view = worker.snapshot();
+    let mut trace = RequestContext::begin(worker, caller.address, head);
     match pass(worker, &view, caller, &mut trace, head, body).await {
         Ok(response) => trace.answer(response),
         Err(reject) => trace.refuse(&reject),
@@ -75,8 +75,8 @@ pub async fn handle(
 
 /// The whole answer to a head that the gate refused, as bytes: no parser has seen it, so none writes the response either.
 pub fn refuse_head(worker: &Rc<Worker>, caller: &Caller, fault: Fault) -> Vec<u8> {
-    let trace = Trace::headless(worker, caller.address);
-    let face = reject::fault_face(fault);
+    let trace = RequestContext::headless(worker, caller.address);
+    let face = reject::describe_fault(fault);
     let body = reject::error_body(fault.sentence(), face.code);
     let phrase = StatusCode::from_u16(face.status)
         .ok()
@@ -96,18 +96,18 @@ pub fn refuse_head(worker: &Rc<Worker>, caller: &Caller, fault: Fault) -> Vec<u8
 
 async fn pass(
     worker: &Rc<Worker>,
-    view: &Rc<View>,
+    view: &Rc<ConfigSnapshot>,
     caller: &Caller,
-    trace: &mut Trace,
+    trace: &mut RequestContext,
     head: &mut Parts,
     body: &mut Incoming,
-) -> Result<Response<Reply>, Reject> {
+) -> Result<Response<ResponseBody>, Reject> {
     let registry = &view.registry;
     check_head(head)?;
     let path = head.uri.path();
     let door = registry.route(path).filter(|door| match door {
-        Door::Bot(found) => !is_off(worker, found),
-        Door::Shared(_) => true,
+        RouteMatch::Bot(found) => !is_off(worker, found),
+        RouteMatch::Shared(_) => true,
     });
     let door = door.ok_or(Reject::NotFound)?;
     trace.door(&door, &head.headers);
@@ -116,10 +116,10 @@ async fn pass(
     }
     check_kind(door.dialect(), head)?;
     let trusted = is_trusted(&registry.trusted, caller.address);
-    let peer = peer(&registry.trusted, caller.address, &head.headers);
+    let peer = client_address(&registry.trusted, caller.address, &head.headers);
     trace.peer(peer);
 
-    let asker = Asker {
+    let asker = Authenticator {
         worker,
         registry,
         caller,
@@ -128,17 +128,17 @@ async fn pass(
     };
     let id;
     let (found, frames, hold, proof) = match door {
-        Door::Bot(found) => {
+        RouteMatch::Bot(found) => {
             asker.admit(trace, view, &found)?;
-            match found.bot.verifier.greeting(&asker.about) {
-                Some(Ok(handshake)) => return Ok(shake(handshake)),
+            match found.bot.verifier.get_challenge(&asker.about) {
+                Some(Ok(handshake)) => return Ok(challenge_response(handshake)),
                 Some(Err(_)) => return Err(Reject::Forbidden),
                 None => {}
             }
-            let (frames, hold, proof) = asker.prove(trace, &found, body).await?;
+            let (frames, hold, proof) = asker.verify(trace, &found, body).await?;
             (found, frames, hold, proof)
         }
-        Door::Shared(shared) => {
+        RouteMatch::Shared(shared) => {
             let (frames, hold) = receive(worker, &caller.timer, registry, body, |_| {}).await?;
             trace.received(&frames);
             id = body_id(shared.field, &frames).map_err(Reject::Malformed)?.into_owned();
@@ -149,34 +149,34 @@ async fn pass(
             let found = found.filter(|found| !is_off(worker, found));
             let found = found.ok_or_else(nobody)?;
             asker.admit(trace, view, &found)?;
-            let proof = asker.prove_whole(trace, &found, &frames)?;
+            let proof = asker.verify_whole(trace, &found, &frames)?;
             (found, frames, hold, proof)
         }
     };
     let (bot, id) = (found.bot, found.id());
-    if let Way::Forward(_) = bot.way {
+    if let Handler::Forward(_) = bot.way {
         charge_body(worker, &found, trace, peer, &head.headers, &frames, None)?;
     }
 
     if let Some(handshake) = bot.verifier.handshake(&frames, &proof, id) {
-        return Ok(shake(handshake));
+        return Ok(challenge_response(handshake));
     }
     let guard = match begin_delivery(worker, &found, &head.headers, &frames) {
         None => None,
-        Some(Begin::Fresh(guard)) => Some(guard),
-        Some(Begin::InFlight) => return Err(Reject::InTheMaking),
-        Some(Begin::Done(stored)) => return Ok(Reply::repeat(&stored)),
+        Some(Lookup::Fresh(guard)) => Some(guard),
+        Some(Lookup::InFlight) => return Err(Reject::DuplicateInProgress),
+        Some(Lookup::Done(stored)) => return Ok(ResponseBody::repeat(&stored)),
     };
 
     // One turn of the loop: what else has arrived is verified before this is sent, and a close that came meanwhile is seen.
     tokio::task::yield_now().await;
     match &bot.way {
-        Way::Forward(way) => {
+        Handler::Forward(way) => {
             let identity = Identity { socket: &caller.text, trusted, id: &trace.id };
             let request = forward::rebuild(way, head, &identity, Frames::new(frames, hold));
             send_on(view, way, request, caller, trace, guard).await
         }
-        Way::Chat(talk) => {
+        Handler::Chat(talk) => {
             let message =
                 Message { worker, view, timer: &caller.timer, talk, found: &found, id, peer };
             Box::pin(chat::answer(message, trace, &mut head.headers, frames, hold, guard)).await
@@ -185,7 +185,7 @@ async fn pass(
 }
 
 /// Whether an operator has switched a bot off, or the template that stands for it: then it is as if it were not there.
-fn is_off(worker: &Worker, found: &Found<'_, '_>) -> bool {
+fn is_off(worker: &Worker, found: &BotMatch<'_, '_>) -> bool {
     let switches = &worker.shared.switches;
     let template = || found.bot.template && switches.is_off(&found.bot.label());
     switches.any() && (switches.is_off(found.id()) || template())
@@ -193,24 +193,24 @@ fn is_off(worker: &Worker, found: &Found<'_, '_>) -> bool {
 
 /// Forwards a request and lets the answer stream back.
 async fn send_on(
-    view: &View,
+    view: &ConfigSnapshot,
     way: &Forward,
     request: client::Outgoing,
     caller: &Caller,
-    trace: &mut Trace,
+    trace: &mut RequestContext,
     guard: Option<Guard>,
-) -> Result<Response<Reply>, Reject> {
+) -> Result<Response<ResponseBody>, Reject> {
     let pool = &view.pools[way.upstream];
     trace.upstream(pool);
     let response =
         client::send(pool, request, &caller.timer, None, None).await.map_err(Reject::Upstream)?;
     let (parts, body) = response.into_parts();
-    let reply = Reply::upstream(&parts, body, guard);
+    let reply = ResponseBody::upstream(&parts, body, guard);
     Ok(Response::from_parts(parts, reply))
 }
 
 /// Who asks, as far as the head tells: what every proof and limit looks at.
-struct Asker<'a> {
+struct Authenticator<'a> {
     worker: &'a Worker,
     registry: &'a Registry,
     caller: &'a Caller,
@@ -218,17 +218,17 @@ struct Asker<'a> {
     about: Head<'a>,
 }
 
-impl Asker<'_> {
+impl Authenticator<'_> {
     /// What a bot's own settings say of the head, before anything is proven.
     fn admit(
         &self,
-        trace: &mut Trace,
-        view: &Rc<View>,
-        found: &Found<'_, '_>,
+        trace: &mut RequestContext,
+        view: &Rc<ConfigSnapshot>,
+        found: &BotMatch<'_, '_>,
     ) -> Result<(), Reject> {
         let bot = found.bot;
         trace.bot(view, found);
-        let forwards = matches!(bot.way, Way::Forward(_));
+        let forwards = matches!(bot.way, Handler::Forward(_));
         cors::check(bot.cors.as_ref(), forwards, self.about.headers)?;
         if bot.allow_from.is_empty() || bot.allow_from.iter().any(|net| net.contains(&self.peer)) {
             Ok(())
@@ -240,13 +240,13 @@ impl Asker<'_> {
     /// Verification and the limits of the head, around the body: what the head alone decides is decided before a byte of it is read.
     ///
     /// A future of its own, so that the hash in the making takes no room while the upstream is waited for.
-    async fn prove(
+    async fn verify(
         &self,
-        trace: &mut Trace,
-        found: &Found<'_, '_>,
+        trace: &mut RequestContext,
+        found: &BotMatch<'_, '_>,
         body: &mut Incoming,
     ) -> Result<(Vec<Bytes>, Option<Hold>, Proof), Reject> {
-        let now = Unix::from_millis(trace.began_ms.cast_signed());
+        let now = UnixTime::from_millis(trace.began_ms.cast_signed());
         let verifier = &found.bot.verifier;
         let mut check = verifier.begin(&self.about, now, found.id()).map_err(Reject::Unverified)?;
         let by_head = verifier.decided_by_head();
@@ -267,13 +267,13 @@ impl Asker<'_> {
     }
 
     /// The same where the body had to be read first, because it names the bot.
-    fn prove_whole(
+    fn verify_whole(
         &self,
-        trace: &mut Trace,
-        found: &Found<'_, '_>,
+        trace: &mut RequestContext,
+        found: &BotMatch<'_, '_>,
         frames: &[Bytes],
     ) -> Result<Proof, Reject> {
-        let now = Unix::from_millis(trace.began_ms.cast_signed());
+        let now = UnixTime::from_millis(trace.began_ms.cast_signed());
         let verifier = &found.bot.verifier;
         let mut check = verifier.begin(&self.about, now, found.id()).map_err(Reject::Unverified)?;
         frames.iter().for_each(|frame| check.update(frame));
@@ -286,35 +286,34 @@ impl Asker<'_> {
 
 fn begin_delivery(
     worker: &Worker,
-    found: &Found<'_, '_>,
+    found: &BotMatch<'_, '_>,
     headers: &HeaderMap,
     frames: &[Bytes],
-) -> Option<Begin> {
+) -> Option<Lookup> {
     let duplicates = found.bot.duplicates.as_ref()?;
     let id = duplicates.by.read(headers, frames, &mut worker.scratch.borrow_mut())?;
     let body = if duplicates.signed { None } else { Some(frames) };
     let key = idempotency::key(found.id(), &id, body);
-    let ledger = &worker.shared.ledger;
+    let ledger = &worker.shared.idempotency;
     let begun = ledger.begin(key, duplicates.window, clock::now());
     Some(match begun {
-        Begin::Fresh(guard) if found.bot.way.makes_jobs() => recall(worker, guard),
+        Lookup::Fresh(guard) if found.bot.way.makes_jobs() => recall(worker, guard),
         begun => begun,
     })
 }
 
 /// What is new to the ledger may have become a job before the last start.
-fn recall(worker: &Worker, guard: Guard) -> Begin {
-    let kept = worker.shared.kept.get();
+fn recall(worker: &Worker, guard: Guard) -> Lookup {
+    let jobs = &worker.shared.state.jobs;
     // A disk that does not read takes no job either.
-    let said = kept.and_then(|kept| kept.journal.said(guard.key()).ok().flatten());
-    match said {
-        Some(said) => guard.recall(&said, clock::unix_ms(), clock::now()),
-        None => Begin::Fresh(guard),
+    match jobs.recorded_response(guard.key()).ok().flatten() {
+        Some(recorded) => guard.restore(&recorded, clock::unix_ms(), clock::now()),
+        None => Lookup::Fresh(guard),
     }
 }
 
-fn shake(handshake: Handshake) -> Response<Reply> {
-    let mut response = Response::new(Reply::full(handshake.body));
+fn challenge_response(handshake: Handshake) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::full(handshake.body));
     *response.status_mut() = StatusCode::from_u16(handshake.status).unwrap_or(StatusCode::OK);
     if let Some(content_type) = handshake.content_type {
         let headers = response.headers_mut();

@@ -14,13 +14,14 @@ use crate::delivery;
 use crate::net::body_budget::Budget;
 use crate::net::client;
 use crate::proxy::reject::REASONS;
-use crate::proxy::worker::Shared;
+use crate::proxy::worker::SharedState;
 use crate::signature;
-use crate::state::idempotency::Ledger;
+use crate::state::StateHandle;
+use crate::state::idempotency::IdempotencyStore;
 use crate::state::limit::Limiter;
 use crate::telemetry::access_log::{AccessLog, Destination, Format, Producer};
 use crate::telemetry::metrics::Metrics;
-use crate::telemetry::observer::Witness;
+use crate::telemetry::observer::Observer;
 use background::{courier, keep, save_figures, sharers};
 use edge::{Acceptor, Handle, Order};
 use fd_limit::connections;
@@ -28,7 +29,7 @@ use inventory::listed;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, oneshot};
@@ -36,18 +37,18 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, timeout};
 
 /// How long a reload waits for one worker to put the new configuration in force.
-const REPLACE: Duration = Duration::from_secs(5);
+const RELOAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a stop waits for the last records of the store, and then for the last lines of the access log.
-const FLUSH: Duration = Duration::from_secs(2);
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A running Botgate. Dropped without [`App::stop`], it ends at once.
 #[derive(Debug)]
 pub struct App {
-    shared: Arc<Shared>,
+    shared: Arc<SharedState>,
     workers: Arc<Vec<Handle>>,
     courier: Option<delivery::Handle>,
     ready: Arc<AtomicBool>,
-    desk: Option<admin::Desk>,
+    desk: Option<admin::AdminServer>,
     acceptors: Vec<AbortHandle>,
     /// Ends with the app.
     _tasks: JoinSet<()>,
@@ -64,7 +65,7 @@ impl App {
 
     /// The same, before the eyes of a witness who is told of every step of every request.
     pub async fn start_before(
-        witness: Option<Witness>,
+        witness: Option<Observer>,
         settings: Settings,
         log_format: Format,
     ) -> io::Result<Self> {
@@ -73,14 +74,14 @@ impl App {
         let registry = Arc::new(registry(&settings).map_err(io::Error::other)?);
         let (log, producers) = open_log(&settings, log_format, count)?;
         let mut producers = producers.into_iter();
-        let shared = Arc::new(Shared {
-            budget: Budget::new(settings.server.buffer),
+        let shared = Arc::new(SharedState {
+            body_budget: Budget::new(settings.server.buffer),
             limiter: Limiter::default(),
-            ledger: Ledger::new(),
-            kept: OnceLock::new(),
+            idempotency: IdempotencyStore::new(),
+            state: StateHandle::default(),
             breakers: Mutex::default(),
             switches: Arc::default(),
-            witness,
+            observer: witness,
             log: Mutex::new(log),
             metrics: Metrics::new(sharers(&settings, count), &REASONS, &client::WORDS),
         });
@@ -124,7 +125,7 @@ impl App {
         let desk = admin.map(|(main, probes)| {
             let token = settings.admin.as_ref().and_then(|admin| admin.token.clone());
             let house = listed(&settings, &registry, http(&listening));
-            let desk = admin::Desk::new(shared.clone(), ready.clone(), token, house);
+            let desk = admin::AdminServer::new(shared.clone(), ready.clone(), token, house);
             if let Some(probes) = probes {
                 tasks.spawn(desk.clone().serve(probes, admin::Scope::Probes));
             }
@@ -156,7 +157,7 @@ impl App {
         for key in needs_restart(&self.settings, &settings) {
             tracing::warn!("{key} has changed: it takes effect at the next start");
         }
-        self.shared.budget.resize(settings.server.buffer);
+        self.shared.body_budget.resize(settings.server.buffer);
         self.shared.metrics.keep_only(
             |label| registry.bots().iter().any(|bot| bot.label() == label),
             |name| {
@@ -188,7 +189,7 @@ impl App {
                 worker.orders.send(order).await.ok()?;
                 in_force.await.ok()
             };
-            if !matches!(timeout(REPLACE, replaced).await, Ok(Some(()))) {
+            if !matches!(timeout(RELOAD_TIMEOUT, replaced).await, Ok(Some(()))) {
                 tracing::error!("a worker did not take the new configuration");
             }
         }
@@ -204,7 +205,7 @@ impl App {
                     courier.orders.send(order).await.ok()?;
                     in_force.await.ok()
                 };
-                if !matches!(timeout(REPLACE, replaced).await, Ok(Some(()))) {
+                if !matches!(timeout(RELOAD_TIMEOUT, replaced).await, Ok(Some(()))) {
                     tracing::error!("the courier did not take the new configuration");
                 }
             }
@@ -252,15 +253,14 @@ impl App {
             () = ended => {}
             () = now => tracing::warn!("stopped without waiting for what was in flight"),
         }
-        let kept = self.shared.kept.get();
-        if kept.is_some_and(|kept| !kept.close(FLUSH)) {
+        if !self.shared.state.close(FLUSH_TIMEOUT) {
             tracing::error!(
                 "what was said or spent last is not on disk: it did not take it in time"
             );
         }
         let log = self.shared.log().take();
         if let Some(log) = log {
-            log.close(FLUSH);
+            log.close(FLUSH_TIMEOUT);
         }
     }
 }

@@ -34,10 +34,10 @@ mod faults;
 mod vectors;
 
 pub use address::PublicUrl;
-pub use compile::MOST_SECRETS;
+pub use compile::MAX_SECRETS;
 pub use failure::Failure;
 pub use fault::Fault;
-pub use field::{FieldPath, LONGEST_FIELD, NotJson};
+pub use field::{FieldPath, MAX_FIELD, NotJson};
 pub use handshake::{Forbidden, Handshake};
 pub use head::Head;
 pub use id::IdSource;
@@ -46,7 +46,7 @@ pub use preset::{preset, preset_names};
 pub use scheme::Scheme;
 pub use sign::{CannotSign, Outgoing, Signed};
 pub use spec::SchemeTable;
-pub use timestamp::Unix;
+pub use timestamp::UnixTime;
 
 use bytes::Bytes;
 use check::Part;
@@ -103,7 +103,7 @@ impl Verifier {
     pub fn begin<'v>(
         &'v self,
         head: &Head<'_>,
-        now: Unix,
+        now: UnixTime,
         bot: &'v str,
     ) -> Result<Check<'v>, Failure> {
         let mut check = Check { parts: SmallVec::new() };
@@ -117,7 +117,7 @@ impl Verifier {
     }
 
     /// Meta's question, which carries no signature and is proven by a word of its own; `None` where this request is not one.
-    pub fn greeting(&self, head: &Head<'_>) -> Option<Result<Handshake, Forbidden>> {
+    pub fn get_challenge(&self, head: &Head<'_>) -> Option<Result<Handshake, Forbidden>> {
         let scheme = self
             .schemes
             .iter()

@@ -1,4 +1,4 @@
-//! What outlives the process: the store, and on it the conversations and what was spent.
+//! What outlives the process: the store, and what is kept in it.
 
 pub mod analytics;
 pub mod budget;
@@ -10,15 +10,16 @@ pub mod reports;
 pub mod store;
 pub mod switches;
 use crate::clock;
-use crate::telemetry::metrics::Kept as Figures;
+use crate::telemetry::metrics::StateFigures as Figures;
 use analytics::Analytics;
 use budget::Budgets;
 use conversation::Conversations;
-use jobs::{Journal, JournalError};
-use reports::Messages;
+use jobs::{Jobs, JobsError};
+use reports::Reports;
+use std::ops::Deref;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use store::Store;
 
@@ -33,17 +34,17 @@ pub struct Deliveries {
     pub dead: AtomicU64,
 }
 
-/// The store and what is kept in it. There only where some bot keeps anything.
+/// The store and what is kept in it.
 #[derive(Debug)]
-pub struct Kept {
+pub struct State {
     /// All conversations.
     pub conversations: Arc<Conversations>,
     /// What every bot has spent.
     pub budgets: Arc<Budgets>,
     /// Answers that come later.
-    pub journal: Arc<Journal>,
+    pub jobs: Arc<Jobs>,
     /// What bots have reported.
-    pub messages: Messages,
+    pub reports: Reports,
     /// What came of attempts to deliver them.
     pub deliveries: Deliveries,
     /// What is counted of each bot.
@@ -51,24 +52,76 @@ pub struct Kept {
     store: Arc<Store>,
 }
 
-impl Kept {
+/// The state of a process. It has no folder until [`StateHandle::set`] gives it one, which happens once: before a configuration
+/// that keeps anything is in force.
+#[derive(Debug)]
+pub struct StateHandle {
+    without_folder: State,
+    open: OnceLock<State>,
+}
+
+impl StateHandle {
+    /// Puts the state of a folder in place of the one without.
+    pub fn set(&self, state: State) {
+        let _ = self.open.set(state);
+    }
+}
+
+impl Default for StateHandle {
+    fn default() -> Self {
+        Self { without_folder: State::without_folder(), open: OnceLock::new() }
+    }
+}
+
+impl From<State> for StateHandle {
+    fn from(state: State) -> Self {
+        Self { open: state.into(), ..Self::default() }
+    }
+}
+
+impl Deref for StateHandle {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        self.open.get().unwrap_or(&self.without_folder)
+    }
+}
+
+impl State {
     /// Opens or makes the store in a folder.
     ///
     /// # Errors
     /// The folder cannot be used, another process has it, or it holds what cannot be read.
-    pub fn open(folder: &Path) -> Result<Self, JournalError> {
+    pub fn open(folder: &Path) -> Result<Self, JobsError> {
         let store = Store::open(folder)?;
-        let journal = Journal::open(store.clone(), jobs::BOUNDS, clock::unix_ms())?;
-        let messages = Messages::open(store.clone(), reports::BOUNDS)?;
-        Ok(Self {
+        let jobs = Jobs::open(store.clone(), jobs::BOUNDS, clock::unix_ms())?;
+        let reports = Reports::open(store.clone(), reports::BOUNDS)?;
+        Ok(Self::new(store, jobs, reports))
+    }
+
+    /// One without a folder: it holds nothing, and refuses whatever is to be kept.
+    fn without_folder() -> Self {
+        let store = Store::without_folder();
+        let jobs = Jobs::new(store.clone(), jobs::BOUNDS);
+        let reports = Reports::new(store.clone(), reports::BOUNDS);
+        Self::new(store, jobs, reports)
+    }
+
+    fn new(store: Arc<Store>, jobs: Jobs, reports: Reports) -> Self {
+        Self {
             conversations: Conversations::new(store.clone()),
             budgets: Budgets::new(store.clone()),
-            journal: Arc::new(journal),
-            messages,
+            jobs: Arc::new(jobs),
+            reports,
             deliveries: Deliveries::default(),
             analytics: Analytics::new(store.clone()),
             store,
-        })
+        }
+    }
+
+    /// Whether it has a folder, so that it keeps what it is given.
+    pub fn is_open(&self) -> bool {
+        self.store.is_on_disk()
     }
 
     /// Where all of it lies.
@@ -90,7 +143,10 @@ impl Kept {
 
     /// What there is of it now.
     pub(super) fn figures(&self) -> Figures {
-        let held = self.messages.held();
+        if !self.is_open() {
+            return Figures::default();
+        }
+        let held = self.reports.held();
         let (conversations, store) = (self.conversations.counts(), self.store.counts());
         Figures {
             conversations: conversations.held,
@@ -107,10 +163,10 @@ impl Kept {
             unread: store.unread,
             messages: held.messages as u64,
             message_bytes: held.bytes,
-            jobs: self.journal.tallies().map(|(state, tally)| (state.word(), tally.jobs)),
-            unfinished_bytes: self.journal.unfinished().bytes,
+            jobs: self.jobs.counts().map(|(state, tally)| (state.word(), tally.jobs)),
+            unfinished_bytes: self.jobs.unfinished().bytes,
             oldest_ms: self
-                .journal
+                .jobs
                 .oldest_ms()
                 .map_or(0, |oldest| clock::unix_ms().saturating_sub(oldest)),
             deliveries: [
@@ -119,5 +175,38 @@ impl Kept {
                 ("dead", self.deliveries.dead.load(Relaxed)),
             ],
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jobs::{Filter, Id, Job, Stage, Subject};
+    use store::Unwritten;
+
+    #[tokio::test]
+    async fn a_state_without_a_folder_holds_nothing_and_refuses_to_keep_anything() {
+        let state = StateHandle::default();
+        assert!(!state.is_open());
+        assert_eq!(state.jobs.recorded_response(&[0; 32]).unwrap(), None);
+        assert!(state.jobs.list(&Filter::default(), None, 1).unwrap().items.is_empty());
+        assert_eq!(state.analytics.of("bot", 0..u32::MAX, 0).unwrap(), None);
+        let forgotten = state.conversations.forget("bot", "user", 0).await.unwrap();
+        assert_eq!(forgotten.conversations, 0);
+        let job = Job {
+            id: Id::new(0),
+            bot: "bot",
+            subject: Subject::default(),
+            dialect: "openai",
+            receiver: "bot",
+            stage: Stage::Answer,
+            body: Arc::from(*b"body"),
+            claimed: false,
+            event: false,
+        };
+        let accepted = state.jobs.accept(&[job], 0).unwrap().await;
+        assert!(matches!(accepted, Err(JobsError::Unwritten(Unwritten::Closing))), "{accepted:?}");
+        assert_eq!(state.jobs.unfinished().jobs, 0);
+        assert!(state.close(Duration::ZERO));
     }
 }

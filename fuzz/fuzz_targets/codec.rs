@@ -5,9 +5,9 @@
 #![no_main]
 
 use botgate::codec::json;
-use botgate::codec::message::{Answer, Ask, Call, Event, File, Native, Part, Role, Turn, User};
+use botgate::codec::message::{Answer, Event, File, Native, Part, ProviderRequest, Role, Turn, TurnToolCall, User};
+use botgate::codec::provider::sse::EventReader;
 use botgate::codec::provider::{CODECS, Codec};
-use botgate::codec::provider::sse::Events;
 use http::{HeaderMap, HeaderValue};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
@@ -86,10 +86,10 @@ fn refusal(codec: &dyn Codec, head: &[u8], body: &[u8]) {
         }
     }
     let status = 100 + body.iter().fold(0, |sum, &byte| (sum + u16::from(byte)) % 900);
-    let refusal = codec.refusal(status, &headers, &mut body.to_vec(), 1_795_255_200_000);
+    let refusal = codec.decode_error(status, &headers, &mut body.to_vec(), 1_795_255_200_000);
     let wait = refusal.retry_after.unwrap_or_default();
     assert!(wait <= Duration::from_secs(86_400));
-    assert!(!refusal.again || wait <= Duration::from_secs(120));
+    assert!(!refusal.retryable || wait <= Duration::from_secs(120));
 }
 
 fn cut<'a>(mut bytes: &'a [u8], sizes: &[u8]) -> Vec<&'a [u8]> {
@@ -105,7 +105,7 @@ fn cut<'a>(mut bytes: &'a [u8], sizes: &[u8]) -> Vec<&'a [u8]> {
 }
 
 fn stream(codec: &dyn Codec, pieces: &[&[u8]]) -> String {
-    let (mut events, mut deltas, mut text) = (Events::default(), codec.stream(), String::new());
+    let (mut events, mut deltas, mut text) = (EventReader::default(), codec.stream_decoder(), String::new());
     let fed = pieces
         .iter()
         .try_for_each(|piece| events.feed(piece, |name, data| deltas.event(name, data, &mut text)));
@@ -127,9 +127,9 @@ fn request(codec: &dyn Codec, text: &str) {
     let native = native.filter(|rest| rest.get().starts_with('{'));
     for (part, native) in parts.into_iter().zip([None, native, None, None]) {
         let mut call = Turn::text(Role::Assistant, text);
-        call.calls.push(Call { id: text.into(), name: text.into(), arguments: text.into() });
+        call.tool_calls.push(TurnToolCall { id: text.into(), name: text.into(), arguments: text.into() });
         let mut result = Turn::text(Role::Tool, text);
-        result.call_id = Some(text.into());
+        result.tool_call_id = Some(text.into());
         let mut turn = Turn::text(Role::User, "?");
         turn.parts.push(part);
         let event = Event {
@@ -142,7 +142,7 @@ fn request(codec: &dyn Codec, text: &str) {
             }),
             ..Event::default()
         };
-        let ask = Ask {
+        let ask = ProviderRequest {
             bot: "b",
             bot_name: Some(text),
             conversation: Some(text),

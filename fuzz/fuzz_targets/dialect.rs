@@ -4,7 +4,7 @@
 //! Input: a byte whose lowest bit says that the body is a form, a byte for where it is cut in two, and the body.
 #![no_main]
 
-use botgate::codec::dialect::{Chat, DIALECTS, Format, Malformed, Names, Receipt, body_id};
+use botgate::codec::dialect::{Chat, DIALECTS, Format, Malformed, BotIdLocation, Receipt, body_id};
 use botgate::codec::json;
 use botgate::codec::message::{Answer, Attachment, Event, Role};
 use bytes::Bytes;
@@ -25,7 +25,7 @@ fuzz_target!(|data: &[u8]| {
         };
         let mut copy = body.to_vec();
         let read = chat.decode(format, &mut copy);
-        if let (Format::Json, Names::Body(field)) = (format, dialect.names) {
+        if let (Format::Json, BotIdLocation::Body(field)) = (format, dialect.bot_id) {
             ids_agree(field, &frames, read.is_ok(), value.as_ref());
         }
         match &read {
@@ -86,8 +86,8 @@ fn answered(name: &str, chat: &dyn Chat, event: &Event<'_>) {
     assert!(matches!(last.role, Role::User | Role::Tool));
     assert!(event.turns.len() <= 1000);
     for turn in &event.turns {
-        assert!(turn.parts.len() <= 100 && turn.calls.len() <= 100);
-        assert!(!turn.parts.is_empty() || !turn.calls.is_empty());
+        assert!(turn.parts.len() <= 100 && turn.tool_calls.len() <= 100);
+        assert!(!turn.parts.is_empty() || !turn.tool_calls.is_empty());
     }
     let user = &event.user;
     for word in [&user.id, &user.name, &user.platform, &user.username, &event.channel] {
@@ -111,6 +111,7 @@ fn answered(name: &str, chat: &dyn Chat, event: &Event<'_>) {
             conversation: "c",
             message_id: "m",
             now_ms: 0,
+            model: None,
             latency_ms: 0,
             micro_cents: 0,
             xml,
@@ -126,6 +127,6 @@ fn answered(name: &str, chat: &dyn Chat, event: &Event<'_>) {
         }
     }
     let mut out = Vec::new();
-    chat.refuse(400, said, "invalid_request", &mut out);
+    chat.encode_error(400, said, "invalid_request", &mut out);
     assert!(serde_json::from_slice::<Value>(&out).is_ok());
 }

@@ -4,7 +4,7 @@
 //! Input: one byte that says how to cut, then the bytes of a connection.
 #![no_main]
 
-use botgate::net::request_framing::{FIELDS_MAX, Fault, Gate};
+use botgate::net::request_framing::{Fault, MAX_FIELDS, RequestFraming};
 use http::{Method, Uri};
 use libfuzzer_sys::fuzz_target;
 
@@ -13,7 +13,7 @@ type Verdict = (usize, Option<Fault>, u64, u64);
 
 /// Hands the bytes over in pieces; `cut` gives the next piece's length.
 fn judge(bytes: &[u8], mut cut: impl FnMut() -> usize) -> Verdict {
-    let mut gate = Gate::default();
+    let mut gate = RequestFraming::default();
     let (mut total, mut end) = (0, 0);
     while end < bytes.len() {
         end = bytes.len().min(end + cut());
@@ -33,7 +33,7 @@ fn judge(bytes: &[u8], mut cut: impl FnMut() -> usize) -> Verdict {
 
 /// Reads the head at the start of `bytes` as the server behind the gate does: its length, and that of the body, `None` if chunked.
 fn parse(bytes: &[u8]) -> (usize, Option<u64>) {
-    let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
+    let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
     let mut request = httparse::Request::new(&mut fields);
     let length = match request.parse(bytes) {
         Ok(httparse::Status::Complete(length)) => length,

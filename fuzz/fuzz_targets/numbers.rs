@@ -2,8 +2,10 @@
 //! its path and `X-Forwarded-For`. Each is judged a second time by a slower and simpler rule.
 #![no_main]
 
-use botgate::config::parse::{duration, duration_or_zero, json_pointer, limit_key, path, rate, size};
-use botgate::proxy::head::{has_dot_segments, is_trusted, peer};
+use botgate::config::parse::{
+    duration, duration_or_zero, json_pointer, limit_key, path, rate, size,
+};
+use botgate::proxy::head::{has_dot_segments, is_trusted, client_address};
 use botgate::state::limit::{Key, Rule, RuleSet, Standing, retry_after};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
@@ -69,17 +71,17 @@ fn forwarded(text: &str) {
         headers
     };
     let (proxy, stranger) = ([10, 0, 0, 1].into(), [203, 0, 113, 7].into());
-    let found = peer(&TRUSTED, proxy, &headers(text));
-    assert_eq!(peer(&TRUSTED, stranger, &headers(text)), stranger, "a stranger is not believed");
-    assert_eq!(peer(&[], proxy, &headers(text)), proxy, "nobody is believed");
+    let found = client_address(&TRUSTED, proxy, &headers(text));
+    assert_eq!(client_address(&TRUSTED, stranger, &headers(text)), stranger, "a stranger is not believed");
+    assert_eq!(client_address(&[], proxy, &headers(text)), proxy, "nobody is believed");
     // What a caller writes before what the proxies append changes nothing.
     let appended = format!("{text}, 198.51.100.9, 10.9.9.9");
     if HeaderValue::from_str(&appended).is_ok() {
         let last: IpAddr = [198, 51, 100, 9].into();
-        assert_eq!(peer(&TRUSTED, proxy, &headers(&appended)), last);
+        assert_eq!(client_address(&TRUSTED, proxy, &headers(&appended)), last);
     }
     if !is_trusted(&TRUSTED, found) {
-        assert_eq!(peer(&TRUSTED, proxy, &headers(&format!("192.0.2.1\n{text}"))), found);
+        assert_eq!(client_address(&TRUSTED, proxy, &headers(&format!("192.0.2.1\n{text}"))), found);
     }
     assert!(found == proxy || found.to_canonical() == found);
 }

@@ -9,7 +9,7 @@
 #![no_main]
 
 use botgate::net::client::framing::Step;
-use botgate::net::client::response::Early;
+use botgate::net::client::response::PartialHead;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request};
 use http_body_util::{BodyExt, Empty};
@@ -64,7 +64,7 @@ fn cut<'a>(mut bytes: &'a [u8], sizes: &[u8]) -> Vec<&'a [u8]> {
 /// What our client makes of it, and how many bytes it took; `None` where it refuses or misses something.
 fn ours(pieces: &[&[u8]], method: &Method) -> Option<(Answer, usize)> {
     let mut left = pieces.iter().filter(|piece| !piece.is_empty());
-    let (mut early, mut spare, mut taken) = (Early::default(), HeaderMap::new(), 0);
+    let (mut early, mut spare, mut taken) = (PartialHead::default(), HeaderMap::new(), 0);
     let mut head = loop {
         let piece = left.next()?;
         taken += piece.len();

@@ -4,7 +4,7 @@
 #![no_main]
 
 use botgate::secret::Secret;
-use botgate::signature::{DatedSecret, Head, PublicUrl, Unix, Verifier, preset, preset_names};
+use botgate::signature::{DatedSecret, Head, PublicUrl, UnixTime, Verifier, preset, preset_names};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use libfuzzer_sys::fuzz_target;
@@ -60,8 +60,8 @@ fuzz_target!(|data: &[u8]| {
     }
     let head = Head { method: &Method::POST, path: "/in/a%2Fb", query, headers: &headers };
     let frames: Vec<Bytes> = body.chunks(7).map(Bytes::copy_from_slice).collect();
-    let _ = verifier.greeting(&head);
-    let Ok(mut check) = verifier.begin(&head, Unix::from_seconds(1_760_000_000), "bot") else {
+    let _ = verifier.get_challenge(&head);
+    let Ok(mut check) = verifier.begin(&head, UnixTime::from_seconds(1_760_000_000), "bot") else {
         return;
     };
     frames.iter().for_each(|frame| check.update(frame));

@@ -4,7 +4,7 @@
 #![no_main]
 
 use botgate::secret::Secret;
-use botgate::signature::{DatedSecret, Head, Outgoing, PublicUrl, SchemeTable, Unix, Verifier};
+use botgate::signature::{DatedSecret, Head, Outgoing, PublicUrl, SchemeTable, UnixTime, Verifier};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method};
 use libfuzzer_sys::fuzz_target;
@@ -23,7 +23,7 @@ fuzz_target!(|data: &[u8]| {
         Ok(scheme) => scheme,
         Err(faults) => return assert!(!faults.is_empty()),
     };
-    let now = Unix::from_seconds(1_760_000_000);
+    let now = UnixTime::from_seconds(1_760_000_000);
     let outgoing = Outgoing {
         method: &Method::POST,
         path: "/in",

@@ -16,13 +16,13 @@ use tokio::runtime::Builder;
 use tokio::time::timeout;
 
 /// An answer is read this far, in bytes.
-const ANSWER_MAX: usize = 64 * 1024 * 1024;
+const MAX_ANSWER: usize = 64 * 1024 * 1024;
 /// How long a whole answer may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Which Botgate is asked.
 #[derive(clap::Args)]
-pub(super) struct Whom {
+pub(super) struct Target {
     #[command(flatten)]
     configuration: Configuration,
     /// Its admin side; by default `listen` under [admin] of the configuration, whose token is sent.
@@ -44,7 +44,7 @@ pub(super) struct Answer {
     pub(super) body: Bytes,
 }
 
-impl Whom {
+impl Target {
     /// Reads the configuration that says where it is; an error is printed.
     pub(super) fn operator(self, format: Option<LogFormat>) -> Result<Operator, ExitCode> {
         let settings = match config::load(&self.configuration.path()) {
@@ -105,7 +105,7 @@ impl Operator {
     pub(super) fn ask(&self, method: Method, target: &str) -> Result<Answer, String> {
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| error.to_string())?;
-        let asked = async { timeout(PATIENCE, self.exchange(method, target)).await };
+        let asked = async { timeout(REQUEST_TIMEOUT, self.exchange(method, target)).await };
         let asked = runtime.block_on(asked).unwrap_or_else(|_| Err("no answer in time".to_owned()));
         let at = self.url.authority().map_or("", |at| at.as_str());
         asked.map_err(|error| format!("the admin side at {at}: {error}"))
@@ -134,7 +134,7 @@ impl Operator {
         let request = request.map_err(|error| error.to_string())?;
         let response = sender.send_request(request).await;
         let (head, body) = response.map_err(|error| error.to_string())?.into_parts();
-        let body = Limited::new(body, ANSWER_MAX).collect().await;
+        let body = Limited::new(body, MAX_ANSWER).collect().await;
         let body = body.map_err(|error| format!("the answer broke off: {error}"))?;
         connection.abort();
         Ok(Answer { status: head.status.as_u16(), body: body.to_bytes() })

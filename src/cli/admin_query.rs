@@ -1,6 +1,6 @@
 //! A command that asks a running Botgate one thing, and prints the answer for people or for programs.
 
-use super::admin_client::{Answer, Operator, Whom};
+use super::admin_client::{Answer, Operator, Target};
 use super::table::plain;
 use super::{LogFormat, output};
 use http::Method;
@@ -9,15 +9,15 @@ use std::process::ExitCode;
 
 /// Whom it asks, and for whom it prints.
 #[derive(clap::Args)]
-pub(super) struct How {
+pub(super) struct OutputFormat {
     /// Print what the admin side answered, for programs.
     #[arg(long)]
     pub(super) json: bool,
     #[command(flatten)]
-    pub(super) whom: Whom,
+    pub(super) whom: Target,
 }
 
-impl How {
+impl OutputFormat {
     /// Asks, and prints the answer, for people as `table` has it: 0, or 1 where it was no.
     pub(super) fn print(
         self,

@@ -1,7 +1,7 @@
 //! `botgate bots`: which bots there are, switching them off and on, and testing their callbacks; asked of a running Botgate.
 
 use super::LogFormat;
-use super::admin_query::{How, path};
+use super::admin_query::{OutputFormat, path};
 use super::table::{columns, plain, text};
 use clap::Subcommand;
 use http::Method;
@@ -11,39 +11,39 @@ use std::process::ExitCode;
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
-    what: What,
+    what: Action,
 }
 
 #[derive(Subcommand)]
-enum What {
+enum Action {
     /// List them, in the order of the configuration.
     List {
         #[command(flatten)]
-        how: How,
+        how: OutputFormat,
     },
     /// Switch one on.
-    Activate(Which),
+    Activate(Selector),
     /// Switch one off: from then on it is as one that is not there.
-    Deactivate(Which),
+    Deactivate(Selector),
     /// Send the receiver of its callback a test.
-    Test(Which),
+    Test(Selector),
 }
 
 #[derive(clap::Args)]
-struct Which {
+struct Selector {
     /// Its id, or one that a template stands for; a template goes by its own, with the * at its end.
     id: String,
     #[command(flatten)]
-    how: How,
+    how: OutputFormat,
 }
 
 /// Asks, and prints the answer: 0, or 1 where it was no.
 pub(crate) fn bots(arguments: Arguments, format: Option<LogFormat>) -> ExitCode {
-    let (Which { id, how }, end) = match arguments.what {
-        What::List { how } => return how.print(format, Method::GET, "/api/bots", list),
-        What::Activate(which) => (which, "/activate"),
-        What::Deactivate(which) => (which, "/deactivate"),
-        What::Test(which) => (which, "/test"),
+    let (Selector { id, how }, end) = match arguments.what {
+        Action::List { how } => return how.print(format, Method::GET, "/api/bots", list),
+        Action::Activate(which) => (which, "/activate"),
+        Action::Deactivate(which) => (which, "/deactivate"),
+        Action::Test(which) => (which, "/test"),
     };
     how.print(format, Method::POST, &path("bots", &id, end), |said| {
         if end == "/test" {

@@ -24,15 +24,15 @@ use tokio::time::sleep;
 /// Messages a second while it lives.
 const RATE: u32 = 300;
 /// No more messages in all: each of them must still be in the journal in the end.
-const MOST: u32 = 80_000;
+const MAX_MESSAGES: u32 = 80_000;
 /// A life ends so many milliseconds after it is ready, at a random moment.
 const LIFE_MS: std::ops::Range<u64> = 50..600;
 /// One kill of so many comes before it is ready, within so many milliseconds of its start.
 const EARLY: (u64, u64) = (6, 60);
 /// How long what was accepted may take to be delivered once nothing more comes.
-const SETTLE: Duration = Duration::from_secs(60);
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long between two looks at what is left.
-const LOOK: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -84,7 +84,7 @@ async fn ordeal(kills: u32) -> Result<Proof, String> {
     let progress = Progress::new();
     let (tell, address) = watch::channel(None);
     let longest = u64::from(kills) * LIFE_MS.end;
-    let rate = u64::from(MOST) * 1000 / longest;
+    let rate = u64::from(MAX_MESSAGES) * 1000 / longest;
     let rate = u32::try_from(rate).unwrap_or(RATE).min(RATE);
     let mut senders = load::start(rate, &address, &seen);
     let mut recoveries = Vec::new();
@@ -140,11 +140,11 @@ async fn settle(life: &Life, seen: &Seen, progress: &Progress) -> Result<(), Str
     loop {
         let page = process::get(admin, "/metrics").await?;
         let left = unfinished(&page);
-        if left == 0 || began.elapsed() > SETTLE {
+        if left == 0 || began.elapsed() > SETTLE_TIMEOUT {
             return Ok(());
         }
         progress.tell(&format!("{left} are left"), seen);
-        sleep(LOOK).await;
+        sleep(POLL_INTERVAL).await;
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod table;
 
-use super::admin_query::{How, ask, path};
+use super::admin_query::{OutputFormat, ask, path};
 use super::table::plain;
 use super::{LogFormat, output};
 use clap::{Subcommand, ValueEnum};
@@ -13,11 +13,11 @@ use std::process::ExitCode;
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
-    what: What,
+    what: Action,
 }
 
 #[derive(Subcommand)]
-enum What {
+enum Action {
     /// List them, the newest first.
     List {
         /// Only those that stand here.
@@ -33,7 +33,7 @@ enum What {
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=100))]
         limit: u16,
         #[command(flatten)]
-        how: How,
+        how: OutputFormat,
     },
     /// Show one, with its attempts and how long each phase took.
     Show {
@@ -43,7 +43,7 @@ enum What {
         #[arg(long)]
         body: bool,
         #[command(flatten)]
-        how: How,
+        how: OutputFormat,
     },
     /// Take up again what was given up.
     Retry {
@@ -57,7 +57,7 @@ enum What {
         #[arg(long, requires = "dead")]
         bot: Option<String>,
         #[command(flatten)]
-        how: How,
+        how: OutputFormat,
     },
 }
 
@@ -83,7 +83,7 @@ impl Status {
 /// Asks, and prints the answer: 0, or 1 where it was no.
 pub(crate) fn deliveries(arguments: Arguments, format: Option<LogFormat>) -> ExitCode {
     match arguments.what {
-        What::List { status, bot, cursor, limit, how } => {
+        Action::List { status, bot, cursor, limit, how } => {
             let target = target(
                 "/api/deliveries",
                 &[
@@ -95,22 +95,22 @@ pub(crate) fn deliveries(arguments: Arguments, format: Option<LogFormat>) -> Exi
             );
             how.print(format, Method::GET, &target, table::list)
         }
-        What::Show { id, body, how } => {
+        Action::Show { id, body, how } => {
             let path = path("deliveries", &id, "");
             let target = target(&path, &[("body", body.then_some("1"))]);
             how.print(format, Method::GET, &target, table::show)
         }
-        What::Retry { id: Some(id), how, .. } => {
+        Action::Retry { id: Some(id), how, .. } => {
             how.print(format, Method::POST, &path("deliveries", &id, "/retry"), |_| {
                 format!("{} is taken up again\n", plain(&id))
             })
         }
-        What::Retry { bot, how, .. } => retry_all(how, format, bot.as_deref()),
+        Action::Retry { bot, how, .. } => retry_all(how, format, bot.as_deref()),
     }
 }
 
 /// Takes up all that are dead, piece by piece.
-fn retry_all(how: How, format: Option<LogFormat>, bot: Option<&str>) -> ExitCode {
+fn retry_all(how: OutputFormat, format: Option<LogFormat>, bot: Option<&str>) -> ExitCode {
     let operator = match how.whom.operator(format) {
         Ok(operator) => operator,
         Err(code) => return code,

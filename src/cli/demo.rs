@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 /// One exchange takes no longer than this.
-const PATIENCE: Duration = Duration::from_secs(30);
+const START_TIMEOUT: Duration = Duration::from_secs(30);
 /// How much of an answer fits into its column.
 const ANSWER: usize = 52;
 
@@ -81,7 +81,7 @@ async fn exchanged(exchanges: &[Exchange], at: SocketAddr) -> Result<bool, Strin
     let mut right = true;
     let mut lines = String::new();
     for exchange in exchanges {
-        let answer = exchange.request.send(at, PATIENCE, None).await?;
+        let answer = exchange.request.send(at, START_TIMEOUT, None).await?;
         let fits = answer.status == exchange.status && answer.body.contains(exchange.words);
         right &= fits;
         let _ = writeln!(out, "{}", row(exchange, &answer, fits));

@@ -1,7 +1,7 @@
 //! A request that is signed, shown as a curl line, and sent.
 
-use crate::signature::{CannotSign, Outgoing, Unix, Verifier};
-use crate::telemetry::observer::{Step, Witness};
+use crate::signature::{CannotSign, Outgoing, UnixTime, Verifier};
+use crate::telemetry::observer::{Observer, Step};
 use bytes::Bytes;
 use http::{Method, Uri, header};
 use http_body_util::{BodyExt, Full, Limited};
@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// An answer is read this far, in bytes.
-const ANSWER_MAX: usize = 1024 * 1024;
+const MAX_ANSWER: usize = 1024 * 1024;
 
 /// The `Content-Type` of an answer that streams.
 const STREAM: &str = "text/event-stream";
@@ -65,7 +65,7 @@ impl Request {
     pub(super) fn signed(
         mut self,
         verifier: &Verifier,
-        now: Unix,
+        now: UnixTime,
         bot: &str,
     ) -> Result<Self, CannotSign> {
         for scheme in verifier.schemes() {
@@ -131,7 +131,7 @@ impl Request {
         &self,
         to: SocketAddr,
         patience: Duration,
-        witness: Option<&Witness>,
+        witness: Option<&Observer>,
     ) -> Result<Answer, String> {
         let exchange = async {
             let start = Instant::now();
@@ -153,7 +153,7 @@ impl Request {
             let (status, kind) = (head.status.as_u16(), head.headers.get(header::CONTENT_TYPE));
             let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
             let mut witness = witness.filter(|_| kind.starts_with(STREAM));
-            let mut body = Limited::new(body, ANSWER_MAX);
+            let mut body = Limited::new(body, MAX_ANSWER);
             let mut bytes = Vec::new();
             while let Some(frame) = body.frame().await {
                 let frame = frame.map_err(|error| {

@@ -5,12 +5,12 @@ use super::{Configuration, LogFormat, output};
 use crate::clock;
 use crate::codec::dialect;
 use crate::config::{self, Bot, Settings};
-use crate::signature::{Unix, Verifier};
+use crate::signature::{UnixTime, Verifier};
 use std::path::Path;
 use std::process::ExitCode;
 
 /// The largest body that is read from a file, in bytes.
-const BODY_MAX: u64 = 64 * 1024 * 1024;
+const MAX_BODY: u64 = 64 * 1024 * 1024;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -91,7 +91,7 @@ pub(super) fn signed(
     url: &str,
 ) -> Result<Request, String> {
     let dialect = dialect::find(bot.dialect).ok_or("the bot's dialect is unknown")?;
-    let sample = &dialect.sample;
+    let sample = &dialect.test_message;
     let file = body.and_then(|text| text.strip_prefix('@'));
     let body = match (body, file) {
         (None, _) => sample.body_for(id, bot.name.as_deref()).into_bytes(),
@@ -101,7 +101,7 @@ pub(super) fn signed(
         }
     };
     let request = Request::new(sample.method, url, sample.content_type, body)?.with_file(file);
-    let now = Unix::from_millis(clock::unix_ms().cast_signed());
+    let now = UnixTime::from_millis(clock::unix_ms().cast_signed());
     let signed = request.signed(&bot.verifier, now, id);
     signed.map_err(|error| error.to_string())
 }
@@ -115,6 +115,6 @@ fn secret(verifier: &Verifier, id: &str) -> Option<String> {
 fn read(path: &Path) -> std::io::Result<Vec<u8>> {
     use std::io::Read;
     let mut body = Vec::new();
-    std::fs::File::open(path)?.take(BODY_MAX).read_to_end(&mut body)?;
+    std::fs::File::open(path)?.take(MAX_BODY).read_to_end(&mut body)?;
     Ok(body)
 }

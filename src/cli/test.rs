@@ -7,7 +7,7 @@ use super::sign::{find, signed};
 use super::{Configuration, LogFormat, output, run};
 use crate::config::{self, AccessLog, Bot, Settings};
 use crate::server::App;
-use crate::telemetry::observer::{Seen, Witness};
+use crate::telemetry::observer::{Observation, Observer};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::ExitCode;
@@ -18,7 +18,7 @@ use tokio::sync::mpsc::Receiver;
 /// How long after its upstream's own deadline an answer is waited for.
 const SPARE: Duration = Duration::from_secs(5);
 /// How much of the answer is printed, in bytes.
-const SHOWN: usize = 1024;
+const MAX_SHOWN: usize = 1024;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -73,7 +73,7 @@ impl Trial<'_> {
         alone(&mut settings, folder.path());
         let patience = self.patience(&settings);
         let upstreams = settings.upstreams.clone();
-        let (witness, mut seen) = Witness::new();
+        let (witness, mut seen) = Observer::new();
         let caller = witness.clone();
         let log = LogFormat::Human.of_log();
         let app = App::start_before(Some(witness), settings, log).await;
@@ -86,7 +86,7 @@ impl Trial<'_> {
         let sending = request.send(at, patience, Some(&caller));
         let answer = watched(sending, &mut seen, steps).await;
         if let Ok(answer) = &answer {
-            steps.answered(answer, SHOWN);
+            steps.answered(answer, MAX_SHOWN);
         }
         let later = matches!(&answer, Ok(answer) if answer.status == 202);
         let ended = match &self.bot.callback {
@@ -153,7 +153,7 @@ fn alone(settings: &mut Settings, folder: &Path) {
 /// Waits for something and shows what is seen of it, as it happens.
 async fn watched<T>(
     sending: impl Future<Output = Result<T, String>>,
-    seen: &mut Receiver<Seen>,
+    seen: &mut Receiver<Observation>,
     steps: &mut Steps,
 ) -> Result<T, String> {
     tokio::pin!(sending);

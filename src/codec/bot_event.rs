@@ -1,13 +1,15 @@
 //! The events that BotPass's subscribers are sent (seed 004): `{"id","type","timestamp","data":{"agentId",…}}`, written as
 //! JavaScript's `JSON.stringify` writes them.
 
-use crate::codec::dialect::common_parts::{object, seconds, spoken, write};
+use crate::codec::dialect::reply_parts::{
+    rfc3339, text_with_attachments, write_json, write_object,
+};
 use crate::codec::message::{self, Answer, Event, Part};
 use serde::Serialize;
 
 /// The kinds of event, in the seed's order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum EventType {
     /// A bot sent a message, or something happened to it.
     Received,
     /// A message was answered.
@@ -20,7 +22,7 @@ pub enum Kind {
     Verification,
 }
 
-impl Kind {
+impl EventType {
     /// All of them.
     pub const ALL: [Self; 5] =
         [Self::Received, Self::Sent, Self::Status, Self::Error, Self::Verification];
@@ -42,11 +44,11 @@ impl Kind {
     }
 
     /// What a bot's message becomes.
-    pub fn of(kind: message::Kind) -> Self {
+    pub fn of(kind: message::MessageType) -> Self {
         match kind {
-            message::Kind::Message | message::Kind::Event => Self::Received,
-            message::Kind::Status => Self::Status,
-            message::Kind::Error => Self::Error,
+            message::MessageType::Message | message::MessageType::Event => Self::Received,
+            message::MessageType::Status => Self::Status,
+            message::MessageType::Error => Self::Error,
         }
     }
 }
@@ -81,12 +83,12 @@ pub fn received(envelope: &Envelope<'_>, message_id: &str, event: &Event<'_>, ou
         content: &content(event),
     };
     let time = event.timestamp.as_deref();
-    whole(Kind::of(event.kind), envelope, time, &data, Some(event), out);
+    write_event(EventType::of(event.message_type), envelope, time, &data, Some(event), out);
 }
 
 /// Appends what is kept of a bot's message, under the envelope's id:
 /// `{"id","botId","messageType","content","timestamp","data"}`.
-pub fn kept(envelope: &Envelope<'_>, event: &Event<'_>, out: &mut Vec<u8>) {
+pub fn report(envelope: &Envelope<'_>, event: &Event<'_>, out: &mut Vec<u8>) {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Kept<'a> {
@@ -96,7 +98,7 @@ pub fn kept(envelope: &Envelope<'_>, event: &Event<'_>, out: &mut Vec<u8>) {
         content: &'a str,
         timestamp: &'a str,
     }
-    let now = seconds(envelope.now_ms);
+    let now = rfc3339(envelope.now_ms);
     let kept = Kept {
         id: envelope.id,
         bot_id: envelope.bot,
@@ -104,18 +106,18 @@ pub fn kept(envelope: &Envelope<'_>, event: &Event<'_>, out: &mut Vec<u8>) {
         content: &content(event),
         timestamp: event.timestamp.as_deref().unwrap_or(&now),
     };
-    write(&kept, out);
+    write_json(&kept, out);
     out.pop();
     data(event, out);
     out.push(b'}');
 }
 
 fn message_type(event: &Event<'_>) -> &'static str {
-    match event.kind {
-        message::Kind::Message => "message",
-        message::Kind::Status => "status",
-        message::Kind::Error => "error",
-        message::Kind::Event => "event",
+    match event.message_type {
+        message::MessageType::Message => "message",
+        message::MessageType::Status => "status",
+        message::MessageType::Error => "error",
+        message::MessageType::Event => "event",
     }
 }
 
@@ -131,7 +133,7 @@ fn content(event: &Event<'_>) -> String {
 /// Appends a comma and the sender's data, as JavaScript writes it.
 fn data(event: &Event<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(br#","data":"#);
-    object(event.metadata.as_ref(), out);
+    write_object(event.metadata.as_ref(), out);
 }
 
 /// Appends `message.sent`: the answer to a message, and the data that came with that; `message_id` is the answer's.
@@ -146,15 +148,15 @@ pub fn sent(
         agent_id: envelope.bot,
         message_id,
         message_type: "message",
-        content: &spoken(answer),
+        content: &text_with_attachments(answer),
     };
-    whole(Kind::Sent, envelope, None, &data, Some(event), out);
+    write_event(EventType::Sent, envelope, None, &data, Some(event), out);
 }
 
 /// Appends `bot.error`: the answer to a message or a delivery was given up, and why.
-pub fn given_up(envelope: &Envelope<'_>, message_id: &str, why: &str, out: &mut Vec<u8>) {
+pub fn error(envelope: &Envelope<'_>, message_id: &str, why: &str, out: &mut Vec<u8>) {
     let data = Message { agent_id: envelope.bot, message_id, message_type: "error", content: why };
-    whole(Kind::Error, envelope, None, &data, None, out);
+    write_event(EventType::Error, envelope, None, &data, None, out);
 }
 
 /// Appends `bot.verification`: whether a bot is active now.
@@ -166,12 +168,12 @@ pub fn verification(envelope: &Envelope<'_>, active: bool, out: &mut Vec<u8>) {
         status: &'static str,
     }
     let data = Data { agent_id: envelope.bot, status: if active { "active" } else { "inactive" } };
-    whole(Kind::Verification, envelope, None, &data, None, out);
+    write_event(EventType::Verification, envelope, None, &data, None, out);
 }
 
 /// `about` is the message whose data goes along.
-fn whole(
-    kind: Kind,
+fn write_event(
+    kind: EventType,
     envelope: &Envelope<'_>,
     time: Option<&str>,
     data: &impl Serialize,
@@ -185,8 +187,8 @@ fn whole(
         timestamp: &'a str,
         data: &'a T,
     }
-    let now = seconds(envelope.now_ms);
-    write(
+    let now = rfc3339(envelope.now_ms);
+    write_json(
         &Shape { id: envelope.id, r#type: kind.name(), timestamp: time.unwrap_or(&now), data },
         out,
     );

@@ -6,14 +6,14 @@ mod body_id;
 mod botpass;
 mod callback;
 mod chatbot_platform;
-pub(super) mod common_parts;
 mod field;
 mod fourthchat;
 pub mod messages;
 mod raw;
+pub(super) mod reply_parts;
 
 pub use body_id::body_id;
-pub use callback::test;
+pub use callback::encode_test_callback;
 
 use crate::codec::message::{Answer, Event};
 use std::borrow::Cow;
@@ -26,20 +26,20 @@ pub struct Dialect {
     /// The path a bot has unless it says otherwise, `{bot}` in the place of its id; `None`: it must be set.
     pub path: Option<&'static str>,
     /// Where a request names its bot.
-    pub names: Names,
+    pub bot_id: BotIdLocation,
     /// The preset that `verify` has unless it says otherwise; `None`: it must be named.
     pub preset: Option<&'static str>,
     /// Requests a minute for a bot without a limit of its own; `None`: the server's limit.
     pub per_minute: Option<u64>,
     /// What `sign`, `test` and `demo` send.
-    pub sample: Sample,
+    pub test_message: TestMessage,
     /// How its messages are read and answered; `None`: they are forwarded as they are.
     pub chat: Option<&'static dyn Chat>,
 }
 
 /// Where a request names its bot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Names {
+pub enum BotIdLocation {
     /// In its path.
     Path,
     /// In this field at the top of its JSON body.
@@ -48,7 +48,7 @@ pub enum Names {
 
 /// A message that fits a dialect.
 #[derive(Debug)]
-pub struct Sample {
+pub struct TestMessage {
     /// HTTP method.
     pub method: &'static str,
     /// Its `Content-Type`.
@@ -57,7 +57,7 @@ pub struct Sample {
     pub body: &'static str,
 }
 
-impl Sample {
+impl TestMessage {
     /// The body for this bot. A bot without a name goes by its id.
     pub fn body_for(&self, bot: &str, name: Option<&str>) -> String {
         let quoted = serde_json::Value::from(name.unwrap_or(bot)).to_string();
@@ -67,7 +67,7 @@ impl Sample {
     }
 }
 
-/// What is different from request to request, besides the body.
+/// The format of a request's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// A JSON object.
@@ -103,8 +103,8 @@ pub trait Chat: Sync + std::fmt::Debug {
         false
     }
 
-    /// How an answer is streamed; `None`: only whole answers.
-    fn stream(&self) -> Option<&'static dyn Stream> {
+    /// How an answer is streamed, where the message ([`Event::stream`]) or the bot asks for it; `None`: only whole answers.
+    fn stream_encoder(&self) -> Option<&'static dyn StreamEncoder> {
         None
     }
 
@@ -123,34 +123,48 @@ pub trait Chat: Sync + std::fmt::Debug {
     fn encode(&self, answer: &Answer<'_>, receipt: &Receipt<'_>, out: &mut Vec<u8>);
 
     /// Appends the body of the 202 that says that the answer comes later. Its content type is the reply's.
-    fn accept(&self, receipt: &Receipt<'_>, out: &mut Vec<u8>) {
-        callback::accept(receipt, out);
+    fn encode_accepted(&self, receipt: &Receipt<'_>, out: &mut Vec<u8>) {
+        callback::encode_accepted(receipt, out);
     }
 
     /// Appends the JSON that takes the answer to the callback, as `JSON.stringify` writes it: receivers check the signature over
     /// what they have parsed and written again. By default the reply, and beside it what it answers.
-    fn deliver(&self, answer: &Answer<'_>, receipt: &Receipt<'_>, out: &mut Vec<u8>) {
+    fn encode_callback(&self, answer: &Answer<'_>, receipt: &Receipt<'_>, out: &mut Vec<u8>) {
         let mut reply = Vec::new();
         self.encode(answer, receipt, &mut reply);
-        callback::deliver(reply, receipt, out);
+        callback::encode_callback(reply, receipt, out);
     }
 
     /// Appends the body of an error: all but BotPass say `{"error":"<sentence>","code":"<word>"}`.
-    fn refuse(&self, _status: u16, sentence: &str, code: &str, out: &mut Vec<u8>) {
+    fn encode_error(&self, _status: u16, sentence: &str, code: &str, out: &mut Vec<u8>) {
         default_error(sentence, code, out);
     }
 }
 
-/// How an answer is streamed, as `text/event-stream`.
-pub trait Stream: Sync + std::fmt::Debug {
+/// How an answer is streamed, as `text/event-stream`: `begin`, any number of `delta`, then `done` or `error`.
+pub trait StreamEncoder: Sync + std::fmt::Debug {
+    /// Appends what comes before the first piece of text.
+    fn begin(&self, _receipt: &StreamReceipt, _out: &mut Vec<u8>) {}
+
     /// Appends the event for a piece of text.
-    fn delta(&self, text: &str, out: &mut Vec<u8>);
+    fn delta(&self, text: &str, receipt: &StreamReceipt, out: &mut Vec<u8>);
 
-    /// Appends the last event: the whole answer and what it took.
-    fn done(&self, answer: &Answer<'_>, out: &mut Vec<u8>);
+    /// Appends the end of the stream. `answer` is whole: its text has been sent already.
+    fn done(&self, answer: &Answer<'_>, receipt: &StreamReceipt, out: &mut Vec<u8>);
 
-    /// Appends the event that says why there is no more to come.
-    fn broken(&self, sentence: &str, code: &str, out: &mut Vec<u8>);
+    /// Appends the event that ends a stream whose answer broke off: a sentence for people and the error's `code`.
+    fn error(&self, sentence: &str, code: &str, receipt: &StreamReceipt, out: &mut Vec<u8>);
+}
+
+/// What identifies a streamed answer. Known before its first word, the same in all of its events.
+#[derive(Clone, Debug, Default)]
+pub struct StreamReceipt {
+    /// As [`Receipt::message_id`].
+    pub message_id: String,
+    /// When the stream began, in milliseconds since 1970, UTC.
+    pub now_ms: u64,
+    /// As [`Receipt::model`].
+    pub model: Option<String>,
 }
 
 /// What a reply says beside the answer.
@@ -166,6 +180,8 @@ pub struct Receipt<'a> {
     pub message_id: &'a str,
     /// Milliseconds since 1970, UTC.
     pub now_ms: u64,
+    /// The model that answered, where its upstream has one.
+    pub model: Option<&'a str>,
     /// From the request to the answer.
     pub latency_ms: u64,
     /// What the answer cost, in millionths of a US cent.

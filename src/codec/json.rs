@@ -19,9 +19,9 @@ pub type Json = Box<RawValue>;
 pub struct NotJson;
 
 /// As deep as a text may nest: the deepest that serde_json, and with it every later reader here, reads too.
-const DEEPEST: usize = 127;
+const MAX_DEPTH: usize = 127;
 /// The longest text whose buffers are kept for the next: they take up to 30 times as much.
-const KEPT: usize = 64 * 1024;
+const MAX_KEPT_CAPACITY: usize = 64 * 1024;
 
 /// Where a text is parsed.
 type Room = (Buffers, Tape<'static>);
@@ -37,14 +37,14 @@ thread_local! {
 pub fn read<'t, T>(text: &'t mut [u8], see: impl FnOnce(Value<'_, 't>) -> T) -> Result<T, NotJson> {
     // Taken out, not borrowed, so that `see` may read another text.
     let (mut buffers, tape) =
-        ROOM.take().unwrap_or_else(|| (Buffers::with_max_depth(0, DEEPEST), Tape(Vec::new())));
+        ROOM.take().unwrap_or_else(|| (Buffers::with_max_depth(0, MAX_DEPTH), Tape(Vec::new())));
     let mut tape = tape.reset();
     let length = text.len();
     let seen = match simd_json::fill_tape(text, &mut buffers, &mut tape) {
         Ok(()) => Ok(see(tape.as_value())),
         Err(_) => Err(NotJson),
     };
-    if length <= KEPT {
+    if length <= MAX_KEPT_CAPACITY {
         ROOM.set(Some((buffers, tape.reset())));
     }
     seen

@@ -7,13 +7,13 @@ mod answer;
 mod event;
 mod one_or_many;
 
-pub use answer::{Answer, Attachment, Fault, Outcome, Refusal, ToolCall, Usage};
-pub use event::{Call, Event, File, Kind, Native, Part, Role, Turn, User};
-pub use one_or_many::Few;
+pub use answer::{Answer, AnswerError, Attachment, ErrorKind, ErrorResponse, ToolCall, Usage};
+pub use event::{Event, File, MessageType, Native, Part, Role, Turn, TurnToolCall, User};
+pub use one_or_many::OneOrMany;
 
 /// What an AI is asked: everything that its codec may write into the request.
 #[derive(Debug)]
-pub struct Ask<'a> {
+pub struct ProviderRequest<'a> {
     /// The bot's id.
     pub bot: &'a str,
     /// The bot's name.

@@ -14,7 +14,7 @@ mod tool_calls;
 mod user_name;
 
 use crate::codec::json;
-use crate::codec::message::{Answer, Ask, Fault, Refusal, Usage};
+use crate::codec::message::{Answer, AnswerError, ErrorResponse, ProviderRequest, Usage};
 use http::{HeaderMap, HeaderName};
 use simd_json::prelude::*;
 
@@ -36,40 +36,46 @@ pub trait Codec: Sync + std::fmt::Debug {
     fn versions(&self) -> &'static [&'static str];
 
     /// A model's name as an example, where one must be named.
-    fn model(&self) -> Option<&'static str>;
+    fn example_model(&self) -> Option<&'static str>;
 
     /// Appends the request's body.
     ///
     /// # Errors
     /// A part that this kind of AI cannot take, named so that the caller can leave it out.
-    fn encode(&self, ask: &Ask<'_>, out: &mut Vec<u8>) -> Result<(), Unsupported>;
+    fn encode(&self, ask: &ProviderRequest<'_>, out: &mut Vec<u8>) -> Result<(), Unsupported>;
 
     /// Reads the body of a 200. Of a key that stands twice the first counts.
     ///
     /// # Errors
     /// Why it is no answer, and what it cost all the same.
-    fn decode<'a>(&self, body: &'a mut [u8]) -> Result<Answer<'a>, NoAnswer>;
+    fn decode<'a>(&self, body: &'a mut [u8]) -> Result<Answer<'a>, DecodeError>;
 
     /// Reads any other response, `now_ms` milliseconds after 1970. A body that is broken or cut short tells nothing.
-    fn refusal(&self, status: u16, headers: &HeaderMap, body: &mut [u8], now_ms: u64) -> Refusal;
+    fn decode_error(
+        &self,
+        status: u16,
+        headers: &HeaderMap,
+        body: &mut [u8],
+        now_ms: u64,
+    ) -> ErrorResponse;
 
     /// A reader of one streamed answer.
-    fn stream(&self) -> Box<dyn Deltas>;
+    fn stream_decoder(&self) -> Box<dyn StreamDecoder>;
 }
 
 /// A streamed answer, read piece by piece: one event of the stream at a time.
-pub trait Deltas {
+pub trait StreamDecoder {
     /// Takes one server-sent event: its `event` field (`""` where there is none) and its `data`. Appends the text that it adds.
     ///
     /// # Errors
     /// An error event, or one that makes no sense. Nothing that comes after it counts.
-    fn event(&mut self, name: &str, data: &mut [u8], text: &mut String) -> Result<(), Fault>;
+    fn event(&mut self, name: &str, data: &mut [u8], text: &mut String) -> Result<(), AnswerError>;
 
     /// The stream is over, cleanly as far as the connection goes: all of the answer but its text, or why it is none.
     ///
     /// # Errors
     /// It had not come to its end, or its end says that it is no answer.
-    fn end(&mut self) -> Result<Answer<'static>, Fault>;
+    fn end(&mut self) -> Result<Answer<'static>, AnswerError>;
 
     /// Tokens as far as they are known: what an answer that broke off cost.
     fn usage(&self) -> Usage;
@@ -89,24 +95,24 @@ impl From<serde_json::Error> for Unsupported {
 
 /// A 200 that is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{fault}")]
-pub struct NoAnswer {
+#[error("{error}")]
+pub struct DecodeError {
     /// Why.
-    pub fault: Fault,
+    pub error: AnswerError,
     /// What it cost all the same: an answer that was cut short is paid for like any other.
     pub usage: Usage,
 }
 
-impl From<Fault> for NoAnswer {
-    fn from(fault: Fault) -> Self {
+impl From<AnswerError> for DecodeError {
+    fn from(fault: AnswerError) -> Self {
         let usage = Usage::default();
-        Self { fault, usage }
+        Self { error: fault, usage }
     }
 }
 
-impl From<json::NotJson> for NoAnswer {
+impl From<json::NotJson> for DecodeError {
     fn from(_: json::NotJson) -> Self {
-        Fault::Senseless("it is not valid JSON").into()
+        AnswerError::Invalid("it is not valid JSON").into()
     }
 }
 
@@ -119,7 +125,7 @@ pub fn find(name: &str) -> Option<&'static dyn Codec> {
 }
 
 /// A base path and the endpoint below it: appended unless it is there, below `/v1` where there is no path at all.
-fn below(path: &str, endpoint: &str) -> String {
+fn append_endpoint(path: &str, endpoint: &str) -> String {
     if path.ends_with(endpoint) {
         path.to_owned()
     } else if path.is_empty() {
@@ -130,7 +136,7 @@ fn below(path: &str, endpoint: &str) -> String {
 }
 
 /// Whether a key is there and not null.
-fn is_told(value: &json::Value<'_, '_>, key: &str) -> bool {
+fn is_present(value: &json::Value<'_, '_>, key: &str) -> bool {
     value.get(key).is_some_and(|value| !value.is_null())
 }
 

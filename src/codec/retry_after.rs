@@ -4,13 +4,13 @@ use http::{HeaderMap, header::RETRY_AFTER};
 use std::time::Duration;
 
 /// The longest wait that is heard; a longer one counts as this.
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How long to wait: `retry-after-ms`, else `Retry-After` in seconds, with decimals too, or as a date (RFC 9110 §10.2.3).
 pub fn retry_after(headers: &HeaderMap, now_ms: u64) -> Option<Duration> {
     let number = |name, unit: f64| {
         let number: f64 = text(headers, name)?.parse().ok()?;
-        let most = LONGEST.as_secs_f64() * 1e3;
+        let most = MAX_RETRY_AFTER.as_secs_f64() * 1e3;
         Duration::try_from_secs_f64(if number > most { most } else { number } / unit).ok()
     };
     let date = || {
@@ -21,7 +21,7 @@ pub fn retry_after(headers: &HeaderMap, now_ms: u64) -> Option<Duration> {
     number("retry-after-ms", 1e3)
         .or_else(|| number(RETRY_AFTER.as_str(), 1.0))
         .or_else(date)
-        .map(|wait| wait.min(LONGEST))
+        .map(|wait| wait.min(MAX_RETRY_AFTER))
 }
 
 fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {

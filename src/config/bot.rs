@@ -19,7 +19,7 @@ use std::sync::Arc;
 const BUTLER: &str = "aibutler";
 
 /// What a bot takes from the rest of the file.
-pub(crate) struct Around<'a> {
+pub(crate) struct Scope<'a> {
     /// The names of all upstreams written.
     pub(crate) names: &'a [String],
     /// The upstreams in the same order, without those that could not be read.
@@ -35,7 +35,7 @@ pub(crate) fn bot(
     reading: &mut Reading<'_>,
     key: &str,
     mut written: raw::Bot,
-    around: &Around<'_>,
+    around: &Scope<'_>,
 ) -> Option<Bot> {
     let at = format!("bots.{key}");
     let (id, template) = match key.strip_suffix('*') {
@@ -182,7 +182,7 @@ fn suits(
     let unable = [
         (
             "stream",
-            written.stream == Some(true) && chat.stream().is_none(),
+            written.stream == Some(true) && chat.stream_encoder().is_none(),
             "callers of this dialect cannot read a stream: an answer is one JSON object",
         ),
         (
@@ -207,7 +207,7 @@ fn public_url(
     template: bool,
     written: &raw::Bot,
     path: Option<&PathPattern>,
-    around: &Around<'_>,
+    around: &Scope<'_>,
 ) -> Option<PublicUrl> {
     let own_at = format!("{at}.public_url");
     let own = url::public(reading, &own_at, written.public_url.as_deref());
@@ -290,7 +290,7 @@ fn limits(
     at: &str,
     written: &raw::Bot,
     dialect: Option<&Dialect>,
-    around: &Around<'_>,
+    around: &Scope<'_>,
 ) -> Vec<Rule> {
     let limit_at = format!("{at}.limit");
     let rules = match (&written.limit, dialect.and_then(|dialect| dialect.per_minute)) {

@@ -4,7 +4,7 @@ mod auth;
 mod headers;
 mod sign;
 
-use super::parse::{self, Wrong};
+use super::parse::{self, ValueError};
 use super::reader::Reading;
 use super::schema_types::shown;
 use super::{Auth, Callback, raw, server, transport_security, url};
@@ -18,9 +18,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How long one attempt may take unless the file says otherwise (seed 002).
-const TIMEOUT: Duration = Duration::from_secs(10);
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest that it may be given: the place of a receiver that never answers is taken for as long.
-const TIMEOUT_MAX: Duration = Duration::from_secs(5 * 60);
+const MAX_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 /// How long after each failed attempt the next one follows unless the file says otherwise (seed 002).
 const RETRIES: [Duration; 3] =
     [Duration::from_secs(30), Duration::from_secs(120), Duration::from_secs(600)];
@@ -64,8 +64,8 @@ pub(crate) fn callback(
     }
     let timeout = reading.value(&format!("{at}.timeout"), written.timeout.as_deref(), |text| {
         match parse::duration(text)? {
-            long if long > TIMEOUT_MAX => {
-                Err(Wrong::new("too long for one attempt", "write at most \"5m\""))
+            long if long > MAX_TIMEOUT => {
+                Err(ValueError::new("too long for one attempt", "write at most \"5m\""))
             }
             timeout => Ok(timeout),
         }
@@ -91,7 +91,7 @@ pub(crate) fn callback(
         headers,
         auth: auth?,
         sign,
-        timeout: timeout.unwrap_or(TIMEOUT),
+        timeout: timeout.unwrap_or(DEFAULT_TIMEOUT),
         retries: retries.unwrap_or_else(|| RETRIES.to_vec()),
         allow,
     })

@@ -1,6 +1,6 @@
 //! What a bot has because its messages are understood: conversations, a budget, its way of answering.
 
-use super::bot::Around;
+use super::bot::Scope;
 use super::parse;
 use super::raw::{self, Per};
 use super::reader::Reading;
@@ -11,9 +11,9 @@ use crate::codec::price::Period;
 use std::time::Duration;
 
 /// How long a conversation is kept unless the file says otherwise.
-const TTL: Duration = Duration::from_secs(86_400);
+const DEFAULT_TTL: Duration = Duration::from_secs(86_400);
 /// How many past messages go along unless the file says otherwise.
-const WINDOW: u32 = 20;
+const DEFAULT_WINDOW: u32 = 20;
 
 /// Whether and how the bot's conversations are kept. A bot that asks no AI has none.
 pub(crate) fn conversation(
@@ -47,9 +47,12 @@ pub(crate) fn conversation(
         }
         Some(raw::Conversation::Kept(kept)) => {
             let ttl = reading.value(&format!("{path}.ttl"), kept.ttl.as_deref(), parse::duration);
-            Some(Conversation { ttl: ttl.unwrap_or(TTL), window: kept.window.unwrap_or(WINDOW) })
+            Some(Conversation {
+                ttl: ttl.unwrap_or(DEFAULT_TTL),
+                window: kept.window.unwrap_or(DEFAULT_WINDOW),
+            })
         }
-        None => keeps.then_some(Conversation { ttl: TTL, window: WINDOW }),
+        None => keeps.then_some(Conversation { ttl: DEFAULT_TTL, window: DEFAULT_WINDOW }),
     }
 }
 
@@ -59,7 +62,7 @@ pub(crate) fn budget(
     at: &str,
     written: Option<&raw::Budget>,
     upstreams: &[usize],
-    around: &Around<'_>,
+    around: &Scope<'_>,
 ) -> Option<Budget> {
     let written = written?;
     let path = format!("{at}.budget");

@@ -1,7 +1,7 @@
 //! `cors`: the pages that may call from a browser.
 
 use super::Cors;
-use super::parse::Wrong;
+use super::parse::ValueError;
 use super::reader::Reading;
 use super::schema_types::shown;
 
@@ -39,9 +39,9 @@ pub(crate) fn cors(
 }
 
 /// `https://chat.example`, as a browser writes it (RFC 6454 §6.2): in lower case, without the scheme's own port.
-fn origin(text: &str) -> Result<String, Wrong> {
+fn origin(text: &str) -> Result<String, ValueError> {
     let not_one = || {
-        Wrong::new(
+        ValueError::new(
             "not an origin",
             "write scheme, host and perhaps a port, and no more: \"https://chat.example\" or \"http://localhost:3000\"",
         )

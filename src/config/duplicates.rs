@@ -1,6 +1,6 @@
 //! `duplicates`: where a delivery's id stands and how long it is remembered.
 
-use super::parse::{self, Wrong};
+use super::parse::{self, ValueError};
 use super::reader::Reading;
 use super::schema_types::shown;
 use super::{Duplicates, raw};
@@ -8,7 +8,7 @@ use crate::signature::{FieldPath, IdSource, Scheme};
 use std::time::Duration;
 
 /// How long an id is remembered unless the file says otherwise.
-const WINDOW: Duration = Duration::from_secs(600);
+const DEFAULT_WINDOW: Duration = Duration::from_secs(600);
 
 /// What a bot does about repeated deliveries; by default what its scheme makes possible.
 pub(crate) fn duplicates(
@@ -26,7 +26,7 @@ pub(crate) fn duplicates(
         Some(raw::Duplicates::Window(text)) => {
             let window = reading.value(&at, Some(text), |text| {
                 parse::duration(text).map_err(|wrong| {
-                    Wrong::new(wrong.message, format!("{}, or \"off\"", wrong.fix))
+                    ValueError::new(wrong.message, format!("{}, or \"off\"", wrong.fix))
                 })
             })?;
             if of_scheme.is_none() {
@@ -57,19 +57,27 @@ pub(crate) fn duplicates(
             format!("write at least \"{}s\", which is used now", least.as_secs()),
         );
     }
-    Some(Duplicates { by: place.0, signed: place.1, window: window.unwrap_or(WINDOW).max(least) })
+    Some(Duplicates {
+        by: place.0,
+        signed: place.1,
+        window: window.unwrap_or(DEFAULT_WINDOW).max(least),
+    })
 }
 
 /// `header:NAME`, `json:/pointer`.
-fn id_source(text: &str) -> Result<IdSource, Wrong> {
+fn id_source(text: &str) -> Result<IdSource, ValueError> {
     match text.split_once(':') {
         Some(("header", name)) => parse::header_name(name).map(IdSource::Header),
         Some(("json", pointer)) => {
             parse::json_pointer(pointer)?;
             let path = FieldPath::parse(pointer);
-            path.map(IdSource::Field)
-                .ok_or_else(|| Wrong::new("not a JSON pointer", "write it like \"json:/event/id\""))
+            path.map(IdSource::Field).ok_or_else(|| {
+                ValueError::new("not a JSON pointer", "write it like \"json:/event/id\"")
+            })
         }
-        _ => Err(Wrong::new("not a place for an id", "write \"header:NAME\" or \"json:/pointer\"")),
+        _ => Err(ValueError::new(
+            "not a place for an id",
+            "write \"header:NAME\" or \"json:/pointer\"",
+        )),
     }
 }

@@ -1,15 +1,15 @@
 //! Where a string's `${env:NAME}` and `${file:PATH}` lead.
 
-use super::parse::Wrong;
+use super::parse::ValueError;
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::io::Read as _;
 use std::path::Path;
 
 /// The longest file a reference may lead to, in bytes.
-const LONGEST_FILE: u64 = 64 * 1024;
+const MAX_FILE: u64 = 64 * 1024;
 /// All that references may bring in, in bytes; without a cap a small file could ask for any amount of memory.
-const LONGEST_ALL: usize = 16 * 1024 * 1024;
+const MAX_TOTAL: usize = 16 * 1024 * 1024;
 
 /// What references are looked up in.
 pub(crate) struct Sources<'a> {
@@ -26,7 +26,7 @@ impl<'a> Sources<'a> {
 
     /// Replaces every reference in `text`; `$${` stands for a plain `${`. What is brought in is not looked at again, and the
     /// white space around it is taken off: a file's last newline has broken many a header and many a signature.
-    pub(crate) fn expand<'t>(&self, text: &'t str) -> Result<Cow<'t, str>, Wrong> {
+    pub(crate) fn expand<'t>(&self, text: &'t str) -> Result<Cow<'t, str>, ValueError> {
         if !text.contains("${") {
             return Ok(Cow::Borrowed(text));
         }
@@ -41,7 +41,7 @@ impl<'a> Sources<'a> {
             }
             out.push_str(before);
             let (reference, after) = after.split_once('}').ok_or_else(|| {
-                Wrong::new(
+                ValueError::new(
                     "a reference without its closing brace",
                     "write \"${env:NAME}\", or \"$${\" for a plain \"${\"",
                 )
@@ -49,8 +49,8 @@ impl<'a> Sources<'a> {
             let found = self.look_up(reference)?;
             let found = found.trim();
             self.brought_in.set(self.brought_in.get().saturating_add(found.len()));
-            if self.brought_in.get() > LONGEST_ALL {
-                return Err(Wrong::new(
+            if self.brought_in.get() > MAX_TOTAL {
+                return Err(ValueError::new(
                     "the references bring in over 16 MiB in all",
                     "refer to smaller values",
                 ));
@@ -62,45 +62,45 @@ impl<'a> Sources<'a> {
         Ok(Cow::Owned(out))
     }
 
-    fn look_up(&self, reference: &str) -> Result<String, Wrong> {
+    fn look_up(&self, reference: &str) -> Result<String, ValueError> {
         match reference.split_once(':') {
             Some(("env", name)) => (self.env)(name).ok_or_else(|| {
                 let name = name.escape_debug();
-                Wrong::new(
+                ValueError::new(
                     format!("the environment variable {name} is not set"),
                     format!("set it: export {name}=…"),
                 )
             }),
             Some(("file", path)) => self.read(path),
-            _ => Err(Wrong::new(
+            _ => Err(ValueError::new(
                 "a reference that leads nowhere",
                 "write \"${env:NAME}\" or \"${file:PATH}\", or \"$${\" for a plain \"${\"",
             )),
         }
     }
 
-    fn read(&self, path: &str) -> Result<String, Wrong> {
+    fn read(&self, path: &str) -> Result<String, ValueError> {
         let name = path.escape_debug();
         let path = self.folder.join(path);
         let unreadable = |error: std::io::Error| {
-            Wrong::new(
+            ValueError::new(
                 format!("cannot read the file {name}: {error}"),
                 "write a path that this process may read; a relative one starts at the configuration file",
             )
         };
         // A pipe or a device could block for ever or never end.
         if !std::fs::metadata(&path).map_err(unreadable)?.is_file() {
-            return Err(Wrong::new(
+            return Err(ValueError::new(
                 format!("{name} is not a file"),
                 "write the path of a plain file",
             ));
         }
         let mut text = String::new();
         std::fs::File::open(&path)
-            .and_then(|file| file.take(LONGEST_FILE + 1).read_to_string(&mut text))
+            .and_then(|file| file.take(MAX_FILE + 1).read_to_string(&mut text))
             .map_err(unreadable)?;
-        if text.len() as u64 > LONGEST_FILE {
-            return Err(Wrong::new(
+        if text.len() as u64 > MAX_FILE {
+            return Err(ValueError::new(
                 format!("the file {name} is over 64 KiB"),
                 "refer to a file that holds the value alone",
             ));
@@ -113,7 +113,7 @@ impl<'a> Sources<'a> {
 mod tests {
     use super::*;
 
-    fn expand(text: &str) -> Result<String, Wrong> {
+    fn expand(text: &str) -> Result<String, ValueError> {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("secret"), "from file\n").unwrap();
         std::fs::write(folder.path().join("long"), "x".repeat(64 * 1024 + 1)).unwrap();

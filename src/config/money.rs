@@ -1,26 +1,26 @@
 //! How money is written: prices in US cents per million tokens, caps in US dollars.
 
-use super::parse::Wrong;
+use super::parse::ValueError;
 use crate::codec::price::{DOLLAR, MicroCents};
 
 /// The highest price: a million US cents per million tokens.
-const HIGHEST: f64 = 1e6;
+const MAX_PRICE: f64 = 1e6;
 /// The largest cap, in US dollars.
-const LARGEST: u64 = 1_000_000_000;
+const MAX_AMOUNT: u64 = 1_000_000_000;
 
 /// US cents per million tokens, in thousandths of a cent.
-pub(crate) fn price(cents: f64) -> Result<u64, Wrong> {
+pub(crate) fn price(cents: f64) -> Result<u64, ValueError> {
     let thousandths = cents * 1000.0;
     let whole = thousandths.round();
-    if !(0.0..=HIGHEST).contains(&cents) {
-        return Err(Wrong::new(
+    if !(0.0..=MAX_PRICE).contains(&cents) {
+        return Err(ValueError::new(
             "not a price",
             "write US cents per million tokens, from 0 to 1000000",
         ));
     }
     // A fraction such as 0.075 has no exact form; its thousandths are whole but for the last bits.
     if (thousandths - whole).abs() > 1e-6 {
-        return Err(Wrong::new(
+        return Err(ValueError::new(
             "a price with over three decimals",
             "write US cents per million tokens to a thousandth: 7.5 or 0.075",
         ));
@@ -34,8 +34,8 @@ pub(crate) fn price(cents: f64) -> Result<u64, Wrong> {
 }
 
 /// `50.00 USD`: at most six decimals.
-pub(crate) fn cap(text: &str) -> Result<MicroCents, Wrong> {
-    let not_one = || Wrong::new("not an amount of money", "write US dollars: \"50.00 USD\"");
+pub(crate) fn cap(text: &str) -> Result<MicroCents, ValueError> {
+    let not_one = || ValueError::new("not an amount of money", "write US dollars: \"50.00 USD\"");
     let number = text.strip_suffix("USD").ok_or_else(not_one)?.trim_end();
     let (dollars, decimals) = number.split_once('.').unwrap_or((number, "0"));
     let digits = |text: &str, most: usize| {
@@ -49,12 +49,12 @@ pub(crate) fn cap(text: &str) -> Result<MicroCents, Wrong> {
     let decimals: u64 = format!("{decimals:0<6}").parse().map_err(|_| not_one())?;
     let all = dollars.saturating_mul(DOLLAR).saturating_add(decimals * (DOLLAR / 1_000_000));
     match all {
-        0 => Err(Wrong::new(
+        0 => Err(ValueError::new(
             "a budget of nothing refuses every message",
             "write more, or leave the bot out",
         )),
-        all if all > LARGEST * DOLLAR => {
-            Err(Wrong::new("too large an amount", "write at most \"1000000000 USD\""))
+        all if all > MAX_AMOUNT * DOLLAR => {
+            Err(ValueError::new("too large an amount", "write at most \"1000000000 USD\""))
         }
         all => Ok(all),
     }

@@ -7,14 +7,14 @@ use std::time::Duration;
 
 /// What is wrong with a value, and what to write instead. Never quotes the value: it may be a secret.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Wrong {
+pub struct ValueError {
     /// What is wrong.
     pub message: String,
     /// What to do.
     pub fix: String,
 }
 
-impl Wrong {
+impl ValueError {
     /// Both in words.
     pub fn new(message: impl Into<String>, fix: impl Into<String>) -> Self {
         Self { message: message.into(), fix: fix.into() }
@@ -22,9 +22,9 @@ impl Wrong {
 }
 
 /// The longest duration: a hundred days. Longer ones are slips of the pen.
-const LONGEST: Duration = Duration::from_secs(100 * 86_400);
+const MAX_DURATION: Duration = Duration::from_secs(100 * 86_400);
 /// The largest size: 1 TiB.
-const LARGEST: u64 = 1 << 40;
+const MAX_SIZE: u64 = 1 << 40;
 
 /// Splits `30s` into 30 and `s`. The number has at most 18 digits, so it never overflows.
 fn number_and_unit(text: &str) -> Option<(u64, &str)> {
@@ -37,9 +37,9 @@ fn number_and_unit(text: &str) -> Option<(u64, &str)> {
 }
 
 /// `250ms`, `30s`, `2m`, `24h`, `7d`; zero is a duration, too.
-pub fn duration_or_zero(text: &str) -> Result<Duration, Wrong> {
+pub fn duration_or_zero(text: &str) -> Result<Duration, ValueError> {
     let not_one = || {
-        Wrong::new(
+        ValueError::new(
             "not a duration",
             "write a whole number and a unit: \"250ms\", \"30s\", \"2m\", \"24h\" or \"7d\"",
         )
@@ -54,16 +54,16 @@ pub fn duration_or_zero(text: &str) -> Result<Duration, Wrong> {
         _ => return Err(not_one()),
     };
     let duration = Duration::from_millis(number.saturating_mul(milliseconds));
-    if duration > LONGEST {
-        return Err(Wrong::new("too long a duration", "write at most \"100d\""));
+    if duration > MAX_DURATION {
+        return Err(ValueError::new("too long a duration", "write at most \"100d\""));
     }
     Ok(duration)
 }
 
 /// A duration that is not zero.
-pub fn duration(text: &str) -> Result<Duration, Wrong> {
+pub fn duration(text: &str) -> Result<Duration, ValueError> {
     match duration_or_zero(text)? {
-        Duration::ZERO => Err(Wrong::new(
+        Duration::ZERO => Err(ValueError::new(
             "a duration of zero leaves no time at all",
             "write a longer one: \"30s\"",
         )),
@@ -72,9 +72,9 @@ pub fn duration(text: &str) -> Result<Duration, Wrong> {
 }
 
 /// `512B`, `64KiB`, `1MiB`, `2GiB`, in bytes; never zero.
-pub fn size(text: &str) -> Result<u64, Wrong> {
+pub fn size(text: &str) -> Result<u64, ValueError> {
     let not_one = || {
-        Wrong::new(
+        ValueError::new(
             "not a size",
             "write a whole number and a unit: \"512B\", \"64KiB\", \"1MiB\" or \"2GiB\"",
         )
@@ -88,16 +88,18 @@ pub fn size(text: &str) -> Result<u64, Wrong> {
         _ => return Err(not_one()),
     };
     match number.saturating_mul(bytes) {
-        0 => Err(Wrong::new("a size of zero", "write a larger one: \"1MiB\"")),
-        size if size > LARGEST => Err(Wrong::new("too large a size", "write at most \"1024GiB\"")),
+        0 => Err(ValueError::new("a size of zero", "write a larger one: \"1MiB\"")),
+        size if size > MAX_SIZE => {
+            Err(ValueError::new("too large a size", "write at most \"1024GiB\""))
+        }
         size => Ok(size),
     }
 }
 
 /// `10/s`, `60/min`, `1000/h`, `50000/d`: from one a day to a million a second.
-pub fn rate(text: &str) -> Result<Rate, Wrong> {
+pub fn rate(text: &str) -> Result<Rate, ValueError> {
     let not_one = || {
-        Wrong::new(
+        ValueError::new(
             "not a rate",
             "write how many in which time: \"10/s\", \"60/min\", \"1000/h\" or \"50000/d\"",
         )
@@ -111,19 +113,19 @@ pub fn rate(text: &str) -> Result<Rate, Wrong> {
         _ => return Err(not_one()),
     };
     if count == 0 {
-        return Err(Wrong::new(
+        return Err(ValueError::new(
             "a rate of zero admits nothing",
             "leave the bot out, or write \"1/h\"",
         ));
     }
     if count > seconds * 1_000_000 {
-        return Err(Wrong::new("too high a rate", "write at most \"1000000/s\""));
+        return Err(ValueError::new("too high a rate", "write at most \"1000000/s\""));
     }
     Ok(Rate { count, period: Duration::from_secs(seconds) })
 }
 
 /// `bot`, `user`, `peer`, `dialect`, `header:NAME`, `json:/pointer`.
-pub fn limit_key(text: &str) -> Result<Key, Wrong> {
+pub fn limit_key(text: &str) -> Result<Key, ValueError> {
     match text {
         "bot" => Ok(Key::Bot),
         "user" => Ok(Key::User),
@@ -134,7 +136,7 @@ pub fn limit_key(text: &str) -> Result<Key, Wrong> {
             Some(("json", pointer)) => {
                 json_pointer(pointer).map(|()| Key::Json(pointer.to_owned()))
             }
-            _ => Err(Wrong::new(
+            _ => Err(ValueError::new(
                 "not a limit's key",
                 "write \"bot\", \"user\", \"peer\", \"dialect\", \"header:NAME\" or \"json:/pointer\"",
             )),
@@ -143,14 +145,17 @@ pub fn limit_key(text: &str) -> Result<Key, Wrong> {
 }
 
 /// A header's name, in any case.
-pub fn header_name(text: &str) -> Result<HeaderName, Wrong> {
+pub fn header_name(text: &str) -> Result<HeaderName, ValueError> {
     text.parse().map_err(|_| {
-        Wrong::new("not a header's name", "write letters, digits and hyphens: \"X-Request-Kind\"")
+        ValueError::new(
+            "not a header's name",
+            "write letters, digits and hyphens: \"X-Request-Kind\"",
+        )
     })
 }
 
 /// RFC 6901, not empty, at most 256 bytes and 16 steps.
-pub fn json_pointer(text: &str) -> Result<(), Wrong> {
+pub fn json_pointer(text: &str) -> Result<(), ValueError> {
     let escapes_are_whole = text.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
     if text.starts_with('/')
         && text.len() <= 256
@@ -159,28 +164,31 @@ pub fn json_pointer(text: &str) -> Result<(), Wrong> {
     {
         return Ok(());
     }
-    Err(Wrong::new(
+    Err(ValueError::new(
         "not a JSON pointer",
         "write the way to the field, each step after a slash: \"json:/event/id\"",
     ))
 }
 
 /// A path on the wire: begins with a slash, visible ASCII that needs no percent-encoding, no query or fragment, no dot segments, plain or encoded.
-pub fn path(text: &str) -> Result<(), Wrong> {
+pub fn path(text: &str) -> Result<(), ValueError> {
     if !text.starts_with('/') {
-        return Err(Wrong::new("a path begins with a slash", "write it like \"/hooks/support\""));
+        return Err(ValueError::new(
+            "a path begins with a slash",
+            "write it like \"/hooks/support\"",
+        ));
     }
     if text.len() > 1024
         || text.contains(['?', '#', '*', '"', '<', '>', '`'])
         || !text.bytes().all(|byte| byte.is_ascii_graphic())
     {
-        return Err(Wrong::new(
+        return Err(ValueError::new(
             "not a path",
             "write at most 1024 visible ASCII characters without a query: \"/hooks/support\"; \"*\" is good only as the last step",
         ));
     }
     if has_dot_segments(text) {
-        return Err(Wrong::new(
+        return Err(ValueError::new(
             "a path with dot segments never matches: such requests are refused",
             "write the path that the segments lead to",
         ));

@@ -1,10 +1,10 @@
 //! `path` and `strip`: which requests are a bot's.
 
-use super::parse::{self, Wrong};
+use super::parse::{self, ValueError};
 use super::reader::Reading;
 use super::schema_types::shown;
 use super::{Bot, PathPattern, raw};
-use crate::codec::dialect::{self, Dialect, Names};
+use crate::codec::dialect::{self, BotIdLocation, Dialect};
 use std::collections::HashMap;
 
 /// Where the bot's id stands in a path.
@@ -37,12 +37,12 @@ pub(crate) fn path(
     };
     let pattern = reading.value(&path_at, Some(text), |text| pattern(text, raw))?;
     let places = pattern.text.matches(PLACE).count();
-    let wrong = match (dialect.names, template) {
-        (Names::Body(field), _) if places > 0 => Some((
+    let wrong = match (dialect.bot_id, template) {
+        (BotIdLocation::Body(field), _) if places > 0 => Some((
             format!("the id of a {} bot stands in the body, as `{field}`", dialect.name),
             "leave {bot} out",
         )),
-        (Names::Path, true)
+        (BotIdLocation::Path, true)
             if places != 1 || !pattern.text.split('/').any(|step| step == PLACE) =>
         {
             Some((
@@ -63,7 +63,7 @@ pub(crate) fn path(
 }
 
 /// An exact path, or, where bytes are only handed on, a prefix and `/*`.
-fn pattern(text: &str, raw: bool) -> Result<PathPattern, Wrong> {
+fn pattern(text: &str, raw: bool) -> Result<PathPattern, ValueError> {
     let (path, prefix) = match text.strip_suffix("/*") {
         Some(before) => (before, true),
         None => (text, false),
@@ -72,7 +72,7 @@ fn pattern(text: &str, raw: bool) -> Result<PathPattern, Wrong> {
         parse::path(path)?;
     }
     if prefix && !raw {
-        return Err(Wrong::new(
+        return Err(ValueError::new(
             "a dialect has one path, not all below it",
             "leave out the \"/*\", or write dialect = \"raw\"",
         ));
@@ -81,14 +81,14 @@ fn pattern(text: &str, raw: bool) -> Result<PathPattern, Wrong> {
 }
 
 /// What is taken off must be there on every path of the bot, in whole steps.
-pub(crate) fn strip(text: &str, path: Option<&PathPattern>) -> Result<String, Wrong> {
+pub(crate) fn strip(text: &str, path: Option<&PathPattern>) -> Result<String, ValueError> {
     parse::path(text)?;
     let text = text.trim_end_matches('/');
     if text.is_empty() {
-        return Err(Wrong::new("nothing to take off", "leave it out"));
+        return Err(ValueError::new("nothing to take off", "leave it out"));
     }
     let never = || {
-        Wrong::new(
+        ValueError::new(
             "never stands before the bot's `path`",
             "write the front of `path`, in whole steps",
         )
@@ -108,7 +108,7 @@ pub(crate) fn check_paths(reading: &mut Reading<'_>, bots: &[Bot]) {
             continue;
         };
         let in_body = dialect::find(bot.dialect)
-            .is_some_and(|dialect| matches!(dialect.names, Names::Body(_)));
+            .is_some_and(|dialect| matches!(dialect.bot_id, BotIdLocation::Body(_)));
         if bot.dialect == other.dialect && (in_body || (bot.template && other.template)) {
             continue;
         }

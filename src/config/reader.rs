@@ -1,9 +1,9 @@
 //! What the sections share while they are read: where everything stands, and the notes taken so far.
 
-use super::parse::Wrong;
-use super::report::{Note, Severity};
+use super::parse::ValueError;
+use super::report::{Diagnostic, Severity};
 use super::schema_types::shown;
-use super::validate::{Spot, Spots};
+use super::validate::{Span, Spots};
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 pub(crate) struct Reading<'a> {
     pub(crate) folder: &'a Path,
     pub(crate) spots: Spots,
-    pub(crate) notes: Vec<Note>,
+    pub(crate) notes: Vec<Diagnostic>,
     pub(crate) blots: Vec<Range<usize>>,
     pub(crate) faulty: BTreeSet<String>,
     /// What was warned of, and about which path.
@@ -84,7 +84,7 @@ impl Reading<'_> {
         &mut self,
         path: &str,
         written: Option<&str>,
-        parse: impl FnOnce(&str) -> Result<T, Wrong>,
+        parse: impl FnOnce(&str) -> Result<T, ValueError>,
     ) -> Option<T> {
         match parse(written?) {
             Ok(value) => Some(value),
@@ -100,7 +100,7 @@ impl Reading<'_> {
         &mut self,
         path: &str,
         written: &[String],
-        parse: impl Fn(&str) -> Result<T, Wrong>,
+        parse: impl Fn(&str) -> Result<T, ValueError>,
     ) -> Vec<T> {
         let items = written.iter().enumerate();
         items
@@ -129,7 +129,7 @@ impl Reading<'_> {
     }
 
     /// Where `path` stands, or the nearest table around it: what a preset brought in has no place of its own.
-    fn spot(&self, path: &str) -> Option<Spot> {
+    fn spot(&self, path: &str) -> Option<Span> {
         let mut path = path;
         loop {
             match self.spots.get(path) {
@@ -157,6 +157,6 @@ impl Reading<'_> {
         fix: String,
         also: Option<(Range<usize>, &'static str)>,
     ) {
-        self.notes.push(Note { severity, message, fix, at, also });
+        self.notes.push(Diagnostic { severity, message, fix, at, also });
     }
 }

@@ -7,9 +7,9 @@ use crate::codec::dialect::Dialect;
 use std::time::Duration;
 
 /// How long `auto` waits with its response unless the file says otherwise.
-const WITHIN: Duration = Duration::from_secs(25);
+const DEFAULT_WITHIN: Duration = Duration::from_secs(25);
 /// For how long an AI that fails is asked again unless the file says otherwise.
-const ANSWER_WITHIN: Duration = Duration::from_secs(15 * 60);
+const DEFAULT_ANSWER_WITHIN: Duration = Duration::from_secs(15 * 60);
 /// How to give a bot a callback.
 const ADD: &str = "callback = { url = \"https://crm.example/botgate\", sign = { secret = \"${env:CALLBACK_SECRET}\" } }";
 
@@ -25,7 +25,7 @@ pub(crate) fn reply(
     let path = |key: &str| format!("{at}.reply.{key}");
     let mut duration =
         |key: &str, text: Option<&str>| reading.value(&path(key), text, parse::duration);
-    let within = duration("within", own.within.as_deref()).unwrap_or(WITHIN);
+    let within = duration("within", own.within.as_deref()).unwrap_or(DEFAULT_WITHIN);
     let answer_within = duration("answer_within", own.answer_within.as_deref());
     let mode = match own.mode.as_deref() {
         Some("callback") => Mode::Callback,
@@ -55,7 +55,7 @@ pub(crate) fn reply(
     }
     Reply {
         mode,
-        answer_within: answer_within.unwrap_or(ANSWER_WITHIN),
+        answer_within: answer_within.unwrap_or(DEFAULT_ANSWER_WITHIN),
         failure_text: own.failure_text.clone(),
     }
 }

@@ -5,9 +5,9 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use std::ops::Range;
 
 /// At most so many notes are kept; past them only their number is told.
-const MOST_NOTES: usize = 200;
+const MAX_SHOWN: usize = 200;
 /// So much of a long line is shown around a note, in bytes on each side.
-const AROUND: usize = 200;
+const MAX_CONTEXT: usize = 200;
 
 /// How bad a note is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub enum Severity {
 
 /// One thing to tell about a configuration.
 #[derive(Clone, Debug)]
-pub struct Note {
+pub struct Diagnostic {
     /// How bad it is.
     pub severity: Severity,
     /// What is wrong.
@@ -39,7 +39,7 @@ pub struct Report {
     origin: String,
     /// The text with everything that may be secret blotted out.
     text: String,
-    notes: Vec<Note>,
+    notes: Vec<Diagnostic>,
     untold: usize,
 }
 
@@ -49,7 +49,7 @@ impl Report {
         origin: &str,
         text: &str,
         blots: &[Range<usize>],
-        mut notes: Vec<Note>,
+        mut notes: Vec<Diagnostic>,
     ) -> Self {
         for note in &mut notes {
             note.at = note.at.as_ref().map(|at| whole_chars(text, at));
@@ -58,19 +58,19 @@ impl Report {
         notes.sort_by_key(|note| {
             (note.at.as_ref().map(|at| at.start), note.severity == Severity::Warning)
         });
-        let untold = notes.len().saturating_sub(MOST_NOTES);
-        notes.truncate(MOST_NOTES);
+        let untold = notes.len().saturating_sub(MAX_SHOWN);
+        notes.truncate(MAX_SHOWN);
         Self { origin: origin.to_owned(), text: blot_out(text, blots), notes, untold }
     }
 
     /// A report on the file as such.
     pub(crate) fn about_file(origin: &str, message: String, fix: String) -> Self {
-        let note = Note { severity: Severity::Error, message, fix, at: None, also: None };
+        let note = Diagnostic { severity: Severity::Error, message, fix, at: None, also: None };
         Self::new(origin, "", &[], vec![note])
     }
 
     /// The notes, errors and warnings, in the order of the text.
-    pub fn notes(&self) -> &[Note] {
+    pub fn notes(&self) -> &[Diagnostic] {
         &self.notes
     }
 
@@ -126,7 +126,7 @@ impl Report {
         out
     }
 
-    fn group<'a>(&'a self, note: &'a Note) -> Group<'a> {
+    fn group<'a>(&'a self, note: &'a Diagnostic) -> Group<'a> {
         let level = match note.severity {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
@@ -163,7 +163,7 @@ impl Report {
         let start = (at.start - line_start).min(line.len());
         let end = (at.end.saturating_sub(line_start)).clamp(start, line.len());
         // What is far from the mark is left out: the columns shown then count from the cut.
-        let right = boundary(line, end.min(start + AROUND) + AROUND);
+        let right = boundary(line, end.min(start + MAX_CONTEXT) + MAX_CONTEXT);
         let line = line.get(..right).unwrap_or(line);
         Snippet::source(line)
             .line_start(number)

@@ -1,7 +1,7 @@
 //! How long callers wait for an answer, so that `check` can say where a backend is given longer.
 
 use super::Mode;
-use super::bot::Around;
+use super::bot::Scope;
 use super::reader::Reading;
 use super::schema_types::shown;
 use std::time::Duration;
@@ -26,7 +26,7 @@ pub(crate) fn patience(
     preset: &str,
     mode: Option<Mode>,
     upstreams: &[usize],
-    around: &Around<'_>,
+    around: &Scope<'_>,
 ) {
     let Some((_, seconds)) = PATIENCE.iter().find(|(name, _)| *name == preset) else {
         return;

@@ -1,6 +1,6 @@
 //! `[server]`, `[admin]` and `[state]`: what their values mean.
 
-use super::parse::{self, Wrong};
+use super::parse::{self, ValueError};
 use super::reader::Reading;
 use super::{AccessLog, Admin, Server, State, Timeouts, raw, url};
 use crate::secret::Secret;
@@ -117,7 +117,7 @@ pub(crate) fn admin(reading: &mut Reading<'_>, written: &raw::Admin) -> Option<A
 pub(crate) fn state(reading: &mut Reading<'_>, written: &raw::State) -> State {
     reading.value("state.store", written.store.as_deref(), |store| match store {
         "embedded" => Ok(()),
-        _ => Err(Wrong::new(
+        _ => Err(ValueError::new(
             "no such store is there in this version",
             "write store = \"embedded\", or leave it out: a folder of this process alone",
         )),
@@ -129,9 +129,9 @@ pub(crate) fn state(reading: &mut Reading<'_>, written: &raw::State) -> State {
 }
 
 /// `127.0.0.1:8080`, `[::1]:8080`.
-fn address(text: &str) -> Result<SocketAddr, Wrong> {
+fn address(text: &str) -> Result<SocketAddr, ValueError> {
     text.parse().map_err(|_| {
-        Wrong::new(
+        ValueError::new(
             "not an address to listen on",
             "write an IP address and a port: \"127.0.0.1:8080\", \"0.0.0.0:8080\" or \"[::]:8080\"",
         )
@@ -139,9 +139,9 @@ fn address(text: &str) -> Result<SocketAddr, Wrong> {
 }
 
 /// `10.0.0.0/8`; an address alone is the network of that one.
-pub(crate) fn network(text: &str) -> Result<IpNet, Wrong> {
+pub(crate) fn network(text: &str) -> Result<IpNet, ValueError> {
     let alone = || text.parse::<IpAddr>().map(IpNet::from);
-    text.parse()
-        .or_else(|_| alone())
-        .map_err(|_| Wrong::new("not a network", "write it like \"10.0.0.0/8\" or \"192.0.2.7\""))
+    text.parse().or_else(|_| alone()).map_err(|_| {
+        ValueError::new("not a network", "write it like \"10.0.0.0/8\" or \"192.0.2.7\"")
+    })
 }

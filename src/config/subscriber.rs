@@ -1,17 +1,17 @@
 //! `[[subscribers]]`: who is told of which events, and by what name each is known.
 
 use super::callback::{Own, callback};
-use super::parse::Wrong;
+use super::parse::ValueError;
 use super::reader::Reading;
 use super::schema_types::shown;
 use super::{Bot, Callback, Subscriber, raw};
-use crate::codec::bot_event::Kind;
+use crate::codec::bot_event::EventType;
 use ring::digest::{SHA256, digest};
 
 /// The longest name that may be written, in bytes.
-const LONGEST: usize = 64;
+const MAX_NAME: usize = 64;
 /// So much of a host stands in a name that is derived.
-const HOST: usize = 200;
+const MAX_HOST: usize = 200;
 
 /// Reads all of them; what is wrong is noted.
 pub(crate) fn subscribers(
@@ -32,7 +32,7 @@ pub(crate) fn subscribers(
             named.push("*".to_owned());
         }
         let wanted = written.events.as_deref();
-        let events = Kind::ALL.into_iter().filter(|kind| {
+        let events = EventType::ALL.into_iter().filter(|kind| {
             wanted.is_none_or(|wanted| wanted.iter().any(|name| name == kind.name()))
         });
         let name = reading.value(&format!("{at}.name"), written.name.as_deref(), name);
@@ -73,13 +73,13 @@ fn unmatched(reading: &mut Reading<'_>, at: &str, patterns: &[String], bots: &[B
 }
 
 /// A name that no place in the file could be meant by.
-fn name(text: &str) -> Result<String, Wrong> {
+fn name(text: &str) -> Result<String, ValueError> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
     let a_number = text.bytes().all(|byte| byte.is_ascii_digit());
-    if (1..=LONGEST).contains(&text.len()) && text.bytes().all(plain) && !a_number {
+    if (1..=MAX_NAME).contains(&text.len()) && text.bytes().all(plain) && !a_number {
         return Ok(text.to_owned());
     }
-    Err(Wrong::new(
+    Err(ValueError::new(
         "no name of a subscriber",
         "write up to 64 letters, digits, \"_\" and \"-\", not digits alone",
     ))
@@ -93,7 +93,7 @@ fn derived(callback: &Callback) -> String {
     let hash = digest(&SHA256, &[b"subscriber\0", url.as_bytes(), callback.path.expose()].concat());
     let front = hash.as_ref().get(..4).unwrap_or_default();
     let host = callback.host.to_ascii_lowercase();
-    let host = host.get(..HOST).unwrap_or(&host);
+    let host = host.get(..MAX_HOST).unwrap_or(&host);
     format!("{host}-{}", hex::encode(front))
 }
 
@@ -123,14 +123,14 @@ fn taken(reading: &mut Reading<'_>, at: &str, other: usize, has_name: bool) {
 }
 
 /// A bot's id, or the front of several and `*`.
-fn pattern(text: &str) -> Result<String, Wrong> {
+fn pattern(text: &str) -> Result<String, ValueError> {
     let id = text.strip_suffix('*').unwrap_or(text);
     let least = usize::from(id.len() == text.len());
     let plain = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
     if (least..=128).contains(&id.len()) && plain {
         return Ok(text.to_owned());
     }
-    Err(Wrong::new(
+    Err(ValueError::new(
         "no id of a bot",
         "write letters, digits, \"_\" and \"-\", with \"*\" at the end for all that begin so",
     ))

@@ -1,14 +1,14 @@
 //! What is said about a text that is not TOML.
 
 use super::redact::values_of;
-use super::report::{Note, Report, Severity};
+use super::report::{Diagnostic, Report, Severity};
 use super::schema_types::shown;
 use toml_span::{Error, ErrorKind, Span};
 
 /// A report on the first place where `text` is not TOML: what comes after it cannot be told apart.
 pub(crate) fn report(origin: &str, text: &str, error: &Error) -> Report {
     let (message, fix, first) = words(&error.kind);
-    let note = Note {
+    let note = Diagnostic {
         severity: Severity::Error,
         message,
         fix: fix.to_owned(),

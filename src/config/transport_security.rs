@@ -1,7 +1,7 @@
 //! Who may listen on the way to an upstream or a receiver: plain HTTP only where the way is one's own, certificates only where they
 //! are checked.
 
-use super::parse::Wrong;
+use super::parse::ValueError;
 use super::reader::Reading;
 use super::schema_types::shown;
 use super::url::Backend;
@@ -12,7 +12,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 /// The largest file of certificates, in bytes: all that a platform trusts has some 250 KiB.
-const LARGEST: u64 = 1024 * 1024;
+const MAX_CA_FILE: u64 = 1024 * 1024;
 /// Names under which no public host is found (RFC 6761 §6.3, RFC 6762 §3, ICANN's reservation of 2024).
 const PRIVATE_ENDS: [&str; 3] = [".localhost", ".local", ".internal"];
 
@@ -91,23 +91,23 @@ pub(crate) fn ca(reading: &mut Reading<'_>, path: &str, written: Option<&str>) -
     })
 }
 
-fn read(file: &Path) -> Result<String, Wrong> {
+fn read(file: &Path) -> Result<String, ValueError> {
     let unreadable = |error: std::io::Error| {
-        Wrong::new(
+        ValueError::new(
             format!("cannot read the file: {error}"),
             "write a path that this process may read; a relative one starts at the configuration file",
         )
     };
     // A pipe or a device could block for ever or never end.
     if !std::fs::metadata(file).map_err(unreadable)?.is_file() {
-        return Err(Wrong::new("not a file", "write the path of a plain file"));
+        return Err(ValueError::new("not a file", "write the path of a plain file"));
     }
     let mut text = String::new();
     std::fs::File::open(file)
-        .and_then(|file| file.take(LARGEST + 1).read_to_string(&mut text))
+        .and_then(|file| file.take(MAX_CA_FILE + 1).read_to_string(&mut text))
         .map_err(unreadable)?;
-    if text.len() as u64 > LARGEST {
-        return Err(Wrong::new(
+    if text.len() as u64 > MAX_CA_FILE {
+        return Err(ValueError::new(
             "over 1 MiB of certificates",
             "name a file with only those that are needed here",
         ));
@@ -116,12 +116,12 @@ fn read(file: &Path) -> Result<String, Wrong> {
 }
 
 /// At least one certificate, and each of them whole: base64 between its marks (RFC 7468), DER inside.
-fn check_pem(text: &str) -> Result<(), Wrong> {
+fn check_pem(text: &str) -> Result<(), ValueError> {
     let fix = "name a file of certificates in PEM: -----BEGIN CERTIFICATE----- and what follows";
     let mut rest = text;
     let mut count = 0;
     while let Some((_, from)) = rest.split_once("-----BEGIN CERTIFICATE-----") {
-        let broken = || Wrong::new("a certificate that is broken", fix);
+        let broken = || ValueError::new("a certificate that is broken", fix);
         let (inside, after) = from.split_once("-----END CERTIFICATE-----").ok_or_else(broken)?;
         let base64: String = inside.split_ascii_whitespace().collect();
         let der = STANDARD.decode(base64).map_err(|_| broken())?;
@@ -133,7 +133,7 @@ fn check_pem(text: &str) -> Result<(), Wrong> {
         rest = after;
     }
     match count {
-        0 => Err(Wrong::new("no certificate in this file", fix)),
+        0 => Err(ValueError::new("no certificate in this file", fix)),
         _ => Ok(()),
     }
 }

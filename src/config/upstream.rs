@@ -2,7 +2,7 @@
 
 pub(crate) mod fields;
 
-use super::parse::Wrong;
+use super::parse::ValueError;
 use super::reader::Reading;
 use super::schema_types::shown;
 use super::{Upstream, UpstreamTimeouts, money, parse, raw, transport_security, url};
@@ -16,11 +16,11 @@ use std::time::Duration;
 /// The kind that hands on bytes as they are; every other one is a codec's.
 pub(crate) const PASSTHROUGH: &str = "passthrough";
 /// Sockets to one upstream unless its table says otherwise.
-const SOCKETS: usize = 1024;
+const DEFAULT_MAX_CONNECTIONS: usize = 1024;
 /// The most tokens of an answer unless the table says otherwise.
-const MAX_TOKENS: u32 = 4096;
+const DEFAULT_MAX_TOKENS: u32 = 4096;
 /// How often a call is repeated unless the table says otherwise.
-const RETRIES: u32 = 1;
+const DEFAULT_RETRIES: u32 = 1;
 
 /// An upstream that could be read.
 pub(crate) struct Read {
@@ -72,14 +72,16 @@ pub(crate) fn upstream(
             prefix: backend.prefix,
             key,
             model: written.model.clone(),
-            max_tokens: written.max_tokens.unwrap_or(MAX_TOKENS),
+            max_tokens: written.max_tokens.unwrap_or(DEFAULT_MAX_TOKENS),
             system: written.system.clone(),
             version,
             price,
-            retries: written.retries.unwrap_or(RETRIES),
+            retries: written.retries.unwrap_or(DEFAULT_RETRIES),
             fields,
             timeouts,
-            max_connections: written.max_connections.map_or(SOCKETS, |count| count as usize),
+            max_connections: written
+                .max_connections
+                .map_or(DEFAULT_MAX_CONNECTIONS, |count| count as usize),
         },
     })
 }
@@ -120,7 +122,7 @@ fn suits(
         return;
     };
     let model = written.model.as_deref().map(str::trim);
-    match (model, codec.model()) {
+    match (model, codec.example_model()) {
         (Some(""), Some(example)) => reading.error(
             &format!("{path}.model"),
             format!("`{}.model` is empty", shown(path)),
@@ -138,7 +140,7 @@ fn suits(
         ),
         _ => {}
     }
-    if written.max_tokens.is_some() && codec.model().is_none() {
+    if written.max_tokens.is_some() && codec.example_model().is_none() {
         reading.error(
             &format!("{path}.max_tokens"),
             format!("`{}.max_tokens`: an upstream of kind {kind} is told no bound", shown(path)),
@@ -150,11 +152,11 @@ fn suits(
         let versions = codec.versions();
         match versions.contains(&version) {
             true => Ok(()),
-            false if versions.is_empty() => Err(Wrong::new(
+            false if versions.is_empty() => Err(ValueError::new(
                 format!("an upstream of kind {kind} has no versions"),
                 "leave it out",
             )),
-            false => Err(Wrong::new(
+            false => Err(ValueError::new(
                 "a version that is not known here",
                 crate::config::suggest::known_or_nearest(version, versions, |version| {
                     format!("{version:?}")
@@ -169,10 +171,13 @@ fn key(reading: &mut Reading<'_>, path: &str, written: Option<&str>) -> Option<S
     reading.value(&path, written, |text| {
         let text = text.trim();
         if text.is_empty() {
-            return Err(Wrong::new("it is empty", "set it, or leave the key out"));
+            return Err(ValueError::new("it is empty", "set it, or leave the key out"));
         }
         if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(Wrong::new("no header can carry it", "use printable ASCII without blanks"));
+            return Err(ValueError::new(
+                "no header can carry it",
+                "use printable ASCII without blanks",
+            ));
         }
         Ok(Secret::new(text))
     })

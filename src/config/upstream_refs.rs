@@ -1,7 +1,7 @@
 //! `upstream` and `fallback`: which backends answer a bot, and whether they can.
 
 use super::Bot;
-use super::bot::Around;
+use super::bot::Scope;
 use super::raw;
 use super::raw::Upstreams;
 use super::reader::Reading;
@@ -33,7 +33,7 @@ pub(crate) fn arms(
     at: &str,
     written: &raw::Bot,
     dialect: Option<&Dialect>,
-    around: &Around<'_>,
+    around: &Scope<'_>,
 ) -> Arms {
     let raw = dialect.is_some_and(|dialect| dialect.chat.is_none());
     let upstreams = match &written.upstream {
@@ -103,7 +103,7 @@ fn weighted(
     at: &str,
     list: &[raw::Weighted],
     dialect: Option<&Dialect>,
-    around: &Around<'_>,
+    around: &Scope<'_>,
 ) -> Vec<(usize, u32)> {
     let mut found: Vec<(usize, u32)> = Vec::with_capacity(list.len());
     for (place, one) in list.iter().enumerate() {
@@ -137,7 +137,7 @@ fn fallback(
     names: &[String],
     upstreams: &[(usize, u32)],
     dialect: Option<&Dialect>,
-    around: &Around<'_>,
+    around: &Scope<'_>,
 ) -> Vec<usize> {
     let mut found = Vec::with_capacity(names.len());
     for (place, name) in names.iter().enumerate() {
@@ -172,7 +172,7 @@ fn find(
     path: &str,
     name: &str,
     dialect: Option<&Dialect>,
-    around: &Around<'_>,
+    around: &Scope<'_>,
 ) -> Option<usize> {
     let index = around.names.iter().position(|known| known == name);
     let Some(index) = index else {

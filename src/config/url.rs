@@ -1,6 +1,6 @@
 //! The two kinds of URL in a configuration: where a backend is, and how the world sees this server.
 
-use super::parse::{self, Wrong};
+use super::parse::{self, ValueError};
 use super::reader::Reading;
 use crate::codec::provider::Codec;
 use http::Uri;
@@ -44,19 +44,19 @@ impl Backend {
 }
 
 /// `http://host:port/path`, or `https`: no user or fragment, and a query only where the whole path is the URL's to say.
-pub(crate) fn backend(text: &str, with_query: bool) -> Result<Backend, Wrong> {
+pub(crate) fn backend(text: &str, with_query: bool) -> Result<Backend, ValueError> {
     let fix = "write it like \"http://127.0.0.1:5000\" or \"https://backend.example/base\"";
     let uri = absolute(text, fix)?;
     let tls = uri.scheme() == Some(&Scheme::HTTPS);
     match uri.query() {
         Some(_) if !with_query => {
-            return Err(Wrong::new(
+            return Err(ValueError::new(
                 "a backend's URL has no query",
                 "leave out the question mark and what follows",
             ));
         }
         Some(query) if !query.bytes().all(|byte| byte.is_ascii_graphic()) => {
-            return Err(Wrong::new(
+            return Err(ValueError::new(
                 "a query with characters that no request line can carry",
                 "percent-encode them",
             ));
@@ -114,17 +114,20 @@ pub(crate) fn has_user(text: &str) -> bool {
     text.contains('@')
 }
 
-fn absolute(text: &str, fix: &str) -> Result<Uri, Wrong> {
+fn absolute(text: &str, fix: &str) -> Result<Uri, ValueError> {
     if has_user(text) {
-        return Err(Wrong::new(
+        return Err(ValueError::new(
             "a URL with a user in it",
             "leave out what stands before the \"@\"",
         ));
     }
     if text.contains('#') {
-        return Err(Wrong::new("a URL with a fragment", "leave out the \"#\" and what follows"));
+        return Err(ValueError::new(
+            "a URL with a fragment",
+            "leave out the \"#\" and what follows",
+        ));
     }
-    let not_one = || Wrong::new("not a URL", fix);
+    let not_one = || ValueError::new("not a URL", fix);
     let uri: Uri = text.parse().map_err(|_| not_one())?;
     let web = uri.scheme() == Some(&Scheme::HTTP) || uri.scheme() == Some(&Scheme::HTTPS);
     let authority = uri.authority().map(http::uri::Authority::as_str).unwrap_or_default();
@@ -146,7 +149,7 @@ fn absolute(text: &str, fix: &str) -> Result<Uri, Wrong> {
         return Err(not_one());
     }
     if is_ipv6.is_none() && ends_in_number(host) && host.parse::<std::net::Ipv4Addr>().is_err() {
-        return Err(Wrong::new(
+        return Err(ValueError::new(
             "an IPv4 address in a form that not everybody reads alike",
             "write it as four decimal numbers, like \"127.0.0.1\"",
         ));

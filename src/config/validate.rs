@@ -3,7 +3,7 @@
 //! What is wrong is noted and left out; the rest comes back as JSON, references followed, with the place of every value.
 
 use super::interpolate::Sources;
-use super::report::{Note, Severity};
+use super::report::{Diagnostic, Severity};
 use super::schema_types::{in_words, is_secret, kind_of, options, shown, words_of};
 use super::suggest::{as_toml, known_or_nearest};
 use serde_json::{Map, Value as Json};
@@ -13,22 +13,22 @@ use toml_span::value::{Table, Value as Toml, ValueInner};
 
 /// Where a key and its value stand.
 #[derive(Clone, Debug)]
-pub(crate) struct Spot {
+pub(crate) struct Span {
     pub(crate) key: Range<usize>,
     pub(crate) value: Range<usize>,
 }
 
 /// Where everything stands, by its path: `bots.support.limit[1].rate`.
-pub(crate) type Spots = HashMap<String, Spot>;
+pub(crate) type Spots = HashMap<String, Span>;
 
 /// A walk ends after so many notes: nobody reads more.
-const ENOUGH: usize = 1000;
+const MAX_DIAGNOSTICS: usize = 1000;
 
 /// A walk over a document, led by the schema.
 pub(crate) struct Walk<'a> {
     definitions: &'a Json,
     sources: &'a Sources<'a>,
-    pub(crate) notes: Vec<Note>,
+    pub(crate) notes: Vec<Diagnostic>,
     /// What must not be shown.
     pub(crate) blots: Vec<Range<usize>>,
     pub(crate) spots: Spots,
@@ -39,7 +39,7 @@ pub(crate) struct Walk<'a> {
 /// A value on the walk.
 struct Here<'a> {
     path: String,
-    spot: Spot,
+    spot: Span,
     schema: &'a Json,
     /// Whether the schema says that this is a secret, here or further up.
     secret: bool,
@@ -63,7 +63,7 @@ impl<'a> Walk<'a> {
     pub(crate) fn document(&mut self, document: &Toml<'_>, schema: &'a Json) -> Json {
         let here = Here {
             path: String::new(),
-            spot: Spot { key: 0..0, value: 0..0 },
+            spot: Span { key: 0..0, value: 0..0 },
             schema,
             secret: false,
             whole: None,
@@ -110,14 +110,14 @@ impl<'a> Walk<'a> {
         let mut entries: Vec<_> = table.iter().collect();
         entries.sort_by_key(|(key, _)| key.span.start);
         for (key, value) in entries {
-            if self.notes.len() >= ENOUGH {
+            if self.notes.len() >= MAX_DIAGNOSTICS {
                 break;
             }
             let path = match here.path.as_str() {
                 "" => key.name.to_string(),
                 parent => format!("{parent}.{}", key.name),
             };
-            let spot = Spot { key: key.span.into(), value: value.span.into() };
+            let spot = Span { key: key.span.into(), value: value.span.into() };
             self.spots.insert(path.clone(), spot.clone());
             let property = properties.and_then(|known| known.get(key.name.as_ref()));
             let Some(schema) = property.or(others) else {
@@ -174,7 +174,7 @@ impl<'a> Walk<'a> {
         let mut out = Vec::with_capacity(items.len());
         for (index, item) in items.iter().enumerate() {
             let path = format!("{}[{index}]", here.path);
-            let spot = Spot { key: item.span.into(), value: item.span.into() };
+            let spot = Span { key: item.span.into(), value: item.span.into() };
             self.spots.insert(path.clone(), spot.clone());
             let inside = Here { path, spot, schema, secret: here.secret, whole: None };
             // A null keeps the place of an item that was left out, so that the others keep their paths.
@@ -289,7 +289,13 @@ impl<'a> Walk<'a> {
 
     fn note(&mut self, path: &str, at: Range<usize>, message: String, fix: String) {
         self.faulty.insert(path.to_owned());
-        self.notes.push(Note { severity: Severity::Error, message, fix, at: Some(at), also: None });
+        self.notes.push(Diagnostic {
+            severity: Severity::Error,
+            message,
+            fix,
+            at: Some(at),
+            also: None,
+        });
     }
 
     /// Keeps everything that stands in `value` out of every message.

@@ -183,7 +183,7 @@ fn secrets(reading: &mut Reading<'_>, path: &str, written: Option<Value>) -> Vec
         }
         let not_after = reading.value(&format!("{path}.not_after"), not_after.as_deref(), |text| {
             text.parse::<jiff::Timestamp>().map_err(|_| {
-                parse::Wrong::new(
+                parse::ValueError::new(
                     "not a moment",
                     "write date, time and zone: \"2026-12-24T00:00:00Z\"",
                 )

@@ -1,17 +1,17 @@
 //! One attempt to deliver an answer: sent under one deadline, judged by its status, written down with what follows.
 
-use super::Courier;
-use super::receiver_queue::Lane;
+use super::Dispatcher;
+use super::receiver_queue::ReceiverQueue;
 use crate::clock;
 use crate::codec::retry_after::retry_after;
-use crate::net::client::breaker::{Breaker, Health, Pass};
+use crate::net::client::breaker::{Breaker, Health, Permit};
 use crate::net::client::{self, Opening, Pool, Received, Sent, UpstreamError};
 use crate::net::timers::Timer;
 use crate::proxy::bot::receiver::{self, Next, Outcome, Receiver};
-use crate::proxy::chat::{insist, jobs};
-use crate::signature::Unix;
+use crate::proxy::chat::{delivery_jobs, retry_until_written};
+use crate::signature::UnixTime;
 use crate::state::analytics::Happened;
-use crate::state::jobs::{Attempt, Id, JournalError, LONGEST_RESPONSE, Phases, Stage, Then};
+use crate::state::jobs::{Attempt, Id, JobsError, MAX_KEPT_RESPONSE, NextState, Phases, Stage};
 use crate::telemetry::observer::Step;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
@@ -21,7 +21,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 /// What is read of a receiver's response, in bytes; a longer one closes its connection.
-const RESPONSE: usize = 16 * 1024;
+const MAX_RESPONSE: usize = 16 * 1024;
 
 /// What came back.
 struct Answered {
@@ -33,16 +33,16 @@ struct Answered {
     took: u64,
 }
 
-impl Courier {
+impl Dispatcher {
     /// Tries to deliver a job that was taken.
     pub(super) async fn try_to_deliver(
         &self,
         id: Id,
-        lane: &Lane,
-        pass: Option<Pass<Rc<Breaker>>>,
-    ) -> Result<(), JournalError> {
-        let journal = &self.journal;
-        let shown = journal.show(id)?.ok_or(JournalError::Unknown(id))?;
+        lane: &ReceiverQueue,
+        pass: Option<Permit<Rc<Breaker>>>,
+    ) -> Result<(), JobsError> {
+        let journal = &self.jobs;
+        let shown = journal.details(id)?.ok_or(JobsError::Unknown(id))?;
         let Some((receiver, pool)) = &lane.way else {
             let gone = "its receiver is not in the configuration any more";
             return self.give_up(id, &shown.head, gone).await;
@@ -54,7 +54,7 @@ impl Courier {
         let attempt = receiver::Attempt {
             bot: &shown.head.bot,
             id: &id.to_string(),
-            now: Unix::from_millis(at_ms.cast_signed()),
+            now: UnixTime::from_millis(at_ms.cast_signed()),
             body: &body,
         };
         let opening = Opening::default();
@@ -74,19 +74,17 @@ impl Courier {
         let now_ms = clock::unix_ms();
         let next = receiver.schedule.next(made, now_ms, outcome, self.worker.random());
         let reason;
-        let counts = self.worker.shared.kept.get().map(|kept| &kept.deliveries);
+        let counts = &self.worker.shared.state.deliveries;
         let (then, count, happened) = match next {
-            Next::Delivered => {
-                (Then::Delivered, counts.map(|it| &it.delivered), Some(Happened::Delivered))
-            }
-            Next::At(at_ms) => (Then::Again(at_ms), counts.map(|it| &it.failed), None),
+            Next::Delivered => (NextState::Delivered, &counts.delivered, Some(Happened::Delivered)),
+            Next::At(at_ms) => (NextState::Again(at_ms), &counts.failed, None),
             Next::Dead(why) => {
                 reason = match &sent {
                     Err(failed) => format!("{why}; the last one: {failed}"),
                     Ok(answered) => format!("{why}; the last status: {}", answered.status.as_u16()),
                 };
                 tracing::warn!(%id, receiver = &*receiver.name, reason, "a message is given up");
-                (Then::Dead(&reason), counts.map(|it| &it.dead), Some(Happened::Dead))
+                (NextState::Dead(&reason), &counts.dead, Some(Happened::Dead))
             }
         };
         let attempt = Attempt {
@@ -98,18 +96,16 @@ impl Courier {
             response: sent.map(|answered| answered.body).unwrap_or_default(),
         };
         let told = match then {
-            Then::Dead(why) => self.tell(id, &shown.head, why),
+            NextState::Dead(why) => self.tell(id, &shown.head, why),
             _ => Vec::new(),
         };
-        let jobs = jobs(&told, &shown.head.bot, &shown.head.dialect, shown.head.subject);
-        insist(|| match then {
-            Then::Dead(why) => journal.given_up(id, &attempt, why, &jobs, now_ms),
-            then => journal.attempted(id, &attempt, then, now_ms),
+        let jobs = delivery_jobs(&told, &shown.head.bot, &shown.head.dialect, shown.head.subject);
+        retry_until_written(|| match then {
+            NextState::Dead(why) => journal.record_final_attempt(id, &attempt, why, &jobs, now_ms),
+            then => journal.record_attempt(id, &attempt, then, now_ms),
         })
         .await?;
-        if let Some(count) = count {
-            count.fetch_add(1, Relaxed);
-        }
+        count.fetch_add(1, Relaxed);
         if let Some(happened) = happened {
             self.happened(&shown.head, happened);
         }
@@ -154,14 +150,14 @@ async fn begin(body: Received) -> Vec<u8> {
     match body {
         Received::Whole(bytes) => read.extend_from_slice(&bytes),
         Received::Streaming(mut body) => {
-            while read.len() < RESPONSE
+            while read.len() < MAX_RESPONSE
                 && let Some(Ok(piece)) = poll_fn(|cx| body.poll_data(cx)).await
             {
                 read.extend_from_slice(&piece);
             }
         }
     }
-    read.truncate(LONGEST_RESPONSE);
+    read.truncate(MAX_KEPT_RESPONSE);
     read
 }
 

@@ -1,29 +1,29 @@
 //! How many messages may be answered at once for one receiver: fewer where connections to the AI run out, more again with every
 //! answer. Whoever waits in the journal loses nothing, and costs nothing.
 
-use super::ANSWERS_EACH;
+use super::MAX_ANSWERS_PER_RECEIVER;
 use crate::clock;
 use std::cell::Cell;
 use std::time::Duration;
 
 /// How long nothing is begun for a receiver once connections to its AI have run out.
-const REST: Duration = Duration::from_millis(100);
+const REST_AFTER_BUSY: Duration = Duration::from_millis(100);
 
 /// One receiver's pace.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(super) struct ConcurrencyLimit {
     most: Cell<usize>,
     /// Nothing is begun before, in nanoseconds of [`clock::now`].
     rest: Cell<u64>,
 }
 
-impl Default for Pace {
+impl Default for ConcurrencyLimit {
     fn default() -> Self {
-        Self { most: Cell::new(ANSWERS_EACH), rest: Cell::new(0) }
+        Self { most: Cell::new(MAX_ANSWERS_PER_RECEIVER), rest: Cell::new(0) }
     }
 }
 
-impl Pace {
+impl ConcurrencyLimit {
     /// Whether another may be begun beside so many.
     pub(super) fn admits(&self, asked: usize, now: u64) -> bool {
         asked < self.most.get() && now >= self.rest.get()
@@ -32,12 +32,12 @@ impl Pace {
     /// One of so many found no connection.
     pub(super) fn slower(&self, asked: usize, now: u64) {
         self.most.set(asked.saturating_sub(1).max(1));
-        self.rest.set(now.saturating_add(clock::nanos(REST)));
+        self.rest.set(now.saturating_add(clock::nanos(REST_AFTER_BUSY)));
     }
 
     /// An AI has been asked.
     pub(super) fn faster(&self) {
-        self.most.set((self.most.get() + 1).min(ANSWERS_EACH));
+        self.most.set((self.most.get() + 1).min(MAX_ANSWERS_PER_RECEIVER));
     }
 }
 
@@ -47,10 +47,13 @@ mod tests {
 
     #[test]
     fn what_finds_no_connection_slows_down_and_what_is_answered_speeds_up() {
-        let pace = Pace::default();
-        assert!(pace.admits(ANSWERS_EACH - 1, 0) && !pace.admits(ANSWERS_EACH, 0));
-        let rest = clock::nanos(REST);
-        for asked in (3..=ANSWERS_EACH).rev() {
+        let pace = ConcurrencyLimit::default();
+        assert!(
+            pace.admits(MAX_ANSWERS_PER_RECEIVER - 1, 0)
+                && !pace.admits(MAX_ANSWERS_PER_RECEIVER, 0)
+        );
+        let rest = clock::nanos(REST_AFTER_BUSY);
+        for asked in (3..=MAX_ANSWERS_PER_RECEIVER).rev() {
             pace.slower(asked, 0);
         }
         assert!(!pace.admits(0, rest - 1), "it rests");
@@ -59,7 +62,7 @@ mod tests {
         assert!(pace.admits(0, rest), "one is always tried");
         pace.faster();
         assert!(pace.admits(1, rest) && !pace.admits(2, rest));
-        (0..=ANSWERS_EACH).for_each(|_| pace.faster());
-        assert!(!pace.admits(ANSWERS_EACH, rest));
+        (0..=MAX_ANSWERS_PER_RECEIVER).for_each(|_| pace.faster());
+        assert!(!pace.admits(MAX_ANSWERS_PER_RECEIVER, rest));
     }
 }

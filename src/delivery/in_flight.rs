@@ -6,15 +6,15 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 /// The most messages that AIs are asked at once, in all.
-pub const ANSWERS: usize = 1024;
+pub const MAX_ANSWERS: usize = 1024;
 /// The same of messages whose answers go to one receiver.
-pub const ANSWERS_EACH: usize = 256;
+pub const MAX_ANSWERS_PER_RECEIVER: usize = 256;
 /// The most deliveries in flight, in all; to one receiver: [`SOCKETS`](crate::proxy::bot::receiver::SOCKETS).
-pub const DELIVERIES: usize = 1024;
+pub const MAX_DELIVERIES: usize = 1024;
 /// The most bytes of jobs in flight at each of the two stages; a single larger one still passes.
-pub const BYTES: u64 = 64 * 1024 * 1024;
+pub const MAX_BYTES: u64 = 64 * 1024 * 1024;
 /// The same of those of one receiver, so that one that is slow cannot hold all of them.
-pub const BYTES_EACH: u64 = BYTES / 8;
+pub const MAX_BYTES_PER_RECEIVER: u64 = MAX_BYTES / 8;
 
 /// Jobs in flight, and their bytes.
 #[derive(Debug, Default)]
@@ -36,12 +36,17 @@ impl Load {
 
     /// Whether another job of this stage may be begun, if these are all.
     pub(super) fn has_room(&self, stage: Stage) -> bool {
-        self.is_below(BYTES, stage, ANSWERS, DELIVERIES)
+        self.is_below(MAX_BYTES, stage, MAX_ANSWERS, MAX_DELIVERIES)
     }
 
     /// Whether another job of this stage may be begun, if these are one receiver's.
     pub(super) fn has_room_each(&self, stage: Stage) -> bool {
-        self.is_below(BYTES_EACH, stage, ANSWERS_EACH, receiver::SOCKETS)
+        self.is_below(
+            MAX_BYTES_PER_RECEIVER,
+            stage,
+            MAX_ANSWERS_PER_RECEIVER,
+            receiver::MAX_CONNECTIONS,
+        )
     }
 
     fn is_below(&self, bytes: u64, stage: Stage, answers: usize, deliveries: usize) -> bool {
@@ -82,12 +87,12 @@ impl Drop for Place {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::jobs::LARGEST;
+    use crate::state::jobs::MAX_JOB;
 
     #[test]
     fn a_receiver_of_large_jobs_leaves_room_for_the_others() {
         for stage in [Stage::Answer, Stage::Deliver] {
-            for bytes in [1 << 20, LARGEST as u64] {
+            for bytes in [1 << 20, MAX_JOB as u64] {
                 let [all, slow, other]: [Rc<Load>; 3] = Default::default();
                 let mut places = Vec::new();
                 while all.has_room(stage) && slow.has_room_each(stage) {

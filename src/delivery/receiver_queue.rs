@@ -1,11 +1,11 @@
 //! What is known of each receiver: where it is, how it has been of late, what is in flight to it.
 
-use super::concurrency::Pace;
+use super::concurrency::ConcurrencyLimit;
 use super::in_flight::Load;
 use crate::net::client::Pool;
 use crate::net::client::breaker::Breaker;
 use crate::proxy::bot::receiver::Receiver;
-use crate::proxy::bot::{Registry, Way};
+use crate::proxy::bot::{Handler, Registry};
 use crate::proxy::worker::Worker;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 /// One receiver.
 #[derive(Debug)]
-pub(super) struct Lane {
+pub(super) struct ReceiverQueue {
     /// Where it is; `None`: the configuration does not have it any more.
     pub(super) way: Option<(Receiver, Rc<Pool>)>,
     pub(super) breaker: Rc<Breaker>,
@@ -23,10 +23,10 @@ pub(super) struct Lane {
     /// Deliveries in flight to it.
     pub(super) sent: Rc<Load>,
     /// How many of its messages may be answered at once.
-    pub(super) pace: Rc<Pace>,
+    pub(super) pace: Rc<ConcurrencyLimit>,
 }
 
-impl Lane {
+impl ReceiverQueue {
     /// One that leads nowhere.
     fn without(asked: Rc<Load>) -> Self {
         Self { way: None, breaker: Rc::default(), asked, sent: Rc::default(), pace: Rc::default() }
@@ -36,14 +36,14 @@ impl Lane {
 /// Whom the bots' answers are kept for.
 fn answered(registry: &Registry) -> impl Iterator<Item = &Arc<str>> {
     registry.bots().iter().filter_map(|bot| match &bot.way {
-        Way::Chat(talk) => talk.later.as_ref().map(|later| &later.receiver),
-        Way::Forward(_) => None,
+        Handler::Chat(talk) => talk.later.as_ref().map(|later| &later.receiver),
+        Handler::Forward(_) => None,
     })
 }
 
 /// All of them.
 #[derive(Debug)]
-pub(super) struct Lanes(RefCell<HashMap<Arc<str>, Rc<Lane>>>);
+pub(super) struct Lanes(RefCell<HashMap<Arc<str>, Rc<ReceiverQueue>>>);
 
 impl Lanes {
     /// Those of the configuration that is in force.
@@ -56,7 +56,7 @@ impl Lanes {
     /// Puts the configuration that is in force now in the place of the one before. A receiver that has not moved keeps its
     /// connections; what is in flight goes on counting.
     pub(super) fn replace(&self, worker: &Worker) {
-        let view = worker.view();
+        let view = worker.snapshot();
         let mut lanes = self.0.borrow_mut();
         let mut before = std::mem::take(&mut *lanes);
         for receiver in &view.registry.receivers {
@@ -66,12 +66,12 @@ impl Lanes {
             let stays = kept.is_some();
             let pool = kept.map(|(_, pool)| pool.clone()).unwrap_or_else(|| {
                 let cells = worker.shared.metrics.upstream(&worker.cells, &receiver.name);
-                let witness = worker.shared.witness.as_ref();
+                let witness = worker.shared.observer.as_ref();
                 let witness = witness.map(|it| it.of(&receiver.name));
                 Pool::new(receiver.target.clone(), 1, cells, witness)
             });
             let breaker = old.as_ref().filter(|_| stays);
-            let lane = Lane {
+            let lane = ReceiverQueue {
                 way: Some((receiver.clone(), pool)),
                 breaker: breaker.map(|old| old.breaker.clone()).unwrap_or_default(),
                 asked: old.as_ref().map(|old| old.asked.clone()).unwrap_or_default(),
@@ -91,16 +91,16 @@ impl Lanes {
             let old = before.remove(name);
             lanes.entry(name.clone()).or_insert_with(|| {
                 let asked = old.map(|old| old.asked.clone());
-                Rc::new(Lane::without(asked.unwrap_or_default()))
+                Rc::new(ReceiverQueue::without(asked.unwrap_or_default()))
             });
         }
     }
 
     /// The receiver of that name.
-    pub(super) fn of(&self, name: &str) -> Rc<Lane> {
+    pub(super) fn of(&self, name: &str) -> Rc<ReceiverQueue> {
         let lane = self.0.borrow().get(name).cloned();
         // What is left for a receiver that is gone ends at once.
-        lane.unwrap_or_else(|| Rc::new(Lane::without(Rc::default())))
+        lane.unwrap_or_else(|| Rc::new(ReceiverQueue::without(Rc::default())))
     }
 
     /// Closes what has lain idle too long.

@@ -2,11 +2,11 @@
 //! flight to each and in all.
 
 use super::in_flight::{Load, Place};
-use super::receiver_queue::Lane;
-use super::{Courier, Seat};
+use super::receiver_queue::ReceiverQueue;
+use super::{Dispatcher, InFlightPermit};
 use crate::clock;
 use crate::net::client::breaker::Breaker;
-use crate::state::jobs::{Receiver, Stage, Taken};
+use crate::state::jobs::{Claim, Receiver, Stage};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
@@ -14,11 +14,11 @@ use std::rc::Rc;
 pub const QUANTUM: i64 = 16 * 1024;
 
 /// A receiver's breaker puts an attempt off by so many milliseconds at the most, so that every schedule has its end.
-pub const LATE_MS: u64 = 60_000;
+pub const MAX_BREAKER_DELAY_MS: u64 = 60_000;
 
 /// One stage's turns.
 #[derive(Debug)]
-pub(super) struct Round {
+pub(super) struct Scheduler {
     stage: Stage,
     turns: VecDeque<Turn>,
     in_flight: Rc<Load>,
@@ -30,10 +30,10 @@ struct Turn {
     /// What it may begin yet, in bytes; below zero it has begun more than its share.
     credit: i64,
     /// Taken, and waiting for the receiver's breaker.
-    next: Option<Taken>,
+    next: Option<Claim>,
 }
 
-impl Round {
+impl Scheduler {
     pub(super) fn new(stage: Stage) -> Self {
         Self { stage, turns: VecDeque::new(), in_flight: Rc::default() }
     }
@@ -48,9 +48,9 @@ impl Round {
     }
 
     /// Begins whatever is due and has room.
-    pub(super) fn go(&mut self, courier: &Rc<Courier>) {
+    pub(super) fn go(&mut self, courier: &Rc<Dispatcher>) {
         let now_ms = clock::unix_ms();
-        while let Some(receiver) = courier.journal.wake(self.stage, now_ms) {
+        while let Some(receiver) = courier.jobs.next_receiver(self.stage, now_ms) {
             self.turns.push_back(Turn { receiver, credit: 0, next: None });
         }
         // So many turns in a row have begun nothing.
@@ -62,17 +62,23 @@ impl Round {
             turn.credit = turn.credit.saturating_add(QUANTUM).min(QUANTUM);
             let lane = courier.lanes.of(&turn.receiver.name);
             match self.turn(&mut turn, &lane, courier, now_ms) {
-                Took::All => continue,
-                Took::Some => in_vain = 0,
+                Progress::All => continue,
+                Progress::Some => in_vain = 0,
                 // Whoever is in debt is getting out of it.
-                Took::None => in_vain += usize::from(turn.credit > 0),
+                Progress::None => in_vain += usize::from(turn.credit > 0),
             }
             self.turns.push_back(turn);
         }
     }
 
-    fn turn(&self, turn: &mut Turn, lane: &Rc<Lane>, courier: &Rc<Courier>, now_ms: u64) -> Took {
-        let mut took = Took::None;
+    fn turn(
+        &self,
+        turn: &mut Turn,
+        lane: &Rc<ReceiverQueue>,
+        courier: &Rc<Dispatcher>,
+        now_ms: u64,
+    ) -> Progress {
+        let mut took = Progress::None;
         let in_flight = match self.stage {
             Stage::Answer => &lane.asked,
             Stage::Deliver => &lane.sent,
@@ -84,22 +90,22 @@ impl Round {
         let has_room = || in_flight.has_room_each(self.stage) && paced();
         while turn.credit > 0 && !self.is_full() && has_room() {
             let next = turn.next.take();
-            let taken = next.or_else(|| courier.journal.take(self.stage, &turn.receiver, now_ms));
+            let taken = next.or_else(|| courier.jobs.claim(self.stage, &turn.receiver, now_ms));
             let Some(taken) = taken else {
-                return Took::All;
+                return Progress::All;
             };
             let pass = match self.stage {
                 Stage::Answer => None,
                 Stage::Deliver => Breaker::admit(lane.breaker.clone(), clock::coarse()),
             };
-            let late = now_ms.saturating_sub(taken.due_ms) >= LATE_MS;
+            let late = now_ms.saturating_sub(taken.due_ms) >= MAX_BREAKER_DELAY_MS;
             if self.stage == Stage::Deliver && pass.is_none() && !late && lane.way.is_some() {
                 turn.next = Some(taken);
                 break;
             }
             turn.credit -= i64::from(taken.size);
             let loads = [self.in_flight.clone(), in_flight.clone()];
-            let seat = Seat {
+            let seat = InFlightPermit {
                 place: Some(Place::take(loads, u64::from(taken.size))),
                 courier: courier.clone(),
             };
@@ -107,14 +113,14 @@ impl Round {
                 Stage::Answer => courier.answer(taken.id, lane, seat),
                 Stage::Deliver => courier.deliver(taken.id, lane, pass, seat),
             }
-            took = Took::Some;
+            took = Progress::Some;
         }
         took
     }
 }
 
 /// What a turn has begun.
-enum Took {
+enum Progress {
     /// Nothing: there is no room for it.
     None,
     /// Something, and there may be more.

@@ -9,7 +9,7 @@ use special_ranges::{Special, special};
 use std::net::IpAddr;
 
 /// So many addresses at most stand in the line that a refusal proposes.
-const MOST_NAMED: usize = 8;
+const MAX_NAMED: usize = 8;
 
 /// Lets public addresses pass, and those of an allow list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -60,7 +60,7 @@ impl Guard {
                 named: Vec::new(),
             });
             let own = IpNet::from(address);
-            if refused.named.len() < MOST_NAMED && !refused.named.contains(&own) {
+            if refused.named.len() < MAX_NAMED && !refused.named.contains(&own) {
                 refused.named.push(own);
             }
         }

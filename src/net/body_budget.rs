@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Bodies up to this many bytes may use the reserved eighth.
-pub const SMALL: u64 = 16 * 1024;
+pub const SMALL_BODY: u64 = 16 * 1024;
 
 /// The budget, shared by all workers.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ impl Hold {
     #[must_use]
     pub fn grow(&mut self, bytes: u64, expected: u64) -> bool {
         let limit = self.budget.limit();
-        let allowed = if self.bytes.saturating_add(bytes).max(expected) <= SMALL {
+        let allowed = if self.bytes.saturating_add(bytes).max(expected) <= SMALL_BODY {
             limit
         } else {
             limit - limit / 8
@@ -86,12 +86,12 @@ mod tests {
         let mut large = budget.hold();
         assert!(large.grow(700_000, 700_000));
         assert!(
-            !budget.hold().grow(1, SMALL + 1),
+            !budget.hold().grow(1, SMALL_BODY + 1),
             "past seven eighths a large body is refused its first byte"
         );
         let mut small = budget.hold();
-        assert!(small.grow(SMALL, SMALL));
-        assert!(!small.grow(1, SMALL), "a small body that grows is a large one");
+        assert!(small.grow(SMALL_BODY, SMALL_BODY));
+        assert!(!small.grow(1, SMALL_BODY), "a small body that grows is a large one");
         drop((large, small));
         assert_eq!(budget.held(), 0);
     }

@@ -30,7 +30,7 @@ pub use collect::whole;
 pub use error::{Again, Cause, Deadline, Sent, UpstreamError, WORDS};
 use http::Response;
 pub use pool::Pool;
-use pool::Up;
+use pool::UpstreamConnection;
 pub use request::{Frames, Outgoing};
 use std::future::poll_fn;
 use std::io;
@@ -71,7 +71,7 @@ pub struct Timeouts {
 }
 
 /// An upstream is not blamed for missing its total where others took more than this part of it: one in so many.
-const EXCUSED: u64 = 10;
+const MAX_STALE_RETRIES: u64 = 10;
 
 /// When one exchange's deadlines pass, counted from its start.
 #[derive(Clone, Copy, Debug)]
@@ -89,7 +89,8 @@ impl Schedule {
         let own = clock::coarse().saturating_add(all);
         let total = by.map_or(own, |by| by.min(own));
         // A little of it is gone before every exchange; who is silent for the rest has had its time.
-        let last = if own - total > all / EXCUSED { Deadline::Left } else { Deadline::Total };
+        let last =
+            if own - total > all / MAX_STALE_RETRIES { Deadline::Left } else { Deadline::Total };
         Self { timeouts, total, last }
     }
 
@@ -146,7 +147,7 @@ pub async fn send(
                 pool.seen(|| Step::Began(head.response.status().as_u16()));
                 return Ok(Incoming::receive(head, up, pool, timer, schedule, request));
             }
-            Err(Cause::Broken(_) | Cause::Gone) if sent == Sent::Unsent && up.reused => {}
+            Err(Cause::Broken(_) | Cause::Closed) if sent == Sent::Unsent && up.reused => {}
             Err(cause) => return Err(UpstreamError { cause, sent }),
         }
     }
@@ -154,7 +155,7 @@ pub async fn send(
 
 /// Writes what is left of the request and reads the head of its response, with what came behind it.
 fn exchange(
-    up: &mut Up,
+    up: &mut UpstreamConnection,
     request: &mut Outgoing,
     broken: &mut Option<io::Error>,
     cx: &mut Context<'_>,
@@ -172,29 +173,29 @@ fn exchange(
     let read = if request.sent() != Sent::Unsent {
         poll_head(up, request, cx)
     } else if broken.is_some() {
-        Poll::Ready(Err(Cause::Gone))
+        Poll::Ready(Err(Cause::Closed))
     } else {
         Poll::Pending
     };
     read.map_err(|cause| match (cause, broken.take()) {
-        (Cause::Gone | Cause::Broken(_), Some(error)) => Cause::Broken(error),
+        (Cause::Closed | Cause::Broken(_), Some(error)) => Cause::Broken(error),
         (cause, _) => cause,
     })
 }
 
 fn poll_head(
-    up: &mut Up,
+    up: &mut UpstreamConnection,
     request: &mut Outgoing,
     cx: &mut Context<'_>,
 ) -> Poll<Result<response::Head, Cause>> {
     loop {
         let (early, stream) = (&mut up.early, &mut up.stream);
         let (bodiless, spare) = (request.bodiless, &mut request.spare);
-        let read = ready!(read_buffer::into_spare(stream, cx, read_buffer::SPARE, |fresh| {
+        let read = ready!(read_buffer::into_spare(stream, cx, read_buffer::READ_BUFFER, |fresh| {
             if fresh.is_empty() {
-                return Err(Cause::Gone);
+                return Err(Cause::Closed);
             }
-            early.read(fresh, bodiless, spare).map_err(Cause::Senseless)
+            early.read(fresh, bodiless, spare).map_err(Cause::Invalid)
         }));
         match read.map_err(Cause::Broken).flatten() {
             Ok(Some(head)) => return Poll::Ready(Ok(head)),

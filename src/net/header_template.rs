@@ -4,7 +4,7 @@ use http::HeaderName;
 use std::fmt;
 
 /// The longest text that is put into a place, in bytes: an id, not a story.
-const LONGEST: usize = 1024;
+const MAX_HEADER_VALUE: usize = 1024;
 
 /// A header field whose value is filled in for each request.
 #[derive(Clone, Debug)]
@@ -55,7 +55,7 @@ pub struct Names<'a> {
 
 /// A name that a header cannot carry: one with control characters, or one that is too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the {} cannot stand in a header: it has control characters or over {LONGEST} bytes", .0.word())]
+#[error("the {} cannot stand in a header: it has control characters or over {MAX_HEADER_VALUE} bytes", .0.word())]
 pub struct Unfit(pub Place);
 
 impl Filled {
@@ -96,7 +96,7 @@ impl Filled {
                 Piece::Text(text) => out.extend_from_slice(text),
                 Piece::Place(place) => {
                     let name = place.of(names).unwrap_or_default().as_bytes();
-                    if name.len() > LONGEST || name.iter().any(u8::is_ascii_control) {
+                    if name.len() > MAX_HEADER_VALUE || name.iter().any(u8::is_ascii_control) {
                         out.truncate(start);
                         return Err(Unfit(*place));
                     }
@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn what_would_break_a_header_is_refused() {
-        let long = "x".repeat(LONGEST + 1);
+        let long = "x".repeat(MAX_HEADER_VALUE + 1);
         for user in ["a\r\nX-Evil: 1", "a\nb", "\0", "\u{7f}", "\t", &long] {
             let names = Names { bot: "b", user: Some(user), conversation: None, channel: None };
             assert_eq!(written("{bot} {user}", &names), Err(Unfit(Place::User)));

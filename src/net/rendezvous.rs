@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 
 /// One of the upstreams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Arm {
+pub struct WeightedUpstream {
     /// A hash of the upstream's name: the same in every process, or keys move with a restart.
     pub seed: u64,
     /// Its share of the keys is this by the sum of all. 0: none, unless all are 0, which then share evenly.
@@ -17,7 +17,7 @@ pub struct Arm {
 
 /// The arms in the order in which a key tries them, as indices into `arms`, best first. Arms without weight are left out where
 /// others have any.
-pub fn order(key: u64, arms: &[Arm]) -> SmallVec<[usize; 4]> {
+pub fn order(key: u64, arms: &[WeightedUpstream]) -> SmallVec<[usize; 4]> {
     let even = arms.iter().all(|arm| arm.weight == 0);
     let key = mix(key);
     let mut drawn: SmallVec<[(f64, usize); 4]> = arms
@@ -31,7 +31,7 @@ pub fn order(key: u64, arms: &[Arm]) -> SmallVec<[usize; 4]> {
 }
 
 /// The time to the first event at a rate of the arm's weight: of several such, each is the shortest as often as its rate says.
-fn draw(key: u64, arm: &Arm) -> f64 {
+fn draw(key: u64, arm: &WeightedUpstream) -> f64 {
     // 53 bits, the middle of their cell: never 0, never 1.
     let hash = mix(key ^ mix(arm.seed)) >> 11;
     #[expect(clippy::cast_precision_loss, reason = "53 bits are exact")]
@@ -54,16 +54,16 @@ mod tests {
     const KEYS: u64 = 100_000;
 
     /// Arms named 0, 1, 2 … with these weights.
-    fn arms<const N: usize>(weights: [u32; N]) -> [Arm; N] {
-        std::array::from_fn(|at| Arm { seed: at as u64, weight: weights[at] })
+    fn arms<const N: usize>(weights: [u32; N]) -> [WeightedUpstream; N] {
+        std::array::from_fn(|at| WeightedUpstream { seed: at as u64, weight: weights[at] })
     }
 
-    fn first(key: u64, arms: &[Arm]) -> usize {
+    fn first(key: u64, arms: &[WeightedUpstream]) -> usize {
         order(key, arms)[0]
     }
 
     /// Keys of which the first goes to each arm, in parts of a thousand.
-    fn shares<const N: usize>(arms: [Arm; N]) -> [u64; N] {
+    fn shares<const N: usize>(arms: [WeightedUpstream; N]) -> [u64; N] {
         let mut counts = [0; N];
         (0..KEYS).for_each(|key| counts[first(key, &arms)] += 1);
         counts.map(|count| count * 1000 / KEYS)

@@ -10,7 +10,7 @@ mod head;
 mod tests;
 
 pub use body::Chunks;
-pub use head::{FIELDS_MAX, HEAD_MAX};
+pub use head::{MAX_FIELDS, MAX_HEAD};
 
 /// Why a connection's bytes were refused. All of them end the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,7 +123,7 @@ enum Place {
 
 /// What [`Gate::pass`] found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Passed {
+pub struct Checked {
     /// How many of the bytes may go on to the parser; the rest belongs to a head that is not whole yet, or to the fault.
     pub bytes: usize,
     /// The first fault, if any: nothing after `bytes` may ever be used.
@@ -132,27 +132,27 @@ pub struct Passed {
 
 /// One connection's gate.
 #[derive(Debug)]
-pub struct Gate {
+pub struct RequestFraming {
     place: Place,
     heads: u64,
     ends: u64,
 }
 
-impl Default for Gate {
+impl Default for RequestFraming {
     fn default() -> Self {
         Self { place: Place::Head(head::Reader::default()), heads: 0, ends: 0 }
     }
 }
 
-impl Gate {
+impl RequestFraming {
     /// Looks at the bytes that come next. Bytes of an incomplete head are not passed: hand them in again, with more behind them.
-    pub fn pass(&mut self, bytes: &[u8]) -> Passed {
+    pub fn pass(&mut self, bytes: &[u8]) -> Checked {
         let mut at = 0;
         while at < bytes.len() {
             let rest = &bytes[at..];
             match &mut self.place {
                 Place::Refused(fault) => {
-                    return Passed { bytes: at, fault: Some(*fault) };
+                    return Checked { bytes: at, fault: Some(*fault) };
                 }
                 Place::Head(reader) => match reader.read(rest) {
                     Ok(None) => break,
@@ -186,7 +186,7 @@ impl Gate {
                 },
             }
         }
-        Passed { bytes: at, fault: None }
+        Checked { bytes: at, fault: None }
     }
 
     /// Whole heads passed so far.
@@ -204,8 +204,8 @@ impl Gate {
         Place::Head(head::Reader::default())
     }
 
-    fn refuse(&mut self, bytes: usize, fault: Fault) -> Passed {
+    fn refuse(&mut self, bytes: usize, fault: Fault) -> Checked {
         self.place = Place::Refused(fault);
-        Passed { bytes, fault: Some(fault) }
+        Checked { bytes, fault: Some(fault) }
     }
 }

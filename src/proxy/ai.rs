@@ -9,11 +9,11 @@ use crate::codec::price::MicroCents;
 use crate::net::client::breaker::Breaker;
 use crate::net::rendezvous;
 use crate::net::timers::Timer;
-use crate::proxy::ai::stream::Speech;
-use crate::proxy::bot::Talk;
-use crate::proxy::context::Trace;
+use crate::proxy::ai::stream::StreamingAnswer;
+use crate::proxy::bot::ChatSettings;
+use crate::proxy::context::RequestContext;
 use crate::proxy::reject::Reject;
-use crate::proxy::worker::{View, Worker};
+use crate::proxy::worker::{ConfigSnapshot, Worker};
 use attempt::Attempt;
 use http::HeaderMap;
 use smallvec::SmallVec;
@@ -23,13 +23,13 @@ use std::time::Duration;
 
 /// What is asked.
 #[derive(Debug)]
-pub struct Question<'a> {
+pub struct ChatRequest<'a> {
     /// Who asks.
     pub worker: &'a Rc<Worker>,
     /// The upstreams there are.
-    pub view: &'a Rc<View>,
+    pub view: &'a Rc<ConfigSnapshot>,
     /// How the bot talks.
-    pub talk: &'a Talk,
+    pub talk: &'a ChatSettings,
     /// What is waited on.
     pub timer: &'a Rc<Timer>,
     /// The bot's id.
@@ -46,15 +46,15 @@ pub struct Question<'a> {
 
 /// What came of it.
 #[derive(Debug)]
-pub enum Spoken {
+pub enum AiResponse {
     /// The whole answer, and what it cost.
     Whole(Answer<'static>, MicroCents),
     /// An answer that has begun.
-    Pieces(Box<Speech>),
+    Pieces(Box<StreamingAnswer>),
 }
 
 /// Who is asked, first to last: the bot's upstreams by weight, the conversation's own first, then those that stand in for them.
-pub fn candidates(talk: &Talk, sticky: u64) -> SmallVec<[usize; 4]> {
+pub fn candidates(talk: &ChatSettings, sticky: u64) -> SmallVec<[usize; 4]> {
     let mut order: SmallVec<[usize; 4]> = match talk.upstreams.as_slice() {
         [only] => SmallVec::from_slice(&[*only]),
         several => rendezvous::order(sticky, &talk.arms)
@@ -93,11 +93,11 @@ impl Failed {
 
 /// Asks one AI after the other until one answers or time is up. `spare` is an emptied map for responses to use.
 pub async fn ask(
-    question: &Question<'_>,
+    question: &ChatRequest<'_>,
     candidates: &[usize],
-    trace: &mut Trace,
+    trace: &mut RequestContext,
     spare: &mut HeaderMap,
-) -> Result<Spoken, Reject> {
+) -> Result<AiResponse, Reject> {
     let mut last = None;
     let mut closed_for = Duration::MAX;
     for index in candidates {
@@ -143,7 +143,7 @@ pub async fn ask(
     Err(last.unwrap_or(Reject::Unavailable(closed_for)))
 }
 
-impl Question<'_> {
+impl ChatRequest<'_> {
     async fn sleep(&self, wait: Duration) {
         self.timer.set(clock::now().saturating_add(clock::nanos(wait)));
         poll_fn(|cx| self.timer.poll(cx)).await;

@@ -1,7 +1,7 @@
 //! The body: read whole, within its size, its deadline and the budget for all, while its signature is computed.
 
 use crate::clock;
-use crate::net::body_budget::{Hold, SMALL};
+use crate::net::body_budget::{Hold, SMALL_BODY};
 use crate::net::request_framing::Fault;
 use crate::net::timers::Timer;
 use crate::proxy::bot::Registry;
@@ -14,7 +14,7 @@ use std::pin::Pin;
 use std::task::Poll;
 
 /// Frames smaller than this are gathered, so that a body sent byte by byte costs bytes and not frames.
-const GATHER: usize = 2 * 1024;
+const MIN_FRAME: usize = 2 * 1024;
 
 /// Reads the body whole, within its size, its deadline and the budget, and shows each frame to `see` as it arrives.
 pub async fn receive(
@@ -32,7 +32,7 @@ pub async fn receive(
     if declared > max {
         return Err(Reject::TooLarge);
     }
-    let mut hold = worker.shared.budget.hold();
+    let mut hold = worker.shared.body_budget.hold();
     let mut frames = Vec::with_capacity(1);
     let mut gathered = BytesMut::new();
     let mut received = 0_u64;
@@ -62,9 +62,9 @@ pub async fn receive(
             return Err(Reject::BufferFull);
         }
         see(&data);
-        if data.len() < GATHER && !frames.is_empty() {
+        if data.len() < MIN_FRAME && !frames.is_empty() {
             gathered.extend_from_slice(&data);
-            if gathered.len() >= SMALL as usize {
+            if gathered.len() >= SMALL_BODY as usize {
                 frames.push(gathered.split().freeze());
             }
         } else {

@@ -3,13 +3,13 @@
 pub mod receiver;
 pub mod registry;
 
-use crate::codec::bot_event::Kind;
-use crate::codec::dialect::{Chat, Dialect, Stream};
+use crate::codec::bot_event::EventType;
+use crate::codec::dialect::{Chat, Dialect, StreamEncoder};
 use crate::codec::price::{MicroCents, Period, Price};
 use crate::codec::provider::Codec;
 use crate::net::client::Target;
 use crate::net::header_template::Field;
-use crate::net::rendezvous::Arm;
+use crate::net::rendezvous::WeightedUpstream;
 use crate::secret::Secret;
 use crate::signature::{IdSource, Verifier};
 use crate::state::conversation::Policy;
@@ -20,7 +20,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use registry::{Door, Found, Path, Registry, is_id};
+pub use registry::{BotMatch, Path, Registry, RouteMatch, is_id};
 
 /// One bot, or a template that many bots are made from.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ pub struct Bot {
     /// Whose requests are taken; empty: everybody's.
     pub allow_from: Vec<IpNet>,
     /// What becomes of its messages.
-    pub way: Way,
+    pub way: Handler,
 }
 
 impl Bot {
@@ -54,14 +54,14 @@ impl Bot {
 
 /// What becomes of a verified message.
 #[derive(Debug)]
-pub enum Way {
+pub enum Handler {
     /// It is forwarded as it is.
     Forward(Forward),
     /// It is read, and answered by an AI.
-    Chat(Box<Talk>),
+    Chat(Box<ChatSettings>),
 }
 
-impl Way {
+impl Handler {
     /// Whether messages may become jobs.
     pub fn makes_jobs(&self) -> bool {
         match self {
@@ -88,13 +88,13 @@ pub struct Forward {
 
 /// How a bot talks: which AIs it asks and what it keeps of a conversation.
 #[derive(Debug)]
-pub struct Talk {
+pub struct ChatSettings {
     /// How its messages are read and answered.
     pub chat: &'static dyn Chat,
     /// Its name.
     pub name: Option<String>,
     /// The AIs that share its conversations, by weight. Empty: it only acknowledges.
-    pub arms: Vec<Arm>,
+    pub arms: Vec<WeightedUpstream>,
     /// Their indices into [`Registry::upstreams`], in the same order.
     pub upstreams: Vec<usize>,
     /// Who is asked when those fail, in order.
@@ -102,20 +102,20 @@ pub struct Talk {
     /// Its own system text.
     pub system: Option<String>,
     /// How it answers piece by piece; `None`: whole.
-    pub stream: Option<&'static dyn Stream>,
+    pub stream: Option<&'static dyn StreamEncoder>,
     /// It answers in TwiML whatever the caller prefers.
     pub twiml: bool,
     /// What is kept of a conversation; `None`: nothing.
     pub conversation: Option<Policy>,
     /// What it may spend.
-    pub budget: Option<Cap>,
+    pub budget: Option<SpendLimit>,
     /// How its answers come later; `None`: every answer is the response.
-    pub later: Option<Later>,
+    pub later: Option<DeferredReply>,
 }
 
 /// How a bot answers when its caller does not wait.
 #[derive(Clone, Debug)]
-pub struct Later {
+pub struct DeferredReply {
     /// For how long the caller waits first; `None`: not at all.
     pub within: Option<Duration>,
     /// For how long an AI that fails is asked again.
@@ -132,7 +132,7 @@ pub struct Subscriber {
     /// Where its events go: the name of one of [`Registry::receivers`].
     pub receiver: Arc<str>,
     /// The kinds of event that it is sent.
-    pub events: Vec<Kind>,
+    pub events: Vec<EventType>,
     /// The ids of the bots that they are about; with `*` at the end all that begin so.
     pub bots: Vec<String>,
 }
@@ -146,7 +146,7 @@ impl Subscriber {
     }
 
     /// Whether it is told of such an event of this bot; of a template's, by its front and `*`, where any of its bots is meant.
-    pub fn wants(&self, kind: Kind, bot: &str) -> bool {
+    pub fn wants(&self, kind: EventType, bot: &str) -> bool {
         let named = |pattern: &String| match (pattern.strip_suffix('*'), bot.strip_suffix('*')) {
             (Some(front), None) => bot.starts_with(front),
             (None, None) => pattern == bot,
@@ -159,7 +159,7 @@ impl Subscriber {
 
 /// What a bot may spend in a period.
 #[derive(Clone, Copy, Debug)]
-pub struct Cap {
+pub struct SpendLimit {
     /// The most, in millionths of a cent.
     pub most: MicroCents,
     /// The period.
@@ -201,12 +201,12 @@ pub struct Upstream {
     /// Where it is.
     pub target: Target,
     /// How it is asked; `None`: it gets what the caller sent.
-    pub ai: Option<Ai>,
+    pub ai: Option<AiUpstream>,
 }
 
 /// How an AI is asked.
 #[derive(Debug)]
-pub struct Ai {
+pub struct AiUpstream {
     /// In which language.
     pub codec: &'static dyn Codec,
     /// The request's head up to what differs from request to request: it holds the key.

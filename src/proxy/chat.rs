@@ -11,37 +11,37 @@ mod retry;
 mod turn;
 
 pub use envelope::{Envelope, VERSION};
-pub use event_jobs::{Letter, jobs, letters, wanted};
-pub(crate) use job::insist;
-pub use job::{Errand, LETTERS, Went};
-pub use retry::{AGAIN, AGAIN_MOST};
+pub use event_jobs::{EventDelivery, delivery_jobs, event_deliveries, is_subscribed};
+pub(crate) use job::retry_until_written;
+pub use job::{AnswerJob, JobOutcome, MAX_EVENT_BYTES};
+pub use retry::{BACKOFF, MAX_BACKOFF};
 
 use crate::clock;
 use crate::codec::bot_event;
-use crate::codec::dialect::{Format, Receipt, Stream};
-use crate::codec::message::{Answer, Event, Kind, Role, Turn};
+use crate::codec::dialect::{Format, Receipt, StreamEncoder, StreamReceipt};
+use crate::codec::message::{Answer, Event, MessageType, Role, Turn};
 use crate::codec::price::MicroCents;
 use crate::net::body_budget::Hold;
 use crate::net::timers::Timer;
 use crate::proxy::ai::stream;
-use crate::proxy::ai::{Question, Spoken, ask, candidates};
-use crate::proxy::bot::{Found, Talk};
-use crate::proxy::context::{Trace, error_response};
+use crate::proxy::ai::{AiResponse, ChatRequest, ask, candidates};
+use crate::proxy::bot::{BotMatch, ChatSettings};
+use crate::proxy::context::{RequestContext, error_response};
 use crate::proxy::head::{format, prefers_xml};
 use crate::proxy::rate_limit::charge_body;
 use crate::proxy::reject::Reject;
-use crate::proxy::response::Reply;
-use crate::proxy::worker::{View, Worker};
-use crate::state::conversation::Held;
+use crate::proxy::response::ResponseBody;
+use crate::proxy::worker::{ConfigSnapshot, Worker};
+use crate::state::conversation::TurnGuard;
 use crate::state::idempotency::{Guard, Stored};
-use crate::state::jobs::Repeat;
+use crate::state::jobs::RecordedResponse;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use report::Report;
 use serde_json::value::RawValue;
 use std::net::IpAddr;
 use std::rc::Rc;
-use turn::{by, key, sticky, turn};
+use turn::{answer_deadline, conversation_key, routing_key, wait_for_turn};
 
 /// A proven message, not yet read.
 #[derive(Debug)]
@@ -49,13 +49,13 @@ pub struct Message<'a> {
     /// Who serves it.
     pub worker: &'a Rc<Worker>,
     /// The configuration it is served under.
-    pub view: &'a Rc<View>,
+    pub view: &'a Rc<ConfigSnapshot>,
     /// What it waits on.
     pub timer: &'a Rc<Timer>,
     /// How its bot talks.
-    pub talk: &'a Talk,
+    pub talk: &'a ChatSettings,
     /// Its bot.
-    pub found: &'a Found<'a, 'a>,
+    pub found: &'a BotMatch<'a, 'a>,
     /// Its bot's id.
     pub id: &'a str,
     /// Who sent it.
@@ -65,15 +65,15 @@ pub struct Message<'a> {
 /// Answers one message.
 pub async fn answer(
     message: Message<'_>,
-    trace: &mut Trace,
+    trace: &mut RequestContext,
     headers: &mut HeaderMap,
     frames: Vec<Bytes>,
     hold: Option<Hold>,
     mut guard: Option<Guard>,
-) -> Result<Response<Reply>, Reject> {
+) -> Result<Response<ResponseBody>, Reject> {
     let Message { worker, view, talk, id, .. } = message;
     let format = format(headers).unwrap_or(Format::Json);
-    let mut room = worker.room();
+    let mut room = worker.buffer();
     frames.iter().for_each(|frame| room.extend_from_slice(frame));
     let event = match talk.chat.decode(format, &mut room) {
         Ok(event) => event,
@@ -88,39 +88,43 @@ pub async fn answer(
     let user = event.user.id.as_deref();
     charge_body(worker, message.found, trace, message.peer, headers, &frames, user)?;
     // What is only acknowledged waits for nobody's answer.
-    let silent = talk.upstreams.is_empty() || event.kind != Kind::Message;
+    let silent = talk.upstreams.is_empty() || event.message_type != MessageType::Message;
     let reports = talk.chat.acknowledges();
     let report = reports.then(|| Report::new(&message, &event, trace.began_ms));
     // An answer that nobody wants to be told is asked for all the same: the conversation goes on with it.
-    let told = !reports || wanted(&view.registry, bot_event::Kind::Sent, id);
+    let told = !reports || is_subscribed(&view.registry, bot_event::EventType::Sent, id);
     let xml = format == Format::Form && (talk.twiml || prefers_xml(headers));
     if let Some(later) = talk.later.as_ref().filter(|_| !silent && told) {
-        let said =
-            deferred::Said { later, event: &event, format, body: frames.concat(), xml, report };
+        let said = deferred::DeferredRequest {
+            later,
+            event: &event,
+            format,
+            body: frames.concat(),
+            xml,
+            report,
+        };
         drop(frames);
         return Box::pin(deferred::answer(&message, said, trace, hold, guard)).await;
     }
     drop(frames);
     if let Some(report) = report {
-        let kept = worker.shared.kept.get().ok_or(Reject::Unkept)?;
         // What is said to it is known already where nobody's answer is waited for.
         let promise = guard.take_if(|_| silent).map(|guard| {
             let nothing = Answer::default();
             let said = encode(&message, trace, &event, &nothing, "", 0, xml);
-            Promise::new(guard, &said)
+            PendingIdempotency::new(guard, &said)
         });
-        let accepted = report.accept(&message, kept, None, promise, trace.began_ms);
+        let accepted = report.accept(&message, None, promise, trace.began_ms);
         deferred::done(accepted).await?;
     }
 
-    let key = key(id, &event);
-    let candidates = candidates(talk, sticky(id, &event, &key, trace.start));
-    let by = by(view, &candidates, trace.start);
-    let kept = worker.shared.kept.get();
-    let mut held = match (talk.conversation, kept, key) {
-        (Some(policy), Some(kept), Some(key)) if !silent => {
-            let conversations = &kept.conversations;
-            let turn = turn(message.timer, conversations, key, policy, by, trace.began_ms);
+    let key = conversation_key(id, &event);
+    let candidates = candidates(talk, routing_key(id, &event, &key, trace.start));
+    let by = answer_deadline(view, &candidates, trace.start);
+    let mut held = match (talk.conversation, key) {
+        (Some(policy), Some(key)) if !silent => {
+            let conversations = &worker.shared.state.conversations;
+            let turn = wait_for_turn(message.timer, conversations, key, policy, by, trace.began_ms);
             Some(turn.await?)
         }
         _ => None,
@@ -136,10 +140,10 @@ pub async fn answer(
         }
     };
     let spoken = if silent {
-        Spoken::Whole(Answer::default(), 0)
+        AiResponse::Whole(Answer::default(), 0)
     } else {
-        let history: Vec<Turn<'_>> = held.iter().flat_map(Held::history).collect();
-        let question = Question {
+        let history: Vec<Turn<'_>> = held.iter().flat_map(TurnGuard::history).collect();
+        let question = ChatRequest {
             worker,
             view,
             talk,
@@ -154,11 +158,11 @@ pub async fn answer(
     };
     drop(hold);
     let (answer, micro_cents) = match spoken {
-        Spoken::Whole(answer, micro_cents) => (answer, micro_cents),
-        Spoken::Pieces(speech) => return Ok(streamed(Reply::speech(speech, guard))),
+        AiResponse::Whole(answer, micro_cents) => (answer, micro_cents),
+        AiResponse::Pieces(speech) => return Ok(streamed(ResponseBody::speech(speech, guard))),
     };
     if let Some(stream) = talk.stream {
-        return Ok(at_once(&answer, stream, guard));
+        return Ok(at_once(&message, &answer, stream, guard));
     }
     let response = encode(&message, trace, &event, &answer, conversation, micro_cents, xml);
     if let Some(held) = held.take()
@@ -176,13 +180,13 @@ pub async fn answer(
 
 fn encode(
     message: &Message<'_>,
-    trace: &Trace,
+    trace: &RequestContext,
     event: &Event<'_>,
     answer: &Answer<'_>,
     conversation: &str,
     micro_cents: MicroCents,
     xml: bool,
-) -> Response<Reply> {
+) -> Response<ResponseBody> {
     let id = message.worker.request_id();
     let receipt = Receipt {
         bot: message.id,
@@ -190,6 +194,7 @@ fn encode(
         conversation,
         message_id: id.to_str().unwrap_or_default(),
         now_ms: clock::unix_ms(),
+        model: None,
         latency_ms: clock::now().saturating_sub(trace.start) / 1_000_000,
         micro_cents,
         xml,
@@ -197,7 +202,7 @@ fn encode(
     let chat = message.talk.chat;
     let mut body = Vec::with_capacity(answer.text.len() + 256);
     chat.encode(answer, &receipt, &mut body);
-    let mut response = Response::new(Reply::full(body.into()));
+    let mut response = Response::new(ResponseBody::full(body.into()));
     response
         .headers_mut()
         .insert(header::CONTENT_TYPE, HeaderValue::from_static(chat.content_type(&receipt)));
@@ -205,14 +210,24 @@ fn encode(
 }
 
 /// The stream of an AI that did not stream.
-fn at_once(answer: &Answer<'_>, stream: &dyn Stream, guard: Option<Guard>) -> Response<Reply> {
+fn at_once(
+    message: &Message<'_>,
+    answer: &Answer<'_>,
+    stream: &dyn StreamEncoder,
+    guard: Option<Guard>,
+) -> Response<ResponseBody> {
     if let Some(guard) = guard {
         guard.done(Stored::fact(StatusCode::OK), clock::now());
     }
-    streamed(Reply::full(stream::at_once(answer, stream)))
+    let receipt = StreamReceipt {
+        message_id: message.worker.request_id().to_str().unwrap_or_default().to_owned(),
+        now_ms: clock::unix_ms(),
+        model: None,
+    };
+    streamed(ResponseBody::full(stream::at_once(answer, stream, &receipt)))
 }
 
-fn streamed(reply: Reply) -> Response<Reply> {
+fn streamed(reply: ResponseBody) -> Response<ResponseBody> {
     let mut response = Response::new(reply);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
@@ -221,25 +236,28 @@ fn streamed(reply: Reply) -> Response<Reply> {
 }
 
 /// Keeps an answer for the next time that the same delivery comes.
-fn keep(guard: Guard, response: &Response<Reply>) {
+fn keep(guard: Guard, response: &Response<ResponseBody>) {
     guard.done(stored(response), clock::now());
 }
 
 /// A delivery, and what is said to it and to whoever repeats it once the disk has what it became.
-struct Promise {
+struct PendingIdempotency {
     guard: Guard,
     said: Stored,
 }
 
-impl Promise {
-    fn new(guard: Guard, response: &Response<Reply>) -> Self {
+impl PendingIdempotency {
+    fn new(guard: Guard, response: &Response<ResponseBody>) -> Self {
         let said = stored(response);
         Self { guard, said }
     }
 
     /// For longer than this process lives.
-    fn repeat(&self) -> Repeat {
-        Repeat { key: *self.guard.key(), said: self.guard.record(&self.said, clock::unix_ms()) }
+    fn repeat(&self) -> RecordedResponse {
+        RecordedResponse {
+            key: *self.guard.key(),
+            response: self.guard.record(&self.said, clock::unix_ms()),
+        }
     }
 
     /// It holds.
@@ -248,7 +266,7 @@ impl Promise {
     }
 }
 
-fn stored(response: &Response<Reply>) -> Stored {
+fn stored(response: &Response<ResponseBody>) -> Stored {
     let body = response.body().whole();
     Stored::new(response.status(), response.headers(), body)
 }

@@ -8,12 +8,12 @@ use crate::codec::message::Usage;
 use crate::codec::price::MicroCents;
 use crate::net::client::{Pool, UpstreamError};
 use crate::net::request_framing::Fault;
-use crate::proxy::bot::{Door, Found};
+use crate::proxy::bot::{BotMatch, RouteMatch};
 use crate::proxy::cors;
 use crate::proxy::forward::X_REQUEST_ID;
-use crate::proxy::reject::{Face, Reject};
-use crate::proxy::response::Reply;
-use crate::proxy::worker::{View, Worker};
+use crate::proxy::reject::{ErrorInfo, Reject};
+use crate::proxy::response::ResponseBody;
+use crate::proxy::worker::{ConfigSnapshot, Worker};
 use crate::signature::Proof;
 use crate::state::analytics::Happened;
 use crate::state::limit::{RuleSet, Standing, Verdict, retry_after};
@@ -34,7 +34,7 @@ const BOTGATE_UPSTREAM: HeaderName = HeaderName::from_static("botgate-upstream")
 
 /// One request's trace: gathered on its way, counted and logged when it ends, however it ends.
 #[derive(Debug)]
-pub struct Trace {
+pub struct RequestContext {
     /// Its id, the caller's own where that is sane.
     pub id: HeaderValue,
     /// When it began, in nanoseconds of [`clock::now`].
@@ -42,7 +42,7 @@ pub struct Trace {
     /// The same by the wall clock, in milliseconds since 1970.
     pub began_ms: u64,
     worker: Rc<Worker>,
-    bot: Option<(Rc<View>, usize)>,
+    bot: Option<(Rc<ConfigSnapshot>, usize)>,
     pool: Option<Rc<Pool>>,
     standing: Option<Standing>,
     chat: Option<&'static dyn Chat>,
@@ -58,7 +58,7 @@ pub struct Trace {
     pub asked: bool,
 }
 
-impl Trace {
+impl RequestContext {
     /// The trace of a request whose head has been read.
     pub fn begin(worker: &Rc<Worker>, peer: IpAddr, head: &Parts) -> Box<Self> {
         let own = head.headers.get(X_REQUEST_ID).filter(|id| is_sane(id.as_bytes())).cloned();
@@ -75,7 +75,12 @@ impl Trace {
     }
 
     /// The trace of an exchange whose request is over, or has a trace of its own: what it costs is counted, the exchange itself is not.
-    pub fn errand(worker: &Rc<Worker>, view: &Rc<View>, bot: usize, id: &Arc<str>) -> Box<Self> {
+    pub fn for_job(
+        worker: &Rc<Worker>,
+        view: &Rc<ConfigSnapshot>,
+        bot: usize,
+        id: &Arc<str>,
+    ) -> Box<Self> {
         let mut trace = Self::new(worker, worker.request_id(), Record::default());
         trace.record.bot = Some(id.clone());
         trace.proven = true;
@@ -111,7 +116,7 @@ impl Trace {
     }
 
     /// What its path leads to: from here on errors are told in the dialect's own shape, and to a page that may read them.
-    pub fn door(&mut self, door: &Door<'_, '_>, headers: &HeaderMap) {
+    pub fn door(&mut self, door: &RouteMatch<'_, '_>, headers: &HeaderMap) {
         self.chat = door.dialect().chat;
         if let Some(cors) = door.cors() {
             let origin = headers.get(header::ORIGIN);
@@ -120,7 +125,7 @@ impl Trace {
     }
 
     /// Which bot it is for.
-    pub fn bot(&mut self, view: &Rc<View>, found: &Found<'_, '_>) {
+    pub fn bot(&mut self, view: &Rc<ConfigSnapshot>, found: &BotMatch<'_, '_>) {
         self.record.bot = Some(found.named.map_or_else(|| found.bot.id.clone(), Arc::from));
         self.bot = Some((view.clone(), found.index));
     }
@@ -181,12 +186,12 @@ impl Trace {
     /// An AI could not answer.
     pub fn attempt_failed(&mut self, reject: &Reject) {
         self.asked |= reject.was_asked();
-        self.tell(|| reject.step());
+        self.tell(|| reject.observation());
     }
 
     /// No AI could answer: the last failure of an exchange that has no caller to be told.
     pub fn given_up(&mut self, reject: &Reject) {
-        self.tell(|| reject.step());
+        self.tell(|| reject.observation());
         if let Reject::Upstream(error) = reject {
             self.failed(error);
         }
@@ -203,7 +208,10 @@ impl Trace {
     }
 
     /// The response as it leaves, with the trace in its body's keeping.
-    pub fn answer(mut self: Box<Self>, mut response: Response<Reply>) -> Response<Reply> {
+    pub fn answer(
+        mut self: Box<Self>,
+        mut response: Response<ResponseBody>,
+    ) -> Response<ResponseBody> {
         response.headers_mut().insert(X_REQUEST_ID, self.id.clone());
         if let Some(origin) = &self.origin {
             cors::allow(origin, response.headers_mut());
@@ -226,8 +234,8 @@ impl Trace {
     }
 
     /// The refusal as it leaves.
-    pub fn refuse(mut self: Box<Self>, reject: &Reject) -> Response<Reply> {
-        let face = reject.face();
+    pub fn refuse(mut self: Box<Self>, reject: &Reject) -> Response<ResponseBody> {
+        let face = reject.describe();
         self.note(reject, face);
         let mut response = error_response(self.chat, reject);
         let headers = response.headers_mut();
@@ -259,7 +267,7 @@ impl Trace {
     }
 
     /// The refusal of a head, which is written without a reply.
-    pub fn close(mut self: Box<Self>, face: Face, fault: Fault) {
+    pub fn close(mut self: Box<Self>, face: ErrorInfo, fault: Fault) {
         self.record.status = face.status;
         self.record.reason = fault.word();
         self.worker.cells.refused(face.reason);
@@ -286,18 +294,18 @@ impl Trace {
 
     /// Tells the witness of a step, where there is one.
     fn tell(&self, step: impl FnOnce() -> Step) {
-        match (&self.pool, &self.worker.shared.witness) {
+        match (&self.pool, &self.worker.shared.observer) {
             (Some(pool), _) => pool.seen(step),
             (None, Some(witness)) => witness.tell(step()),
             (None, None) => {}
         }
     }
 
-    fn note(&mut self, reject: &Reject, face: Face) {
+    fn note(&mut self, reject: &Reject, face: ErrorInfo) {
         self.record.reason = face.reason;
         self.code = Some(face.code);
         self.worker.cells.refused(face.reason);
-        self.tell(|| reject.step());
+        self.tell(|| reject.observation());
         match reject {
             Reject::Unverified(failure) => self.record.signature = failure.word(),
             Reject::Framing(fault) => self.record.reason = fault.word(),
@@ -321,7 +329,7 @@ impl Trace {
     }
 }
 
-impl Drop for Trace {
+impl Drop for RequestContext {
     fn drop(&mut self) {
         if self.quiet {
             return;
@@ -350,14 +358,14 @@ impl Drop for Trace {
 }
 
 /// The answer that says a refusal, in the shape of the dialect where one is known.
-pub fn error_response(chat: Option<&dyn Chat>, reject: &Reject) -> Response<Reply> {
-    let face = reject.face();
+pub fn error_response(chat: Option<&dyn Chat>, reject: &Reject) -> Response<ResponseBody> {
+    let face = reject.describe();
     let mut body = Vec::new();
     match chat {
-        Some(chat) => chat.refuse(face.status, &reject.sentence(), face.code, &mut body),
+        Some(chat) => chat.encode_error(face.status, &reject.sentence(), face.code, &mut body),
         None => default_error(&reject.sentence(), face.code, &mut body),
     }
-    let mut response = Response::new(Reply::full(body.into()));
+    let mut response = Response::new(ResponseBody::full(body.into()));
     *response.status_mut() =
         StatusCode::from_u16(face.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     response

@@ -2,7 +2,7 @@
 
 use crate::proxy::bot::Cors;
 use crate::proxy::reject::Reject;
-use crate::proxy::response::Reply;
+use crate::proxy::response::ResponseBody;
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
 use http::request::Parts;
@@ -13,14 +13,14 @@ const MAX_AGE: &str = "600";
 /// Headers of ours that a page may read beside those that any may.
 const EXPOSED: &str = "retry-after, x-request-id, ratelimit, ratelimit-policy, botgate-duplicate";
 /// A longer list of wanted headers is no browser's, in bytes.
-const LONGEST_LIST: usize = 2048;
+const MAX_LIST: usize = 2048;
 
 /// The answer to a preflight, where this is one and `cors` answers it; an error where the origin is not listed.
 pub fn preflight(
     cors: &Cors,
     head: &Parts,
     methods: &'static str,
-) -> Option<Result<Response<Reply>, Reject>> {
+) -> Option<Result<Response<ResponseBody>, Reject>> {
     if head.method != Method::OPTIONS
         || !head.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
     {
@@ -30,7 +30,7 @@ pub fn preflight(
     if !cors.lists(origin.as_bytes()) {
         return Some(Err(Reject::Origin));
     }
-    let mut response = Response::new(Reply::full(Bytes::new()));
+    let mut response = Response::new(ResponseBody::full(Bytes::new()));
     *response.status_mut() = StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
     headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(methods));
@@ -38,7 +38,7 @@ pub fn preflight(
     if let Some(wanted) = head
         .headers
         .get(header::ACCESS_CONTROL_REQUEST_HEADERS)
-        .filter(|wanted| wanted.len() <= LONGEST_LIST)
+        .filter(|wanted| wanted.len() <= MAX_LIST)
     {
         headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, wanted.clone());
     }

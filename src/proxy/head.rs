@@ -133,7 +133,7 @@ pub fn is_trusted(trusted: &[IpNet], address: IpAddr) -> bool {
 
 /// Who really sends a request that came in over `socket`: behind trusted proxies the rightmost address of `X-Forwarded-For` that
 /// is not one of theirs. Where the field ends, or stops making sense, the last address that a trusted proxy vouched for.
-pub fn peer(trusted: &[IpNet], socket: IpAddr, headers: &HeaderMap) -> IpAddr {
+pub fn client_address(trusted: &[IpNet], socket: IpAddr, headers: &HeaderMap) -> IpAddr {
     let mut last = socket;
     if !is_trusted(trusted, socket) {
         return last;
@@ -230,7 +230,7 @@ mod tests {
             for field in fields {
                 headers.append("x-forwarded-for", HeaderValue::from_bytes(field).unwrap());
             }
-            let found = peer(&trusted, socket.parse().unwrap(), &headers);
+            let found = client_address(&trusted, socket.parse().unwrap(), &headers);
             assert_eq!(found.to_string(), wanted, "{socket} {fields:?}");
         }
     }
@@ -244,7 +244,7 @@ mod tests {
                 let value = HeaderValue::from_static(expect);
                 request.headers_mut().insert(header::EXPECT, value);
             }
-            check_head(&request.into_parts().0).map_err(|reject| reject.face().reason)
+            check_head(&request.into_parts().0).map_err(|reject| reject.describe().reason)
         };
         assert_eq!(check("/a?b=../c", None), Ok(()));
         assert_eq!(check("/a", Some("100-Continue")), Ok(()));

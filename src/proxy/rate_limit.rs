@@ -1,7 +1,7 @@
 //! What a request costs its bot's buckets: the rules by the head first, those by the body once it is there.
 
-use crate::proxy::bot::Found;
-use crate::proxy::context::Trace;
+use crate::proxy::bot::BotMatch;
+use crate::proxy::context::RequestContext;
 use crate::proxy::reject::Reject;
 use crate::proxy::worker::Worker;
 use crate::signature::FieldPath;
@@ -13,8 +13,8 @@ use std::net::IpAddr;
 /// Charges every rule whose key stands in the head.
 pub fn charge_head(
     worker: &Worker,
-    found: &Found<'_, '_>,
-    trace: &mut Trace,
+    found: &BotMatch<'_, '_>,
+    trace: &mut RequestContext,
     peer: IpAddr,
     headers: &HeaderMap,
 ) -> Result<(), Reject> {
@@ -38,8 +38,8 @@ pub fn charge_head(
 /// Where one refuses, what the head was charged is given back.
 pub fn charge_body(
     worker: &Worker,
-    found: &Found<'_, '_>,
-    trace: &mut Trace,
+    found: &BotMatch<'_, '_>,
+    trace: &mut RequestContext,
     peer: IpAddr,
     headers: &HeaderMap,
     frames: &[Bytes],
@@ -74,7 +74,7 @@ pub fn charge_body(
 }
 
 /// A template's rules are written once, but each of its bots has buckets of its own.
-fn own(found: &Found<'_, '_>, key: &limit::Key, out: &mut Vec<u8>) {
+fn own(found: &BotMatch<'_, '_>, key: &limit::Key, out: &mut Vec<u8>) {
     if let Some(id) = found.named
         && !matches!(key, limit::Key::Dialect)
     {

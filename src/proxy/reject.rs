@@ -1,7 +1,7 @@
 //! Every refusal of the line, and the one place that maps it to a status, a code word and a sentence.
 
 use crate::codec::dialect::{Malformed, default_error};
-use crate::codec::message::{self, Outcome, Refusal};
+use crate::codec::message::{self, ErrorKind, ErrorResponse};
 use crate::codec::provider::Unsupported;
 use crate::net::client::breaker::Health;
 use crate::net::client::{Cause, Sent, UpstreamError};
@@ -48,9 +48,9 @@ pub enum Reject {
     /// The buffer for bodies is full.
     BufferFull,
     /// The same delivery is being answered right now.
-    InTheMaking,
+    DuplicateInProgress,
     /// Too many messages of one conversation wait for their turn.
-    Crowded,
+    ConversationFull,
     /// The turn of this message did not come in time.
     TurnTimeout,
     /// The bot has spent what it may.
@@ -58,22 +58,22 @@ pub enum Reject {
     /// What the bot has spent cannot be read, so nothing more is spent.
     State,
     /// The message could not be put on disk, and is not accepted.
-    Unkept,
+    NotPersisted,
     /// No AI of this bot can take what the message holds.
     Unsupported(Unsupported),
     /// Every AI of this bot is left alone, for this long at least.
     Unavailable(Duration),
     /// The AI refused the request.
-    Refused(Refusal),
+    Refused(ErrorResponse),
     /// The AI's answer is none.
-    Answer(message::Fault),
+    Answer(message::AnswerError),
     /// The upstream failed.
     Upstream(UpstreamError),
 }
 
 /// What a refusal looks like from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Face {
+pub struct ErrorInfo {
     /// HTTP status.
     pub status: u16,
     /// The code word of the error body.
@@ -139,38 +139,42 @@ impl Reject {
             Self::Upstream(error) => return Health::of_error(error),
             Self::Answer(fault) => matches!(
                 fault,
-                message::Fault::Senseless(_)
-                    | message::Fault::BrokeOff
-                    | message::Fault::Overloaded
+                message::AnswerError::Invalid(_)
+                    | message::AnswerError::Interrupted
+                    | message::AnswerError::Overloaded
             ),
             Self::Refused(refusal) => {
-                matches!(refusal.outcome, Outcome::Overloaded | Outcome::TooSlow | Outcome::Failed)
+                matches!(
+                    refusal.kind,
+                    ErrorKind::Overloaded | ErrorKind::TooSlow | ErrorKind::Failed
+                )
             }
             _ => return Health::Unknown,
         };
-        if ill { Health::Ill } else { Health::Well }
+        if ill { Health::Failure } else { Health::Success }
     }
 
     /// No connection to an AI was free here.
-    pub fn is_busy(&self) -> bool {
+    pub fn has_no_connection(&self) -> bool {
         matches!(self, Self::Upstream(error) if matches!(error.cause, Cause::Busy))
     }
 
     /// An AI was asked, or would have been had it been there.
     pub fn was_asked(&self) -> bool {
         match self {
-            Self::Upstream(_) => !self.is_busy(),
+            Self::Upstream(_) => !self.has_no_connection(),
             Self::Refused(_) | Self::Answer(_) => true,
             _ => false,
         }
     }
 
     /// Status, code and reason.
-    pub fn face(&self) -> Face {
-        let face = |status, code, reason, retry_after| Face { status, code, reason, retry_after };
+    pub fn describe(&self) -> ErrorInfo {
+        let face =
+            |status, code, reason, retry_after| ErrorInfo { status, code, reason, retry_after };
         match self {
             Self::CallerGone => face(400, "invalid_request", "caller_gone", None),
-            Self::Framing(fault) => fault_face(*fault),
+            Self::Framing(fault) => describe_fault(*fault),
             Self::DotSegments => face(400, "invalid_request", "dot_segments", None),
             Self::Expectation => face(417, "invalid_request", "expectation", None),
             Self::NotFound => face(404, "not_found", "not_found", None),
@@ -186,16 +190,18 @@ impl Reject {
             Self::TooLarge => face(413, "too_large", "too_large", None),
             Self::BodyTimeout => face(408, "timeout", "body_timeout", None),
             Self::BufferFull => face(503, "overloaded", "buffer_full", Some(1)),
-            Self::InTheMaking => face(409, "conflict", "duplicate", Some(1)),
-            Self::Crowded => face(429, "rate_limit", "conversation_full", Some(1)),
+            Self::DuplicateInProgress => face(409, "conflict", "duplicate", Some(1)),
+            Self::ConversationFull => face(429, "rate_limit", "conversation_full", Some(1)),
             Self::TurnTimeout => face(504, "upstream_timeout", "conversation_timeout", None),
             Self::Budget => face(402, "budget_exceeded", "budget", None),
             Self::State => face(503, "overloaded", "state", Some(1)),
-            Self::Unkept => face(503, "overloaded", "journal", Some(1)),
+            Self::NotPersisted => face(503, "overloaded", "journal", Some(1)),
             Self::Unsupported(_) => face(400, "invalid_request", "unsupported", None),
             Self::Unavailable(_) => face(503, "upstream_unavailable", "breaker_open", None),
-            Self::Refused(refusal) => refusal_face(refusal.outcome),
-            Self::Answer(message::Fault::Overloaded) => refusal_face(Outcome::Overloaded),
+            Self::Refused(refusal) => describe_refusal(refusal.kind),
+            Self::Answer(message::AnswerError::Overloaded) => {
+                describe_refusal(ErrorKind::Overloaded)
+            }
             Self::Answer(fault) => face(502, "upstream_error", answer_reason(*fault), None),
             Self::Upstream(error) => match error.cause {
                 Cause::Deadline(_) => face(504, "upstream_timeout", "upstream_timeout", None),
@@ -203,7 +209,7 @@ impl Reject {
                 Cause::Connect(_) | Cause::Refused(_) | Cause::Tls(_) => {
                     face(502, "upstream_unreachable", "upstream_unreachable", None)
                 }
-                Cause::Broken(_) | Cause::Gone | Cause::Senseless(_) => {
+                Cause::Broken(_) | Cause::Closed | Cause::Invalid(_) => {
                     face(502, "upstream_error", "upstream_error", None)
                 }
             },
@@ -211,12 +217,12 @@ impl Reject {
     }
 
     /// The same for a witness, with all that the operator may know.
-    pub fn step(&self) -> Step {
+    pub fn observation(&self) -> Step {
         let (word, why) = match self {
             Self::Upstream(error) => (error.cause.word(), error.to_string()),
             Self::Unverified(failure) => ("signature", failure.word().to_owned()),
             Self::Answer(fault) => (answer_reason(*fault), fault.to_string()),
-            other => (other.face().reason, other.sentence()),
+            other => (other.describe().reason, other.sentence()),
         };
         Step::Failed { word, why }
     }
@@ -244,10 +250,10 @@ impl Reject {
             Self::TooLarge => "The body is too large".to_owned(),
             Self::BodyTimeout => "The body did not arrive in time".to_owned(),
             Self::BufferFull => "Too many bodies are in flight; try again in a moment".to_owned(),
-            Self::InTheMaking => {
+            Self::DuplicateInProgress => {
                 "The same delivery is being answered; try again in a moment".to_owned()
             }
-            Self::Crowded => {
+            Self::ConversationFull => {
                 "Too many messages of this conversation wait; try again in a moment".to_owned()
             }
             Self::TurnTimeout => {
@@ -255,10 +261,12 @@ impl Reject {
             }
             Self::Budget => "The bot has spent its budget".to_owned(),
             Self::State => "The bot's budget cannot be read; try again in a moment".to_owned(),
-            Self::Unkept => "The message could not be stored; try again in a moment".to_owned(),
+            Self::NotPersisted => {
+                "The message could not be stored; try again in a moment".to_owned()
+            }
             Self::Unsupported(unsupported) => unsupported.to_string(),
             Self::Unavailable(_) => "The AI is unavailable; try again in a moment".to_owned(),
-            Self::Refused(refusal) => refusal_sentence(refusal.outcome).to_owned(),
+            Self::Refused(refusal) => refusal_sentence(refusal.kind).to_owned(),
             Self::Answer(fault) => answer_sentence(*fault).to_owned(),
             Self::Upstream(error) => {
                 let what = match &error.cause {
@@ -271,10 +279,10 @@ impl Reject {
                     Cause::Tls(_) => {
                         "The upstream cannot be trusted or does not speak TLS".to_owned()
                     }
-                    Cause::Broken(_) | Cause::Gone => {
+                    Cause::Broken(_) | Cause::Closed => {
                         "The upstream broke the exchange off".to_owned()
                     }
-                    Cause::Senseless(_) => "The upstream's response makes no sense".to_owned(),
+                    Cause::Invalid(_) => "The upstream's response makes no sense".to_owned(),
                 };
                 format!(
                     "{what}; the request was {}",
@@ -289,59 +297,59 @@ impl Reject {
     }
 }
 
-fn refusal_face(outcome: Outcome) -> Face {
+fn describe_refusal(outcome: ErrorKind) -> ErrorInfo {
     let (status, code, reason) = match outcome {
-        Outcome::Limited => (429, "rate_limit", "ai_limited"),
-        Outcome::Exhausted => (503, "upstream_unavailable", "ai_exhausted"),
-        Outcome::Overloaded => (503, "overloaded", "ai_overloaded"),
-        Outcome::KeyRefused => (502, "upstream_error", "ai_key_refused"),
-        Outcome::TooLarge => (413, "too_large", "ai_rejected"),
-        Outcome::TooSlow => (504, "upstream_timeout", "ai_slow"),
-        Outcome::Rejected => (502, "upstream_error", "ai_rejected"),
-        Outcome::Failed => (502, "upstream_error", "ai_failed"),
+        ErrorKind::Limited => (429, "rate_limit", "ai_limited"),
+        ErrorKind::Exhausted => (503, "upstream_unavailable", "ai_exhausted"),
+        ErrorKind::Overloaded => (503, "overloaded", "ai_overloaded"),
+        ErrorKind::KeyRefused => (502, "upstream_error", "ai_key_refused"),
+        ErrorKind::TooLarge => (413, "too_large", "ai_rejected"),
+        ErrorKind::TooSlow => (504, "upstream_timeout", "ai_slow"),
+        ErrorKind::Rejected => (502, "upstream_error", "ai_rejected"),
+        ErrorKind::Failed => (502, "upstream_error", "ai_failed"),
     };
-    Face { status, code, reason, retry_after: None }
+    ErrorInfo { status, code, reason, retry_after: None }
 }
 
-fn refusal_sentence(outcome: Outcome) -> &'static str {
+fn refusal_sentence(outcome: ErrorKind) -> &'static str {
     match outcome {
-        Outcome::Limited => "The AI's rate limit is exceeded; try again later",
-        Outcome::Exhausted => "The AI's quota is used up",
-        Outcome::Overloaded => "The AI has too much to do; try again in a moment",
-        Outcome::KeyRefused => "The AI does not accept this server's key",
-        Outcome::TooLarge => "The message is too large for the AI",
-        Outcome::TooSlow => "The AI took too long",
-        Outcome::Rejected => "The AI did not take the request",
-        Outcome::Failed => "The AI failed",
+        ErrorKind::Limited => "The AI's rate limit is exceeded; try again later",
+        ErrorKind::Exhausted => "The AI's quota is used up",
+        ErrorKind::Overloaded => "The AI has too much to do; try again in a moment",
+        ErrorKind::KeyRefused => "The AI does not accept this server's key",
+        ErrorKind::TooLarge => "The message is too large for the AI",
+        ErrorKind::TooSlow => "The AI took too long",
+        ErrorKind::Rejected => "The AI did not take the request",
+        ErrorKind::Failed => "The AI failed",
     }
 }
 
-fn answer_reason(fault: message::Fault) -> &'static str {
+fn answer_reason(fault: message::AnswerError) -> &'static str {
     match fault {
-        message::Fault::Senseless(_) => "answer_senseless",
-        message::Fault::Cut => "answer_cut",
-        message::Fault::Refused => "answer_refused",
-        message::Fault::Filtered => "answer_filtered",
-        message::Fault::Empty => "answer_empty",
-        message::Fault::BrokeOff => "answer_broken",
-        message::Fault::Overloaded => "ai_overloaded",
+        message::AnswerError::Invalid(_) => "answer_senseless",
+        message::AnswerError::Truncated => "answer_cut",
+        message::AnswerError::Refused => "answer_refused",
+        message::AnswerError::Filtered => "answer_filtered",
+        message::AnswerError::Empty => "answer_empty",
+        message::AnswerError::Interrupted => "answer_broken",
+        message::AnswerError::Overloaded => "ai_overloaded",
     }
 }
 
-fn answer_sentence(fault: message::Fault) -> &'static str {
+fn answer_sentence(fault: message::AnswerError) -> &'static str {
     match fault {
-        message::Fault::Senseless(_) => "The AI's answer makes no sense",
-        message::Fault::Cut => "The AI's answer was cut short at its token limit",
-        message::Fault::Refused => "The AI refused to answer",
-        message::Fault::Filtered => "The AI's answer was withheld by a content filter",
-        message::Fault::Empty => "The AI's answer is empty",
-        message::Fault::BrokeOff => "The AI's answer broke off",
-        message::Fault::Overloaded => refusal_sentence(Outcome::Overloaded),
+        message::AnswerError::Invalid(_) => "The AI's answer makes no sense",
+        message::AnswerError::Truncated => "The AI's answer was cut short at its token limit",
+        message::AnswerError::Refused => "The AI refused to answer",
+        message::AnswerError::Filtered => "The AI's answer was withheld by a content filter",
+        message::AnswerError::Empty => "The AI's answer is empty",
+        message::AnswerError::Interrupted => "The AI's answer broke off",
+        message::AnswerError::Overloaded => refusal_sentence(ErrorKind::Overloaded),
     }
 }
 
 /// The face of a fault of the gate.
-pub fn fault_face(fault: Fault) -> Face {
+pub fn describe_fault(fault: Fault) -> ErrorInfo {
     let (code, reason) = match fault {
         Fault::HeadTimeout => ("timeout", "head_timeout"),
         Fault::HeadTooLarge => ("headers_too_large", "head_too_large"),
@@ -357,7 +365,7 @@ pub fn fault_face(fault: Fault) -> Face {
         | Fault::Ambiguous
         | Fault::Chunk => ("invalid_request", "framing"),
     };
-    Face { status: fault.status(), code, reason, retry_after: None }
+    ErrorInfo { status: fault.status(), code, reason, retry_after: None }
 }
 
 /// The error body where no dialect is known.

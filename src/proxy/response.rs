@@ -2,9 +2,9 @@
 
 use crate::clock;
 use crate::net::client::{Incoming, Received, UpstreamError};
-use crate::proxy::ai::stream::Speech;
-use crate::proxy::context::Trace;
-use crate::state::idempotency::{Guard, LARGEST_BODY, Stored};
+use crate::proxy::ai::stream::StreamingAnswer;
+use crate::proxy::context::RequestContext;
+use crate::state::idempotency::{Guard, MAX_BODY, Stored};
 use bytes::Bytes;
 use http::response::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
@@ -17,17 +17,17 @@ const BOTGATE_DUPLICATE: HeaderName = HeaderName::from_static("botgate-duplicate
 
 /// A response body: one piece that we made, or a stream from upstream.
 #[derive(Debug)]
-pub struct Reply {
+pub struct ResponseBody {
     source: Source,
     kept: Option<Kept>,
-    trace: Option<Box<Trace>>,
+    trace: Option<Box<RequestContext>>,
 }
 
 #[derive(Debug)]
 enum Source {
     Full(Bytes),
     Upstream(Box<Incoming>),
-    Speech(Box<Speech>),
+    Speech(Box<StreamingAnswer>),
     Ended,
 }
 
@@ -41,7 +41,7 @@ struct Kept {
     streamed: bool,
 }
 
-impl Reply {
+impl ResponseBody {
     /// A body in one piece.
     pub fn full(body: Bytes) -> Self {
         Self { source: Source::Full(body), kept: None, trace: None }
@@ -67,7 +67,7 @@ impl Reply {
     }
 
     /// An answer that is on its way piece by piece. Of a repeated delivery's only the fact is kept.
-    pub fn speech(speech: Box<Speech>, guard: Option<Guard>) -> Self {
+    pub fn speech(speech: Box<StreamingAnswer>, guard: Option<Guard>) -> Self {
         let kept = guard.map(|guard| Kept {
             guard,
             status: StatusCode::OK,
@@ -98,7 +98,7 @@ impl Reply {
     }
 
     /// The request's trace ends with this body.
-    pub fn follow(&mut self, trace: Box<Trace>) {
+    pub fn follow(&mut self, trace: Box<RequestContext>) {
         self.trace = Some(trace);
     }
 
@@ -128,7 +128,7 @@ impl Reply {
             trace.sent(piece.len());
         }
         let Some(kept) = &mut self.kept else { return };
-        kept.streamed |= kept.pieces.len() + piece.len() > LARGEST_BODY;
+        kept.streamed |= kept.pieces.len() + piece.len() > MAX_BODY;
         if kept.streamed {
             kept.pieces = Vec::new();
         } else {
@@ -137,7 +137,7 @@ impl Reply {
     }
 }
 
-impl Body for Reply {
+impl Body for ResponseBody {
     type Data = Bytes;
     type Error = UpstreamError;
 
@@ -197,7 +197,7 @@ impl Body for Reply {
     }
 }
 
-impl Drop for Reply {
+impl Drop for ResponseBody {
     fn drop(&mut self) {
         if self.is_end_stream() {
             self.end();

@@ -2,7 +2,7 @@
 
 mod analytics;
 
-pub use crate::state::{Deliveries, Kept};
+pub use crate::state::State;
 
 use crate::clock;
 use crate::net::body_budget::Budget;
@@ -10,19 +10,20 @@ use crate::net::client::Pool;
 use crate::net::client::breaker::{Breaker, Position};
 use crate::net::timers::Timers;
 use crate::proxy::bot::Registry;
+use crate::state::StateHandle;
 use crate::state::analytics::Notes;
-use crate::state::idempotency::Ledger;
+use crate::state::idempotency::IdempotencyStore;
 use crate::state::limit::{Limiter, Sweeper};
 use crate::state::switches::Switches;
 use crate::telemetry::access_log::{AccessLog, Producer};
 use crate::telemetry::metrics::{BotCells, Metrics, Readings, WorkerCells};
-use crate::telemetry::observer::Witness;
+use crate::telemetry::observer::Observer;
 use http::HeaderValue;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// How long a caller may take.
@@ -38,15 +39,15 @@ pub struct Timeouts {
 
 /// What all workers share.
 #[derive(Debug)]
-pub struct Shared {
+pub struct SharedState {
     /// All request bodies held at once.
-    pub budget: Arc<Budget>,
+    pub body_budget: Arc<Budget>,
     /// All buckets.
     pub limiter: Limiter,
     /// All deliveries of late.
-    pub ledger: Arc<Ledger>,
-    /// Conversations and budgets. Set before a bot that needs them is in force, and once.
-    pub kept: OnceLock<Kept>,
+    pub idempotency: Arc<IdempotencyStore>,
+    /// What outlives the process.
+    pub state: StateHandle,
     /// Bots that are switched off.
     pub switches: Arc<Switches>,
     /// The access log, unless it is off. No worker touches it: each has a producer.
@@ -56,10 +57,10 @@ pub struct Shared {
     /// How the upstreams have been of late, by name.
     pub breakers: Mutex<BTreeMap<Box<str>, Arc<Breaker>>>,
     /// Who is told of every step; a server has none.
-    pub witness: Option<Witness>,
+    pub observer: Option<Observer>,
 }
 
-impl Shared {
+impl SharedState {
     /// The access log's own end.
     pub fn log(&self) -> MutexGuard<'_, Option<AccessLog>> {
         lock(&self.log)
@@ -79,10 +80,10 @@ impl Shared {
 
     /// What the stores say now.
     pub fn readings(&self) -> Readings {
-        let (limit, duplicates) = (self.limiter.counts(), self.ledger.counts());
+        let (limit, duplicates) = (self.limiter.counts(), self.idempotency.counts());
         Readings {
-            buffer_bytes: self.budget.held(),
-            buffer_limit: self.budget.limit(),
+            buffer_bytes: self.body_budget.held(),
+            buffer_limit: self.body_budget.limit(),
             limit_keys: limit.keys,
             limit_made: limit.created,
             limit_swept: limit.swept,
@@ -95,7 +96,7 @@ impl Shared {
                 .iter()
                 .map(|(name, breaker)| (name.clone(), position(breaker), breaker.opened()))
                 .collect(),
-            kept: self.kept.get().map(Kept::figures).unwrap_or_default(),
+            state: self.state.figures(),
         }
     }
 }
@@ -116,7 +117,7 @@ fn lock<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// What a reload replaces, as one worker sees it. A request keeps the view it began with.
 #[derive(Debug)]
-pub struct View {
+pub struct ConfigSnapshot {
     /// Bots, upstreams and the server's own settings.
     pub registry: Arc<Registry>,
     /// This worker's connections, by the index of the upstream.
@@ -133,7 +134,7 @@ pub struct View {
 #[derive(Debug)]
 pub struct Worker {
     /// What it shares with the others.
-    pub shared: Arc<Shared>,
+    pub shared: Arc<SharedState>,
     /// Its deadlines.
     pub timers: Rc<Timers>,
     /// The bucket keys it made.
@@ -145,8 +146,8 @@ pub struct Worker {
     /// Where its access log records go, if anywhere.
     pub log: Option<Producer>,
     notes: Notes,
-    rooms: Rc<Rooms>,
-    view: RefCell<Rc<View>>,
+    rooms: Rc<Buffers>,
+    view: RefCell<Rc<ConfigSnapshot>>,
     workers: usize,
     draining: Cell<bool>,
     busy: Rc<Cell<usize>>,
@@ -156,13 +157,14 @@ pub struct Worker {
 impl Worker {
     /// One of `workers` workers.
     pub fn new(
-        shared: Arc<Shared>,
+        shared: Arc<SharedState>,
         registry: Arc<Registry>,
         cells: Arc<WorkerCells>,
         log: Option<Producer>,
         workers: usize,
     ) -> Rc<Self> {
-        let view = RefCell::new(Rc::new(View::new(registry, &shared, &cells, workers, None)));
+        let view =
+            RefCell::new(Rc::new(ConfigSnapshot::new(registry, &shared, &cells, workers, None)));
         let next_id = Cell::new(uuid::Uuid::new_v4().as_u64_pair().0);
         Rc::new(Self {
             shared,
@@ -182,13 +184,19 @@ impl Worker {
     }
 
     /// What is in force for a request that begins now.
-    pub fn view(&self) -> Rc<View> {
+    pub fn snapshot(&self) -> Rc<ConfigSnapshot> {
         self.view.borrow().clone()
     }
 
     /// Puts a new registry in force. Pools to upstreams that stay as they were are kept.
     pub fn replace(&self, registry: Arc<Registry>) {
-        let next = View::new(registry, &self.shared, &self.cells, self.workers, Some(&self.view()));
+        let next = ConfigSnapshot::new(
+            registry,
+            &self.shared,
+            &self.cells,
+            self.workers,
+            Some(&self.snapshot()),
+        );
         self.view.replace(Rc::new(next));
     }
 
@@ -204,13 +212,13 @@ impl Worker {
     }
 
     /// Something that goes on when its connection has ended, and that a stop waits for.
-    pub fn busy(&self) -> Busy {
+    pub fn task_guard(&self) -> TaskGuard {
         self.busy.set(self.busy.get() + 1);
-        Busy(self.busy.clone())
+        TaskGuard(self.busy.clone())
     }
 
     /// Whether anything goes on without a connection.
-    pub fn is_busy(&self) -> bool {
+    pub fn has_tasks(&self) -> bool {
         self.busy.get() > 0
     }
 
@@ -221,21 +229,19 @@ impl Worker {
 
     /// Bounded work that comes due with time: idle upstream connections, full buckets, old deliveries, deadlines.
     pub fn tick(&self, now: u64) {
-        for pool in &self.view().pools {
+        for pool in &self.snapshot().pools {
             pool.sweep(now);
         }
         self.shared.limiter.sweep(&mut self.sweeper.borrow_mut(), now);
-        self.shared.ledger.sweep(now);
-        self.hand_over();
-        if let Some(kept) = self.shared.kept.get() {
-            kept.tick(clock::unix_ms());
-        }
+        self.shared.idempotency.sweep(now);
+        self.flush_analytics();
+        self.shared.state.tick(clock::unix_ms());
         self.timers.sweep(now);
     }
 
     /// An empty buffer for a request to work in, given back when it is dropped.
-    pub fn room(&self) -> Room {
-        Room {
+    pub fn buffer(&self) -> Buffer {
+        Buffer {
             bytes: self.rooms.0.borrow_mut().pop().unwrap_or_default(),
             rooms: self.rooms.clone(),
         }
@@ -262,31 +268,31 @@ impl Worker {
 
 /// Work without a connection, counted until it is dropped.
 #[derive(Debug)]
-pub struct Busy(Rc<Cell<usize>>);
+pub struct TaskGuard(Rc<Cell<usize>>);
 
-impl Drop for Busy {
+impl Drop for TaskGuard {
     fn drop(&mut self) {
         self.0.set(self.0.get() - 1);
     }
 }
 
 /// How many empty buffers a worker keeps.
-const ROOMS: usize = 64;
+const MAX_BUFFERS: usize = 64;
 /// A larger buffer is not kept, in bytes.
-const ROOM_MAX: usize = 64 * 1024;
+const MAX_BUFFER: usize = 64 * 1024;
 
 /// The empty buffers of a worker.
 #[derive(Debug, Default)]
-struct Rooms(RefCell<Vec<Vec<u8>>>);
+struct Buffers(RefCell<Vec<Vec<u8>>>);
 
 /// A buffer that a request works in.
 #[derive(Debug)]
-pub struct Room {
+pub struct Buffer {
     bytes: Vec<u8>,
-    rooms: Rc<Rooms>,
+    rooms: Rc<Buffers>,
 }
 
-impl Deref for Room {
+impl Deref for Buffer {
     type Target = Vec<u8>;
 
     fn deref(&self) -> &Vec<u8> {
@@ -294,27 +300,27 @@ impl Deref for Room {
     }
 }
 
-impl DerefMut for Room {
+impl DerefMut for Buffer {
     fn deref_mut(&mut self) -> &mut Vec<u8> {
         &mut self.bytes
     }
 }
 
-impl Drop for Room {
+impl Drop for Buffer {
     fn drop(&mut self) {
         let mut bytes = std::mem::take(&mut self.bytes);
         let mut rooms = self.rooms.0.borrow_mut();
-        if (1..=ROOM_MAX).contains(&bytes.capacity()) && rooms.len() < ROOMS {
+        if (1..=MAX_BUFFER).contains(&bytes.capacity()) && rooms.len() < MAX_BUFFERS {
             bytes.clear();
             rooms.push(bytes);
         }
     }
 }
 
-impl View {
+impl ConfigSnapshot {
     fn new(
         registry: Arc<Registry>,
-        shared: &Shared,
+        shared: &SharedState,
         cells: &WorkerCells,
         workers: usize,
         before: Option<&Self>,
@@ -331,7 +337,7 @@ impl View {
                     upstream.target.clone(),
                     workers,
                     shared.metrics.upstream(cells, &upstream.name),
-                    shared.witness.as_ref().map(|it| it.of(&upstream.name)),
+                    shared.observer.as_ref().map(|it| it.of(&upstream.name)),
                 )
             })
         });

@@ -9,10 +9,10 @@ mod query;
 mod reports;
 mod response;
 
-pub use deliveries::PER_RETRY;
+pub use deliveries::MAX_RETRIES_PER_CALL;
 
 use crate::proxy::bot::Registry;
-use crate::proxy::worker::{Kept, Shared};
+use crate::proxy::worker::{SharedState, State};
 use crate::secret::Secret;
 use crate::telemetry::metrics;
 use arc_swap::ArcSwap;
@@ -32,13 +32,13 @@ use tokio::net::TcpListener;
 use tokio::sync::{Mutex, Semaphore};
 
 /// Operators connected at once; more wait in the backlog.
-const CONNECTIONS: usize = 64;
+const MAX_CONNECTIONS: usize = 64;
 /// For a request's head, and between two requests.
-const HEAD: Duration = Duration::from_secs(10);
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// The same for probes, which anybody may send: who says nothing must not keep an orchestrator's waiting.
-const PROBE: Duration = Duration::from_secs(1);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 /// One connection's life: a scraper comes back.
-const LIFE: Duration = Duration::from_secs(300);
+const MAX_CONNECTION_AGE: Duration = Duration::from_secs(300);
 
 /// What a listener of the admin side serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ pub enum Scope {
 
 /// A bot as operators see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Listed {
+pub struct BotListing {
     /// Its id; a template's ends in `*`.
     pub id: String,
     /// What people call it.
@@ -75,9 +75,9 @@ pub struct Listed {
 
 /// What is in force, as operators see it.
 #[derive(Clone, Debug)]
-pub struct House {
+pub struct Inventory {
     /// All bots.
-    pub bots: Vec<Listed>,
+    pub bots: Vec<BotListing>,
     /// What the line knows of them, and who is told of what happens to them.
     pub registry: Arc<Registry>,
     /// The names of all subscribers as receivers, in the order of the file.
@@ -86,25 +86,25 @@ pub struct House {
 
 /// What the admin side knows.
 #[derive(Clone, Debug)]
-pub struct Desk(Arc<Inner>);
+pub struct AdminServer(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    shared: Arc<Shared>,
+    shared: Arc<SharedState>,
     ready: Arc<AtomicBool>,
     token: Option<Secret>,
-    house: ArcSwap<House>,
+    house: ArcSwap<Inventory>,
     /// Bots are switched one at a time.
     turn: Mutex<()>,
 }
 
-impl Desk {
+impl AdminServer {
     /// `ready` turns false when the process drains.
     pub fn new(
-        shared: Arc<Shared>,
+        shared: Arc<SharedState>,
         ready: Arc<AtomicBool>,
         token: Option<Secret>,
-        house: House,
+        house: Inventory,
     ) -> Self {
         Self(Arc::new(Inner {
             shared,
@@ -116,13 +116,13 @@ impl Desk {
     }
 
     /// Lists this from now on.
-    pub fn list(&self, house: House) {
+    pub fn list(&self, house: Inventory) {
         self.0.house.store(Arc::new(house));
     }
 
     /// Serves until the task that runs it is dropped.
     pub async fn serve(self, listener: TcpListener, scope: Scope) {
-        let places = Arc::new(Semaphore::new(CONNECTIONS));
+        let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         loop {
             let Ok(place) = places.clone().acquire_owned().await else {
                 return;
@@ -140,11 +140,11 @@ impl Desk {
                 let connection = http1::Builder::new()
                     .timer(TokioTimer::new())
                     .header_read_timeout(match scope {
-                        Scope::All => HEAD,
-                        Scope::Probes => PROBE,
+                        Scope::All => HEADER_TIMEOUT,
+                        Scope::Probes => PROBE_TIMEOUT,
                     })
                     .serve_connection(TokioIo::new(stream), service);
-                let _ = tokio::time::timeout(LIFE, connection).await;
+                let _ = tokio::time::timeout(MAX_CONNECTION_AGE, connection).await;
                 drop(place);
             });
         }
@@ -189,13 +189,12 @@ impl Desk {
         })
     }
 
-    fn house(&self) -> Arc<House> {
+    fn house(&self) -> Arc<Inventory> {
         self.0.house.load_full()
     }
 
-    /// What outlives the process, where anything does.
-    fn kept(&self) -> Option<&Kept> {
-        self.0.shared.kept.get()
+    fn state(&self) -> &State {
+        &self.0.shared.state
     }
 
     fn metrics(&self) -> Answer {

@@ -7,8 +7,9 @@ use crate::config::{self, Mode, Settings};
 use crate::delivery;
 use crate::proxy::bot::Registry;
 use crate::proxy::bot::receiver;
-use crate::proxy::worker::{Kept, Shared};
-use crate::state::jobs::{Filter, JournalError, State};
+use crate::proxy::worker::SharedState;
+use crate::state::State;
+use crate::state::jobs::{Filter, JobsError};
 use crate::state::store::Store;
 use std::io;
 use std::sync::Arc;
@@ -16,10 +17,10 @@ use std::time::Duration;
 use tokio::task::spawn_blocking;
 
 /// How often the bots' figures are written: what a kill may cost of them.
-const SAVE: Duration = Duration::from_secs(2);
+const SAVE_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Opens the store, once some bot keeps anything, can be switched off or may be asked about: otherwise no folder is needed.
-pub(super) fn keep(shared: &Shared, settings: &Settings) -> Result<(), JournalError> {
+pub(super) fn keep(shared: &SharedState, settings: &Settings) -> Result<(), JobsError> {
     let reports = |bot: &config::Bot| {
         let chat = dialect::find(bot.dialect).and_then(|dialect| dialect.chat);
         chat.is_some_and(|chat| chat.acknowledges())
@@ -28,10 +29,10 @@ pub(super) fn keep(shared: &Shared, settings: &Settings) -> Result<(), JournalEr
         |bot: &config::Bot| bot.conversation.is_some() || bot.budget.is_some() || reports(bot);
     let wanted = answers_later(settings) || is_managed(settings) || settings.bots.iter().any(keeps);
     // What was switched off stays so, whatever else has left the configuration since.
-    if shared.kept.get().is_none() && (wanted || Store::is_there(&settings.state.path)) {
-        let kept = Kept::open(&settings.state.path)?;
-        shared.switches.load(kept.store())?;
-        let _ = shared.kept.set(kept);
+    if !shared.state.is_open() && (wanted || Store::is_there(&settings.state.path)) {
+        let state = State::open(&settings.state.path)?;
+        shared.switches.load(state.store())?;
+        shared.state.set(state);
     }
     Ok(())
 }
@@ -55,7 +56,7 @@ pub(super) fn sockets(settings: &Settings) -> usize {
     let bots = settings.bots.iter();
     let bots = bots.filter(|bot| bot.callback.is_some()).count();
     let receivers = bots + settings.subscribers.len();
-    (receivers * receiver::SOCKETS).min(delivery::DELIVERIES)
+    (receivers * receiver::MAX_CONNECTIONS).min(delivery::MAX_DELIVERIES)
 }
 
 /// Who shares the upstreams' connections: the workers, and the courier where there is one from the start.
@@ -65,29 +66,25 @@ pub(super) fn sharers(settings: &Settings, workers: usize) -> usize {
 
 /// Starts the courier, where answers come later or some are left from before.
 pub(super) fn courier(
-    shared: &Arc<Shared>,
+    shared: &Arc<SharedState>,
     registry: &Arc<Registry>,
     settings: &Settings,
     workers: usize,
 ) -> io::Result<Option<delivery::Handle>> {
-    let kept = shared.kept.get();
-    let left = kept.is_some_and(|kept| kept.journal.unfinished().jobs > 0);
-    if kept.is_none() || !(left || answers_later(settings)) {
+    let unfinished = shared.state.jobs.unfinished().jobs > 0;
+    if !(unfinished || answers_later(settings)) {
         return Ok(None);
     }
     delivery::start(shared.clone(), registry.clone(), workers).map(Some)
 }
 
 /// Has the bots' figures written every now and then.
-pub(super) async fn save_figures(shared: Arc<Shared>) {
-    let mut ticks = tokio::time::interval(SAVE);
+pub(super) async fn save_figures(shared: Arc<SharedState>) {
+    let mut ticks = tokio::time::interval(SAVE_INTERVAL);
     loop {
         ticks.tick().await;
         let shared = shared.clone();
-        let save = move || {
-            let kept = shared.kept.get();
-            kept.inspect(|kept| kept.analytics.save(clock::unix_ms()));
-        };
+        let save = move || shared.state.analytics.save(clock::unix_ms());
         // It ends early only when all does.
         let _ = spawn_blocking(save).await;
     }
@@ -96,13 +93,13 @@ pub(super) async fn save_figures(shared: Arc<Shared>) {
 impl App {
     /// Waits until whatever was accepted is delivered or given up; says why the last one was given up.
     pub async fn settled(&self) -> Option<String> {
-        const LOOK: Duration = Duration::from_millis(10);
-        let journal = &self.shared.kept.get()?.journal;
-        while journal.unfinished().jobs > 0 {
-            tokio::time::sleep(LOOK).await;
+        const POLL_INTERVAL: Duration = Duration::from_millis(10);
+        let jobs = &self.shared.state.jobs;
+        while jobs.unfinished().jobs > 0 {
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
-        let dead = Filter { state: Some(State::Dead), ..Filter::default() };
-        let page = journal.list(&dead, None, 1).ok()?;
+        let dead = Filter { state: Some(crate::state::jobs::JobState::Dead), ..Filter::default() };
+        let page = jobs.list(&dead, None, 1).ok()?;
         page.items.into_iter().next().map(|found| found.head.reason)
     }
 }

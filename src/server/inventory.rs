@@ -3,7 +3,7 @@
 use super::registry::{callback_of, subscriber_of};
 use crate::config::{Bot, PathPattern, Settings};
 use crate::proxy::bot::Registry;
-use crate::server::admin::{House, Listed};
+use crate::server::admin::{BotListing, Inventory};
 use crate::signature::PublicUrl;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -13,11 +13,11 @@ pub(super) fn listed(
     settings: &Settings,
     registry: &Arc<Registry>,
     http: Option<SocketAddr>,
-) -> House {
+) -> Inventory {
     let here = PublicUrl::of_server(&http.map(url).unwrap_or_default());
     let bot = |bot: &Bot| {
         let path = path(&bot.path);
-        Listed {
+        BotListing {
             id: format!("{}{}", bot.id, if bot.template { "*" } else { "" }),
             name: bot.name.clone(),
             dialect: bot.dialect,
@@ -34,7 +34,7 @@ pub(super) fn listed(
             callback: bot.callback.as_ref().map(|_| callback_of(bot)),
         }
     };
-    House {
+    Inventory {
         bots: settings.bots.iter().map(bot).collect(),
         registry: registry.clone(),
         subscribers: settings.subscribers.iter().map(subscriber_of).collect(),

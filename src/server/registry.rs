@@ -1,15 +1,16 @@
 //! From settings to the registry: what each bot and upstream is to the line.
 
-use crate::codec::dialect::{self, Chat, Dialect, Names};
+use crate::codec::dialect::{self, BotIdLocation, Chat, Dialect};
 use crate::codec::provider::{self, Codec};
 use crate::config::{self, Auth, Mode, PathPattern, Settings};
 use crate::net::address_policy::Guard;
 use crate::net::client::tls::Roots;
 use crate::net::client::{Target, Timeouts};
-use crate::net::rendezvous::Arm;
+use crate::net::rendezvous::WeightedUpstream;
 use crate::proxy::bot::receiver::{self, Receiver, Schedule};
 use crate::proxy::bot::{
-    Ai, Bot, Cap, Cors, Duplicates, Forward, Later, Path, Registry, Subscriber, Talk, Upstream, Way,
+    AiUpstream, Bot, ChatSettings, Cors, DeferredReply, Duplicates, Forward, Handler, Path,
+    Registry, SpendLimit, Subscriber, Upstream,
 };
 use crate::proxy::worker;
 use crate::secret::Secret;
@@ -80,7 +81,7 @@ fn upstream(upstream: &config::Upstream, roots: &mut Roots) -> Result<Upstream, 
     })
 }
 
-fn ai(upstream: &config::Upstream, codec: &'static dyn Codec) -> Ai {
+fn ai(upstream: &config::Upstream, codec: &'static dyn Codec) -> AiUpstream {
     let mut head = format!(
         "POST {} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json",
         upstream.endpoint, upstream.authority,
@@ -99,7 +100,7 @@ fn ai(upstream: &config::Upstream, codec: &'static dyn Codec) -> Ai {
             head.push_str(&format!("\r\n{name}: {value}"));
         }
     }
-    Ai {
+    AiUpstream {
         codec,
         head: Secret::new(&head),
         fields: upstream.fields.clone(),
@@ -178,7 +179,7 @@ fn receiver(
             port: callback.port,
             tls,
             guard: Some(Guard::new(callback.allow.clone())),
-            max_connections: receiver::SOCKETS,
+            max_connections: receiver::MAX_CONNECTIONS,
             timeouts: Timeouts {
                 connect: callback.timeout,
                 first_byte: callback.timeout,
@@ -205,8 +206,8 @@ fn resolve(settings: &Settings, bot: &config::Bot) -> Result<(Path, Bot), String
     let fault = |what: &dyn Display| format!("bots.{}: {what}", bot.id);
     let dialect = dialect::find(bot.dialect).ok_or_else(|| fault(&"no such dialect"))?;
     let way = match dialect.chat {
-        Some(chat) => Way::Chat(Box::new(talk(settings, bot, chat))),
-        None => Way::Forward(forward(settings, bot).map_err(|error| fault(&error))?),
+        Some(chat) => Handler::Chat(Box::new(talk(settings, bot, chat))),
+        None => Handler::Forward(forward(settings, bot).map_err(|error| fault(&error))?),
     };
     let resolved = Bot {
         id: bot.id.as_str().into(),
@@ -228,13 +229,13 @@ fn resolve(settings: &Settings, bot: &config::Bot) -> Result<(Path, Bot), String
 
 fn path(pattern: &PathPattern, dialect: &Dialect, template: bool) -> Path {
     let text = pattern.text.clone();
-    match (dialect.names, text.split_once(PLACE)) {
-        (Names::Body(field), _) => Path::Body(text, field),
-        (Names::Path, Some((before, after))) if template => {
+    match (dialect.bot_id, text.split_once(PLACE)) {
+        (BotIdLocation::Body(field), _) => Path::Body(text, field),
+        (BotIdLocation::Path, Some((before, after))) if template => {
             Path::Named(before.to_owned(), after.to_owned())
         }
-        (Names::Path, _) if pattern.prefix => Path::Below(text),
-        (Names::Path, _) => Path::Exact(text),
+        (BotIdLocation::Path, _) if pattern.prefix => Path::Below(text),
+        (BotIdLocation::Path, _) => Path::Exact(text),
     }
 }
 
@@ -253,28 +254,28 @@ fn forward(settings: &Settings, bot: &config::Bot) -> Result<Forward, String> {
     })
 }
 
-fn talk(settings: &Settings, bot: &config::Bot, chat: &'static dyn Chat) -> Talk {
+fn talk(settings: &Settings, bot: &config::Bot, chat: &'static dyn Chat) -> ChatSettings {
     let arms = bot.upstreams.iter().filter_map(|(index, weight)| {
         let upstream = settings.upstreams.get(*index)?;
-        Some(Arm { seed: seed(&upstream.name), weight: *weight })
+        Some(WeightedUpstream { seed: seed(&upstream.name), weight: *weight })
     });
-    Talk {
+    ChatSettings {
         chat,
         name: bot.name.clone(),
         arms: arms.collect(),
         upstreams: bot.upstreams.iter().map(|(index, _)| *index).collect(),
         fallback: bot.fallback.clone(),
         system: bot.system.clone(),
-        stream: chat.stream().filter(|_| bot.stream),
+        stream: chat.stream_encoder().filter(|_| bot.stream),
         twiml: bot.twiml,
         conversation: bot.conversation.map(|kept| Policy { ttl: kept.ttl, window: kept.window }),
-        budget: bot.budget.map(|budget| Cap { most: budget.cap, per: budget.per }),
+        budget: bot.budget.map(|budget| SpendLimit { most: budget.cap, per: budget.per }),
         later: later(settings, bot, chat),
     }
 }
 
 /// How a bot answers later, unless it never does.
-fn later(settings: &Settings, bot: &config::Bot, chat: &dyn Chat) -> Option<Later> {
+fn later(settings: &Settings, bot: &config::Bot, chat: &dyn Chat) -> Option<DeferredReply> {
     let events = chat.acknowledges() && !settings.subscribers.is_empty();
     let within = match bot.reply.mode {
         Mode::Sync if events => None,
@@ -283,7 +284,7 @@ fn later(settings: &Settings, bot: &config::Bot, chat: &dyn Chat) -> Option<Late
         Mode::Auto(within) => Some(within),
     };
     let receiver = if events { events_of(bot) } else { callback_of(bot) };
-    Some(Later {
+    Some(DeferredReply {
         within,
         answer_within: bot.reply.answer_within,
         failure_text: bot.reply.failure_text.clone(),

@@ -1,11 +1,11 @@
 //! The signatures that a header offers.
 
-use super::encoding::{Spelling, Tag};
+use super::encoding::{Tag, TagEncoding};
 use super::failure::Failure;
 use smallvec::SmallVec;
 
 /// The most signatures in one header: two during a rotation, so this is ample.
-const MOST: usize = 8;
+const MAX_CANDIDATES: usize = 8;
 
 /// The decoded signatures of one request.
 pub(super) type Tags = SmallVec<[Tag; 1]>;
@@ -27,13 +27,13 @@ impl Layout {
     pub(super) fn tags(
         &self,
         value: &str,
-        spelling: Spelling,
+        spelling: TagEncoding,
         least: usize,
         most: usize,
         tags: &mut Tags,
     ) -> Result<(), Failure> {
         let mut add = |text: &str| {
-            if tags.len() == MOST {
+            if tags.len() == MAX_CANDIDATES {
                 return Err(Failure::TooManySignatures);
             }
             tags.push(spelling.read(text, least, most)?);
@@ -135,7 +135,7 @@ mod tests {
 
     fn count(layout: &Layout, value: &str) -> Result<usize, Failure> {
         let mut tags = Tags::new();
-        layout.tags(value, Spelling::Hex, 2, 2, &mut tags)?;
+        layout.tags(value, TagEncoding::Hex, 2, 2, &mut tags)?;
         Ok(tags.len())
     }
 

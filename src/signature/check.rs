@@ -7,10 +7,10 @@ use super::field::{FieldPath, read_all};
 use super::form;
 use super::head::{Head, only, only_text};
 use super::material::Material;
-use super::scheme::{Facts, Place, Scheme};
+use super::scheme::{Place, Scheme, SigningInput};
 use super::spec::Algorithm;
 use super::template::Piece;
-use super::timestamp::Unix;
+use super::timestamp::UnixTime;
 use bytes::Bytes;
 use ring::{digest, hmac};
 use smallvec::SmallVec;
@@ -21,7 +21,7 @@ pub(super) struct Part<'v> {
     scheme: &'v Scheme,
     /// Whose secret it must be, where each id has its own.
     bot: &'v str,
-    now: Unix,
+    now: UnixTime,
     /// The index of the secret where the head decided.
     decided: Option<usize>,
     /// The signatures; none yet where they stand in the body.
@@ -31,7 +31,7 @@ pub(super) struct Part<'v> {
 }
 
 impl<'v> Part<'v> {
-    pub(super) fn new(scheme: &'v Scheme, bot: &'v str, now: Unix) -> Self {
+    pub(super) fn new(scheme: &'v Scheme, bot: &'v str, now: UnixTime) -> Self {
         Self { scheme, bot, now, decided: None, tags: Tags::new(), macs: SmallVec::new() }
     }
 
@@ -70,7 +70,7 @@ impl<'v> Part<'v> {
         }
         if scheme.streams {
             let facts =
-                Facts { timestamp: timestamp.unwrap_or_default(), id, ..scheme.facts(head) };
+                SigningInput { timestamp: timestamp.unwrap_or_default(), id, ..scheme.facts(head) };
             for (index, key) in scheme.live_keys(now) {
                 if let Material::Mac(key) = &*key.of(bot) {
                     let mut mac = hmac::Context::with_key(key);
@@ -115,7 +115,7 @@ impl<'v> Part<'v> {
     fn hashed(&mut self, head: &Head<'_>) -> Result<usize, Failure> {
         let scheme = self.scheme;
         let timestamp = scheme.timestamp_text(head)?.unwrap_or_default();
-        let facts = Facts { timestamp, id: scheme.id_bytes(head)?, ..scheme.facts(head) };
+        let facts = SigningInput { timestamp, id: scheme.id_bytes(head)?, ..scheme.facts(head) };
         let rest = scheme.template.from_body.get(1..).unwrap_or_default();
         let mut found = Found::default();
         for (index, mut mac) in self.macs.drain(..) {
@@ -155,7 +155,7 @@ impl<'v> Part<'v> {
             None => scheme.timestamp_text(head)?.unwrap_or_default(),
         };
         let form = scheme.form(head, frames)?;
-        let facts = Facts {
+        let facts = SigningInput {
             timestamp,
             id: scheme.id_bytes(head)?,
             form: &form,
@@ -168,7 +168,7 @@ impl<'v> Part<'v> {
         let keys: SmallVec<[(usize, Live<'_>); 2]> =
             keys.map(|(index, key)| (index, key.of(self.bot))).collect();
         for base in &scheme.bases {
-            let facts = Facts { base, ..facts };
+            let facts = SigningInput { base, ..facts };
             try_all(scheme, &facts, &keys, &self.tags, &mut found)?;
         }
         found.verdict()
@@ -194,7 +194,7 @@ impl Found {
 }
 
 /// Which secret this token is.
-fn token(scheme: &Scheme, bot: &str, offered: &str, now: Unix) -> Result<usize, Failure> {
+fn token(scheme: &Scheme, bot: &str, offered: &str, now: UnixTime) -> Result<usize, Failure> {
     let offered = digest::digest(&digest::SHA256, offered.as_bytes());
     let mut found = Found::default();
     for (index, key) in scheme.live_keys(now) {
@@ -208,7 +208,7 @@ fn token(scheme: &Scheme, bot: &str, offered: &str, now: Unix) -> Result<usize, 
 /// Tries every secret over the bytes that one form of the URL makes.
 fn try_all(
     scheme: &Scheme,
-    facts: &Facts<'_>,
+    facts: &SigningInput<'_>,
     keys: &[(usize, Live<'_>)],
     tags: &Tags,
     found: &mut Found,

@@ -1,7 +1,7 @@
 //! From a table as written to a scheme ready for use, or every fault in it at once.
 
 use super::address::PublicUrl;
-use super::encoding::Spelling;
+use super::encoding::TagEncoding;
 use super::fault::Fault;
 use super::key::{DatedSecret, Key};
 use super::preset::{preset, preset_names};
@@ -12,7 +12,7 @@ use super::template::{Piece, Template};
 use crate::secret::Secret;
 
 /// The most secrets of one scheme: each costs a hash on every request.
-pub const MOST_SECRETS: usize = 8;
+pub const MAX_SECRETS: usize = 8;
 
 impl SchemeTable {
     /// Makes the scheme, or says every fault in it. Keys of faults are those of the table, `secrets[N]`, `verify_token` and
@@ -162,10 +162,10 @@ fn keys(
     if secrets.is_empty() {
         reader.fault("secrets", "are missing", "write secrets = [\"${env:NAME}\"]");
     }
-    if secrets.len() > MOST_SECRETS {
+    if secrets.len() > MAX_SECRETS {
         reader.fault(
             "secrets",
-            format!("are more than {MOST_SECRETS}"),
+            format!("are more than {MAX_SECRETS}"),
             "keep those that are still in use",
         );
     }
@@ -252,7 +252,7 @@ impl Scheme {
             algorithm,
             keys: Vec::new(),
             place: super::scheme::Place::Nowhere,
-            spelling: Spelling::Hex,
+            spelling: TagEncoding::Hex,
             timestamp: None,
             template: Template::default(),
             streams: false,

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 /// What is hashed before the id, so that the master serves nothing else by accident.
 const LABEL: &[u8] = b"botgate/v1/";
 /// The shortest master, in bytes: as long as what is made from it.
-const SHORTEST: usize = 32;
+const MIN_MASTER: usize = 32;
 
 /// A master secret: an id's own is HMAC-SHA256 under it of `botgate/v1/` and the id, as hex text, or as base64 where the scheme
 /// decodes that. For `basic` that is the password, and the id is the user.
@@ -43,7 +43,7 @@ impl Master {
                     "write the sender's public key, for one bot alone",
                 ));
             }
-            _ if secret.expose().len() < SHORTEST => {
+            _ if secret.expose().len() < MIN_MASTER => {
                 return Err((
                     "is too short to derive from: it has under 32 bytes",
                     "make one for this alone: openssl rand -hex 32",
@@ -126,7 +126,7 @@ impl Deref for Live<'_> {
 mod tests {
     use super::*;
     use crate::signature::{
-        DatedSecret, Failure, Head, Outgoing, PublicUrl, Scheme, Unix, Verifier, preset,
+        DatedSecret, Failure, Head, Outgoing, PublicUrl, Scheme, UnixTime, Verifier, preset,
         preset_names,
     };
     use bytes::Bytes;
@@ -144,7 +144,7 @@ mod tests {
 
     /// Signs with a sender's own secret; the verdict is that of the template, asked about `bot`.
     fn judge(sender: &Scheme, template: &Verifier, bot: &str) -> Result<(), Failure> {
-        let now = Unix::from_seconds(1_760_000_000);
+        let now = UnixTime::from_seconds(1_760_000_000);
         let body = br#"{"id":"evt_1"}"#.as_slice();
         let outgoing = Outgoing {
             method: &Method::POST,

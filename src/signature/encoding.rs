@@ -6,11 +6,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_PAD_INDIFFERENT};
 
 /// The longest signature: ECDSA P-256 in DER has at most 72 bytes, SHA-512 and Ed25519 have 64.
-const LONGEST: usize = 72;
+const MAX_TAG: usize = 72;
 
 /// A decoded signature, on the stack.
 pub(super) struct Tag {
-    bytes: [u8; LONGEST],
+    bytes: [u8; MAX_TAG],
     length: usize,
 }
 
@@ -22,7 +22,7 @@ impl Tag {
 
 /// How signatures are written.
 #[derive(Clone, Copy)]
-pub(super) enum Spelling {
+pub(super) enum TagEncoding {
     /// Lower case only.
     Hex,
     /// Both cases.
@@ -31,7 +31,7 @@ pub(super) enum Spelling {
     Base64,
 }
 
-impl Spelling {
+impl TagEncoding {
     pub(super) fn of(encoding: Encoding, case: HexCase) -> Option<Self> {
         match (encoding, case) {
             (Encoding::Hex, HexCase::Lower) => Some(Self::Hex),
@@ -43,12 +43,12 @@ impl Spelling {
 
     /// Decodes a caller's signature of at least `least` and at most `most` bytes.
     pub(super) fn read(self, text: &str, least: usize, most: usize) -> Result<Tag, Failure> {
-        let mut tag = Tag { bytes: [0; LONGEST], length: 0 };
+        let mut tag = Tag { bytes: [0; MAX_TAG], length: 0 };
         tag.length = match self {
             Self::Hex => unhex(text.as_bytes(), &mut tag.bytes, &LOWER),
             Self::HexAny => unhex(text.as_bytes(), &mut tag.bytes, &ANY),
             // Longer text is refused first, so the estimate of the decoded length never exceeds the room.
-            Self::Base64 if text.len() > LONGEST / 3 * 4 => None,
+            Self::Base64 if text.len() > MAX_TAG / 3 * 4 => None,
             Self::Base64 => STANDARD.decode_slice(text, &mut tag.bytes).ok(),
         }
         .filter(|length| (least..=most).contains(length))
@@ -122,15 +122,17 @@ mod tests {
         let bytes: Vec<u8> = (0..32).map(|n| n * 7 + 1).collect();
         let (hex, base) = (hex::encode(&bytes), STANDARD.encode(&bytes));
         let upper = hex.to_uppercase();
-        let ok = |spelling: Spelling, text: &str| {
+        let ok = |spelling: TagEncoding, text: &str| {
             spelling.read(text, 32, 32).is_ok_and(|tag| tag.as_bytes() == bytes)
         };
         assert!(
-            ok(Spelling::Hex, &hex) && ok(Spelling::HexAny, &upper) && ok(Spelling::Base64, &base)
+            ok(TagEncoding::Hex, &hex)
+                && ok(TagEncoding::HexAny, &upper)
+                && ok(TagEncoding::Base64, &base)
         );
         let (odd, long) = (hex.replacen('0', "", 1), format!("{hex}00"));
         for text in [upper.as_str(), &odd, &long, "", "zz", &"0".repeat(10_000)] {
-            assert!(!ok(Spelling::Hex, text), "{text}");
+            assert!(!ok(TagEncoding::Hex, text), "{text}");
         }
         let unpadded = base.trim_end_matches('=');
         let stray = base.replace("A=", "B=");
@@ -141,8 +143,8 @@ mod tests {
             &"A".repeat(10_000),
             &base.replace('+', "-"),
         ] {
-            assert!(text == base || !ok(Spelling::Base64, text), "{text}");
+            assert!(text == base || !ok(TagEncoding::Base64, text), "{text}");
         }
-        assert!(stray == base || !ok(Spelling::Base64, &stray));
+        assert!(stray == base || !ok(TagEncoding::Base64, &stray));
     }
 }

@@ -5,8 +5,8 @@ use simd_json::prelude::*;
 use std::fmt;
 
 /// The longest text that is taken out of a body, in bytes: ids, timestamps, tokens and signatures all fit.
-pub const LONGEST_FIELD: usize = 256;
-const DEEPEST: usize = 16;
+pub const MAX_FIELD: usize = 256;
+const MAX_DEPTH: usize = 16;
 
 /// Where a field stands: `a.b.0` or, as RFC 6901 writes it, `/a/b/0`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ impl FieldPath {
             None if text.split('.').any(str::is_empty) => return None,
             None => text.split('.').map(str::to_owned).collect(),
         };
-        (text.len() <= LONGEST_FIELD && steps.len() <= DEEPEST)
+        (text.len() <= MAX_FIELD && steps.len() <= MAX_DEPTH)
             .then(|| Self { text: text.to_owned(), steps })
     }
 
@@ -77,7 +77,7 @@ fn find(tape: &simd_json::Tape<'_>, path: &FieldPath) -> Option<String> {
         };
     }
     match value.as_str() {
-        Some(text) => (text.len() <= LONGEST_FIELD).then(|| text.to_owned()),
+        Some(text) => (text.len() <= MAX_FIELD).then(|| text.to_owned()),
         None => value
             .as_u64()
             .map(|number| number.to_string())

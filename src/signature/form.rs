@@ -7,7 +7,7 @@ use http::HeaderMap;
 use std::borrow::Cow;
 
 /// The most fields of a form; Twilio sends some dozens.
-const MOST_FIELDS: usize = 1024;
+const MAX_FIELDS: usize = 1024;
 
 /// Whether the body is said to be a form.
 pub(super) fn is_form(headers: &HeaderMap) -> bool {
@@ -24,7 +24,7 @@ pub(super) fn sorted(frames: &[Bytes]) -> Result<Vec<u8>, Failure> {
     // Bytes and not text: a decoder that mends bad UTF-8 would give two bodies one signature.
     let mut pairs = Vec::new();
     for pair in body.split(|&byte| byte == b'&').filter(|pair| !pair.is_empty()) {
-        if pairs.len() == MOST_FIELDS {
+        if pairs.len() == MAX_FIELDS {
             return Err(Failure::MalformedForm);
         }
         let split = pair.iter().position(|&byte| byte == b'=');

@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 use subtle::ConstantTimeEq as _;
 
 /// The longest body of a handshake, in bytes: theirs have some hundred, and every other body is not even searched.
-const LONGEST_BODY: usize = 8 * 1024;
+const MAX_BODY: usize = 8 * 1024;
 /// The longest word that is echoed, in bytes.
-const LONGEST_ECHO: usize = 1024;
+const MAX_ECHO: usize = 1024;
 
 /// What a sender who asks is answered. Sent with `X-Content-Type-Options: nosniff`, since it holds the sender's words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub struct Forbidden;
 impl Handshake {
     fn text(echo: &str) -> Option<Self> {
         let body = Bytes::copy_from_slice(echo.as_bytes());
-        (echo.len() <= LONGEST_ECHO).then_some(Self {
+        (echo.len() <= MAX_ECHO).then_some(Self {
             status: 200,
             content_type: Some("text/plain"),
             body,
@@ -86,7 +86,7 @@ pub(super) fn signed(
     bot: &str,
 ) -> Option<Handshake> {
     let kind = scheme.handshake.filter(|kind| *kind != HandshakeKind::MetaHubChallenge)?;
-    if frames.iter().map(Bytes::len).sum::<usize>() > LONGEST_BODY {
+    if frames.iter().map(Bytes::len).sum::<usize>() > MAX_BODY {
         return None;
     }
     let body = joined(frames);
@@ -117,7 +117,7 @@ fn zoom(key: &Material, plain: &str) -> Option<Handshake> {
     let Material::Mac(key) = key else {
         return None;
     };
-    if plain.len() > LONGEST_ECHO {
+    if plain.len() > MAX_ECHO {
         return None;
     }
     let encrypted = hex::encode(hmac::sign(key, plain.as_bytes()));

@@ -1,6 +1,6 @@
 //! Where the id of a delivery stands.
 
-use super::field::{FieldPath, LONGEST_FIELD};
+use super::field::{FieldPath, MAX_FIELD};
 use super::head::only;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
@@ -29,6 +29,6 @@ impl IdSource {
             Self::Header(name) => only(headers, name).ok()?.to_str().ok().map(str::to_owned),
             Self::Field(path) => path.read(frames, scratch).ok()?,
         }
-        .filter(|id| matches!(id.len(), 1..=LONGEST_FIELD))
+        .filter(|id| matches!(id.len(), 1..=MAX_FIELD))
     }
 }

@@ -4,7 +4,7 @@ use super::derived_keys::{Live, Master};
 use super::encoding::{base64, key_bytes};
 use super::material::{Material, mac, token};
 use super::spec::{Algorithm, SecretTable};
-use super::timestamp::Unix;
+use super::timestamp::UnixTime;
 use crate::secret::Secret;
 use crate::signature::spec::Encoding;
 use ring::signature;
@@ -29,7 +29,7 @@ pub struct DatedSecret {
 
 pub(super) struct Key {
     source: Source,
-    not_after: Option<Unix>,
+    not_after: Option<UnixTime>,
 }
 
 /// Where a key's material comes from.
@@ -45,7 +45,8 @@ impl Key {
         table: &SecretTable,
         secret: &DatedSecret,
     ) -> Result<Self, (&'static str, &'static str)> {
-        let not_after = secret.not_after.map(|moment| Unix::from_millis(moment.as_millisecond()));
+        let not_after =
+            secret.not_after.map(|moment| UnixTime::from_millis(moment.as_millisecond()));
         if secret.derive {
             let source = Source::Derived(Master::new(algorithm, table, &secret.value)?);
             return Ok(Self { source, not_after });
@@ -137,7 +138,7 @@ impl Key {
         matches!(self.source, Source::Derived(_))
     }
 
-    pub(super) fn counts(&self, now: Unix) -> bool {
+    pub(super) fn counts(&self, now: UnixTime) -> bool {
         self.not_after.is_none_or(|last| now <= last)
     }
 }

@@ -1,7 +1,7 @@
 //! Reads the tables of a scheme one by one and gathers their faults.
 
 use super::candidates::Layout;
-use super::encoding::{Spelling, case};
+use super::encoding::{TagEncoding, case};
 use super::fault::Fault;
 use super::field::FieldPath;
 use super::id::IdSource;
@@ -56,14 +56,14 @@ impl Reader {
     }
 
     /// Where signatures stand and how they are written.
-    pub(super) fn place(&mut self, table: &SchemeTable) -> (Place, Spelling) {
+    pub(super) fn place(&mut self, table: &SchemeTable) -> (Place, TagEncoding) {
         let signature = table.signature.clone().unwrap_or_default();
         let format = signature.format.unwrap_or(Format::Plain);
         self.foreign_keys(&signature, format);
         let encoding = signature.encoding.unwrap_or(Encoding::Hex);
-        let spelling = Spelling::of(encoding, case(signature.hex_case)).unwrap_or_else(|| {
+        let spelling = TagEncoding::of(encoding, case(signature.hex_case)).unwrap_or_else(|| {
             self.fault("signature.encoding", "cannot be utf8", "hex or base64");
-            Spelling::Hex
+            TagEncoding::Hex
         });
         if encoding != Encoding::Hex && signature.hex_case == Some(HexCase::Any) {
             self.fault("signature.hex_case", "has no meaning for base64", "remove it");
@@ -290,7 +290,7 @@ impl Reader {
             );
             return None;
         };
-        let spelling = Spelling::of(hash.encoding.unwrap_or(Encoding::Hex), HexCase::Lower);
+        let spelling = TagEncoding::of(hash.encoding.unwrap_or(Encoding::Hex), HexCase::Lower);
         if spelling.is_none() {
             self.fault("body_hash.encoding", "cannot be utf8", "hex or base64");
         }

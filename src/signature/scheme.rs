@@ -2,9 +2,9 @@
 
 use super::address::PublicUrl;
 use super::candidates::Layout;
-use super::encoding::Spelling;
+use super::encoding::TagEncoding;
 use super::failure::Failure;
-use super::field::{FieldPath, LONGEST_FIELD};
+use super::field::{FieldPath, MAX_FIELD};
 use super::form;
 use super::head::{Head, only, only_text};
 use super::id::IdSource;
@@ -12,7 +12,7 @@ use super::key::Key;
 use super::material::Material;
 use super::spec::{Algorithm, HandshakeKind, TimeUnit};
 use super::template::{Piece, Template};
-use super::timestamp::Unix;
+use super::timestamp::UnixTime;
 use crate::secret::Secret;
 use bytes::Bytes;
 use http::HeaderName;
@@ -24,7 +24,7 @@ pub struct Scheme {
     pub(super) algorithm: Algorithm,
     pub(super) keys: Vec<Key>,
     pub(super) place: Place,
-    pub(super) spelling: Spelling,
+    pub(super) spelling: TagEncoding,
     pub(super) timestamp: Option<Timestamp>,
     pub(super) template: Template,
     /// Whether the body is hashed as it arrives, worked out once.
@@ -67,7 +67,7 @@ pub(super) enum TimestampPlace {
 /// A hash of the body in the signed URL.
 pub(super) struct BodyHash {
     pub(super) query: String,
-    pub(super) spelling: Spelling,
+    pub(super) spelling: TagEncoding,
 }
 
 /// A header that must confirm the configuration.
@@ -79,7 +79,7 @@ pub(super) struct Require {
 
 /// What the signed bytes are made of, for one request.
 #[derive(Clone, Copy)]
-pub(super) struct Facts<'a> {
+pub(super) struct SigningInput<'a> {
     pub(super) head: &'a Head<'a>,
     pub(super) base: &'a str,
     pub(super) timestamp: &'a str,
@@ -166,7 +166,7 @@ impl Scheme {
     }
 
     /// The keys that still count, with their indexes.
-    pub(super) fn live_keys(&self, now: Unix) -> impl Iterator<Item = (usize, &Key)> {
+    pub(super) fn live_keys(&self, now: UnixTime) -> impl Iterator<Item = (usize, &Key)> {
         self.keys.iter().enumerate().filter(move |(_, key)| key.counts(now))
     }
 
@@ -207,22 +207,22 @@ impl Scheme {
         };
         match only(head.headers, name) {
             Err(Failure::RepeatedHeader) => Err(Failure::RepeatedHeader),
-            Ok(value) if matches!(value.len(), 1..=LONGEST_FIELD) => Ok(value.as_bytes()),
+            Ok(value) if matches!(value.len(), 1..=MAX_FIELD) => Ok(value.as_bytes()),
             Ok(_) | Err(_) if self.id_required => Err(Failure::MissingHeader),
             Ok(_) | Err(_) => Ok(&[]),
         }
     }
 
     /// The facts of a head, with nothing of the rest.
-    pub(super) fn facts<'a>(&'a self, head: &'a Head<'a>) -> Facts<'a> {
+    pub(super) fn facts<'a>(&'a self, head: &'a Head<'a>) -> SigningInput<'a> {
         let base = self.bases.first().map_or("", String::as_str);
-        Facts { head, base, timestamp: "", id: &[], form: &[], fields: &[], frames: &[] }
+        SigningInput { head, base, timestamp: "", id: &[], form: &[], fields: &[], frames: &[] }
     }
 
     /// Writes all of the signed bytes.
     pub(super) fn write_all(
         &self,
-        facts: &Facts<'_>,
+        facts: &SigningInput<'_>,
         sink: &mut impl FnMut(&[u8]),
     ) -> Result<(), Failure> {
         self.write(&self.template.before, facts, sink)?;
@@ -233,7 +233,7 @@ impl Scheme {
     pub(super) fn write(
         &self,
         pieces: &[Piece],
-        facts: &Facts<'_>,
+        facts: &SigningInput<'_>,
         sink: &mut impl FnMut(&[u8]),
     ) -> Result<(), Failure> {
         for piece in pieces {
@@ -262,7 +262,7 @@ impl Scheme {
         Ok(())
     }
 
-    fn url(&self, facts: &Facts<'_>, sink: &mut impl FnMut(&[u8])) {
+    fn url(&self, facts: &SigningInput<'_>, sink: &mut impl FnMut(&[u8])) {
         sink(facts.base.as_bytes());
         sink(
             self.public_url

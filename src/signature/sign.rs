@@ -6,9 +6,9 @@ use super::form;
 use super::head::Head;
 use super::id::IdSource;
 use super::material::Material;
-use super::scheme::{Facts, Place, Scheme, TimestampPlace};
+use super::scheme::{Place, Scheme, SigningInput, TimestampPlace};
 use super::template::Piece;
-use super::timestamp::Unix;
+use super::timestamp::UnixTime;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use ring::{digest, hmac};
@@ -56,7 +56,12 @@ pub enum CannotSign {
 
 impl Scheme {
     /// Signs with the first secret, in the name of this bot where each id has its own.
-    pub fn sign(&self, request: &Outgoing<'_>, now: Unix, bot: &str) -> Result<Signed, CannotSign> {
+    pub fn sign(
+        &self,
+        request: &Outgoing<'_>,
+        now: UnixTime,
+        bot: &str,
+    ) -> Result<Signed, CannotSign> {
         let mut signed = Signed::default();
         if let Some(require) = &self.require {
             signed
@@ -119,14 +124,14 @@ impl Scheme {
     pub fn sign_with_all(
         &self,
         id: &str,
-        now: Unix,
+        now: UnixTime,
         body: &Bytes,
     ) -> Result<Vec<(HeaderName, String)>, CannotSign> {
         let headers = HeaderMap::new();
         let head = Head { method: &Method::POST, path: "/", query: None, headers: &headers };
         let timestamp = self.timestamp.as_ref();
         let time = timestamp.map(|timestamp| timestamp.unit.write(now));
-        let facts = Facts {
+        let facts = SigningInput {
             timestamp: time.as_deref().unwrap_or_default(),
             id: id.as_bytes(),
             frames: std::slice::from_ref(body),
@@ -224,7 +229,7 @@ impl Scheme {
             paths => super::field::read_all(paths, &frames, &mut Vec::new())
                 .map_err(|_| Failure::NotJson)?,
         };
-        let facts = Facts {
+        let facts = SigningInput {
             timestamp: time,
             id: self.id_bytes(&head)?,
             form: &form,

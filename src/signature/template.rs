@@ -3,7 +3,7 @@
 use super::field::FieldPath;
 use http::HeaderName;
 
-const LONGEST: usize = 1024;
+const MAX_TEMPLATE: usize = 1024;
 
 /// One piece of the signed bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,8 +35,8 @@ pub(super) struct Template {
 impl Template {
     /// Reads a template of up to 1 KiB; the error is a sentence for its author.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        if text.len() > LONGEST {
-            return Err(format!("is longer than {LONGEST} bytes"));
+        if text.len() > MAX_TEMPLATE {
+            return Err(format!("is longer than {MAX_TEMPLATE} bytes"));
         }
         let mut pieces = Vec::new();
         let mut fields: Vec<FieldPath> = Vec::new();

@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime};
 
 /// A moment of the wall clock, in milliseconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Unix(i64);
+pub struct UnixTime(i64);
 
-impl Unix {
+impl UnixTime {
     /// A moment in whole seconds since 1970.
     pub fn from_seconds(seconds: i64) -> Self {
         Self(seconds.saturating_mul(1000))
@@ -35,7 +35,7 @@ impl Unix {
     }
 }
 
-impl From<SystemTime> for Unix {
+impl From<SystemTime> for UnixTime {
     fn from(time: SystemTime) -> Self {
         let millis =
             time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis());
@@ -50,7 +50,7 @@ impl TimeUnit {
         self,
         text: &str,
         tolerance: Option<Duration>,
-        now: Unix,
+        now: UnixTime,
     ) -> Result<(), Failure> {
         let (signed, now, per_second) = match self {
             Self::S => (digits(text)?, now.seconds(), 1),
@@ -72,7 +72,7 @@ impl TimeUnit {
     }
 
     /// How a sender writes this moment.
-    pub(super) fn write(self, now: Unix) -> String {
+    pub(super) fn write(self, now: UnixTime) -> String {
         match self {
             Self::S => now.seconds().to_string(),
             Self::Ms => now.millis().to_string(),
@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn only_plain_numbers_within_the_window_on_both_sides() {
-        let now = Unix::from_millis(1_760_000_000_900);
+        let now = UnixTime::from_millis(1_760_000_000_900);
         let window = Some(Duration::from_secs(300));
         for (unit, text, verdict) in [
             (TimeUnit::S, "1759999700", Ok(())),

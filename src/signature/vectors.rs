@@ -51,7 +51,7 @@ impl Request {
     fn judge(
         &self,
         verifier: &Verifier,
-        now: Unix,
+        now: UnixTime,
         cut: usize,
     ) -> Result<(Proof, Vec<Bytes>), Failure> {
         let (a, b) = self.body.split_at(cut.min(self.body.len()));
@@ -109,7 +109,7 @@ fn vectors(text: &str) -> Vec<Vector> {
 fn every_recorded_request_is_judged_right() {
     let vectors = vectors(include_str!("../../tests/fixtures/vectors/signatures.json"));
     assert_eq!(vectors.len(), 97);
-    let now = |vector: &Vector| Unix::from_seconds(vector.now_unix);
+    let now = |vector: &Vector| UnixTime::from_seconds(vector.now_unix);
     for vector in &vectors {
         let (request, origin) = vector.request();
         let verifier = vector.verifier(&origin);
@@ -129,8 +129,8 @@ fn every_handshake_is_answered_right() {
     for vector in vectors(include_str!("../../tests/fixtures/vectors/handshakes.json")) {
         let (request, origin) = vector.request();
         let verifier = vector.verifier(&origin);
-        let now = Unix::from_seconds(vector.now_unix);
-        let answer = match verifier.greeting(&request.head()) {
+        let now = UnixTime::from_seconds(vector.now_unix);
+        let answer = match verifier.get_challenge(&request.head()) {
             Some(greeting) => greeting.map_err(|Forbidden| 403),
             None => match request.judge(&verifier, now, 3) {
                 Ok((proof, frames)) => Ok(verifier.handshake(&frames, &proof, "bot").unwrap()),
@@ -156,7 +156,7 @@ fn every_handshake_is_answered_right() {
 /// A public key has no business here; each of the others signs, and is refused with any one bit turned.
 #[test]
 fn one_bit_turned_is_refused_by_every_scheme_that_signs() {
-    let now = Unix::from_seconds(1_760_000_000);
+    let now = UnixTime::from_seconds(1_760_000_000);
     for name in preset_names().filter(|name| !["discord", "sendgrid", "none"].contains(name)) {
         let secrets = [dated("dGVzdC1zZWNyZXQ:+++="), dated("c2Vjb25kLXNlY3JldA:==")];
         let plain = [
@@ -203,7 +203,7 @@ fn one_bit_turned_is_refused_by_every_scheme_that_signs() {
     }
 }
 
-fn refuse_changes(name: &str, verifier: &Verifier, request: &Request, now: Unix) {
+fn refuse_changes(name: &str, verifier: &Verifier, request: &Request, now: UnixTime) {
     let scheme = &verifier.schemes()[0];
     if !scheme.decided_by_head() && name != "mailgun" {
         for at in 0..request.body.len() {
@@ -245,7 +245,7 @@ fn refuse_changes(name: &str, verifier: &Verifier, request: &Request, now: Unix)
     if let Some(tolerance) = scheme.tolerance() {
         for (past, failure) in [(1, Failure::Stale), (-1, Failure::Future)] {
             let then =
-                Unix::from_millis(now.millis() + past * (tolerance.as_millis() as i64 + 1000));
+                UnixTime::from_millis(now.millis() + past * (tolerance.as_millis() as i64 + 1000));
             assert_eq!(request.judge(verifier, then, 5).unwrap_err(), failure, "{name}");
         }
     }
@@ -258,7 +258,7 @@ fn a_secret_past_its_date_counts_no_more() {
         DatedSecret { value: Secret::new("old"), derive: false, not_after: Some(day) },
         dated("new"),
     ];
-    let now = Unix::from_seconds(1_760_000_000);
+    let now = UnixTime::from_seconds(1_760_000_000);
     let verifier = Verifier::new(vec![compiled("bearer", &secrets, None, "")]);
     let mut headers = HeaderMap::new();
     let judge = |verifier: &Verifier, headers: &HeaderMap, now| {
@@ -267,7 +267,7 @@ fn a_secret_past_its_date_counts_no_more() {
     };
     headers.insert("authorization", HeaderValue::from_static("bearer old"));
     assert_eq!(judge(&verifier, &headers, now), Ok(0));
-    let later = Unix::from_millis(now.millis() + 1);
+    let later = UnixTime::from_millis(now.millis() + 1);
     assert_eq!(judge(&verifier, &headers, later), Err(Failure::Mismatch));
     headers.insert("authorization", HeaderValue::from_static("Bearer new"));
     assert_eq!(judge(&verifier, &headers, later), Ok(1));

@@ -12,7 +12,7 @@ mod notes;
 
 pub use figures::{CODES, Figures, Happened};
 pub use latency::Latency;
-pub use notes::{MOST_NOTES, Note, Notes, Whose};
+pub use notes::{MAX_NOTES, Note, Notes, Whose};
 
 use crate::state::store::{Full, Group, Space, Store, StoreError};
 use foldhash::fast::RandomState;
@@ -22,11 +22,11 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The hours that figures are kept for: the current one and 30 days before it.
-pub const HOURS: u32 = 30 * 24 + 1;
+pub const MAX_HOURS: u32 = 30 * 24 + 1;
 /// The most ids under templates that have figures in memory: those of this hour, and of earlier ones until the disk has them.
-pub const MOST: usize = 10_000;
+pub const MAX_IDS: usize = 10_000;
 /// The most hours in memory: there is more than one while the disk has not taken the last. Past it the oldest is lost.
-pub const MOST_HOURS: usize = 24;
+pub const MAX_HOURS_IN_MEMORY: usize = 24;
 const HOUR_MS: u64 = 3_600_000;
 
 /// The hour of a time in milliseconds since 1970, counted from then.
@@ -70,7 +70,7 @@ fn lock<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Analytics {
     /// Those of a store.
     pub fn new(store: Arc<Store>) -> Self {
-        Self::bounded(store, MOST)
+        Self::bounded(store, MAX_IDS)
     }
 
     fn bounded(store: Arc<Store>, most: usize) -> Self {
@@ -98,7 +98,7 @@ impl Analytics {
 
     fn save_one(&self, hour: u32, bot: &Arc<str>) -> Result<(), Unsaved> {
         let group = group(bot);
-        let expires_ms = u64::from(hour.saturating_add(HOURS)) * HOUR_MS;
+        let expires_ms = u64::from(hour.saturating_add(MAX_HOURS)) * HOUR_MS;
         let put =
             |slot, record: Vec<u8>| self.store.put(Space::Analytics, &group, slot, record.into());
         let fresh = lock(&self.table).cell(hour, bot).is_some_and(|cell| !cell.loaded);
@@ -143,7 +143,7 @@ impl Analytics {
         hours: Range<u32>,
         now_ms: u64,
     ) -> Result<Option<BTreeMap<u32, Figures>>, StoreError> {
-        let first = hour(now_ms).saturating_sub(HOURS - 1);
+        let first = hour(now_ms).saturating_sub(MAX_HOURS - 1);
         let _moving = lock(&self.moving);
         let records = self.store.read(Space::Analytics, &group(bot))?;
         let records = records.iter().filter(|(slot, _)| *slot > 0);
@@ -190,13 +190,13 @@ fn group(bot: &str) -> Group {
 
 /// Where an hour stands in the ring. The first slot is the group's own.
 fn slot(hour: u32) -> u32 {
-    1 + hour % HOURS
+    1 + hour % MAX_HOURS
 }
 
 impl Table {
     fn count(&mut self, note: Note, most: usize) {
         let Note { whose: Whose { bot, template }, hour, happened } = note;
-        if !self.hours.contains_key(&hour) && self.hours.len() >= MOST_HOURS {
+        if !self.hours.contains_key(&hour) && self.hours.len() >= MAX_HOURS_IN_MEMORY {
             let lost = self.hours.pop_first();
             self.forget(lost.as_ref().map(|(_, cells)| cells));
             tracing::warn!("the oldest figures of bots are lost: the disk has not taken them");

@@ -23,7 +23,7 @@ use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The most accounts of each period in memory, save those with calls in flight.
-pub const MOST: usize = 200_000;
+pub const MAX_ACCOUNTS: usize = 200_000;
 /// How many accounts are looked at to find one that may go.
 const LOOK: usize = 16;
 const SHARDS: usize = 16;
@@ -55,7 +55,7 @@ pub struct Budgets {
 impl Budgets {
     /// Those of a store.
     pub fn new(store: Arc<Store>) -> Arc<Self> {
-        Self::bounded(store, MOST / SHARDS)
+        Self::bounded(store, MAX_ACCOUNTS / SHARDS)
     }
 
     fn bounded(store: Arc<Store>, most: usize) -> Arc<Self> {

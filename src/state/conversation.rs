@@ -14,11 +14,11 @@ mod record;
 mod shard;
 mod turn;
 
-pub use forget::{Forgotten, MOST_FORGOTTEN, Remembered};
-pub use history::{Id, LONGEST_METADATA, MOST_PAIRS, MOST_TEXT};
+pub use forget::{ForgetError, Forgotten, MAX_FORGOTTEN};
+pub use history::{Id, MAX_METADATA, MAX_PAIRS, MAX_TEXT};
 pub use key::Key;
-pub use shard::{IDLE_MS, MOST_WAITING, PER_SWEEP};
-pub use turn::{Enter, Held, Wait};
+pub use shard::{BATCH_CONVERSATIONS, IDLE_MS, MAX_WAITING};
+pub use turn::{Begin, TurnGuard, TurnWait};
 
 use crate::state::store::{Space, Store};
 use history::Memory;
@@ -28,9 +28,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// The most conversations in memory, save those that are being answered.
-pub const MOST: usize = 200_000;
+pub const MAX_CONVERSATIONS: usize = 200_000;
 /// The most bytes of conversations in memory, save those that are being answered.
-pub const MOST_BYTES: usize = 256 * 1024 * 1024;
+pub const MAX_BYTES: usize = 256 * 1024 * 1024;
 const SHARDS: usize = 16;
 
 /// How long and how much a bot's conversations remember.
@@ -70,7 +70,7 @@ pub struct Conversations {
 impl Conversations {
     /// Those of a store, within [`MOST`] and [`MOST_BYTES`].
     pub fn new(store: Arc<Store>) -> Arc<Self> {
-        Self::bounded(store, SHARDS, MOST / SHARDS, MOST_BYTES / SHARDS)
+        Self::bounded(store, SHARDS, MAX_CONVERSATIONS / SHARDS, MAX_BYTES / SHARDS)
     }
 
     fn bounded(store: Arc<Store>, shards: usize, most: usize, bytes: usize) -> Arc<Self> {
@@ -79,22 +79,22 @@ impl Conversations {
     }
 
     /// Comes with a message. `now_ms`: milliseconds since 1970.
-    pub fn enter(self: &Arc<Self>, key: Key, policy: Policy, now_ms: u64) -> Enter {
+    pub fn begin(self: &Arc<Self>, key: Key, policy: Policy, now_ms: u64) -> Begin {
         let entered = self.shard(&key).enter(key, now_ms);
-        let held = |place, memory| Held::new(self, key, place, memory, policy, now_ms);
+        let held = |place, memory| TurnGuard::new(self, key, place, memory, policy, now_ms);
         match entered {
-            Entered::Known(place, memory) => Enter::Ready(held(place, memory)),
+            Entered::Known(place, memory) => Begin::Ready(held(place, memory)),
             // What cannot be read is begun anew; the store counts it.
             Entered::Unknown(place) => {
                 let records = self.store.read(Space::Conversations, key.group());
                 let memory = Memory::read(records.unwrap_or_default(), policy);
                 self.shard(&key).named(place, memory.raw_id());
-                Enter::Ready(held(place, Box::new(memory)))
+                Begin::Ready(held(place, Box::new(memory)))
             }
             Entered::Waiting(place, ticket) => {
-                Enter::Waiting(Wait::new(self, key, place, ticket, policy, now_ms))
+                Begin::Waiting(TurnWait::new(self, key, place, ticket, policy, now_ms))
             }
-            Entered::Full => Enter::Full,
+            Entered::Full => Begin::Full,
         }
     }
 
@@ -102,18 +102,18 @@ impl Conversations {
     /// answers it later brings the id along ([`Held::adopt`]), since a conversation in which nothing was said is in memory alone.
     ///
     /// `None`: another worker is reading it just now; to be asked again.
-    pub fn name(self: &Arc<Self>, key: Key, policy: Policy, now_ms: u64) -> Option<Id> {
-        match self.enter(key, policy, now_ms) {
-            Enter::Ready(mut held) => Some(held.name(now_ms)),
+    pub fn conversation_id(self: &Arc<Self>, key: Key, policy: Policy, now_ms: u64) -> Option<Id> {
+        match self.begin(key, policy, now_ms) {
+            Begin::Ready(mut held) => Some(held.name(now_ms)),
             // Neither takes a place in the queue.
-            Enter::Waiting(_) | Enter::Full => self.shard(&key).id(&key),
+            Begin::Waiting(_) | Begin::Full => self.shard(&key).id(&key),
         }
     }
 
     /// Lets some of what is idle leave memory. To be called a few times a second.
     pub fn sweep(&self, now_ms: u64) {
         let turn = self.next.fetch_add(1, Relaxed) % self.shards.len();
-        lock(&self.shards[turn]).sweep(now_ms, PER_SWEEP);
+        lock(&self.shards[turn]).sweep(now_ms, BATCH_CONVERSATIONS);
     }
 
     /// What has happened so far.

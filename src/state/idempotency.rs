@@ -11,7 +11,7 @@ mod record;
 mod response;
 mod shard;
 
-pub use response::{LARGEST_BODY, LARGEST_HEAD, Stored};
+pub use response::{MAX_BODY, MAX_HEAD, Stored};
 
 use bytes::Bytes;
 use ring::digest::{Context, SHA256};
@@ -21,11 +21,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// How many deliveries are known at most.
-pub const MOST: usize = 100_000;
+pub const MAX_ENTRIES: usize = 100_000;
 /// How many bytes of answers are kept at most.
-pub const MOST_BYTES: usize = 64 * 1024 * 1024;
+pub const MAX_BYTES: usize = 64 * 1024 * 1024;
 /// The most deliveries looked at in one [`Ledger::sweep`].
-pub const PER_SWEEP: usize = 64;
+pub const BATCH_ENTRIES: usize = 64;
 const SHARDS: usize = 16;
 
 /// What a delivery is found by.
@@ -52,7 +52,7 @@ pub fn key(bot: &str, id: impl AsRef<[u8]>, frames: Option<&[Bytes]>) -> Key {
 
 /// What a delivery is when it arrives.
 #[derive(Debug)]
-pub enum Begin {
+pub enum Lookup {
     /// New, or free again: it is the caller's to answer.
     Fresh(Guard),
     /// Another request is answering it right now.
@@ -95,15 +95,15 @@ impl Counts {
 
 /// All deliveries of late, shared by the workers; nothing in it waits for longer than a shard's short lock.
 #[derive(Debug)]
-pub struct Ledger {
+pub struct IdempotencyStore {
     shards: Box<[Mutex<Shard>]>,
     next: AtomicUsize,
 }
 
-impl Ledger {
+impl IdempotencyStore {
     /// A ledger within [`MOST`] and [`MOST_BYTES`].
     pub fn new() -> Arc<Self> {
-        Self::bounded(SHARDS, MOST / SHARDS, MOST_BYTES / SHARDS)
+        Self::bounded(SHARDS, MAX_ENTRIES / SHARDS, MAX_BYTES / SHARDS)
     }
 
     fn bounded(shards: usize, most: usize, bytes: usize) -> Arc<Self> {
@@ -113,20 +113,20 @@ impl Ledger {
 
     /// Begins a delivery, if nobody did before. Its answer will be remembered for `window`; `now_ns` is the time since the process
     /// started.
-    pub fn begin(self: &Arc<Self>, key: Key, window: Duration, now_ns: u64) -> Begin {
+    pub fn begin(self: &Arc<Self>, key: Key, window: Duration, now_ns: u64) -> Lookup {
         match self.shard(&key).begin(key, now_ns) {
             Found::Fresh { tracked } => {
-                Begin::Fresh(Guard { ledger: Arc::clone(self), key, window, tracked })
+                Lookup::Fresh(Guard { ledger: Arc::clone(self), key, window, tracked })
             }
-            Found::InFlight => Begin::InFlight,
-            Found::Done(stored) => Begin::Done(stored),
+            Found::InFlight => Lookup::InFlight,
+            Found::Done(stored) => Lookup::Done(stored),
         }
     }
 
     /// Forgets some of what has expired, a few at a time: a look-up is exact without it. To be called a few times a second.
     pub fn sweep(&self, now_ns: u64) {
         let turn = self.next.fetch_add(1, Relaxed) % self.shards.len();
-        lock(&self.shards[turn]).sweep(now_ns, PER_SWEEP);
+        lock(&self.shards[turn]).sweep(now_ns, BATCH_ENTRIES);
     }
 
     /// What has happened so far.
@@ -151,7 +151,7 @@ fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
 /// A delivery that is being answered. Dropped without [`Guard::done`], it is free again.
 #[derive(Debug)]
 pub struct Guard {
-    ledger: Arc<Ledger>,
+    ledger: Arc<IdempotencyStore>,
     key: Key,
     window: Duration,
     /// The ledger knows of it, and nobody has settled it yet.

@@ -19,16 +19,16 @@ mod retention;
 mod table;
 mod transition;
 
-pub use accept::Along;
+pub use accept::AcceptOptions;
 pub use commit::Step;
-pub use forget::{Forgetting, MOST_FORGOTTEN};
-pub use idempotency::Repeat;
-pub use index::Tally;
-pub use job::{Attempt, End, Head, Id, Job, Phases, Stage, State, Subject, Then};
-pub use listing::{Filter, Found, LONGEST_PAGE, MOST_LOOKED, Page, Shown};
-pub use record::{LONGEST_REASON, LONGEST_RESPONSE, MOST_ATTEMPTS};
-pub use recovery::LOOKED;
-pub use retention::PER_PORTION;
+pub use forget::{Forgetting, MAX_FORGOTTEN};
+pub use idempotency::RecordedResponse;
+pub use index::Count;
+pub use job::{Attempt, Head, Id, Job, JobState, NextState, Phases, Stage, Subject, TerminalState};
+pub use listing::{Filter, JobDetails, ListedJob, MAX_PAGE, MAX_SCANNED, Page};
+pub use record::{MAX_ATTEMPTS, MAX_KEPT_RESPONSE, MAX_REASON};
+pub use recovery::BATCH_ROWS;
+pub use retention::BATCH_JOBS;
 
 use crate::state::store::{Store, StoreError, Unwritten};
 use index::Index;
@@ -41,13 +41,13 @@ use table::Place;
 use tokio::sync::Notify;
 
 /// The largest request or answer of a job, in bytes.
-pub const LARGEST: usize = 8 * 1024 * 1024;
+pub const MAX_JOB: usize = 8 * 1024 * 1024;
 /// The longest name of a bot, a dialect or a receiver, in bytes.
-pub const LONGEST_NAME: usize = 512;
+pub const MAX_NAME: usize = 512;
 
 /// A receiver may have so many times what is free: alone it may fill eight ninths, and however many do, others find room.
 /// Choudhury and Hahne, "Dynamic queue length thresholds for shared-memory packet switches", 1998.
-pub const SHARE: u64 = 8;
+pub const MAX_SHARE: u64 = 8;
 /// Why a job is dead that came where its receiver had no room.
 pub const CROWDED: &str = "too much waits for its receiver";
 
@@ -80,7 +80,7 @@ pub const BOUNDS: Bounds = Bounds {
 
 /// Why the journal did not do what was asked.
 #[derive(Debug, thiserror::Error)]
-pub enum JournalError {
+pub enum JobsError {
     /// It holds as many jobs or bytes as it may.
     #[error("the journal is full: {jobs} jobs of {bytes} bytes wait")]
     Full {
@@ -149,7 +149,7 @@ pub enum JournalError {
 
 /// A job that somebody is to work on. It is in no queue until a step of it is done or it is released.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Taken {
+pub struct Claim {
     /// Which.
     pub id: Id,
     /// What it takes on disk, in bytes.
@@ -191,40 +191,46 @@ impl Memory {
 
 /// All jobs.
 #[derive(Debug)]
-pub struct Journal {
+pub struct Jobs {
     store: Arc<Store>,
     memory: Arc<Memory>,
     bounds: Bounds,
 }
 
-impl Journal {
+impl Jobs {
     /// Picks up what a store holds: every job that has not ended comes into its queue. Where they are more than [`LOOKED`] the
     /// others come meanwhile, until then on disk alone: they count, nobody can take them, and none is lost. A store has one journal.
     ///
     /// # Errors
     ///
     /// The store does not read, or holds what another version wrote.
-    pub fn open(store: Arc<Store>, bounds: Bounds, now_ms: u64) -> Result<Self, JournalError> {
-        let memory = Arc::new(Memory::default());
-        recovery::count(&store, &mut memory.index())?;
-        let mut left = Left::new(&store, now_ms)?;
-        match left.pick_up(&memory)? {
-            true => left.go_on(&memory, &store).map_err(StoreError::Thread)?,
+    pub fn open(store: Arc<Store>, bounds: Bounds, now_ms: u64) -> Result<Self, JobsError> {
+        let jobs = Self::new(store, bounds);
+        let Self { store, memory, .. } = &jobs;
+        recovery::count(store, &mut memory.index())?;
+        let mut left = Left::new(store, now_ms)?;
+        match left.pick_up(memory)? {
+            true => left.go_on(memory, &store).map_err(StoreError::Thread)?,
             false => left.correct(&store),
         }
-        let kept = Arc::clone(&memory);
+        let kept = Arc::clone(memory);
         store.ask(Box::new(move |view, now_ms| retention::portion(&kept, &bounds, view, now_ms)));
-        Ok(Self { store, memory, bounds })
+        Ok(jobs)
+    }
+
+    /// Those of a store that holds none.
+    pub(super) fn new(store: Arc<Store>, bounds: Bounds) -> Self {
+        Self { store, memory: Arc::default(), bounds }
     }
 
     /// How many jobs stand where, and their bytes. What is on its way to the disk counts as accepted, and so does what is still to be
     /// picked up.
-    pub fn tallies(&self) -> [(State, Tally); 4] {
+    pub fn counts(&self) -> [(JobState, Count); 4] {
         self.memory.index().tallies()
     }
 
     /// All jobs that have not ended.
-    pub fn unfinished(&self) -> Tally {
+    pub fn unfinished(&self) -> Count {
         self.memory.index().unfinished()
     }
 
@@ -240,16 +246,16 @@ impl Journal {
 
     /// The next receiver that has something due at a stage. From then on it is the caller's: [`Journal::take`] gives its jobs, until
     /// none is due. What becomes due meanwhile is not told.
-    pub fn wake(&self, stage: Stage, now_ms: u64) -> Option<Receiver> {
+    pub fn next_receiver(&self, stage: Stage, now_ms: u64) -> Option<Receiver> {
         let (number, name) = self.memory.index().wake(stage, now_ms)?;
         Some(Receiver { name, number })
     }
 
     /// The next job of a receiver that was woken, the one that has been due longest. Without one the receiver sleeps again, and is
     /// to be woken anew.
-    pub fn take(&self, stage: Stage, receiver: &Receiver, now_ms: u64) -> Option<Taken> {
+    pub fn claim(&self, stage: Stage, receiver: &Receiver, now_ms: u64) -> Option<Claim> {
         let taken = self.memory.index().take(stage, receiver.number, now_ms);
-        taken.map(|entry| Taken { id: entry.id, size: entry.size, due_ms: entry.next_ms })
+        taken.map(|entry| Claim { id: entry.id, size: entry.size, due_ms: entry.next_ms })
     }
 
     /// When the next receiver that sleeps has something due.
@@ -267,9 +273,9 @@ impl Journal {
     /// # Errors
     ///
     /// Nobody has taken it.
-    pub fn release(&self, id: Id, pause_ms: u32, now_ms: u64) -> Result<(), JournalError> {
+    pub fn release(&self, id: Id, pause_ms: u32, now_ms: u64) -> Result<(), JobsError> {
         let mut index = self.memory.index();
-        let entry = index.jobs.get_mut(id).ok_or(JournalError::Unknown(id))?;
+        let entry = index.jobs.get_mut(id).ok_or(JobsError::Unknown(id))?;
         if entry.place != Place::Taken {
             return Err(not_taken(id, "released", entry.place));
         }
@@ -284,9 +290,9 @@ impl Journal {
     /// # Errors
     ///
     /// Nobody has taken it.
-    pub fn put_back(&self, id: Id) -> Result<(), JournalError> {
+    pub fn requeue(&self, id: Id) -> Result<(), JobsError> {
         let mut index = self.memory.index();
-        let entry = index.jobs.get(id).ok_or(JournalError::Unknown(id))?;
+        let entry = index.jobs.get(id).ok_or(JobsError::Unknown(id))?;
         if entry.place != Place::Taken {
             return Err(not_taken(id, "put back", entry.place));
         }
@@ -298,20 +304,20 @@ impl Journal {
     }
 }
 
-fn not_taken(id: Id, step: &'static str, place: Place) -> JournalError {
+fn not_taken(id: Id, step: &'static str, place: Place) -> JobsError {
     let now = match place {
         Place::Queued => "in its queue, and nobody has taken it",
         Place::Taken => "taken",
         Place::Busy => "changing",
     };
-    JournalError::Order { id, step, now }
+    JobsError::Order { id, step, now }
 }
 
-fn unreadable(folder: &Path, unreadable: Unreadable) -> JournalError {
+fn unreadable(folder: &Path, unreadable: Unreadable) -> JobsError {
     let path = folder.to_owned();
     match unreadable {
-        Unreadable::Version(found) => JournalError::Version { path, found },
-        Unreadable::Broken => JournalError::Broken { path },
+        Unreadable::Version(found) => JobsError::Version { path, found },
+        Unreadable::Broken => JobsError::Broken { path },
     }
 }
 

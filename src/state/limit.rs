@@ -21,13 +21,13 @@ pub use sweep::Sweeper;
 pub use verdict::{Standing, Verdict};
 
 /// The highest rate: requests per second.
-pub const MOST_PER_SECOND: u64 = 1_000_000;
+pub const MAX_PER_SECOND: u64 = 1_000_000;
 /// The longest period a rate may be written per.
-pub const LONGEST_PERIOD: Duration = Duration::from_secs(86_400);
+pub const MAX_PERIOD: Duration = Duration::from_secs(86_400);
 /// The largest burst.
-pub const LARGEST_BURST: u64 = 1_000_000_000;
+pub const MAX_BURST: u64 = 1_000_000_000;
 /// The most rules one bot may have.
-pub const MOST_RULES: usize = 16;
+pub const MAX_RULES: usize = 16;
 
 /// One rule of a bot's `limit`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,16 +99,15 @@ impl Rule {
         if count == 0 || period.is_zero() {
             return Err(RuleError::NoRate);
         }
-        if period > LONGEST_PERIOD || period.subsec_nanos() % 1_000 != 0 {
+        if period > MAX_PERIOD || period.subsec_nanos() % 1_000 != 0 {
             return Err(RuleError::Period);
         }
         let period_us = period.as_micros() as u64;
-        if u128::from(count) * 1_000_000 > u128::from(MOST_PER_SECOND) * u128::from(period_us) {
+        if u128::from(count) * 1_000_000 > u128::from(MAX_PER_SECOND) * u128::from(period_us) {
             return Err(RuleError::TooFast);
         }
-        let most = bucket::Pace::largest_burst(count, period_us)
-            .ok_or(RuleError::TooFine)?
-            .min(LARGEST_BURST);
+        let most =
+            bucket::Pace::largest_burst(count, period_us).ok_or(RuleError::TooFine)?.min(MAX_BURST);
         if self.burst == 0 || self.burst > most {
             return Err(RuleError::Burst { most });
         }
@@ -126,7 +125,7 @@ pub enum RuleError {
     #[error("the rate's period must be at most a day, in whole microseconds")]
     Period,
     /// More than [`MOST_PER_SECOND`].
-    #[error("the rate is over {MOST_PER_SECOND} a second")]
+    #[error("the rate is over {MAX_PER_SECOND} a second")]
     TooFast,
     /// The fraction is too fine to count ([`bucket::FINEST`]).
     #[error("the rate has too many digits: write it per second")]
@@ -159,7 +158,7 @@ mod tests {
         assert_eq!(rule(1, 86_401, 1).check(), Err(RuleError::Period));
         assert_eq!(rule(1_000_001, 1, 1).check(), Err(RuleError::TooFast));
         assert_eq!(rule(1_000_000_007, 86_400, 1).check(), Err(RuleError::TooFine));
-        assert_eq!(rule(1, 1, 0).check(), Err(RuleError::Burst { most: LARGEST_BURST }));
+        assert_eq!(rule(1, 1, 0).check(), Err(RuleError::Burst { most: MAX_BURST }));
         assert_eq!(rule(1, 86_400, u64::MAX).check(), Err(RuleError::Burst { most: 53_375_995 }));
     }
 }

@@ -14,13 +14,13 @@ use std::ops::{Bound, ControlFlow};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The largest message, as JSON, in bytes.
-pub const LARGEST: usize = 8 * 1024 * 1024;
+pub const MAX_REPORT: usize = 8 * 1024 * 1024;
 /// The most messages that are forgotten at once.
-pub const MOST_FORGOTTEN: usize = 1_000;
+pub const MAX_FORGOTTEN: usize = 1_000;
 /// The most messages on a page.
-pub const LONGEST_PAGE: usize = 100;
+pub const MAX_PAGE: usize = 100;
 /// With so many bytes a page ends; a single larger message still makes one.
-pub const PAGE_BYTES: usize = 1024 * 1024;
+pub const MAX_PAGE_BYTES: usize = 1024 * 1024;
 /// The version of the records, their first byte.
 const VERSION: u8 = 1;
 
@@ -58,15 +58,15 @@ pub struct Page {
 }
 
 /// A message on its way to the disk.
-pub struct Coming {
+pub struct PendingReport {
     /// The rows that it changes.
     pub changes: Changes,
     /// To be told whether the disk took them.
-    pub then: Box<dyn FnOnce(bool) + Send>,
+    pub on_written: Box<dyn FnOnce(bool) + Send>,
 }
 
 /// What was said stays out of every log.
-impl std::fmt::Debug for Coming {
+impl std::fmt::Debug for PendingReport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Coming")
     }
@@ -74,7 +74,7 @@ impl std::fmt::Debug for Coming {
 
 /// All messages.
 #[derive(Debug)]
-pub struct Messages {
+pub struct Reports {
     store: Arc<Store>,
     index: Arc<Mutex<Index>>,
 }
@@ -84,17 +84,18 @@ fn lock(index: &Mutex<Index>) -> MutexGuard<'_, Index> {
     index.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Messages {
+impl Reports {
     /// Finds what a store holds.
     ///
     /// # Errors
     ///
     /// The store does not read, or holds what another version wrote.
     pub fn open(store: Arc<Store>, bounds: Bounds) -> Result<Self, StoreError> {
-        let mut index = Index::new(bounds);
+        let reports = Self::new(store, bounds);
+        let mut index = lock(&reports.index);
         let mut unknown = None;
         let all = (Bound::Unbounded, Bound::Unbounded);
-        store.view()?.walk(Table::Messages, all, false, |key, row| {
+        reports.store.view()?.walk(Table::Messages, all, false, |key, row| {
             match (Id::from_bytes(key), read(row)) {
                 (Some(id), Some((size, bot))) => index.insert(id, bot, size),
                 _ => unknown = Some(row.first().copied().unwrap_or_default()),
@@ -106,17 +107,23 @@ impl Messages {
         })?;
         if let Some(version) = unknown {
             return Err(StoreError::Format {
-                path: store.folder().to_owned(),
+                path: reports.store.folder().to_owned(),
                 found: format!("messages of version {version}"),
             });
         }
-        Ok(Self { store, index: Arc::new(Mutex::new(index)) })
+        drop(index);
+        Ok(reports)
+    }
+
+    /// Those of a store that holds none.
+    pub(super) fn new(store: Arc<Store>, bounds: Bounds) -> Self {
+        Self { store, index: Arc::new(Mutex::new(Index::new(bounds))) }
     }
 
     /// What is to be written so that a message is kept, and the oldest go where there is no room for it. `json` is at most
     /// [`LARGEST`] bytes; `None` where it is more.
-    pub fn keep(&self, id: Id, bot: &str, json: &[u8]) -> Option<Coming> {
-        let size = u32::try_from(json.len()).ok().filter(|_| json.len() <= LARGEST)?;
+    pub fn keep(&self, id: Id, bot: &str, json: &[u8]) -> Option<PendingReport> {
+        let size = u32::try_from(json.len()).ok().filter(|_| json.len() <= MAX_REPORT)?;
         let gone = lock(&self.index).push(id, bot, size);
         let mut changes = Changes::default();
         changes.put(Table::Messages, id.bytes(), write(size, bot).into());
@@ -131,7 +138,7 @@ impl Messages {
                 index.take_back(gone);
             }
         };
-        Some(Coming { changes, then: Box::new(then) })
+        Some(PendingReport { changes, on_written: Box::new(then) })
     }
 
     /// Messages older than a cursor, of one bot or of all: at most `limit`, and never more than [`LONGEST_PAGE`].
@@ -145,7 +152,7 @@ impl Messages {
         before: Option<Id>,
         limit: usize,
     ) -> Result<Page, StoreError> {
-        let limit = limit.clamp(1, LONGEST_PAGE);
+        let limit = limit.clamp(1, MAX_PAGE);
         let mut ids = lock(&self.index).before(bot, before, limit + 1);
         let more = ids.len() > limit;
         ids.truncate(limit);
@@ -153,7 +160,7 @@ impl Messages {
         let (mut page, mut bytes) = (Page::default(), 0);
         let mut last = None;
         for id in &ids {
-            if bytes >= PAGE_BYTES {
+            if bytes >= MAX_PAGE_BYTES {
                 page.next = last;
                 return Ok(page);
             }
@@ -175,7 +182,7 @@ impl Messages {
     /// # Errors
     ///
     /// The store does not read.
-    pub fn forget(&self, bot: &str, user: &str) -> Result<(usize, Coming), StoreError> {
+    pub fn forget(&self, bot: &str, user: &str) -> Result<(usize, PendingReport), StoreError> {
         let ids = lock(&self.index).before(Some(bot), None, usize::MAX);
         let (view, mut of_user) = (self.store.view()?, Vec::new());
         for id in ids {
@@ -184,7 +191,7 @@ impl Messages {
             if json.is_some_and(|(_, json)| user_of(json).as_deref() == Some(user)) {
                 of_user.push(id);
             }
-            if of_user.len() == MOST_FORGOTTEN {
+            if of_user.len() == MAX_FORGOTTEN {
                 break;
             }
         }
@@ -202,7 +209,7 @@ impl Messages {
             }
         };
         let then = Box::new(then);
-        Ok((messages, Coming { changes, then }))
+        Ok((messages, PendingReport { changes, on_written: then }))
     }
 
     /// What is kept now.

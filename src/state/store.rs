@@ -17,13 +17,15 @@ mod view;
 mod write_queue;
 mod writer;
 
-pub use durable::{Changes, Done, ENOUGH_BYTES, MOST_CHANGES, MOST_DURABLE, RowKey, Table, Update};
-pub use sweep::PER_SWEEP;
+pub use durable::{
+    BATCH_BYTES, Changes, Done, MAX_CHANGES, MAX_DURABLE_BYTES, RowKey, Table, Update,
+};
+pub use sweep::BATCH_ROWS;
 pub use view::{Frozen, Range, View};
-pub use write_queue::{ENOUGH, MOST_BYTES, MOST_RECORDS};
-pub use writer::GATHER;
+pub use write_queue::{BATCH_RECORDS, MAX_BYTES, MAX_RECORDS};
+pub use writer::WRITE_INTERVAL;
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwapOption, Guard};
 use durable::Pending;
 use engine::Engine;
 use std::io;
@@ -161,7 +163,9 @@ struct Shared {
     folder: PathBuf,
     queue: Mutex<Queue>,
     wake: Condvar,
-    /// `None` only while it is opened again after a failure.
+    /// It has a folder; one without holds nothing and takes nothing.
+    on_disk: bool,
+    /// `None` without a folder, and while it is opened again after a failure.
     engine: ArcSwapOption<Engine>,
     totals: Totals,
     /// The wall clock as the workers last told; 0: not yet, and nothing expires.
@@ -176,9 +180,38 @@ impl std::fmt::Debug for Shared {
 }
 
 impl Shared {
+    fn new(folder: PathBuf, engine: Option<Engine>) -> Arc<Self> {
+        Arc::new(Self {
+            folder,
+            on_disk: engine.is_some(),
+            queue: Mutex::default(),
+            wake: Condvar::new(),
+            engine: ArcSwapOption::new(engine.map(Arc::new)),
+            totals: Totals::default(),
+            now_ms: AtomicU64::new(0),
+            chore: OnceLock::new(),
+        })
+    }
+
     /// Nothing is left half changed under this lock.
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The database; `None` where there is no folder, and so nothing to read.
+    fn engine(&self) -> Result<Guard<Option<Arc<Engine>>>, StoreError> {
+        let engine = self.engine.load();
+        if engine.is_none() && self.on_disk {
+            self.totals.unread.fetch_add(1, Relaxed);
+            return Err(StoreError::Closed);
+        }
+        Ok(engine)
+    }
+
+    /// Counts a read that failed.
+    fn unread(&self, source: fjall::Error) -> StoreError {
+        self.totals.unread.fetch_add(1, Relaxed);
+        StoreError::Engine { path: self.folder.clone(), source }
     }
 }
 
@@ -201,17 +234,21 @@ impl Store {
         let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder);
         made.map_err(|source| StoreError::Folder { path: folder.clone(), source })?;
         let engine = Engine::open(&folder)?;
-        let shared = Arc::new(Shared {
-            folder,
-            queue: Mutex::default(),
-            wake: Condvar::new(),
-            engine: ArcSwapOption::from_pointee(engine),
-            totals: Totals::default(),
-            now_ms: AtomicU64::new(0),
-            chore: OnceLock::new(),
-        });
+        let shared = Shared::new(folder, Some(engine));
         let ended = writer::start(Arc::clone(&shared)).map_err(StoreError::Thread)?;
         Ok(Arc::new(Self { shared, ended: Mutex::new(Some(ended)) }))
+    }
+
+    /// A store without a folder: reading finds nothing, and whatever is written is refused as by one that is closing.
+    pub fn without_folder() -> Arc<Self> {
+        let shared = Shared::new(PathBuf::new(), None);
+        shared.queue().close();
+        Arc::new(Self { shared, ended: Mutex::default() })
+    }
+
+    /// Whether it has a folder.
+    pub fn is_on_disk(&self) -> bool {
+        self.shared.on_disk
     }
 
     /// Whether there is one at a path, or may be: what cannot be looked at counts.
@@ -268,16 +305,9 @@ impl Store {
         if wiped {
             return Ok(queued);
         }
-        let engine = self.shared.engine.load();
-        let stored = match engine.as_ref() {
-            None => Err(StoreError::Closed),
-            Some(engine) => engine
-                .read(space, group)
-                .map_err(|source| StoreError::Engine { path: self.shared.folder.clone(), source }),
-        };
-        let mut records = stored.inspect_err(|_| {
-            self.shared.totals.unread.fetch_add(1, Relaxed);
-        })?;
+        let stored = self.shared.engine()?.as_ref().map(|engine| engine.read(space, group));
+        let stored = stored.transpose().map_err(|source| self.shared.unread(source))?;
+        let mut records = stored.unwrap_or_default();
         for (slot, record) in queued {
             write_queue::replace(&mut records, slot, record);
         }

@@ -3,7 +3,7 @@
 //! A switch is a bot's id, or a template's front and `*`, which no id has in it. It stays whatever becomes of the configuration.
 //! Memory is changed by whoever learns of a switch first ([`Switches::put`]): here the disk, once it has the row.
 
-use crate::state::jobs::Along;
+use crate::state::jobs::AcceptOptions;
 use crate::state::store::{Changes, Store, StoreError, Table};
 use arc_swap::ArcSwap;
 use foldhash::fast::RandomState;
@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The most that may be switched off.
-pub const MOST: usize = 100_000;
+pub const MAX_SWITCHES: usize = 100_000;
 /// Sets that a change copies one of.
 const SHARDS: usize = 64;
 /// The version of the records.
@@ -55,7 +55,7 @@ impl Switches {
 
     /// Whether it may be switched off: it is off already, or [`MOST`] are not.
     pub fn has_room(&self, key: &str) -> bool {
-        self.count.load(Relaxed) < MOST || self.is_off(key)
+        self.count.load(Relaxed) < MAX_SWITCHES || self.is_off(key)
     }
 
     /// Obeys a switch from now on.
@@ -80,7 +80,7 @@ impl Switches {
     }
 
     /// What is to be written so that a switch holds. It is obeyed once the disk has it.
-    pub fn turn(self: &Arc<Self>, key: &str, off: bool) -> Along {
+    pub fn turn(self: &Arc<Self>, key: &str, off: bool) -> AcceptOptions {
         let mut changes = Changes::default();
         if off {
             changes.put(Table::Switches, key.as_bytes(), Arc::from([VERSION]));
@@ -88,14 +88,14 @@ impl Switches {
             changes.remove(Table::Switches, key.as_bytes());
         }
         let (switches, key) = (Arc::clone(self), key.to_owned());
-        Along {
+        AcceptOptions {
             changes,
-            then: Some(Box::new(move |written| {
+            on_written: Some(Box::new(move |written| {
                 if written {
                     switches.put(&key, off);
                 }
             })),
-            anyway: true,
+            ignore_limits: true,
         }
     }
 

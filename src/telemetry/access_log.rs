@@ -19,7 +19,7 @@ use std::thread::Thread;
 use std::time::Duration;
 
 /// How many records of one worker wait at most.
-pub const QUEUE: usize = 8_192;
+pub const MAX_QUEUED_RECORDS: usize = 8_192;
 
 /// How a line looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +86,8 @@ impl AccessLog {
         workers: usize,
     ) -> io::Result<(Self, Vec<Producer>)> {
         let shared: Arc<Shared> = Arc::default();
-        let queues: Queues = (0..workers).map(|_| Arc::new(ArrayQueue::new(QUEUE))).collect();
+        let queues: Queues =
+            (0..workers).map(|_| Arc::new(ArrayQueue::new(MAX_QUEUED_RECORDS))).collect();
         let (logger, ended) =
             writer::spawn(destination, format, queues.clone(), Arc::clone(&shared))?;
         let producer =

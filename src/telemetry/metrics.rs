@@ -11,7 +11,7 @@ mod upstreams;
 
 pub use cells::{BotCells, UpstreamCells, WorkerCells};
 pub use exposition::{CONTENT_TYPE, Readings};
-pub use state::Kept;
+pub use state::StateFigures;
 
 use cells::Words;
 use std::collections::BTreeMap;

@@ -6,20 +6,20 @@ use std::time::Instant;
 use tokio::sync::mpsc;
 
 /// How many steps wait to be looked at.
-const STEPS: usize = 256;
+const MAX_OBSERVATIONS: usize = 256;
 /// How much is kept of what an upstream said, in bytes.
-const SAID_MAX: usize = 1024;
+const MAX_OBSERVED_BODY: usize = 1024;
 
 /// One end: what happens is told to it. It never waits; what is not looked at in time is lost.
 #[derive(Clone, Debug)]
-pub struct Witness {
+pub struct Observer {
     upstream: Arc<str>,
-    steps: mpsc::Sender<Seen>,
+    steps: mpsc::Sender<Observation>,
 }
 
 /// A step that was seen.
 #[derive(Debug)]
-pub struct Seen {
+pub struct Observation {
     /// When.
     pub at: Instant,
     /// The upstream that it concerns, by name; empty where it concerns none.
@@ -59,15 +59,15 @@ pub enum Step {
 impl Step {
     /// What an AI responded, as far as it is kept.
     pub fn said(body: &[u8]) -> Self {
-        let front = body.get(..SAID_MAX).unwrap_or(body);
+        let front = body.get(..MAX_OBSERVED_BODY).unwrap_or(body);
         Self::Said(String::from_utf8_lossy(front).into_owned())
     }
 }
 
-impl Witness {
+impl Observer {
     /// A witness, and where its steps can be looked at.
-    pub fn new() -> (Self, mpsc::Receiver<Seen>) {
-        let (steps, seen) = mpsc::channel(STEPS);
+    pub fn new() -> (Self, mpsc::Receiver<Observation>) {
+        let (steps, seen) = mpsc::channel(MAX_OBSERVATIONS);
         let upstream = Arc::from("");
         (Self { upstream, steps }, seen)
     }
@@ -79,7 +79,7 @@ impl Witness {
 
     /// Tells of a step.
     pub fn tell(&self, step: Step) {
-        let seen = Seen { at: Instant::now(), upstream: self.upstream.clone(), step };
+        let seen = Observation { at: Instant::now(), upstream: self.upstream.clone(), step };
         drop(self.steps.try_send(seen));
     }
 }

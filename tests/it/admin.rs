@@ -1,6 +1,6 @@
 //! The admin listener: health, readiness, metrics, its token; and none of it on the public side.
 
-use crate::harness::{After, Backend, Botgate, Caller, Gate, OPEN, config, get};
+use crate::harness::{After, Backend, Botgate, Caller, Monitor, OPEN, config, get};
 use rustix::process::Signal;
 
 #[test]
@@ -64,7 +64,7 @@ fn a_token_is_asked_for_and_probes_need_none() {
 
 #[test]
 fn who_drains_is_not_ready() {
-    let go = Gate::new(false);
+    let go = Monitor::new(false);
     let told = go.clone();
     let backend = Backend::start(move |_, connection| {
         told.wait("the word to answer", |go| *go);

@@ -2,7 +2,7 @@
 
 mod relay;
 
-use crate::harness::{Botgate, ai, caller::Reply, peer, run};
+use crate::harness::{Botgate, ai, caller::Reply, command, peer};
 use relay::Relay;
 use serde_json::{Value, json};
 use std::fs;
@@ -146,7 +146,7 @@ fn validate(relay: &Relay) {
             fs::write(&file, &seen.body).unwrap();
             command.arg(file);
         }
-        let ran = run::to_end(&mut command);
+        let ran = command::to_end(&mut command);
         assert_eq!(ran.code, Some(0), "{kind}: {}{}", ran.stdout, ran.stderr);
         for seen in bodies {
             assert_eq!(seen.header("content-type"), ["application/json"]);

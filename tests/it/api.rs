@@ -1,18 +1,18 @@
 //! The admin side's API, with deliveries that a real courier made: what it shows, what it takes up again, whom it lets in.
 
-mod again;
 mod analytics;
+mod attempt_timing;
 mod bots;
 mod commands;
+mod data_folder;
 mod deliveries;
 mod description;
-mod folder;
-mod forget;
-mod paper;
-mod phases;
-mod refused;
+mod docs;
+mod erasure;
+mod errors;
+mod requeue_busy;
 
-use crate::harness::{Backend, Botgate, Caller, Gate, PATIENCE, ai, caller::Reply};
+use crate::harness::{Backend, Botgate, Caller, Monitor, TIMEOUT, ai, caller::Reply};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Instant;
@@ -23,7 +23,7 @@ struct House {
     botgate: Botgate,
     _well: Backend,
     gone: Backend,
-    back: Gate<bool>,
+    back: Monitor<bool>,
     ai: Backend,
     text: String,
     _state: TempDir,
@@ -39,7 +39,7 @@ impl House {
     #[track_caller]
     fn with(gone: &'static str, ai: Backend) -> Self {
         let well = Backend::ok();
-        let back = Gate::new(false);
+        let back = Monitor::new(false);
         let is_back = back.clone();
         let gone = Backend::start(move |_, connection| {
             let status = if *is_back.lock() { "200 OK" } else { gone };
@@ -70,7 +70,7 @@ impl House {
     #[track_caller]
     fn until(&self, status: &str, count: f64) {
         let name = format!("botgate_jobs{{state=\"{status}\"}}");
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + TIMEOUT;
         while metric(&self.botgate, &name) < count {
             assert!(Instant::now() < end, "{name}: {:?}", self.list(""));
         }

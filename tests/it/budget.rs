@@ -1,6 +1,6 @@
 //! A bot's cap: never passed however many call at once, given back for what failed, kept across a restart.
 
-use crate::harness::{Backend, Botgate, Gate, ai, caller::Reply, clock::Wall, turn};
+use crate::harness::{Backend, Botgate, Monitor, ai, caller::Reply, clock::Wall, machine};
 use std::{path::Path, sync::mpsc, thread};
 
 /// How many calls the cap allows.
@@ -55,8 +55,8 @@ fn count(replies: &[Reply], status: u16) -> usize {
 
 #[test]
 fn a_thousand_calls_at_once_never_spend_more_than_the_cap() {
-    let _turn = turn::alone();
-    let open = Gate::new(false);
+    let _machine = machine::exclusive();
+    let open = Monitor::new(false);
     let gate = open.clone();
     // Every second one of those that come first fails, by no fault of the AI's: its breaker stays closed.
     let ai = Backend::start(move |seen, connection| {

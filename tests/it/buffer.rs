@@ -1,6 +1,6 @@
 //! One budget for all bodies held at once: slow senders of large bodies exhaust it, small signed requests still pass.
 
-use crate::harness::{Backend, Botgate, HMAC, config, get, post, sign, turn};
+use crate::harness::{Backend, Botgate, HMAC, config, get, machine, post, sign};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::{
     io::{ErrorKind, Read, Write},
@@ -71,7 +71,7 @@ impl Slow {
 
 #[test]
 fn three_thousand_slow_senders_stay_within_the_budget_and_small_requests_pass() {
-    let _turn = turn::alone();
+    let _machine = machine::exclusive();
     many_files();
     let body = vec![b'x'; BODY];
     let signature = sign(&body);

@@ -6,7 +6,7 @@ use crate::harness::peer;
 use botgate::config;
 use botgate::proxy::bot::receiver::{Attempt, Receiver};
 use botgate::server::receivers;
-use botgate::signature::Unix;
+use botgate::signature::UnixTime;
 use bytes::Bytes;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -30,7 +30,7 @@ fn resolved(callbacks: &[&str], more: &str) -> Vec<Receiver> {
     receivers(&settings).unwrap()
 }
 
-fn written(receiver: &Receiver, bot: &str, now: Unix, body: &Bytes) -> String {
+fn written(receiver: &Receiver, bot: &str, now: UnixTime, body: &Bytes) -> String {
     let attempt = Attempt { bot, id: "0193a0b1", now, body };
     let mut out = Vec::new();
     receiver.write(&attempt, &mut out).unwrap();
@@ -63,7 +63,7 @@ fn a_request_is_written_to_the_byte() {
         "auth = { basic = \"user:pass:word\" }",
     ];
     let body = Bytes::from_static(b"{\"a\":1}");
-    let now = Unix::from_millis(1_705_314_600_999);
+    let now = UnixTime::from_millis(1_705_314_600_999);
     let receivers = resolved(&callbacks, &more);
     let names: Vec<_> = receivers.iter().map(|receiver| &*receiver.name).collect();
     assert_eq!(names[..2], ["bots.b0.callback", "bots.b1.callback"]);
@@ -118,7 +118,7 @@ fn an_attempt_has_its_own_time_and_the_deliverys_id() {
     let receivers = resolved(&callbacks, "");
     let body = Bytes::from_static(b"{}");
     let [first, second] = [1_740_830_400, 1_740_830_430]
-        .map(|seconds| written(&receivers[0], "b0", Unix::from_seconds(seconds), &body));
+        .map(|seconds| written(&receivers[0], "b0", UnixTime::from_seconds(seconds), &body));
     for (text, time) in [(&first, "1740830400"), (&second, "1740830430")] {
         assert!(text.contains("\r\nwebhook-id: 0193a0b1\r\n"), "{text}");
         assert!(text.contains(&format!("\r\nwebhook-timestamp: {time}\r\n")), "{text}");
@@ -153,7 +153,7 @@ fn standard_webhooks_are_signed_as_their_own_library_signs_them() {
         let attempt = Attempt {
             bot: "b0",
             id,
-            now: Unix::from_seconds(seconds),
+            now: UnixTime::from_seconds(seconds),
             body: &Bytes::from_static(body.as_bytes()),
         };
         let mut out = Vec::new();
@@ -176,7 +176,7 @@ fn requests() -> String {
         ("hmac", &["new", "old"], "sign = { secrets = [\"new\", \"old\"] }"),
     ];
     let receivers = resolved(&ways.map(|(_, _, callback)| callback), "");
-    let now = Unix::from(SystemTime::now());
+    let now = UnixTime::from(SystemTime::now());
     let mut lines = String::new();
     for (body, about) in bodies::all() {
         let body = Bytes::from(body);

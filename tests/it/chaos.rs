@@ -1,6 +1,6 @@
 //! `botgate chaos`: it kills, it counts, and nothing is lost.
 
-use crate::harness::run;
+use crate::harness::command;
 use serde_json::Value;
 use std::fs;
 
@@ -9,8 +9,8 @@ fn chaos_kills_and_proves_that_nothing_is_lost() {
     let dir = tempfile::tempdir().unwrap();
     let temporary = dir.path().join("tmp");
     fs::create_dir(&temporary).unwrap();
-    let mut command = run::botgate(dir.path(), &["chaos", "--kills", "3", "--json"]);
-    let ran = run::to_end(command.env("TMPDIR", &temporary));
+    let mut command = command::botgate(dir.path(), &["chaos", "--kills", "3", "--json"]);
+    let ran = command::to_end(command.env("TMPDIR", &temporary));
     assert_eq!(ran.code, Some(0), "{}\n{}", ran.stdout, ran.stderr);
     assert_eq!(ran.stderr, "", "a pipe is told of no progress");
     let proof: Value = serde_json::from_str(&ran.stdout).unwrap();
@@ -32,7 +32,7 @@ fn chaos_kills_and_proves_that_nothing_is_lost() {
 fn chaos_kills_at_least_once() {
     let dir = tempfile::tempdir().unwrap();
     for kills in ["0", "1001", "many"] {
-        let ran = run::run(dir.path(), &["chaos", "--kills", kills]);
+        let ran = command::run(dir.path(), &["chaos", "--kills", kills]);
         assert_eq!(ran.code, Some(2), "{}", ran.stderr);
     }
 }

@@ -1,6 +1,6 @@
 //! The commands as a user types them: what they print, where, and how they end.
 
-use crate::harness::{Backend, Botgate, HMAC, config, run};
+use crate::harness::{Backend, Botgate, HMAC, command, config};
 use std::{fs, os::unix::fs::PermissionsExt, process::Command};
 
 const FIVE_MISTAKES: &str = r#"[server]
@@ -29,7 +29,7 @@ fn five_mistakes_are_told_at_once_with_their_places_and_fixes() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("botgate.toml"), FIVE_MISTAKES).unwrap();
     for command in ["check", "run"] {
-        let ran = run::run(dir.path(), &[command, "--log-format", "human"]);
+        let ran = command::run(dir.path(), &[command, "--log-format", "human"]);
         assert_eq!(ran.code, Some(78), "{}", ran.stderr);
         let said = ran.stdout + &ran.stderr;
         for (line, word) in
@@ -50,13 +50,13 @@ fn five_mistakes_are_told_at_once_with_their_places_and_fixes() {
 #[test]
 fn run_without_a_file_says_what_to_do_next() {
     let dir = tempfile::tempdir().unwrap();
-    let ran = run::run(dir.path(), &["run"]);
+    let ran = command::run(dir.path(), &["run"]);
     assert_eq!(ran.code, Some(78));
     for word in ["botgate.toml", "botgate init", "botgate demo"] {
         assert!(ran.stderr.contains(word), "{word}: {}", ran.stderr);
     }
     assert_eq!(ran.stdout, "", "stdout of `run` holds only what was asked for");
-    let ran = run::run(dir.path(), &["check", "-c", "elsewhere.toml"]);
+    let ran = command::run(dir.path(), &["check", "-c", "elsewhere.toml"]);
     assert!(ran.code == Some(78) && ran.stderr.contains("elsewhere.toml"), "{}", ran.stderr);
 }
 
@@ -64,28 +64,28 @@ fn run_without_a_file_says_what_to_do_next() {
 fn the_file_is_found_through_the_environment() {
     let dir = tempfile::tempdir().unwrap();
     let elsewhere = tempfile::tempdir().unwrap();
-    assert_eq!(run::run(dir.path(), &["init"]).code, Some(0));
-    let mut command = run::botgate(elsewhere.path(), &["check"]);
-    let ran = run::to_end(command.env("BOTGATE_CONFIG", dir.path().join("botgate.toml")));
+    assert_eq!(command::run(dir.path(), &["init"]).code, Some(0));
+    let mut command = command::botgate(elsewhere.path(), &["check"]);
+    let ran = command::to_end(command.env("BOTGATE_CONFIG", dir.path().join("botgate.toml")));
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
 }
 
 #[test]
 fn init_writes_a_file_that_check_accepts_and_never_overwrites() {
     let dir = tempfile::tempdir().unwrap();
-    let ran = run::run(dir.path(), &["init"]);
+    let ran = command::run(dir.path(), &["init"]);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     let file = dir.path().join("botgate.toml");
     let text = fs::read_to_string(&file).unwrap();
     assert!(text.contains("[bots.bt_") && text.lines().any(|line| line.starts_with('#')), "{text}");
     let mode = fs::metadata(&file).unwrap().permissions().mode();
     assert_eq!(mode & 0o077, 0, "others may read the secret");
-    let ran = run::run(dir.path(), &["check"]);
+    let ran = command::run(dir.path(), &["check"]);
     assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
-    assert_eq!(run::run(dir.path(), &["init"]).code, Some(1));
+    assert_eq!(command::run(dir.path(), &["init"]).code, Some(1));
     assert_eq!(fs::read_to_string(&file).unwrap(), text);
     let other = tempfile::tempdir().unwrap();
-    run::run(other.path(), &["init"]);
+    command::run(other.path(), &["init"]);
     assert_ne!(
         fs::read_to_string(other.path().join("botgate.toml")).unwrap(),
         text,
@@ -109,7 +109,7 @@ fn the_line_that_sign_prints_works_as_it_is() {
         ("stripe", "{\"id\":\"1\"}", b"{\"id\":\"1\"}"),
     ] {
         let url = format!("http://{}/{bot}", botgate.http());
-        let ran = run::run(
+        let ran = command::run(
             dir.path(),
             &["sign", bot, "-c", file.to_str().unwrap(), "-d", body, "--url", &url],
         );
@@ -119,7 +119,8 @@ fn the_line_that_sign_prints_works_as_it_is() {
             "{} --silent --output /dev/null --write-out '%{{http_code}}'",
             ran.stdout.trim_end()
         );
-        let answered = run::to_end(Command::new("sh").args(["-c", &line]).current_dir(dir.path()));
+        let answered =
+            command::to_end(Command::new("sh").args(["-c", &line]).current_dir(dir.path()));
         assert_eq!(answered.stdout, "200", "{}\n{}", ran.stdout, answered.stderr);
         assert_eq!(backend.last().body, wanted);
     }
@@ -132,9 +133,9 @@ fn sign_says_why_it_cannot() {
     let verify = format!("verify = {{ preset = \"discord\", secrets = [\"{key}\"] }}");
     let text = config(([127, 0, 0, 1], 5000).into(), "", "", &verify);
     fs::write(dir.path().join("botgate.toml"), text).unwrap();
-    let ran = run::run(dir.path(), &["sign", "hook"]);
+    let ran = command::run(dir.path(), &["sign", "hook"]);
     assert!(ran.code == Some(1) && ran.stderr.contains("public"), "{}", ran.stderr);
-    let ran = run::run(dir.path(), &["sign", "hok"]);
+    let ran = command::run(dir.path(), &["sign", "hok"]);
     assert!(ran.code == Some(1) && ran.stderr.contains("hook"), "{}", ran.stderr);
     assert_eq!(ran.stdout, "");
 }
@@ -148,7 +149,7 @@ fn sign_derives_the_secret_of_an_id_and_init_starts_every_dialect() {
          [bots.\"bt_*\"]\ndialect = \"aerostack\"\nupstream = \"ai\"\nverify = {{ secrets = [{{ derive = \"{master}\" }}] }}\n"
     );
     fs::write(dir.path().join("botgate.toml"), text).unwrap();
-    let ran = run::run(dir.path(), &["sign", "bt_a", "-d", "{}"]);
+    let ran = command::run(dir.path(), &["sign", "bt_a", "-d", "{}"]);
     // Both made with openssl: the id's secret under the master, the body's signature under the id's secret.
     let secret = "fd11f91bc2a81d26e79e9eaeb659b4fa29a61406d2f5457c3080f99390b02716";
     let signature = "63b3a3e57edb3d7c1a3d98af1f7e903baa5c9ae621bf420101aa6a8c0425591b";
@@ -160,23 +161,23 @@ fn sign_derives_the_secret_of_an_id_and_init_starts_every_dialect() {
         ran.stdout,
         ran.stderr
     );
-    let ran = run::run(dir.path(), &["sign", "other"]);
+    let ran = command::run(dir.path(), &["sign", "other"]);
     assert!(ran.code == Some(1) && ran.stderr.contains("bt_*"), "{}", ran.stderr);
 
     for dialect in botgate::codec::dialect::DIALECTS {
         let dir = tempfile::tempdir().unwrap();
-        let init = run::run(dir.path(), &["init", "--dialect", dialect.name]);
-        let checked = run::run(dir.path(), &["check"]);
+        let init = command::run(dir.path(), &["init", "--dialect", dialect.name]);
+        let checked = command::run(dir.path(), &["check"]);
         assert_eq!((init.code, checked.code), (Some(0), Some(0)), "{}", dialect.name);
     }
-    let ran = run::run(dir.path(), &["init", "--dialect", "slack"]);
+    let ran = command::run(dir.path(), &["init", "--dialect", "slack"]);
     assert!(ran.code == Some(2) && ran.stderr.contains("aerostack"), "{}", ran.stderr);
 }
 
 #[test]
 fn the_schema_is_json_and_names_the_tables() {
     let dir = tempfile::tempdir().unwrap();
-    let ran = run::run(dir.path(), &["schema"]);
+    let ran = command::run(dir.path(), &["schema"]);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     let schema: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
     for table in ["server", "admin", "upstreams", "bots"] {
@@ -189,7 +190,7 @@ fn a_full_disk_is_a_failure_and_a_reader_that_left_is_none() {
     let dir = tempfile::tempdir().unwrap();
     for (sink, code) in [("> /dev/full", 1), ("| true", 0)] {
         let line = format!("{{ \"$0\" schema; echo \"code $?\" >&2; }} {sink}");
-        let ran = run::to_end(
+        let ran = command::to_end(
             Command::new("sh")
                 .args(["-c", &line, env!("CARGO_BIN_EXE_botgate")])
                 .current_dir(dir.path()),
@@ -222,7 +223,7 @@ fn usage_version_and_completions() {
         (&["run", "--nonsense"], 2, "--nonsense"),
         (&["--log-format", "xml", "run"], 2, "xml"),
     ] {
-        let ran = run::run(dir.path(), arguments);
+        let ran = command::run(dir.path(), arguments);
         assert_eq!(ran.code, Some(code), "{arguments:?}: {}", ran.stderr);
         assert!((ran.stdout + &ran.stderr).contains(word), "{arguments:?}");
     }

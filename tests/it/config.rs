@@ -1,6 +1,6 @@
 //! What a configuration may say: keys whose feature is not there are unknown, values come from where they are said to.
 
-use crate::harness::{Backend, Botgate, OPEN, config, get, run};
+use crate::harness::{Backend, Botgate, OPEN, command, config, get};
 use std::{fs, net::SocketAddr};
 
 /// Runs `check` on a text; gives back its exit code and everything it said.
@@ -8,7 +8,7 @@ use std::{fs, net::SocketAddr};
 fn check(text: &str) -> (Option<i32>, String) {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("botgate.toml"), text).unwrap();
-    let ran = run::run(dir.path(), &["check"]);
+    let ran = command::run(dir.path(), &["check"]);
     (ran.code, ran.stdout + &ran.stderr)
 }
 

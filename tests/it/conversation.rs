@@ -1,6 +1,6 @@
 //! What a bot remembers: every turn once and in order, however many speak at once, and across a restart.
 
-use crate::harness::{Backend, Botgate, Gate, ai, caller::Reply, clock::Wall};
+use crate::harness::{Backend, Botgate, Monitor, ai, caller::Reply, clock::Wall};
 use std::{path::Path, sync::atomic::AtomicUsize, sync::atomic::Ordering, sync::mpsc, thread};
 
 /// A configuration with `aerostack` bots that anyone may call, in front of one `custom` AI.
@@ -80,7 +80,7 @@ fn a_thousand_messages_sixteen_at_a_time_lose_and_double_no_turn() {
 
 #[test]
 fn sixteen_wait_for_their_turn_and_one_more_is_refused() {
-    let open = Gate::new(false);
+    let open = Monitor::new(false);
     let gate = open.clone();
     let ai = Backend::start(move |seen, connection| {
         gate.wait("the gate of the AI", |open| *open);
@@ -119,7 +119,7 @@ fn sixteen_wait_for_their_turn_and_one_more_is_refused() {
 
 #[test]
 fn only_whole_turns_are_remembered() {
-    let held = Gate::new(false);
+    let held = Monitor::new(false);
     let gate = held.clone();
     let ai = Backend::start(move |seen, connection| {
         let said = ai::texts(seen).pop().unwrap();
@@ -128,7 +128,7 @@ fn only_whole_turns_are_remembered() {
             "empty" => ai::reply(connection, &ai::answer("custom", "", 1, 0)),
             "hold" => {
                 gate.change(|held| *held = true);
-                connection.closed_within(crate::harness::PATIENCE);
+                connection.closed_within(crate::harness::TIMEOUT);
                 crate::harness::After::Close
             }
             _ => ai::echoed(seen, connection),

@@ -3,7 +3,7 @@
 //! The other deadlines are further away than any test waits, so whatever ends a request is the one that the test is about.
 
 use crate::harness::{
-    After, Backend, Botgate, Gate, HMAC, OPEN, PATIENCE, caller::End, config, get, turn,
+    After, Backend, Botgate, HMAC, Monitor, OPEN, TIMEOUT, caller::End, config, get, machine,
 };
 use socket2::{Domain, Socket, Type};
 use std::{
@@ -49,7 +49,7 @@ const SLOW: &str = "X-Request-Id: slow\r\n";
 
 #[test]
 fn a_head_that_does_not_end_is_a_408() {
-    let _turn = turn::alone();
+    let _machine = machine::exclusive();
     let backend = Backend::ok();
     let botgate = Botgate::start(&config(backend.addr(), &server("header"), "", OPEN));
     let mut caller = botgate.caller();
@@ -67,7 +67,7 @@ fn a_head_that_does_not_end_is_a_408() {
 
 #[test]
 fn a_body_that_does_not_end_is_a_408() {
-    let _turn = turn::alone();
+    let _machine = machine::exclusive();
     let backend = Backend::ok();
     let botgate = Botgate::start(&config(backend.addr(), &server("body"), "", OPEN));
     let mut caller = botgate.caller();
@@ -88,7 +88,7 @@ fn a_body_that_does_not_end_is_a_408() {
 
 #[test]
 fn a_silent_connection_is_closed_without_a_word() {
-    let _turn = turn::alone();
+    let _machine = machine::exclusive();
     let backend = Backend::ok();
     let botgate = Botgate::start(&config(backend.addr(), &server("idle"), "", OPEN));
     let mut caller = botgate.caller();
@@ -114,7 +114,7 @@ fn black_hole() -> (SocketAddr, Socket, Vec<TcpStream>) {
 
 #[test]
 fn connect() {
-    let _turn = turn::alone();
+    let _machine = machine::exclusive();
     let (addr, _listener, _held) = black_hole();
     let botgate =
         Botgate::start(&config(addr, &server(""), &upstream("connect"), OPEN)).expect_errors();
@@ -128,9 +128,9 @@ fn connect() {
 
 #[test]
 fn first_byte() {
-    let _turn = turn::alone();
+    let _machine = machine::exclusive();
     let backend = Backend::start(|_, connection| {
-        connection.closed_within(PATIENCE);
+        connection.closed_within(TIMEOUT);
         After::Close
     });
     let botgate =
@@ -156,8 +156,8 @@ const TICKS: u32 = 5;
 
 #[test]
 fn idle() {
-    let _turn = turn::alone();
-    let last = Gate::new(None);
+    let _machine = machine::exclusive();
+    let last = Monitor::new(None);
     let tell = last.clone();
     let backend = Backend::start(move |_, connection| {
         connection.begin("");
@@ -168,7 +168,7 @@ fn idle() {
         }
         tell.change(|last| *last = Some(Instant::now()));
         connection.chunk(b"last");
-        connection.closed_within(PATIENCE);
+        connection.closed_within(TIMEOUT);
         After::Close
     });
     let botgate = Botgate::start(&config(backend.addr(), &server(""), &upstream("idle"), OPEN))
@@ -187,7 +187,7 @@ fn idle() {
 
 #[test]
 fn total() {
-    let _turn = turn::alone();
+    let _machine = machine::exclusive();
     let backend = Backend::start(|_, connection| {
         connection.begin("");
         // Never silent, never done.
@@ -213,9 +213,9 @@ fn total() {
 
 #[test]
 fn one_string_is_the_total_and_bounds_the_others() {
-    let _turn = turn::alone();
+    let _machine = machine::exclusive();
     let backend = Backend::start(|_, connection| {
-        connection.closed_within(PATIENCE);
+        connection.closed_within(TIMEOUT);
         After::Close
     });
     let botgate = Botgate::start(&config(backend.addr(), &server(""), "timeout = \"2s\"", OPEN))

@@ -1,6 +1,6 @@
 //! `botgate demo`: all dialects and all kinds of upstream, and lines that do what they say.
 
-use crate::harness::{PATIENCE, run};
+use crate::harness::{TIMEOUT, command};
 use botgate::codec::dialect::DIALECTS;
 use botgate::codec::provider::CODECS;
 use rustix::process::{Pid, Signal, kill_process};
@@ -17,7 +17,7 @@ use std::{
 fn command(dir: &Path, args: &[&str]) -> Command {
     let temporary = dir.join("tmp");
     fs::create_dir(&temporary).unwrap();
-    let mut command = run::botgate(dir, args);
+    let mut command = command::botgate(dir, args);
     command.env("TMPDIR", temporary);
     command
 }
@@ -31,7 +31,7 @@ fn leaves_nothing(dir: &Path) {
 #[test]
 fn demo_once_shows_every_dialect_and_kind_and_ends_well() {
     let dir = tempfile::tempdir().unwrap();
-    let ran = run::to_end(&mut command(dir.path(), &["demo", "--once"]));
+    let ran = command::to_end(&mut command(dir.path(), &["demo", "--once"]));
     assert_eq!(ran.code, Some(0), "{}\n{}", ran.stdout, ran.stderr);
     let rows = || ran.stdout.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
     let shows = |words: &[&str]| rows().any(|row| words.iter().all(|word| row.contains(word)));
@@ -64,7 +64,7 @@ fn lines(demo: &mut Child) -> Vec<(String, String)> {
     let mut lines = Vec::new();
     let mut promised = String::new();
     loop {
-        let line = receiver.recv_timeout(PATIENCE).expect("it never served");
+        let line = receiver.recv_timeout(TIMEOUT).expect("it never served");
         if line.starts_with("Serving on") {
             return lines;
         }
@@ -88,7 +88,7 @@ fn every_line_that_the_demo_prints_does_what_it_says() {
     let lines = lines(&mut demo);
     let answers = lines.iter().map(|(line, _)| {
         let line = format!("{line} --silent --output /dev/null --write-out '%{{http_code}}'");
-        run::to_end(Command::new("sh").args(["-c", &line])).stdout
+        command::to_end(Command::new("sh").args(["-c", &line])).stdout
     });
     let answers: Vec<_> = answers.collect();
     kill_process(Pid::from_child(&demo), Signal::INT).unwrap();

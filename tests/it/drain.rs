@@ -1,7 +1,8 @@
 //! SIGTERM: what is in flight is finished within `drain`, nothing new is accepted, and a second signal ends at once.
 
 use crate::harness::{
-    After, Backend, Botgate, Caller, Gate, OPEN, PATIENCE, caller::End, config, get, post, turn,
+    After, Backend, Botgate, Caller, Monitor, OPEN, TIMEOUT, caller::End, config, get, machine,
+    post,
 };
 use rustix::process::Signal;
 use std::{
@@ -10,8 +11,8 @@ use std::{
 };
 
 /// A backend whose streams say `go on` when told and end when told.
-fn streaming() -> (Backend, Gate<u32>) {
-    let step = Gate::new(0);
+fn streaming() -> (Backend, Monitor<u32>) {
+    let step = Monitor::new(0);
     let told = step.clone();
     let backend = Backend::start(move |seen, connection| {
         if seen.request_line().starts_with("POST") {
@@ -39,7 +40,7 @@ fn begin(botgate: &Botgate) -> Caller {
 
 /// Waits until the public port refuses.
 fn refuses(botgate: &Botgate) {
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + TIMEOUT;
     while TcpStream::connect(botgate.http()).is_ok() {
         assert!(Instant::now() < end, "still accepts after SIGTERM");
     }
@@ -47,7 +48,7 @@ fn refuses(botgate: &Botgate) {
 
 #[test]
 fn two_hundred_live_streams_are_finished_and_the_exit_follows_the_last() {
-    let _turn = turn::alone();
+    let _machine = machine::exclusive();
     let (backend, step) = streaming();
     let mut botgate = Botgate::start(&config(backend.addr(), "drain = \"600s\"", "", OPEN));
     let mut callers: Vec<_> = (0..200).map(|_| begin(&botgate)).collect();
@@ -71,7 +72,7 @@ fn two_hundred_live_streams_are_finished_and_the_exit_follows_the_last() {
 
 #[test]
 fn drain_has_an_end() {
-    let _turn = turn::alone();
+    let _machine = machine::exclusive();
     let (backend, _step) = streaming();
     let mut botgate = Botgate::start(&config(backend.addr(), "drain = \"1s\"", "", OPEN));
     let mut caller = begin(&botgate);
@@ -85,7 +86,7 @@ fn drain_has_an_end() {
 
 #[test]
 fn a_second_signal_ends_at_once() {
-    let _turn = turn::alone();
+    let _machine = machine::exclusive();
     for second in [Signal::TERM, Signal::INT] {
         let (backend, _step) = streaming();
         let mut botgate = Botgate::start(&config(backend.addr(), "drain = \"600s\"", "", OPEN));
@@ -135,7 +136,7 @@ fn a_request_whose_head_is_on_its_way_is_served_too() {
 
 #[test]
 fn idle_connections_are_held_by_the_thousand_and_the_port_is_free_at_once() {
-    let _turn = turn::alone();
+    let _machine = machine::exclusive();
     let backend = Backend::ok();
     let text = config(backend.addr(), "", "", OPEN);
     let botgate = Botgate::start(&text);

@@ -1,10 +1,10 @@
 //! What bots report is kept and told to subscribers: before the bot is told that it has arrived, and through whatever follows.
 
-mod answered;
 mod crash;
-mod kept;
-mod named;
-mod told;
+mod replies;
+mod reports;
+mod subscriber_names;
+mod subscribers;
 
 use crate::harness::{Backend, Botgate, backend::Seen};
 use ring::hmac;

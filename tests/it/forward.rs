@@ -1,7 +1,7 @@
 //! What the backend gets and what the caller gets back: the same bytes, rebuilt framing, headers that end here removed.
 
-mod answer;
-mod fate;
+mod response;
+mod upstream_failure;
 
 use crate::harness::{After, BEARER, Backend, Botgate, HMAC, OPEN, config, get, post, sign};
 

@@ -3,30 +3,30 @@
 //! Nothing here sleeps: everything waits for a condition under a deadline and fails with what it saw instead.
 
 pub(crate) mod ai;
-pub(crate) mod apart;
 pub(crate) mod backend;
 pub(crate) mod botgate;
 pub(crate) mod bytes;
 pub(crate) mod caller;
 pub(crate) mod clock;
-pub(crate) mod disk;
-pub(crate) mod gate;
-pub(crate) mod names;
+pub(crate) mod command;
+pub(crate) mod dns;
+pub(crate) mod machine;
+pub(crate) mod monitor;
 pub(crate) mod peer;
-pub(crate) mod run;
+pub(crate) mod sandbox;
+pub(crate) mod small_disk;
 pub(crate) mod tls;
-pub(crate) mod turn;
 
 pub(crate) use backend::{After, Backend};
 pub(crate) use botgate::Botgate;
 pub(crate) use caller::Caller;
-pub(crate) use gate::Gate;
+pub(crate) use monitor::Monitor;
 
 use ring::hmac;
 use std::{net::SocketAddr, time::Duration};
 
 /// How long anything that should happen at once may take on a busy machine: it only keeps a test from hanging.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A configuration with one raw bot, `hook`, at `/hook` in front of `backend`. The three texts go into the tables `[server]`,
 /// `[upstreams.back]` and `[bots.hook]`; whole further tables may follow in the last one.

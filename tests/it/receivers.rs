@@ -1,7 +1,7 @@
 //! Receivers that nobody should be sent to, and receivers that hang: each ends as documented, in a network from which nothing gets out.
 
 use crate::harness::{
-    After, Backend, Botgate, Caller, PATIENCE, ai, apart, backend::Connection, names::Names,
+    After, Backend, Botgate, Caller, TIMEOUT, ai, backend::Connection, dns::DnsServer, sandbox,
 };
 use serde_json::{Value, json};
 use std::{fmt::Write, net::IpAddr, time::Duration, time::Instant};
@@ -41,7 +41,7 @@ impl House {
             )
             .unwrap();
         }
-        let names = apart::names_from_here();
+        let names = sandbox::resolve_here();
         Self { botgate: Botgate::start(&text), _ai: ai, _kept: [state, names] }
     }
 
@@ -73,7 +73,7 @@ impl House {
     /// What has become of a bot's latest delivery, with its attempts.
     #[track_caller]
     fn end(&self, bot: &str) -> Value {
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + TIMEOUT;
         loop {
             let page = self.get(&format!("/api/deliveries?bot={bot}&limit=1"));
             let item = &page["items"][0];
@@ -125,10 +125,10 @@ fn slowly(connection: &mut Connection<'_>, text: &str) -> After {
 
 #[test]
 fn each_receiver_that_means_ill_ends_as_documented() {
-    apart::run(|| {
-        apart::network_with(&ALL);
+    sandbox::run(|| {
+        sandbox::network_with(&ALL);
         let private = [PRIVATE, METADATA].map(|address| at(address, "200 OK"));
-        let names = Names::start(|_, before| match before {
+        let names = DnsServer::start(|_, before| match before {
             0 => parsed(&[PUBLIC]),
             _ => parsed(&[PRIVATE]),
         });
@@ -138,7 +138,7 @@ fn each_receiver_that_means_ill_ends_as_documented() {
             After::Close
         });
         let silent = Backend::start(|_, connection| {
-            connection.closed_within(PATIENCE);
+            connection.closed_within(TIMEOUT);
             After::Close
         });
         let slow = Backend::start(|_, connection| slowly(connection, "HTTP/1.1 200 OK\r\n"));
@@ -198,10 +198,10 @@ fn each_receiver_that_means_ill_ends_as_documented() {
 
 #[test]
 fn one_bad_address_of_a_name_refuses_all_of_them_unless_it_is_listed() {
-    apart::run(|| {
-        apart::network_with(&ALL);
+    sandbox::run(|| {
+        sandbox::network_with(&ALL);
         let all = ALL.map(|address| at(address, "200 OK"));
-        let _names = Names::start(|name, _| match name {
+        let _names = DnsServer::start(|name, _| match name {
             "both.example" => parsed(&[PUBLIC, PRIVATE]),
             "either.example" => parsed(&[PUBLIC, UNIQUE]),
             _ => parsed(&[PRIVATE]),
@@ -230,8 +230,8 @@ fn one_bad_address_of_a_name_refuses_all_of_them_unless_it_is_listed() {
 
 #[test]
 fn no_way_of_writing_an_address_leads_inside() {
-    apart::run(|| {
-        apart::network_with(&ALL);
+    sandbox::run(|| {
+        sandbox::network_with(&ALL);
         let here = ["127.0.0.1", "::1"].map(|address| at(address, "200 OK"));
         let all = ALL.map(|address| at(address, "200 OK"));
         let bad = [
@@ -269,10 +269,10 @@ fn no_way_of_writing_an_address_leads_inside() {
 
 #[test]
 fn a_connection_is_kept_while_its_address_is_good() {
-    apart::run(|| {
-        apart::network_with(&ALL);
+    sandbox::run(|| {
+        sandbox::network_with(&ALL);
         let receiver = at(PUBLIC, "200 OK");
-        let names = Names::start(|_, _| parsed(&[PUBLIC]));
+        let names = DnsServer::start(|_, _| parsed(&[PUBLIC]));
         let url = "http://kept.example/in".to_owned();
         let house = House::new(&[("kept", url, "retries = []")]);
         for _ in 0..3 {

@@ -1,6 +1,6 @@
 //! SIGHUP: a valid file takes effect without disturbing anyone, a broken one is reported and changes nothing.
 
-use crate::harness::{After, BEARER, Backend, Botgate, Gate, config, get};
+use crate::harness::{After, BEARER, Backend, Botgate, Monitor, config, get};
 use rustix::process::Signal;
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
@@ -71,7 +71,7 @@ fn an_unchanged_limit_keeps_its_bucket_and_a_changed_one_starts_anew() {
 
 #[test]
 fn a_stream_that_began_before_goes_on() {
-    let go = Gate::new(false);
+    let go = Monitor::new(false);
     let told = go.clone();
     let backend = Backend::start(move |_, connection| {
         connection.begin("");

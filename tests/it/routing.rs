@@ -1,6 +1,6 @@
 //! Which AI answers: by weight and sticky, the next one where the first is down, and a breaker between them that probes.
 
-use crate::harness::{After, Backend, Botgate, Gate, PATIENCE, ai, caller::Reply, turn};
+use crate::harness::{After, Backend, Botgate, Monitor, TIMEOUT, ai, caller::Reply, machine};
 use rustix::process::Signal;
 use std::{
     fs,
@@ -76,7 +76,7 @@ fn a_weight_that_changes_by_ten_points_moves_only_those_that_must_move() {
 
 #[test]
 fn an_ai_that_dies_under_load_costs_no_request_and_is_probed_until_it_is_back() {
-    let _turn = turn::alone();
+    let _machine = machine::exclusive();
     let (mut a, b, c) = (Some(named("a")), named("b"), named("c"));
     let addr = a.as_ref().unwrap().addr();
     let botgate = Botgate::start(&config(
@@ -118,7 +118,7 @@ fn an_ai_that_dies_under_load_costs_no_request_and_is_probed_until_it_is_back() 
     assert_eq!(botgate.metric("botgate_upstream_breaker_opened_total{upstream=\"a\"}"), 1.0);
 
     // It is back, and slow: one request finds that out, the others do not wait for it.
-    let open = Gate::new(false);
+    let open = Monitor::new(false);
     let gate = open.clone();
     let a = Backend::start_again(addr, move |_, connection| {
         gate.wait("the probe to be let go", |open| *open);
@@ -130,7 +130,7 @@ fn an_ai_that_dies_under_load_costs_no_request_and_is_probed_until_it_is_back() 
         })
     };
     thread::scope(|scope| {
-        let end = std::time::Instant::now() + PATIENCE;
+        let end = std::time::Instant::now() + TIMEOUT;
         let mut waiting = Vec::new();
         while probed().is_none() {
             assert!(std::time::Instant::now() < end, "never probed");
@@ -180,7 +180,7 @@ fn what_one_ai_cannot_do_the_next_one_is_asked_for() {
 fn a_silent_ai_leaves_time_for_the_next() {
     let (a, b) = (
         Backend::start(|_, connection| {
-            connection.closed_within(PATIENCE);
+            connection.closed_within(TIMEOUT);
             After::Close
         }),
         named("b"),

@@ -1,11 +1,11 @@
 //! Raw answers of backends: what the caller gets of each, and that no answer ever reaches a question that is not its own.
 
-mod breaks;
 mod case;
-mod early;
+mod early_response;
+mod truncation;
 
 use crate::harness::{
-    After, Backend, Botgate, Gate, OPEN,
+    After, Backend, Botgate, Monitor, OPEN,
     caller::{End, Reply},
     config, get,
 };
@@ -22,7 +22,7 @@ fn one_worker(backend: &Backend) -> Botgate {
 fn every_raw_answer_is_passed_on_as_written() {
     let cases = Arc::new(case::all());
     assert!(cases.len() >= 100, "only {} cases", cases.len());
-    let written = Gate::new(0);
+    let written = Monitor::new(0);
     let (script, tell) = (Arc::clone(&cases), written.clone());
     let backend = Backend::start(move |seen, connection| {
         let (_, id) = seen.target().split_once('?').unwrap();
@@ -53,7 +53,7 @@ fn judge(
     case: &Case,
     botgate: &Botgate,
     backend: &Backend,
-    written: &Gate<usize>,
+    written: &Monitor<usize>,
 ) -> Result<(), String> {
     let mut caller = botgate.caller();
     let method = if case.head { "HEAD" } else { "GET" };

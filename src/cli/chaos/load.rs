@@ -23,9 +23,9 @@ pub(super) const KEY: &str = "chaos";
 /// Over so many connections.
 const CONNECTIONS: u32 = 8;
 /// No answer takes longer.
-const PATIENCE: Duration = Duration::from_secs(10);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// A 202 is no longer, in bytes.
-const ANSWER_MAX: usize = 64 * 1024;
+const MAX_ANSWER: usize = 64 * 1024;
 
 /// Where Botgate listens now, if it does; closed: there is no more to be sent.
 pub(super) type Address = watch::Receiver<Option<SocketAddr>>;
@@ -74,7 +74,7 @@ async fn connect(at: SocketAddr) -> Option<Connection> {
 
 /// Sends a message and remembers what came of it; whether the connection is good for another.
 async fn send(connection: &mut Connection, number: u32, seen: &Seen) -> bool {
-    match timeout(PATIENCE, exchange(connection, number)).await {
+    match timeout(REQUEST_TIMEOUT, exchange(connection, number)).await {
         Ok(Some((StatusCode::ACCEPTED, id))) => {
             seen.promised(number, id);
             true
@@ -106,7 +106,7 @@ async fn exchange(connection: &mut Connection, number: u32) -> Option<(StatusCod
     connection.ready().await.ok()?;
     let response = connection.send_request(request).await.ok()?;
     let status = response.status();
-    let body = Limited::new(response.into_body(), ANSWER_MAX).collect();
+    let body = Limited::new(response.into_body(), MAX_ANSWER).collect();
     let body = body.await.map(|body| body.to_bytes()).unwrap_or_default();
     let told: Value = serde_json::from_slice(&body).unwrap_or_default();
     let id = told["messageId"].as_str().unwrap_or_default().to_owned();

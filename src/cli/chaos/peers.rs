@@ -25,7 +25,7 @@ const THINKS_MS: u64 = 50;
 /// A slow receiver answers within so many.
 const SLOW_MS: u64 = 300;
 /// How much of a delivery is read, in bytes.
-const BODY_MAX: usize = 1024 * 1024;
+const MAX_BODY: usize = 1024 * 1024;
 /// The header field that tells which life a delivery comes from.
 pub(super) const LIFE: &str = "X-Life";
 /// One message of so many is refused for good.
@@ -56,7 +56,7 @@ type Body = UnsyncBoxBody<Bytes, io::Error>;
 /// Takes a delivery, or does what receivers do. An error closes the connection without a word.
 async fn take(request: Request<Incoming>, seen: Arc<Seen>) -> io::Result<Response<Body>> {
     let life = life(&request);
-    let body = Limited::new(request.into_body(), BODY_MAX).collect().await;
+    let body = Limited::new(request.into_body(), MAX_BODY).collect().await;
     let body = body.map_err(io::Error::other)?.to_bytes();
     let (Some(life), Some(number)) = (life, number(&body)) else {
         return Ok(answer(StatusCode::BAD_REQUEST));

@@ -17,11 +17,11 @@ use tokio::time::{sleep, timeout};
 /// Where a configuration finds the number of the life.
 pub(super) const NUMBER: &str = "CHAOS_LIFE";
 /// A start and a stop take no longer than this.
-const PATIENCE: Duration = Duration::from_secs(30);
+const START_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long between two looks at whether it is ready.
-const LOOK: Duration = Duration::from_millis(2);
+const POLL_INTERVAL: Duration = Duration::from_millis(2);
 /// The last lines of its log that are kept.
-const KEPT: usize = 20;
+const MAX_LOG_LINES: usize = 20;
 
 /// A running Botgate.
 pub(super) struct Life {
@@ -53,11 +53,11 @@ impl Life {
 
     /// Waits until it says that it is ready; how long that was from its start.
     pub(super) async fn ready(&mut self) -> Result<Duration, String> {
-        let became = timeout(PATIENCE, async {
+        let became = timeout(START_TIMEOUT, async {
             self.listening().await?;
             let admin = self.admin.ok_or("it has no admin listener")?;
             while get(admin, "/readyz").await.is_err() {
-                sleep(LOOK).await;
+                sleep(POLL_INTERVAL).await;
             }
             Ok(self.began.elapsed())
         });
@@ -109,7 +109,7 @@ impl Life {
         let pid = self.child.id().and_then(|id| i32::try_from(id).ok());
         let pid = pid.and_then(Pid::from_raw).ok_or("it has no process id")?;
         kill_process(pid, Signal::TERM).map_err(|error| error.to_string())?;
-        match timeout(PATIENCE, self.child.wait()).await {
+        match timeout(START_TIMEOUT, self.child.wait()).await {
             Ok(Ok(status)) if status.success() => Ok(()),
             Ok(_) => Err(self.wrong("did not stop well")),
             Err(_) => Err(self.wrong("did not stop in time")),
@@ -126,7 +126,7 @@ impl Life {
 fn keep(said: &Mutex<VecDeque<String>>, line: String) {
     let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
     said.push_back(line);
-    if said.len() > KEPT {
+    if said.len() > MAX_LOG_LINES {
         said.pop_front();
     }
 }
@@ -134,7 +134,7 @@ fn keep(said: &Mutex<VecDeque<String>>, line: String) {
 /// What stands at a path, if that is a 2xx.
 pub(super) async fn get(at: SocketAddr, path: &str) -> Result<String, String> {
     let request = Request::new("GET", &format!("http://{at}{path}"), "text/plain", vec![])?;
-    let answer = request.send(at, PATIENCE, None).await?;
+    let answer = request.send(at, START_TIMEOUT, None).await?;
     match answer.status {
         200..300 => Ok(answer.body),
         status => Err(format!("{path} says {status}")),

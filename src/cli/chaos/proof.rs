@@ -5,9 +5,7 @@ use super::observations::{Seen, Taken};
 use super::peers::number;
 use crate::clock;
 use crate::proxy::chat::Envelope;
-use crate::state::jobs::{
-    BOUNDS, Filter, Found, Journal, JournalError, LONGEST_PAGE, Stage, State,
-};
+use crate::state::jobs::{BOUNDS, Filter, JobState, Jobs, JobsError, ListedJob, MAX_PAGE, Stage};
 use crate::state::store::Store;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -83,10 +81,10 @@ pub(super) fn prove(seen: &Seen, folder: &Path) -> Result<Proof, String> {
     for number in accepted {
         proof.untold += usize::from(!promises.contains_key(&number));
         match kept.get(&number) {
-            Some(State::Dead) => proof.dead += 1,
-            Some(State::Accepted | State::Answered) => proof.pending += 1,
+            Some(JobState::Dead) => proof.dead += 1,
+            Some(JobState::Accepted | JobState::Answered) => proof.pending += 1,
             // Nobody's word is believed but the receiver's.
-            Some(State::Delivered) | None => match taken.contains_key(&number) {
+            Some(JobState::Delivered) | None => match taken.contains_key(&number) {
                 true => proof.delivered += 1,
                 false => proof.lost.push(name(number)),
             },
@@ -116,12 +114,12 @@ fn in_flight(kills: &[Instant], pair: &[Taken]) -> Option<Duration> {
 }
 
 /// Where each message stands on disk, by its number.
-fn kept(folder: &Path) -> Result<BTreeMap<u32, State>, JournalError> {
-    let journal = Journal::open(Store::open(folder)?, BOUNDS, clock::unix_ms())?;
+fn kept(folder: &Path) -> Result<BTreeMap<u32, JobState>, JobsError> {
+    let journal = Jobs::open(Store::open(folder)?, BOUNDS, clock::unix_ms())?;
     let mut kept = BTreeMap::new();
     let mut cursor = None;
     loop {
-        let page = journal.list(&Filter::default(), cursor, LONGEST_PAGE)?;
+        let page = journal.list(&Filter::default(), cursor, MAX_PAGE)?;
         for found in &page.items {
             if let Some(number) = spoken_of(&journal, found)? {
                 kept.insert(number, found.head.state());
@@ -135,7 +133,7 @@ fn kept(folder: &Path) -> Result<BTreeMap<u32, State>, JournalError> {
 }
 
 /// The message that a job is about.
-fn spoken_of(journal: &Journal, found: &Found) -> Result<Option<u32>, JournalError> {
+fn spoken_of(journal: &Jobs, found: &ListedJob) -> Result<Option<u32>, JobsError> {
     let body: Arc<[u8]> = journal.body(found.id, found.head.stage)?;
     Ok(match found.head.stage {
         Stage::Answer => Envelope::read(&body).and_then(|envelope| number(&envelope.body)),

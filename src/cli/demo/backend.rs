@@ -13,7 +13,7 @@ use std::convert::Infallible;
 use tokio::net::TcpListener;
 
 /// It reads this much of a body, in bytes.
-const BODY_MAX: usize = 1024 * 1024;
+const MAX_BODY: usize = 1024 * 1024;
 
 /// What every answer to a message begins with.
 pub(super) const BEGINNING: &str = "You said:";
@@ -31,7 +31,7 @@ pub(super) async fn serve(listener: TcpListener) {
 /// Answers one request.
 pub(in crate::cli) async fn respond(request: Request<Incoming>) -> Response<Full<Bytes>> {
     let (head, body) = request.into_parts();
-    let body = Limited::new(body, BODY_MAX).collect().await;
+    let body = Limited::new(body, MAX_BODY).collect().await;
     let body = body.map(|body| body.to_bytes()).unwrap_or_default();
     let asked = || serde_json::from_slice(&body).unwrap_or(Value::Null);
     let (kind, text) = match head.uri.path() {

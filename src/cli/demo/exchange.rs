@@ -5,7 +5,7 @@ use crate::cli::request::Request;
 use crate::clock;
 use crate::codec::dialect::{self, DIALECTS, Dialect};
 use crate::config::Bot;
-use crate::signature::Unix;
+use crate::signature::UnixTime;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 
@@ -92,7 +92,7 @@ fn bot(dialect: &Dialect, suffix: &str, text: &mut String) {
     if chat.answers_later() {
         text.push_str("reply = { mode = \"sync\" }\n");
     }
-    if chat.stream().is_some() {
+    if chat.stream_encoder().is_some() {
         text.push_str("stream = true\n");
     }
     if chat.keeps_history() {
@@ -111,9 +111,9 @@ pub(super) fn all(bots: &[Bot], at: SocketAddr) -> Result<Vec<Exchange>, String>
 fn exchanges(bot: &Bot, at: SocketAddr) -> Result<Vec<Exchange>, String> {
     let dialect = dialect::find(bot.dialect).ok_or("no such dialect")?;
     let url = format!("http://{at}{}", bot.path.sample(&bot.id));
-    let sample = &dialect.sample;
+    let sample = &dialect.test_message;
     let body = sample.body_for(&bot.id, None).into_bytes();
-    let now = Unix::from_millis(clock::unix_ms().cast_signed());
+    let now = UnixTime::from_millis(clock::unix_ms().cast_signed());
     let signed = Request::new(sample.method, &url, sample.content_type, body)?
         .signed(&bot.verifier, now, &bot.id)
         .map_err(|error| error.to_string())?;

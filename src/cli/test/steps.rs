@@ -3,7 +3,7 @@
 use super::advice::advice;
 use crate::cli::request::Answer;
 use crate::config::{Bot, Settings, Upstream};
-use crate::telemetry::observer::{Seen, Step};
+use crate::telemetry::observer::{Observation, Step};
 use anstyle::{AnsiColor, Style};
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -64,7 +64,7 @@ impl Steps {
     }
 
     /// A step that the witness has seen.
-    pub(super) fn seen(&mut self, seen: Seen) {
+    pub(super) fn seen(&mut self, seen: Observation) {
         let before = std::mem::take(&mut self.why);
         let what = match seen.step {
             Step::Found(addresses) => {

@@ -3,21 +3,21 @@
 mod form;
 mod twiml;
 
-use super::common_parts::{Calls, spoken, write};
-use super::field::{self, Fault, Field, What};
-use super::{Chat, Dialect, Format, Malformed, Names, Receipt, Sample};
+use super::field::{self, Field, FieldError, Problem};
+use super::reply_parts::{ReportedToolCalls, text_with_attachments, write_json};
+use super::{BotIdLocation, Chat, Dialect, Format, Malformed, Receipt, TestMessage};
 use crate::codec::json::Value;
-use crate::codec::message::{Answer, Event, Few, File, Part, Role, Turn, User};
+use crate::codec::message::{Answer, Event, File, OneOrMany, Part, Role, Turn, User};
 use serde::Serialize;
 use std::borrow::Cow;
 
 pub(super) static AIBUTLER: Dialect = Dialect {
     name: "aibutler",
     path: Some("/webhook/custom"),
-    names: Names::Path,
+    bot_id: BotIdLocation::Path,
     preset: Some("aibutler"),
     per_minute: None,
-    sample: Sample {
+    test_message: TestMessage {
         method: "POST",
         content_type: "application/json",
         body: r#"{"user_id":"user-123","message":"What's the weather?","metadata":{"platform":"my-chat-app","location":"Madrid"}}"#,
@@ -26,7 +26,7 @@ pub(super) static AIBUTLER: Dialect = Dialect {
 };
 
 /// The most attachments of a message, by reference or as Twilio's media.
-const MOST_ATTACHMENTS: usize = 20;
+const MAX_ATTACHMENTS: usize = 20;
 
 #[derive(Debug)]
 struct AiButler;
@@ -54,7 +54,7 @@ impl Chat for AiButler {
         field::read(body, |root| {
             let [user, message, metadata, attachments]: [Field<'_, 'b>; 4] =
                 field::fields(root, ["user_id", "message", "metadata", "attachments"])?;
-            let files = attachments.array(MOST_ATTACHMENTS)?;
+            let files = attachments.array(MAX_ATTACHMENTS)?;
             let files = files.iter().flatten().enumerate().map(|(index, file)| {
                 attachment(file).map_err(|fault| fault.at(index).within("attachments"))
             });
@@ -76,20 +76,24 @@ impl Chat for AiButler {
         struct Shape<'a> {
             reply: &'a str,
             session_id: &'a str,
-            tool_calls: Calls<'a>,
+            tool_calls: ReportedToolCalls<'a>,
         }
-        let reply = &spoken(answer);
+        let reply = &text_with_attachments(answer);
         if receipt.xml {
             return twiml::write(reply, out);
         }
-        write(
-            &Shape { reply, session_id: &session(receipt), tool_calls: Calls(&answer.tool_calls) },
+        write_json(
+            &Shape {
+                reply,
+                session_id: &session(receipt),
+                tool_calls: ReportedToolCalls(&answer.tool_calls),
+            },
             out,
         );
     }
 
     /// Twilio is told to send nothing yet.
-    fn accept(&self, receipt: &Receipt<'_>, out: &mut Vec<u8>) {
+    fn encode_accepted(&self, receipt: &Receipt<'_>, out: &mut Vec<u8>) {
         #[derive(Serialize)]
         struct Shape<'a> {
             status: &'static str,
@@ -98,20 +102,20 @@ impl Chat for AiButler {
         if receipt.xml {
             return twiml::write("", out);
         }
-        write(&Shape { status: "accepted", session_id: &session(receipt) }, out);
+        write_json(&Shape { status: "accepted", session_id: &session(receipt) }, out);
     }
 
-    fn deliver(&self, answer: &Answer<'_>, receipt: &Receipt<'_>, out: &mut Vec<u8>) {
+    fn encode_callback(&self, answer: &Answer<'_>, receipt: &Receipt<'_>, out: &mut Vec<u8>) {
         #[derive(Serialize)]
         struct Shape<'a> {
             session_id: &'a str,
             reply: &'a str,
             in_reply_to: &'a str,
         }
-        write(
+        write_json(
             &Shape {
                 session_id: &session(receipt),
-                reply: &spoken(answer),
+                reply: &text_with_attachments(answer),
                 in_reply_to: receipt.event.user.id.as_deref().unwrap_or_default(),
             },
             out,
@@ -128,26 +132,26 @@ fn session(receipt: &Receipt<'_>) -> String {
 fn turns<'b>(
     text: Option<&'b str>,
     name: &str,
-    files: impl Iterator<Item = Result<Part<'b>, Fault>>,
-) -> Result<Few<Turn<'b>>, Fault> {
+    files: impl Iterator<Item = Result<Part<'b>, FieldError>>,
+) -> Result<OneOrMany<Turn<'b>>, FieldError> {
     let said = text.filter(|text| !text.is_empty());
     let mut turn = Turn {
         role: Role::User,
         parts: said.map(|text| Part::Text(Cow::Borrowed(text))).into_iter().collect(),
-        calls: Vec::new(),
-        call_id: None,
+        tool_calls: Vec::new(),
+        tool_call_id: None,
     };
     for file in files {
         turn.parts.push(file?);
     }
     match (turn.parts.is_empty(), text) {
-        (true, None) => Err(Fault::new(name, What::Missing)),
-        (true, Some(_)) => Err(Fault::new(name, What::Empty)),
-        (false, _) => Ok(Few::One(turn)),
+        (true, None) => Err(FieldError::new(name, Problem::Missing)),
+        (true, Some(_)) => Err(FieldError::new(name, Problem::Empty)),
+        (false, _) => Ok(OneOrMany::One(turn)),
     }
 }
 
-fn attachment<'b>(file: Value<'_, 'b>) -> Result<Part<'b>, Fault> {
+fn attachment<'b>(file: Value<'_, 'b>) -> Result<Part<'b>, FieldError> {
     let [url, kind, filename] = field::fields(file, ["url", "mime_type", "filename"])?;
     Ok(part(url.text()?, kind.optional_word()?, filename.optional_word()?))
 }

@@ -4,13 +4,13 @@
 //! stands twice or in escapes, or is no string. What else is no JSON is left for decoding to notice.
 
 use super::Malformed;
-use super::field::{Fault, NOT_JSON, What};
+use super::field::{FieldError, NOT_JSON, Problem};
 use bytes::Bytes;
 use memchr::memchr2;
 use std::borrow::Cow;
 
 /// The longest id, in bytes.
-const LONGEST: usize = 128;
+const MAX_BOT_ID: usize = 128;
 
 /// The text of the field `name`, an id: `[A-Za-z0-9_-]{1,128}`.
 ///
@@ -19,7 +19,7 @@ const LONGEST: usize = 128;
 pub fn body_id<'b>(name: &str, frames: &'b [Bytes]) -> Result<Cow<'b, str>, Malformed> {
     let mut scan = Scan { frame: &[], frames: frames.iter() };
     if scan.token()? != b'{' {
-        return Err(Fault::new("", What::Invalid("an object")).into());
+        return Err(FieldError::new("", Problem::Invalid("an object")).into());
     }
     let mut found = None;
     let mut next = scan.token()?;
@@ -29,10 +29,12 @@ pub fn body_id<'b>(name: &str, frames: &'b [Bytes]) -> Result<Cow<'b, str>, Malf
             return Err(NOT_JSON);
         }
         match (ours, scan.token()?) {
-            (true, _) if found.is_some() => return Err(Fault::new(name, What::Repeated).into()),
+            (true, _) if found.is_some() => {
+                return Err(FieldError::new(name, Problem::Repeated).into());
+            }
             (true, b'"') => found = Some(id(name, scan.text()?)?),
-            (true, b'n') => return Err(Fault::new(name, What::Missing).into()),
-            (true, _) => return Err(Fault::new(name, What::Invalid("a string")).into()),
+            (true, b'n') => return Err(FieldError::new(name, Problem::Missing).into()),
+            (true, _) => return Err(FieldError::new(name, Problem::Invalid("a string")).into()),
             (false, first) => scan.skip(first)?,
         }
         next = scan.token()?;
@@ -41,42 +43,42 @@ pub fn body_id<'b>(name: &str, frames: &'b [Bytes]) -> Result<Cow<'b, str>, Malf
         }
     }
     match next {
-        b'}' => found.ok_or_else(|| Fault::new(name, What::Missing).into()),
+        b'}' => found.ok_or_else(|| FieldError::new(name, Problem::Missing).into()),
         _ => Err(NOT_JSON),
     }
 }
 
 /// Whether a key, as it is written, means `name`.
-fn is(name: &str, key: &[u8]) -> Result<bool, Fault> {
+fn is(name: &str, key: &[u8]) -> Result<bool, FieldError> {
     // An escape has at most six bytes a character.
     if key == name.as_bytes() || !key.contains(&b'\\') || key.len() > 6 * name.len() {
         return Ok(key == name.as_bytes());
     }
     let quoted = [b"\"", key, b"\""].concat();
     match serde_json::from_slice::<String>(&quoted) {
-        Ok(key) if key == name => Err(Fault::new(name, What::Invalid(UNESCAPED))),
+        Ok(key) if key == name => Err(FieldError::new(name, Problem::Invalid(UNESCAPED))),
         _ => Ok(false),
     }
 }
 
 const UNESCAPED: &str = "written without escapes";
 
-fn id<'b>(name: &str, text: Cow<'b, [u8]>) -> Result<Cow<'b, str>, Fault> {
+fn id<'b>(name: &str, text: Cow<'b, [u8]>) -> Result<Cow<'b, str>, FieldError> {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     let fault = match text.len() {
-        0 => What::Empty,
-        _ if text.contains(&b'\\') => What::Invalid(UNESCAPED),
-        _ if !text.iter().all(plain) => What::Invalid("made of letters, digits, - and _"),
-        1..=LONGEST => {
+        0 => Problem::Empty,
+        _ if text.contains(&b'\\') => Problem::Invalid(UNESCAPED),
+        _ if !text.iter().all(plain) => Problem::Invalid("made of letters, digits, - and _"),
+        1..=MAX_BOT_ID => {
             let text = match text {
                 Cow::Borrowed(text) => std::str::from_utf8(text).ok().map(Cow::Borrowed),
                 Cow::Owned(text) => String::from_utf8(text).ok().map(Cow::Owned),
             };
-            return text.ok_or_else(|| Fault::new(name, What::Missing));
+            return text.ok_or_else(|| FieldError::new(name, Problem::Missing));
         }
-        _ => What::TooLong(LONGEST),
+        _ => Problem::TooLong(MAX_BOT_ID),
     };
-    Err(Fault::new(name, fault))
+    Err(FieldError::new(name, fault))
 }
 
 /// What is left of the body.

@@ -1,19 +1,19 @@
 //! `botpass`: BotPass's incoming webhook (seed 004). The bot stands in the body, as `botId`; the answer is an acknowledgement.
 
-use super::common_parts::write;
-use super::field::{self, Field, What};
-use super::{Chat, Dialect, Format, Malformed, Names, Receipt, Sample};
-use crate::codec::message::{Answer, Event, Few, Kind, Role, Turn, User};
+use super::field::{self, Field, Problem};
+use super::reply_parts::write_json;
+use super::{BotIdLocation, Chat, Dialect, Format, Malformed, Receipt, TestMessage};
+use crate::codec::message::{Answer, Event, MessageType, OneOrMany, Role, Turn, User};
 use serde::Serialize;
 use std::borrow::Cow;
 
 pub(super) static BOTPASS: Dialect = Dialect {
     name: "botpass",
     path: Some("/api/webhook/incoming"),
-    names: Names::Body("botId"),
+    bot_id: BotIdLocation::Body("botId"),
     preset: Some("hmac"),
     per_minute: None,
-    sample: Sample {
+    test_message: TestMessage {
         method: "POST",
         content_type: "application/json",
         body: r#"{"botId":"{bot}","messageType":"message","content":"Hello from Botgate","data":{"userId":"user_1","environment":"test"}}"#,
@@ -24,7 +24,7 @@ pub(super) static BOTPASS: Dialect = Dialect {
 /// The words of `messageType`.
 const KINDS: [&str; 4] = ["message", "status", "error", "event"];
 /// The longest timestamp, in bytes.
-const LONGEST_TIME: usize = 64;
+const MAX_TIMESTAMP: usize = 64;
 
 #[derive(Debug)]
 struct BotPass;
@@ -40,25 +40,26 @@ impl Chat for BotPass {
                 field::fields(root, ["botId", "messageType", "content", "timestamp", "data"])?;
             bot.word()?;
             let kind = match kind.text()?.as_ref() {
-                "message" => Kind::Message,
-                "status" => Kind::Status,
-                "error" => Kind::Error,
-                "event" => Kind::Event,
-                _ => return Err(kind.fault(What::Unknown(&KINDS))),
+                "message" => MessageType::Message,
+                "status" => MessageType::Status,
+                "error" => MessageType::Error,
+                "event" => MessageType::Event,
+                _ => return Err(kind.fault(Problem::Unknown(&KINDS))),
             };
             let turn = Turn::text(Role::User, content.text()?);
             let timestamp = match timestamp.optional_text()? {
                 None => None,
                 Some(text) => {
                     let rule = "a time as ISO 8601 writes it";
-                    let time = time(&text).ok_or_else(|| timestamp.fault(What::Invalid(rule)))?;
+                    let time =
+                        time(&text).ok_or_else(|| timestamp.fault(Problem::Invalid(rule)))?;
                     Some(Cow::Owned(time.to_string()))
                 }
             };
             let metadata = data.object()?;
             Ok(Event {
-                kind,
-                turns: Few::One(turn),
+                message_type: kind,
+                turns: OneOrMany::One(turn),
                 user: User {
                     id: data.loose_word("userId"),
                     name: data.loose_word("userName").or_else(|| data.loose_word("name")),
@@ -76,12 +77,12 @@ impl Chat for BotPass {
     }
 
     /// The acknowledgement is the same whatever follows.
-    fn accept(&self, receipt: &Receipt<'_>, out: &mut Vec<u8>) {
+    fn encode_accepted(&self, receipt: &Receipt<'_>, out: &mut Vec<u8>) {
         self.encode(&Answer::default(), receipt, out);
     }
 
     /// An answer leaves as an event.
-    fn deliver(&self, answer: &Answer<'_>, receipt: &Receipt<'_>, out: &mut Vec<u8>) {
+    fn encode_callback(&self, answer: &Answer<'_>, receipt: &Receipt<'_>, out: &mut Vec<u8>) {
         let envelope = crate::codec::bot_event::Envelope {
             id: receipt.message_id,
             bot: receipt.bot,
@@ -90,7 +91,7 @@ impl Chat for BotPass {
         crate::codec::bot_event::sent(&envelope, receipt.message_id, answer, receipt.event, out);
     }
 
-    fn refuse(&self, status: u16, sentence: &str, _: &str, out: &mut Vec<u8>) {
+    fn encode_error(&self, status: u16, sentence: &str, _: &str, out: &mut Vec<u8>) {
         let message = match status {
             500 => "Failed to process webhook: Internal server error",
             _ => sentence,
@@ -105,12 +106,12 @@ fn result(success: bool, message: &str, out: &mut Vec<u8>) {
         success: bool,
         message: &'a str,
     }
-    write(&Shape { success, message }, out);
+    write_json(&Shape { success, message }, out);
 }
 
 /// A point in time; without an offset it is UTC, which is what programs mean that leave it out.
 fn time(text: &str) -> Option<jiff::Timestamp> {
-    if text.len() > LONGEST_TIME {
+    if text.len() > MAX_TIMESTAMP {
         return None;
     }
     text.parse().ok().or_else(|| {

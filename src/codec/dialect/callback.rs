@@ -2,19 +2,19 @@
 //! callback is sent as a test.
 
 use super::Receipt;
-use super::common_parts::{seconds, write};
+use super::reply_parts::{rfc3339, write_json};
 use crate::codec::json::javascript;
 use serde::Serialize;
 
 /// Appends `{"status":"accepted","id","conversation_id"}`.
-pub(super) fn accept(receipt: &Receipt<'_>, out: &mut Vec<u8>) {
+pub(super) fn encode_accepted(receipt: &Receipt<'_>, out: &mut Vec<u8>) {
     #[derive(Serialize)]
     struct Shape<'a> {
         status: &'static str,
         id: &'a str,
         conversation_id: &'a str,
     }
-    write(
+    write_json(
         &Shape {
             status: "accepted",
             id: receipt.message_id,
@@ -25,7 +25,7 @@ pub(super) fn accept(receipt: &Receipt<'_>, out: &mut Vec<u8>) {
 }
 
 /// Appends the reply's object with `bot_id`, `user_id` and `channel_id` or `conversation_id` added to it.
-pub(super) fn deliver(mut reply: Vec<u8>, receipt: &Receipt<'_>, out: &mut Vec<u8>) {
+pub(super) fn encode_callback(mut reply: Vec<u8>, receipt: &Receipt<'_>, out: &mut Vec<u8>) {
     #[derive(Serialize)]
     struct Beside<'a> {
         bot_id: &'a str,
@@ -39,7 +39,7 @@ pub(super) fn deliver(mut reply: Vec<u8>, receipt: &Receipt<'_>, out: &mut Vec<u
     let channel = receipt.event.channel.as_deref();
     let own = receipt.event.conversation.as_deref();
     let mut beside = Vec::new();
-    write(
+    write_json(
         &Beside {
             bot_id: receipt.bot,
             user_id: receipt.event.user.id.as_deref(),
@@ -57,7 +57,7 @@ pub(super) fn deliver(mut reply: Vec<u8>, receipt: &Receipt<'_>, out: &mut Vec<u
 }
 
 /// Appends what tells a bot's receiver that it is reached (seed 002). A bot without a name goes by its id.
-pub fn test(bot: &str, name: Option<&str>, now_ms: u64, out: &mut Vec<u8>) {
+pub fn encode_test_callback(bot: &str, name: Option<&str>, now_ms: u64, out: &mut Vec<u8>) {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Shape<'a> {
@@ -67,11 +67,11 @@ pub fn test(bot: &str, name: Option<&str>, now_ms: u64, out: &mut Vec<u8>) {
         connection_id: &'a str,
         connection_name: &'a str,
     }
-    write(
+    write_json(
         &Shape {
             test: true,
             message: "This is a test webhook from your chatbot!",
-            timestamp: &seconds(now_ms),
+            timestamp: &rfc3339(now_ms),
             connection_id: bot,
             connection_name: name.unwrap_or(bot),
         },

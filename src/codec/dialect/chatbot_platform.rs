@@ -1,10 +1,10 @@
 //! `chatbot-platform`: what Chatbot Platform sends to a webhook (seed 003). It keeps the history and sends it along.
 
-mod streamed;
+mod stream;
 
-use super::common_parts::write;
 use super::field::{self, Field};
-use super::{Chat, Dialect, Format, Malformed, Names, Receipt, Sample, Stream};
+use super::reply_parts::write_json;
+use super::{BotIdLocation, Chat, Dialect, Format, Malformed, Receipt, StreamEncoder, TestMessage};
 use crate::codec::json::{self, Json, Value};
 use crate::codec::message::{Answer, Attachment, Event, Native, User};
 use serde::{Serialize, Serializer};
@@ -12,10 +12,10 @@ use serde::{Serialize, Serializer};
 pub(super) static CHATBOT_PLATFORM: Dialect = Dialect {
     name: "chatbot-platform",
     path: Some("/chat/{bot}"),
-    names: Names::Path,
+    bot_id: BotIdLocation::Path,
     preset: Some("bearer"),
     per_minute: None,
-    sample: Sample {
+    test_message: TestMessage {
         method: "POST",
         content_type: "application/json",
         body: r#"{"messages":[{"role":"user","content":"Test message"}],"conversation_id":"test_123","user":{"id":"test_user","platform":"telegram"},"bot":{"id":"{bot}","name":"{name}"}}"#,
@@ -31,8 +31,8 @@ impl Chat for ChatbotPlatform {
         false
     }
 
-    fn stream(&self) -> Option<&'static dyn Stream> {
-        Some(&streamed::Events)
+    fn stream_encoder(&self) -> Option<&'static dyn StreamEncoder> {
+        Some(&stream::Events)
     }
 
     fn decode<'b>(&self, _: Format, body: &'b mut [u8]) -> Result<Event<'b>, Malformed> {
@@ -65,7 +65,7 @@ impl Chat for ChatbotPlatform {
     }
 
     fn encode(&self, answer: &Answer<'_>, _: &Receipt<'_>, out: &mut Vec<u8>) {
-        write(&Reply::of(answer), out);
+        write_json(&Reply::of(answer), out);
     }
 }
 

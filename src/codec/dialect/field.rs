@@ -11,18 +11,18 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// The longest id, name or other short text, in bytes.
-const LONGEST_WORD: usize = 256;
+const MAX_WORD: usize = 256;
 
 /// What is wrong with a field, and where it stands.
 #[derive(Debug)]
-pub(super) struct Fault {
+pub(super) struct FieldError {
     path: String,
-    what: What,
+    what: Problem,
 }
 
 /// What is wrong with a field.
 #[derive(Debug)]
-pub(super) enum What {
+pub(super) enum Problem {
     /// It is required and absent, or `null`.
     Missing,
     /// It stands twice in its object.
@@ -39,9 +39,9 @@ pub(super) enum What {
     Unknown(&'static [&'static str]),
 }
 
-impl Fault {
+impl FieldError {
     /// A fault of the field of that name.
-    pub(super) fn new(name: &str, what: What) -> Self {
+    pub(super) fn new(name: &str, what: Problem) -> Self {
         let path = name.to_owned();
         Self { path, what }
     }
@@ -62,31 +62,31 @@ impl Fault {
     }
 }
 
-impl From<Fault> for Malformed {
+impl From<FieldError> for Malformed {
     /// In the words of seed 004: `Missing botId in webhook payload`.
-    fn from(Fault { path, what }: Fault) -> Self {
+    fn from(FieldError { path, what }: FieldError) -> Self {
         if path.is_empty() {
             return Self(Cow::Borrowed("The body must be a JSON object"));
         }
         let mut text = match what {
-            What::Missing => "Missing ",
-            What::Repeated => "Repeated ",
-            What::Empty => "Empty ",
-            What::TooLong(_) => "Too long ",
-            What::TooMany(_) => "Too many ",
-            What::Invalid(_) => "Invalid ",
-            What::Unknown(_) => "Unknown ",
+            Problem::Missing => "Missing ",
+            Problem::Repeated => "Repeated ",
+            Problem::Empty => "Empty ",
+            Problem::TooLong(_) => "Too long ",
+            Problem::TooMany(_) => "Too many ",
+            Problem::Invalid(_) => "Invalid ",
+            Problem::Unknown(_) => "Unknown ",
         }
         .to_owned();
         text.push_str(&path);
         text.push_str(" in webhook payload");
         // Writing to a String does not fail.
         let _ = match what {
-            What::Missing | What::Repeated | What::Empty => Ok(()),
-            What::TooLong(most) => write!(text, ": at most {most} bytes"),
-            What::TooMany(most) => write!(text, ": at most {most}"),
-            What::Invalid(rule) => write!(text, ": it must be {rule}"),
-            What::Unknown(words) => write!(text, ": it must be one of {}", words.join(", ")),
+            Problem::Missing | Problem::Repeated | Problem::Empty => Ok(()),
+            Problem::TooLong(most) => write!(text, ": at most {most} bytes"),
+            Problem::TooMany(most) => write!(text, ": at most {most}"),
+            Problem::Invalid(rule) => write!(text, ": it must be {rule}"),
+            Problem::Unknown(words) => write!(text, ": it must be one of {}", words.join(", ")),
         };
         Self(Cow::Owned(text))
     }
@@ -98,7 +98,7 @@ pub(super) const NOT_JSON: Malformed = Malformed(Cow::Borrowed("The body is not 
 /// Parses a body in place and reads its root.
 pub(super) fn read<'t, T>(
     body: &'t mut [u8],
-    see: impl FnOnce(Value<'_, 't>) -> Result<T, Fault>,
+    see: impl FnOnce(Value<'_, 't>) -> Result<T, FieldError>,
 ) -> Result<T, Malformed> {
     match json::read(body, see) {
         Ok(seen) => Ok(seen?),
@@ -110,13 +110,14 @@ pub(super) fn read<'t, T>(
 pub(super) fn fields<'w, 't, const N: usize>(
     object: Value<'w, 't>,
     names: [&'static str; N],
-) -> Result<[Field<'w, 't>; N], Fault> {
-    let object = object.as_object().ok_or_else(|| Fault::new("", What::Invalid("an object")))?;
+) -> Result<[Field<'w, 't>; N], FieldError> {
+    let object =
+        object.as_object().ok_or_else(|| FieldError::new("", Problem::Invalid("an object")))?;
     let mut fields = names.map(|name| Field { name, value: None });
     for (key, value) in &object {
         if let Some(field) = fields.iter_mut().find(|field| field.name == key) {
             if field.value.is_some() {
-                return Err(field.fault(What::Repeated));
+                return Err(field.fault(Problem::Repeated));
             }
             field.value = Some(value);
         }
@@ -136,8 +137,8 @@ pub(super) struct Field<'w, 't> {
 
 impl<'w, 't> Field<'w, 't> {
     /// A fault of this field.
-    pub(super) fn fault(&self, what: What) -> Fault {
-        Fault::new(self.name, what)
+    pub(super) fn fault(&self, what: Problem) -> FieldError {
+        FieldError::new(self.name, what)
     }
 
     /// The value, whatever it is.
@@ -146,41 +147,41 @@ impl<'w, 't> Field<'w, 't> {
     }
 
     /// The value of a required field.
-    pub(super) fn required(&self) -> Result<Value<'w, 't>, Fault> {
-        self.value.ok_or_else(|| self.fault(What::Missing))
+    pub(super) fn required(&self) -> Result<Value<'w, 't>, FieldError> {
+        self.value.ok_or_else(|| self.fault(Problem::Missing))
     }
 
     /// A string of any length, perhaps empty, perhaps absent.
-    pub(super) fn any_text(&self) -> Result<Option<&'t str>, Fault> {
+    pub(super) fn any_text(&self) -> Result<Option<&'t str>, FieldError> {
         let Some(value) = self.value else {
             return Ok(None);
         };
         match json::str_of(value) {
             Some(text) => Ok(Some(text)),
-            None => Err(self.fault(What::Invalid("a string"))),
+            None => Err(self.fault(Problem::Invalid("a string"))),
         }
     }
 
     /// A required string that is not empty, of any length.
-    pub(super) fn text(&self) -> Result<Cow<'t, str>, Fault> {
+    pub(super) fn text(&self) -> Result<Cow<'t, str>, FieldError> {
         match self.any_text()? {
-            None => Err(self.fault(What::Missing)),
-            Some("") => Err(self.fault(What::Empty)),
+            None => Err(self.fault(Problem::Missing)),
+            Some("") => Err(self.fault(Problem::Empty)),
             Some(text) => Ok(Cow::Borrowed(text)),
         }
     }
 
     /// A required string that is not empty and has at most 256 bytes.
-    pub(super) fn word(&self) -> Result<Cow<'t, str>, Fault> {
+    pub(super) fn word(&self) -> Result<Cow<'t, str>, FieldError> {
         let text = self.text()?;
-        if text.len() > LONGEST_WORD {
-            return Err(self.fault(What::TooLong(LONGEST_WORD)));
+        if text.len() > MAX_WORD {
+            return Err(self.fault(Problem::TooLong(MAX_WORD)));
         }
         Ok(text)
     }
 
     /// The same, where it is there and not empty.
-    pub(super) fn optional_word(&self) -> Result<Option<Cow<'t, str>>, Fault> {
+    pub(super) fn optional_word(&self) -> Result<Option<Cow<'t, str>>, FieldError> {
         match self.any_text()? {
             None | Some("") => Ok(None),
             Some(_) => self.word().map(Some),
@@ -188,7 +189,7 @@ impl<'w, 't> Field<'w, 't> {
     }
 
     /// An optional string that is not empty, of any length.
-    pub(super) fn optional_text(&self) -> Result<Option<Cow<'t, str>>, Fault> {
+    pub(super) fn optional_text(&self) -> Result<Option<Cow<'t, str>>, FieldError> {
         let text = self.any_text()?.filter(|text| !text.is_empty());
         Ok(text.map(Cow::Borrowed))
     }
@@ -196,18 +197,18 @@ impl<'w, 't> Field<'w, 't> {
     /// A short string inside an object that is otherwise free: what is none there is no fault.
     pub(super) fn loose_word(&self, name: &str) -> Option<Cow<'t, str>> {
         let text = json::str_of(self.value?.get(name)?)?;
-        (1..=LONGEST_WORD).contains(&text.len()).then_some(Cow::Borrowed(text))
+        (1..=MAX_WORD).contains(&text.len()).then_some(Cow::Borrowed(text))
     }
 
     /// An optional object, kept as text.
-    pub(super) fn object(&self) -> Result<Option<Json>, Fault> {
+    pub(super) fn object(&self) -> Result<Option<Json>, FieldError> {
         let Some(value) = self.value else {
             return Ok(None);
         };
         let object = value.is_object().then(|| json::text_of(&value)).flatten();
         match object {
             Some(object) => Ok(Some(object)),
-            None => Err(self.fault(What::Invalid("an object"))),
+            None => Err(self.fault(Problem::Invalid("an object"))),
         }
     }
 
@@ -215,7 +216,7 @@ impl<'w, 't> Field<'w, 't> {
     pub(super) fn within<const N: usize>(
         &self,
         names: [&'static str; N],
-    ) -> Result<[Field<'w, 't>; N], Fault> {
+    ) -> Result<[Field<'w, 't>; N], FieldError> {
         match self.value {
             Some(object) => fields(object, names).map_err(|fault| fault.within(self.name)),
             None => Ok(names.map(|name| Field { name, value: None })),
@@ -223,13 +224,13 @@ impl<'w, 't> Field<'w, 't> {
     }
 
     /// An optional array of at most so many elements.
-    pub(super) fn array(&self, most: usize) -> Result<Option<Array<'w, 't>>, Fault> {
+    pub(super) fn array(&self, most: usize) -> Result<Option<Array<'w, 't>>, FieldError> {
         let Some(value) = self.value else {
             return Ok(None);
         };
-        let array = value.as_array().ok_or_else(|| self.fault(What::Invalid("an array")))?;
+        let array = value.as_array().ok_or_else(|| self.fault(Problem::Invalid("an array")))?;
         if array.len() > most {
-            return Err(self.fault(What::TooMany(most)));
+            return Err(self.fault(Problem::TooMany(most)));
         }
         Ok(Some(array))
     }

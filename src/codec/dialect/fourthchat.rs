@@ -1,19 +1,19 @@
 //! `fourthchat`: FourthChat's webhook connection (seed 002). The bot stands in the body, as `connectionId`.
 
-use super::common_parts::{object, seconds, spoken, write};
 use super::field::{self, Field};
-use super::{Chat, Dialect, Format, Malformed, Names, Receipt, Sample};
-use crate::codec::message::Few;
+use super::reply_parts::{rfc3339, text_with_attachments, write_json, write_object};
+use super::{BotIdLocation, Chat, Dialect, Format, Malformed, Receipt, TestMessage};
+use crate::codec::message::OneOrMany;
 use crate::codec::message::{Answer, Event, Role, Turn, User};
 use serde::Serialize;
 
 pub(super) static FOURTHCHAT: Dialect = Dialect {
     name: "fourthchat",
     path: Some("/api/webhooks/incoming"),
-    names: Names::Body("connectionId"),
+    bot_id: BotIdLocation::Body("connectionId"),
     preset: Some("bearer"),
     per_minute: None,
-    sample: Sample {
+    test_message: TestMessage {
         method: "POST",
         content_type: "application/json",
         body: r#"{"test":true,"message":"This is a test webhook from your chatbot!","timestamp":"2024-01-15T10:30:00Z","connectionId":"{bot}","connectionName":"{name}"}"#,
@@ -35,7 +35,7 @@ impl Chat for FourthChat {
                 field::fields(root, ["connectionId", "message", "userId", "metadata"])?;
             connection.word()?;
             Ok(Event {
-                turns: Few::One(Turn::text(Role::User, message.text()?)),
+                turns: OneOrMany::One(Turn::text(Role::User, message.text()?)),
                 user: User { id: user.optional_word()?, ..User::default() },
                 metadata: metadata.object()?,
                 ..Event::default()
@@ -43,7 +43,7 @@ impl Chat for FourthChat {
         })
     }
 
-    fn accept(&self, receipt: &Receipt<'_>, out: &mut Vec<u8>) {
+    fn encode_accepted(&self, receipt: &Receipt<'_>, out: &mut Vec<u8>) {
         #[derive(Serialize)]
         #[serde(rename_all = "camelCase")]
         struct Shape<'a> {
@@ -51,7 +51,7 @@ impl Chat for FourthChat {
             conversation_id: &'a str,
             message_id: &'a str,
         }
-        write(
+        write_json(
             &Shape {
                 status: "accepted",
                 conversation_id: &["conv-", receipt.conversation].concat(),
@@ -62,7 +62,7 @@ impl Chat for FourthChat {
     }
 
     /// The reply is what the callback would carry.
-    fn deliver(&self, answer: &Answer<'_>, receipt: &Receipt<'_>, out: &mut Vec<u8>) {
+    fn encode_callback(&self, answer: &Answer<'_>, receipt: &Receipt<'_>, out: &mut Vec<u8>) {
         self.encode(answer, receipt, out);
     }
 
@@ -84,24 +84,24 @@ impl Chat for FourthChat {
             role: &'static str,
             content: &'a str,
         }
-        write(
+        write_json(
             &Shape {
                 connection_id: receipt.bot,
                 conversation_id: &["conv-", receipt.conversation].concat(),
                 message: Message {
                     id: &["msg-", receipt.message_id].concat(),
                     role: "assistant",
-                    content: &spoken(answer),
+                    content: &text_with_attachments(answer),
                 },
                 user_id: receipt.event.user.id.as_deref(),
-                timestamp: &seconds(receipt.now_ms),
+                timestamp: &rfc3339(receipt.now_ms),
             },
             out,
         );
         // The metadata is written by other rules, so it takes the place of the brace.
         out.pop();
         out.extend_from_slice(br#","metadata":"#);
-        object(receipt.event.metadata.as_ref(), out);
+        write_object(receipt.event.metadata.as_ref(), out);
         out.push(b'}');
     }
 }

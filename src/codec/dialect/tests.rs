@@ -4,7 +4,7 @@ mod events;
 mod golden;
 mod ids;
 
-use super::{Chat, DIALECTS, Dialect, Format, Malformed, Names};
+use super::{BotIdLocation, Chat, DIALECTS, Dialect, Format, Malformed};
 use crate::codec::message::Event;
 use serde_json::Value;
 
@@ -68,19 +68,19 @@ fn a_body_that_is_no_json_object_is_refused_by_all() {
 #[test]
 fn a_sample_is_read_by_its_own_dialect() {
     for (dialect, chat) in chats() {
-        let body = dialect.sample.body_for("bt_1", Some("The \"best\" bot"));
+        let body = dialect.test_message.body_for("bt_1", Some("The \"best\" bot"));
         let value: Value = serde_json::from_str(&body).unwrap();
         decode(chat, Format::Json, body.as_bytes(), |read| {
             let event = read.unwrap_or_else(|error| panic!("{}: {error}", dialect.name));
             assert_eq!(event.turns.len(), 1);
         });
-        if let Names::Body(field) = dialect.names {
+        if let BotIdLocation::Body(field) = dialect.bot_id {
             assert_eq!(value[field], "bt_1");
         }
         assert!(!body.contains("{bot}") && !body.contains("{name}"), "{body}");
-        assert_eq!(dialect.sample.method, "POST");
+        assert_eq!(dialect.test_message.method, "POST");
     }
-    let sample = &super::find("fourthchat").unwrap().sample;
+    let sample = &super::find("fourthchat").unwrap().test_message;
     let value: Value =
         serde_json::from_str(&sample.body_for("b", Some("The \"best\" bot"))).unwrap();
     assert_eq!(value["connectionName"], "The \"best\" bot");
@@ -109,7 +109,7 @@ fn every_field_of_every_sample_may_hold_anything() {
         "18446744073709551616",
     ];
     for (dialect, chat) in chats() {
-        let body = dialect.sample.body_for("bt_1", None);
+        let body = dialect.test_message.body_for("bt_1", None);
         let sample: Value = serde_json::from_str(&body).unwrap();
         for name in sample.as_object().unwrap().keys() {
             for text in strange {
@@ -131,7 +131,7 @@ fn every_refusal_has_the_dialects_own_shape() {
     for (dialect, chat) in chats() {
         for status in 400..=599 {
             let mut out = b"before".to_vec();
-            chat.refuse(status, "A \"sentence\"\n", "a_word", &mut out);
+            chat.encode_error(status, "A \"sentence\"\n", "a_word", &mut out);
             let body: Value = serde_json::from_slice(out.strip_prefix(b"before").unwrap()).unwrap();
             let own = "Failed to process webhook: Internal server error";
             let expected = match (dialect.name, status) {

@@ -77,13 +77,13 @@ pub struct Attachment<'a> {
 
 /// A response with status 200 that is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
+pub enum AnswerError {
     /// It is not what its API says it is.
     #[error("the answer makes no sense: {0}")]
-    Senseless(&'static str),
+    Invalid(&'static str),
     /// It was cut at the token limit.
     #[error("the answer was cut short at the token limit")]
-    Cut,
+    Truncated,
     /// The model refused.
     #[error("the model refused to answer")]
     Refused,
@@ -95,7 +95,7 @@ pub enum Fault {
     Empty,
     /// A stream that ended before its end, or an error within it.
     #[error("the answer broke off")]
-    BrokeOff,
+    Interrupted,
     /// A stream in which the AI says that it has too much to do: its 529, had it known a moment earlier.
     #[error("the AI has too much to do")]
     Overloaded,
@@ -103,18 +103,18 @@ pub enum Fault {
 
 /// A response with another status: what the AI says is wrong, in the terms that the line acts on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct ErrorResponse {
     /// What is wrong.
-    pub outcome: Outcome,
+    pub kind: ErrorKind,
     /// How long it asks to be left alone.
     pub retry_after: Option<Duration>,
     /// Asking again later, as told, may help: nothing was done.
-    pub again: bool,
+    pub retryable: bool,
 }
 
 /// The kinds of refusal by an AI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum ErrorKind {
     /// 429: too many requests or tokens.
     Limited,
     /// 429 or 402 of another sort: the account's money or quota is used up. Waiting does not help.

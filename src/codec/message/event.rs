@@ -1,6 +1,6 @@
 //! What a caller said, whichever dialect it came in.
 
-use super::one_or_many::Few;
+use super::one_or_many::OneOrMany;
 use crate::codec::json::Json;
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use std::borrow::Cow;
 #[derive(Debug, Default)]
 pub struct Event<'b> {
     /// What kind of message it is. Only [`Kind::Message`] is answered by an AI.
-    pub kind: Kind,
+    pub message_type: MessageType,
     /// Who wrote it.
     pub user: User<'b>,
     /// The channel that it was written in.
@@ -20,7 +20,9 @@ pub struct Event<'b> {
     /// When it was written: RFC 3339 text as the caller sent it.
     pub timestamp: Option<Cow<'b, str>>,
     /// The turns that the caller sent, oldest first: one, or a whole history where the platform keeps it. Never empty.
-    pub turns: Few<Turn<'b>>,
+    pub turns: OneOrMany<Turn<'b>>,
+    /// Whether the message asks for its answer as a stream; `None`: the bot's setting counts.
+    pub stream: Option<bool>,
     /// The caller's metadata: a JSON object.
     pub metadata: Option<Json>,
     /// The request itself, where it came in the shape that `custom` upstreams are asked in.
@@ -29,7 +31,7 @@ pub struct Event<'b> {
 
 /// The kinds of message that BotPass tells apart (seed 004); all others send [`Kind::Message`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Kind {
+pub enum MessageType {
     /// Somebody said something.
     #[default]
     Message,
@@ -75,17 +77,22 @@ pub struct Turn<'b> {
     /// Who speaks.
     pub role: Role,
     /// What is said, in order. Empty only where there are calls.
-    pub parts: Few<Part<'b>>,
+    pub parts: OneOrMany<Part<'b>>,
     /// The tools that the assistant called.
-    pub calls: Vec<Call<'b>>,
+    pub tool_calls: Vec<TurnToolCall<'b>>,
     /// Which call a tool's turn answers.
-    pub call_id: Option<Cow<'b, str>>,
+    pub tool_call_id: Option<Cow<'b, str>>,
 }
 
 impl<'b> Turn<'b> {
     /// A turn of one text.
     pub fn text(role: Role, text: impl Into<Cow<'b, str>>) -> Self {
-        Self { role, parts: Few::One(Part::Text(text.into())), calls: Vec::new(), call_id: None }
+        Self {
+            role,
+            parts: OneOrMany::One(Part::Text(text.into())),
+            tool_calls: Vec::new(),
+            tool_call_id: None,
+        }
     }
 }
 
@@ -130,7 +137,7 @@ pub enum File<'b> {
 
 /// A tool that an assistant's past turn called.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Call<'b> {
+pub struct TurnToolCall<'b> {
     /// What its result refers to.
     pub id: Cow<'b, str>,
     /// The tool's name.

@@ -6,14 +6,14 @@ use std::ops::{Deref, DerefMut};
 
 /// None, one or more.
 #[derive(Clone, Debug)]
-pub enum Few<T> {
+pub enum OneOrMany<T> {
     /// One.
     One(T),
     /// Any other number.
     Other(Vec<T>),
 }
 
-impl<T> Few<T> {
+impl<T> OneOrMany<T> {
     /// None.
     pub fn new() -> Self {
         Self::Other(Vec::new())
@@ -38,13 +38,13 @@ impl<T> Few<T> {
     }
 }
 
-impl<T> Default for Few<T> {
+impl<T> Default for OneOrMany<T> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<T> Deref for Few<T> {
+impl<T> Deref for OneOrMany<T> {
     type Target = [T];
 
     fn deref(&self) -> &[T] {
@@ -55,7 +55,7 @@ impl<T> Deref for Few<T> {
     }
 }
 
-impl<T> DerefMut for Few<T> {
+impl<T> DerefMut for OneOrMany<T> {
     fn deref_mut(&mut self) -> &mut [T] {
         match self {
             Self::One(one) => std::slice::from_mut(one),
@@ -64,13 +64,13 @@ impl<T> DerefMut for Few<T> {
     }
 }
 
-impl<T> Extend<T> for Few<T> {
+impl<T> Extend<T> for OneOrMany<T> {
     fn extend<I: IntoIterator<Item = T>>(&mut self, more: I) {
         more.into_iter().for_each(|one| self.push(one));
     }
 }
 
-impl<T> FromIterator<T> for Few<T> {
+impl<T> FromIterator<T> for OneOrMany<T> {
     fn from_iter<I: IntoIterator<Item = T>>(all: I) -> Self {
         let mut few = Self::new();
         few.extend(all);
@@ -78,7 +78,7 @@ impl<T> FromIterator<T> for Few<T> {
     }
 }
 
-impl<'f, T> IntoIterator for &'f Few<T> {
+impl<'f, T> IntoIterator for &'f OneOrMany<T> {
     type Item = &'f T;
     type IntoIter = std::slice::Iter<'f, T>;
 
@@ -87,13 +87,13 @@ impl<'f, T> IntoIterator for &'f Few<T> {
     }
 }
 
-impl<T: PartialEq> PartialEq for Few<T> {
+impl<T: PartialEq> PartialEq for OneOrMany<T> {
     fn eq(&self, other: &Self) -> bool {
         **self == **other
     }
 }
 
-impl<T: Eq> Eq for Few<T> {}
+impl<T: Eq> Eq for OneOrMany<T> {}
 
 #[cfg(test)]
 mod tests {
@@ -101,16 +101,16 @@ mod tests {
 
     #[test]
     fn it_is_a_list_whatever_its_length() {
-        let mut few = Few::new();
+        let mut few = OneOrMany::new();
         for count in 0..4 {
             assert_eq!(*few, (0..count).collect::<Vec<_>>());
             assert_eq!(few, (0..count).collect());
             few.push(count);
         }
-        assert!(matches!(Few::from_iter([1]), Few::One(1)));
+        assert!(matches!(OneOrMany::from_iter([1]), OneOrMany::One(1)));
         assert!(matches!(
-            Few::<u8>::with_capacity(1),
-            Few::Other(list) if list.capacity() == 0
+            OneOrMany::<u8>::with_capacity(1),
+            OneOrMany::Other(list) if list.capacity() == 0
         ));
     }
 }

@@ -9,9 +9,9 @@ mod message;
 mod response;
 mod stream;
 
-use super::{Codec, Deltas, NoAnswer, Unsupported, below, error_status, text};
+use super::{Codec, DecodeError, StreamDecoder, Unsupported, append_endpoint, error_status, text};
 use crate::codec::json;
-use crate::codec::message::{Answer, Ask, Refusal, Role};
+use crate::codec::message::{Answer, ErrorResponse, ProviderRequest, Role};
 use http::{HeaderMap, HeaderName};
 use message::{Messages, System};
 use serde::Serialize;
@@ -39,7 +39,7 @@ impl Codec for Anthropic {
     }
 
     fn endpoint(&self, path: &str) -> String {
-        below(path, "/messages")
+        append_endpoint(path, "/messages")
     }
 
     fn auth(&self, _version: Option<&str>) -> (HeaderName, &'static str) {
@@ -55,11 +55,11 @@ impl Codec for Anthropic {
         VERSIONS
     }
 
-    fn model(&self) -> Option<&'static str> {
+    fn example_model(&self) -> Option<&'static str> {
         Some("claude-sonnet-4-5")
     }
 
-    fn encode(&self, ask: &Ask<'_>, out: &mut Vec<u8>) -> Result<(), Unsupported> {
+    fn encode(&self, ask: &ProviderRequest<'_>, out: &mut Vec<u8>) -> Result<(), Unsupported> {
         let messages = Messages::of(ask);
         match messages.last() {
             Some(Role::Assistant) => {
@@ -83,11 +83,17 @@ impl Codec for Anthropic {
         Ok(serde_json::to_writer(out, &request)?)
     }
 
-    fn decode<'a>(&self, body: &'a mut [u8]) -> Result<Answer<'a>, NoAnswer> {
+    fn decode<'a>(&self, body: &'a mut [u8]) -> Result<Answer<'a>, DecodeError> {
         json::read(body, |value| response::read(&value))?
     }
 
-    fn refusal(&self, status: u16, headers: &HeaderMap, body: &mut [u8], now_ms: u64) -> Refusal {
+    fn decode_error(
+        &self,
+        status: u16,
+        headers: &HeaderMap,
+        body: &mut [u8],
+        now_ms: u64,
+    ) -> ErrorResponse {
         let exhausted = json::read(body, |value| {
             let code = text(&value.get("error")?.get("details")?, "error_code")?;
             Some(code == "enforced_spend_limit_reached")
@@ -95,7 +101,7 @@ impl Codec for Anthropic {
         error_status::read(status, headers, now_ms, exhausted == Ok(Some(true)))
     }
 
-    fn stream(&self) -> Box<dyn Deltas> {
+    fn stream_decoder(&self) -> Box<dyn StreamDecoder> {
         Box::new(stream::Blocks::default())
     }
 }

@@ -9,9 +9,9 @@ mod request;
 mod response;
 mod stream;
 
-use super::{Codec, Deltas, NoAnswer, Unsupported, error_status};
+use super::{Codec, DecodeError, StreamDecoder, Unsupported, error_status};
 use crate::codec::json;
-use crate::codec::message::{Answer, Ask, Refusal};
+use crate::codec::message::{Answer, ErrorResponse, ProviderRequest};
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName};
 
@@ -43,23 +43,29 @@ impl Codec for Custom {
         &[]
     }
 
-    fn model(&self) -> Option<&'static str> {
+    fn example_model(&self) -> Option<&'static str> {
         None
     }
 
-    fn encode(&self, ask: &Ask<'_>, out: &mut Vec<u8>) -> Result<(), Unsupported> {
+    fn encode(&self, ask: &ProviderRequest<'_>, out: &mut Vec<u8>) -> Result<(), Unsupported> {
         Ok(request::write(ask, out)?)
     }
 
-    fn decode<'a>(&self, body: &'a mut [u8]) -> Result<Answer<'a>, NoAnswer> {
+    fn decode<'a>(&self, body: &'a mut [u8]) -> Result<Answer<'a>, DecodeError> {
         json::read(body, |value| response::read(&value))?
     }
 
-    fn refusal(&self, status: u16, headers: &HeaderMap, _body: &mut [u8], now_ms: u64) -> Refusal {
+    fn decode_error(
+        &self,
+        status: u16,
+        headers: &HeaderMap,
+        _body: &mut [u8],
+        now_ms: u64,
+    ) -> ErrorResponse {
         error_status::read(status, headers, now_ms, false)
     }
 
-    fn stream(&self) -> Box<dyn Deltas> {
+    fn stream_decoder(&self) -> Box<dyn StreamDecoder> {
         Box::new(stream::Lines::default())
     }
 }

@@ -8,9 +8,9 @@ mod part;
 mod response;
 mod stream;
 
-use super::{Codec, Deltas, NoAnswer, Unsupported, below, error_status, text};
+use super::{Codec, DecodeError, StreamDecoder, Unsupported, append_endpoint, error_status, text};
 use crate::codec::json;
-use crate::codec::message::{Answer, Ask, Refusal};
+use crate::codec::message::{Answer, ErrorResponse, ProviderRequest};
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName};
 use message::Messages;
@@ -46,7 +46,7 @@ impl Codec for OpenAi {
     }
 
     fn endpoint(&self, path: &str) -> String {
-        below(path, "/chat/completions")
+        append_endpoint(path, "/chat/completions")
     }
 
     fn auth(&self, _version: Option<&str>) -> (HeaderName, &'static str) {
@@ -61,11 +61,11 @@ impl Codec for OpenAi {
         &[]
     }
 
-    fn model(&self) -> Option<&'static str> {
+    fn example_model(&self) -> Option<&'static str> {
         Some("gpt-4o")
     }
 
-    fn encode(&self, ask: &Ask<'_>, out: &mut Vec<u8>) -> Result<(), Unsupported> {
+    fn encode(&self, ask: &ProviderRequest<'_>, out: &mut Vec<u8>) -> Result<(), Unsupported> {
         let request = Request {
             model: ask.model.unwrap_or_default(),
             messages: Messages::of(ask),
@@ -76,11 +76,17 @@ impl Codec for OpenAi {
         Ok(serde_json::to_writer(out, &request)?)
     }
 
-    fn decode<'a>(&self, body: &'a mut [u8]) -> Result<Answer<'a>, NoAnswer> {
+    fn decode<'a>(&self, body: &'a mut [u8]) -> Result<Answer<'a>, DecodeError> {
         json::read(body, |value| response::read(&value))?
     }
 
-    fn refusal(&self, status: u16, headers: &HeaderMap, body: &mut [u8], now_ms: u64) -> Refusal {
+    fn decode_error(
+        &self,
+        status: u16,
+        headers: &HeaderMap,
+        body: &mut [u8],
+        now_ms: u64,
+    ) -> ErrorResponse {
         let exhausted = json::read(body, |value| {
             let error = value.get("error")?;
             let spent = |key| text(&error, key).is_some_and(|word| SPENT.contains(&word));
@@ -89,7 +95,7 @@ impl Codec for OpenAi {
         error_status::read(status, headers, now_ms, exhausted == Ok(Some(true)))
     }
 
-    fn stream(&self) -> Box<dyn Deltas> {
+    fn stream_decoder(&self) -> Box<dyn StreamDecoder> {
         Box::new(stream::Chunks::default())
     }
 }

@@ -4,7 +4,7 @@ use crate::codec::message::Role;
 
 /// The place of one part.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Spot {
+pub(super) struct PartPosition {
     /// Who speaks.
     pub role: Role,
     /// The place among the event's turns; `None` in the past that is kept here.
@@ -12,7 +12,7 @@ pub(super) struct Spot {
     part: usize,
 }
 
-impl Spot {
+impl PartPosition {
     /// A turn of the conversation's memory. What the AI of then could take and this one cannot must not end the conversation: the AI
     /// is told that something stood there.
     pub(super) fn past(role: Role) -> Self {

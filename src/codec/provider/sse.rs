@@ -1,13 +1,13 @@
 //! Server-sent events out of a body that comes in pieces, cut anywhere (WHATWG HTML §9.2.6).
 
-use crate::codec::message::Fault;
+use crate::codec::message::AnswerError;
 
 /// The longest line, and the most data of one event: 1 MiB.
-pub const LONGEST: usize = 1 << 20;
+pub const MAX_SSE_EVENT: usize = 1 << 20;
 
 /// The reader of one stream. `id` and `retry` are passed over: an answer is never resumed.
 #[derive(Debug, Default)]
-pub struct Events {
+pub struct EventReader {
     /// A line whose end has not come.
     line: Vec<u8>,
     /// The event's data so far, each line with a line feed behind it.
@@ -20,7 +20,7 @@ pub struct Events {
     begun: bool,
 }
 
-impl Events {
+impl EventReader {
     /// Takes the next piece and shows each event that it completes: its name (`""` where it has none) and its data.
     ///
     /// # Errors
@@ -28,8 +28,8 @@ impl Events {
     pub fn feed(
         &mut self,
         mut piece: &[u8],
-        mut see: impl FnMut(&str, &mut [u8]) -> Result<(), Fault>,
-    ) -> Result<(), Fault> {
+        mut see: impl FnMut(&str, &mut [u8]) -> Result<(), AnswerError>,
+    ) -> Result<(), AnswerError> {
         if self.returned && !piece.is_empty() {
             piece = piece.strip_prefix(b"\n").unwrap_or(piece);
             self.returned = false;
@@ -56,9 +56,9 @@ impl Events {
     }
 
     /// Keeps the beginning of a line.
-    fn hold(&mut self, piece: &[u8]) -> Result<(), Fault> {
-        if self.line.len() + piece.len() > LONGEST {
-            return Err(Fault::Senseless("a line of the stream is over 1 MiB"));
+    fn hold(&mut self, piece: &[u8]) -> Result<(), AnswerError> {
+        if self.line.len() + piece.len() > MAX_SSE_EVENT {
+            return Err(AnswerError::Invalid("a line of the stream is over 1 MiB"));
         }
         self.line.extend_from_slice(piece);
         Ok(())
@@ -68,8 +68,8 @@ impl Events {
     fn take(
         &mut self,
         mut line: &[u8],
-        see: &mut impl FnMut(&str, &mut [u8]) -> Result<(), Fault>,
-    ) -> Result<(), Fault> {
+        see: &mut impl FnMut(&str, &mut [u8]) -> Result<(), AnswerError>,
+    ) -> Result<(), AnswerError> {
         if !self.begun {
             self.begun = true;
             line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
@@ -83,8 +83,8 @@ impl Events {
         };
         let value = value.strip_prefix(b" ").unwrap_or(value);
         match field {
-            b"data" if self.data.len() + value.len() > LONGEST => {
-                return Err(Fault::Senseless("an event of the stream is over 1 MiB"));
+            b"data" if self.data.len() + value.len() > MAX_SSE_EVENT => {
+                return Err(AnswerError::Invalid("an event of the stream is over 1 MiB"));
             }
             b"data" => {
                 self.data.extend_from_slice(value);
@@ -102,8 +102,8 @@ impl Events {
     /// Shows the event that an empty line ends; one without data is none.
     fn dispatch(
         &mut self,
-        see: &mut impl FnMut(&str, &mut [u8]) -> Result<(), Fault>,
-    ) -> Result<(), Fault> {
+        see: &mut impl FnMut(&str, &mut [u8]) -> Result<(), AnswerError>,
+    ) -> Result<(), AnswerError> {
         let seen = match self.data.split_last_mut() {
             Some((_, data)) => see(str::from_utf8(&self.name).unwrap_or("\u{fffd}"), data),
             None => Ok(()),
@@ -118,8 +118,8 @@ impl Events {
 mod tests {
     use super::*;
 
-    fn read(pieces: &[&[u8]]) -> Result<Vec<(String, String)>, Fault> {
-        let (mut events, mut seen) = (Events::default(), Vec::new());
+    fn read(pieces: &[&[u8]]) -> Result<Vec<(String, String)>, AnswerError> {
+        let (mut events, mut seen) = (EventReader::default(), Vec::new());
         for piece in pieces {
             events.feed(piece, |name, data| {
                 let data = String::from_utf8_lossy(data).into_owned();
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn an_endless_line_and_an_endless_event_are_faults() {
-        let piece = vec![b'x'; LONGEST / 2];
+        let piece = vec![b'x'; MAX_SSE_EVENT / 2];
         assert!(read(&[&piece, &piece]).is_ok());
         assert!(read(&[&piece, &piece, b"x"]).is_err());
         let line = [b"data: ", &piece[6..], b"\n"].concat();
@@ -161,8 +161,8 @@ mod tests {
 
     #[test]
     fn what_the_reader_of_events_says_ends_it() {
-        let mut events = Events::default();
-        let said = events.feed(b"data: 1\n\ndata: 2\n\n", |_, _| Err(Fault::BrokeOff));
-        assert_eq!(said, Err(Fault::BrokeOff));
+        let mut events = EventReader::default();
+        let said = events.feed(b"data: 1\n\ndata: 2\n\n", |_, _| Err(AnswerError::Interrupted));
+        assert_eq!(said, Err(AnswerError::Interrupted));
     }
 }

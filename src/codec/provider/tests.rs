@@ -2,7 +2,7 @@
 
 mod case;
 
-use super::{CODECS, Codec, NoAnswer, find, sse::Events};
+use super::{CODECS, Codec, DecodeError, find, sse::EventReader};
 use crate::codec::message::Answer;
 use case::Case;
 use http::{HeaderMap, HeaderName};
@@ -61,9 +61,9 @@ fn shown(answer: &Answer<'_>) -> String {
     out
 }
 
-fn failed(failed: NoAnswer) -> String {
+fn failed(failed: DecodeError) -> String {
     let (input, output) = (failed.usage.input, failed.usage.output);
-    format!("fault: {:?}: {failed}\nusage: {input} in, {output} out\n", failed.fault)
+    format!("fault: {:?}: {failed}\nusage: {input} in, {output} out\n", failed.error)
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn every_refusal_is_read_as_expected() {
                 headers.insert(name, value.parse().unwrap());
             }
             let mut body = body.as_bytes().to_vec();
-            let refusal = codec.refusal(status, &headers, &mut body, NOW_MS);
+            let refusal = codec.decode_error(status, &headers, &mut body, NOW_MS);
             golden(&path.with_extension("txt"), &format!("{refusal:?}\n"));
         }
     }
@@ -129,12 +129,13 @@ fn every_refusal_is_read_as_expected() {
 
 /// What a codec makes of a stream that comes in pieces.
 fn streamed(codec: &dyn Codec, pieces: &[&[u8]]) -> String {
-    let (mut events, mut deltas, mut text) = (Events::default(), codec.stream(), String::new());
+    let (mut events, mut deltas, mut text) =
+        (EventReader::default(), codec.stream_decoder(), String::new());
     let fed = pieces
         .iter()
         .try_for_each(|piece| events.feed(piece, |name, data| deltas.event(name, data, &mut text)));
     let ended = fed.and_then(|()| deltas.end());
-    let ended = ended.map_err(|fault| NoAnswer { fault, usage: deltas.usage() });
+    let ended = ended.map_err(|fault| DecodeError { error: fault, usage: deltas.usage() });
     let end = ended.map_or_else(failed, |answer| {
         assert_eq!(answer.text, "");
         shown(&answer)
@@ -209,7 +210,7 @@ fn fragments_of_calls_have_a_bound() {
             r#"{{"choices":[{{"delta":{{"tool_calls":[{{"index":{index},"function":{{"arguments":"{given}"}}}}]}}}}]}}"#
         )
     };
-    let mut deltas = codec.stream();
+    let mut deltas = codec.stream_decoder();
     let mut event = |text: String| deltas.event("", &mut text.into_bytes(), &mut String::new());
     for index in 0..128 {
         event(feed(index, "")).unwrap();

@@ -1,37 +1,42 @@
 //! What tools were called with, and calls that come in fragments.
 
 use crate::codec::json::Json;
-use crate::codec::message::Fault;
+use crate::codec::message::AnswerError;
 use serde_json::value::{RawValue, to_raw_value};
 
 /// The most calls of one answer.
-const MOST: usize = 128;
+const MAX_TOOL_CALLS: usize = 128;
 
 /// The most bytes of all their names and arguments: 1 MiB.
-const MOST_BYTES: usize = 1 << 20;
+const MAX_TOOL_CALL_BYTES: usize = 1 << 20;
 
 /// The calls of one answer so far: the index that the AI gave, the name, the arguments.
 #[derive(Debug, Default)]
-pub(super) struct Calls {
+pub(super) struct ToolCallFragments {
     calls: Vec<(u64, String, String)>,
     bytes: usize,
 }
 
-impl Calls {
+impl ToolCallFragments {
     /// Adds a fragment to the call with that index.
     ///
     /// # Errors
     /// It is too much of it.
-    pub(super) fn add(&mut self, index: u64, name: &str, arguments: &str) -> Result<(), Fault> {
+    pub(super) fn add(
+        &mut self,
+        index: u64,
+        name: &str,
+        arguments: &str,
+    ) -> Result<(), AnswerError> {
         self.bytes += name.len() + arguments.len();
-        if self.bytes > MOST_BYTES {
-            return Err(Fault::Senseless("its tool calls are over 1 MiB"));
+        if self.bytes > MAX_TOOL_CALL_BYTES {
+            return Err(AnswerError::Invalid("its tool calls are over 1 MiB"));
         }
         let known = self.calls.iter().rposition(|(known, ..)| *known == index);
         let at = match known {
             Some(at) => at,
-            None if self.calls.len() == MOST => {
-                return Err(Fault::Senseless("it has over 128 tool calls"));
+            None if self.calls.len() == MAX_TOOL_CALLS => {
+                return Err(AnswerError::Invalid("it has over 128 tool calls"));
             }
             None => {
                 self.calls.push((index, String::new(), String::new()));

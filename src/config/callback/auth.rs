@@ -2,7 +2,7 @@
 
 use super::super::Auth;
 use super::Own;
-use crate::config::parse::Wrong;
+use crate::config::parse::ValueError;
 use crate::config::raw::{self, AuthWord};
 use crate::config::reader::Reading;
 use crate::config::schema_types::shown;
@@ -97,7 +97,10 @@ fn own_secret(
     let bearer = reading.value(&format!("{path}.bearer"), table.bearer.as_deref(), |text| {
         let text = text.trim();
         if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(Wrong::new("no header can carry it", "use printable ASCII without blanks"));
+            return Err(ValueError::new(
+                "no header can carry it",
+                "use printable ASCII without blanks",
+            ));
         }
         Ok(Secret::new(&format!("Bearer {text}")))
     });
@@ -106,7 +109,7 @@ fn own_secret(
             (Some(pair), _) => pair,
             (None, Own::Shown(_) | Own::Hidden) => (USER, text.trim()),
             (None, Own::Unknown) => {
-                return Err(Wrong::new(
+                return Err(ValueError::new(
                     "not user:password",
                     "write the user's name, a colon and the password",
                 ));

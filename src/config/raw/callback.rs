@@ -129,6 +129,6 @@ fn closed(schema: &mut Schema) {
 }
 
 fn event_names() -> Value {
-    let names = crate::codec::bot_event::Kind::ALL.map(|kind| kind.name());
+    let names = crate::codec::bot_event::EventType::ALL.map(|kind| kind.name());
     json!({ "type": "string", "enum": names })
 }

@@ -1,6 +1,6 @@
 //! What the settings of callbacks and subscribers resolve to.
 
-use crate::codec::bot_event::Kind;
+use crate::codec::bot_event::EventType;
 use crate::proxy::bot::receiver::Shared;
 use crate::secret::Secret;
 use crate::signature::Scheme;
@@ -78,7 +78,7 @@ pub struct Subscriber {
     /// Where its events go.
     pub callback: Callback,
     /// The kinds of event that it is sent, each once.
-    pub events: Vec<Kind>,
+    pub events: Vec<EventType>,
     /// The ids of the bots that they are about; with `*` at the end all that begin so.
     pub bots: Vec<String>,
 }

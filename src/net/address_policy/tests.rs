@@ -224,6 +224,6 @@ fn a_refusal_names_host_address_range_and_the_very_line_that_lets_it_pass() {
     let many = (0..99).map(|last| Ipv4Addr::new(10, 0, 0, last).into());
     let refused = Guard::default().check("a\nb", many).unwrap_err().to_string();
     assert!(refused.starts_with(r#""a\nb" leads to"#), "{refused}");
-    assert_eq!(refused.matches("/32").count(), super::MOST_NAMED);
+    assert_eq!(refused.matches("/32").count(), super::MAX_NAMED);
     assert!(special(ip("8.8.8.8")).is_none());
 }

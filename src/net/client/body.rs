@@ -1,7 +1,7 @@
 //! A response body as it streams down from its connection.
 
 use super::framing::{Framing, Step};
-use super::pool::{Pool, Up};
+use super::pool::{Pool, UpstreamConnection};
 use super::request::Outgoing;
 use super::response::Head;
 use super::{Cause, Deadline, Schedule, Sent, UpstreamError};
@@ -15,7 +15,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 /// What is read of a body at a time, in bytes.
-const PIECE: usize = 16 * 1024;
+const MAX_READ: usize = 16 * 1024;
 
 /// A response body with the connection it comes from. Dropped before its end, it closes the connection.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub struct Incoming {
     framing: Framing,
     /// What came with the head, or behind the piece before.
     ready: Bytes,
-    up: Option<Up>,
+    up: Option<UpstreamConnection>,
     /// What has to go out yet, where the response began before the whole request was written.
     request: Option<Outgoing>,
     sent: Sent,
@@ -50,7 +50,7 @@ impl Incoming {
     /// or is closed where a part of `request` is unsent.
     pub(super) fn receive(
         head: Head,
-        up: Up,
+        up: UpstreamConnection,
         pool: &Rc<Pool>,
         timer: &Rc<Timer>,
         schedule: Schedule,
@@ -106,7 +106,7 @@ impl Incoming {
                     Ok(()) => {}
                     Err(cause) => return Poll::Ready(Some(Err(self.fail(cause)))),
                 },
-                Err(fault) => return Poll::Ready(Some(Err(self.fail(Cause::Senseless(fault))))),
+                Err(fault) => return Poll::Ready(Some(Err(self.fail(Cause::Invalid(fault))))),
             }
         }
     }
@@ -131,7 +131,7 @@ impl Incoming {
             return Poll::Ready(Err(Cause::Deadline(self.schedule.last)));
         }
         let Some(up) = &mut self.up else {
-            return Poll::Ready(Err(Cause::Gone));
+            return Poll::Ready(Err(Cause::Closed));
         };
         if let Some(request) = &mut self.request {
             let before = request.written();
@@ -147,14 +147,14 @@ impl Incoming {
         match crate::net::client::read_buffer::into_spare(
             &mut up.stream,
             cx,
-            PIECE,
+            MAX_READ,
             Bytes::copy_from_slice,
         ) {
             Poll::Ready(Ok(piece)) => {
                 self.waiting = false;
                 if piece.is_empty() {
                     if !self.framing.ends_with_connection() {
-                        return Poll::Ready(Err(Cause::Gone));
+                        return Poll::Ready(Err(Cause::Closed));
                     }
                     self.end();
                 }

@@ -15,19 +15,19 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 /// So many failures in a row open it.
-pub const FAILURES: u8 = 5;
+pub const FAILURE_THRESHOLD: u8 = 5;
 /// How long it stays open first; each probe that fails doubles that.
-pub const OPEN: Duration = Duration::from_secs(10);
+pub const OPEN_FOR: Duration = Duration::from_secs(10);
 /// The longest that it stays open without a probe.
-pub const OPEN_MAX: Duration = Duration::from_secs(60);
+pub const MAX_OPEN_FOR: Duration = Duration::from_secs(60);
 
 /// What an exchange says about the upstream's health.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Health {
     /// It answers: anything below 500, its limits (429) and its refusals included.
-    Well,
+    Success,
     /// It does not, or says itself that it cannot: 5xx, 529 among them.
-    Ill,
+    Failure,
     /// Neither: the fault was on this side.
     Unknown,
 }
@@ -35,7 +35,7 @@ pub enum Health {
 impl Health {
     /// Of an upstream that answered with this status, to the end.
     pub fn of_status(status: StatusCode) -> Self {
-        if status.is_server_error() { Self::Ill } else { Self::Well }
+        if status.is_server_error() { Self::Failure } else { Self::Success }
     }
 
     /// Of one with which the exchange failed.
@@ -46,8 +46,8 @@ impl Health {
             | Cause::Connect(_)
             | Cause::Tls(_)
             | Cause::Broken(_)
-            | Cause::Gone
-            | Cause::Senseless(_) => Self::Ill,
+            | Cause::Closed
+            | Cause::Invalid(_) => Self::Failure,
         }
     }
 }
@@ -73,7 +73,7 @@ pub struct Breaker {
 /// The right to send one request. Dropped without a word it says nothing about the upstream.
 #[derive(Debug)]
 #[must_use = "what becomes of the request must be told"]
-pub struct Pass<B: Deref<Target = Breaker>> {
+pub struct Permit<B: Deref<Target = Breaker>> {
     breaker: B,
     turn: u8,
     told: bool,
@@ -101,13 +101,13 @@ enum Phase {
 impl Breaker {
     /// Lets a request through, or not. `breaker` may be a reference or a shared pointer, whichever suits the life of the pass;
     /// `now` in nanoseconds of [`clock::now`].
-    pub fn admit<B: Deref<Target = Self>>(breaker: B, now: u64) -> Option<Pass<B>> {
+    pub fn admit<B: Deref<Target = Self>>(breaker: B, now: u64) -> Option<Permit<B>> {
         let turn = breaker.change(|state| match state.phase {
             Phase::Closed { .. } => Some(state),
             Phase::Open if millis(now) >= state.until => Some(state.turn_to(Phase::Probing)),
             Phase::Open | Phase::Probing => None,
         })?;
-        Some(Pass { breaker, turn: turn.turn, told: false })
+        Some(Permit { breaker, turn: turn.turn, told: false })
     }
 
     /// How long an open one still refuses all; zero where the next request may pass, or a probe is under way.
@@ -120,7 +120,7 @@ impl Breaker {
     }
 
     /// What an exchange said whose pass has gone before it ended ([`Pass::begun`]). An open one hears nothing until it has waited.
-    pub fn hear(&self, health: Health, now: u64) {
+    pub fn record(&self, health: Health, now: u64) {
         if let Some(pass) = Self::admit(self, now) {
             pass.tell(health, now);
         }
@@ -157,7 +157,7 @@ impl Breaker {
     }
 }
 
-impl<B: Deref<Target = Breaker>> Pass<B> {
+impl<B: Deref<Target = Breaker>> Permit<B> {
     /// The upstream answered.
     pub fn succeeded(mut self) {
         self.told = true;
@@ -180,7 +180,7 @@ impl<B: Deref<Target = Breaker>> Pass<B> {
     pub fn failed(mut self, now: u64) {
         self.told = true;
         let after = self.change(|state| match state.phase {
-            Phase::Closed { failures } if failures + 1 < FAILURES => {
+            Phase::Closed { failures } if failures + 1 < FAILURE_THRESHOLD => {
                 State { phase: Phase::Closed { failures: failures + 1 }, ..state }
             }
             _ => state.open(now),
@@ -193,8 +193,8 @@ impl<B: Deref<Target = Breaker>> Pass<B> {
     /// Tells what the exchange said about the upstream.
     pub fn tell(self, health: Health, now: u64) {
         match health {
-            Health::Well => self.succeeded(),
-            Health::Ill => self.failed(now),
+            Health::Success => self.succeeded(),
+            Health::Failure => self.failed(now),
             Health::Unknown => {}
         }
     }
@@ -204,7 +204,7 @@ impl<B: Deref<Target = Breaker>> Pass<B> {
     }
 }
 
-impl<B: Deref<Target = Breaker>> Drop for Pass<B> {
+impl<B: Deref<Target = Breaker>> Drop for Permit<B> {
     fn drop(&mut self) {
         if !self.told {
             // A probe that told nothing leaves its place to the next.
@@ -223,8 +223,8 @@ impl State {
     }
 
     fn open(self, now: u64) -> Self {
-        let doubled = OPEN.saturating_mul(1 << self.rounds.min(16));
-        let wait = clock::nanos(doubled.min(OPEN_MAX));
+        let doubled = OPEN_FOR.saturating_mul(1 << self.rounds.min(16));
+        let wait = clock::nanos(doubled.min(MAX_OPEN_FOR));
         Self {
             rounds: self.rounds.saturating_add(1),
             until: millis(now.saturating_add(wait)),

@@ -36,7 +36,7 @@ async fn next(body: &mut Incoming) -> Option<Result<bytes::Bytes, UpstreamError>
 
 /// The upstream has answered, so it may have seen all.
 fn too_large() -> UpstreamError {
-    UpstreamError { cause: Cause::Senseless("its body is too large"), sent: Sent::Sent }
+    UpstreamError { cause: Cause::Invalid("its body is too large"), sent: Sent::Sent }
 }
 
 #[cfg(test)]

@@ -76,10 +76,10 @@ pub enum Cause {
     Broken(#[source] io::Error),
     /// The connection ended without a word.
     #[error("the connection was closed before the response")]
-    Gone,
+    Closed,
     /// The response cannot be relied on.
     #[error("the response makes no sense: {0}")]
-    Senseless(&'static str),
+    Invalid(&'static str),
 }
 
 impl Cause {
@@ -91,8 +91,8 @@ impl Cause {
             Self::Connect(_) => "unreachable",
             Self::Refused(_) => "address_refused",
             Self::Tls(refusal) => refusal.word(),
-            Self::Broken(_) | Self::Gone => "broken",
-            Self::Senseless(_) => "senseless",
+            Self::Broken(_) | Self::Closed => "broken",
+            Self::Invalid(_) => "senseless",
         }
     }
 }
@@ -152,9 +152,9 @@ impl UpstreamError {
                 | Cause::Busy
                 | Cause::Refused(_)
                 | Cause::Tls(_)
-                | Cause::Senseless(_),
+                | Cause::Invalid(_),
             ) => Again::Elsewhere,
-            (_, Cause::Connect(_) | Cause::Broken(_) | Cause::Gone) => Again::Anywhere,
+            (_, Cause::Connect(_) | Cause::Broken(_) | Cause::Closed) => Again::Anywhere,
         }
     }
 }
@@ -169,7 +169,7 @@ mod tests {
         for (cause, again) in [
             (Cause::Connect(io()), Again::Anywhere),
             (Cause::Broken(io()), Again::Anywhere),
-            (Cause::Gone, Again::Anywhere),
+            (Cause::Closed, Again::Anywhere),
             (Cause::Busy, Again::Elsewhere),
             (Box::new(address_policy::Refused::example()).into(), Again::Elsewhere),
             (Cause::Deadline(Deadline::Connect), Again::Elsewhere),

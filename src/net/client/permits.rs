@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Waker};
 
 /// The seats of one pool. While somebody waits, none is free and no connection lies idle.
 #[derive(Debug)]
-pub(super) struct Seats<T> {
+pub(super) struct Permits<T> {
     cap: usize,
     taken: Cell<usize>,
     waiting: RefCell<VecDeque<Rc<Place<T>>>>,
@@ -20,32 +20,32 @@ pub(super) struct Seats<T> {
 
 /// The right to have one socket open.
 #[derive(Debug)]
-pub(super) struct Seat<T>(Rc<Seats<T>>);
+pub(super) struct Permit<T>(Rc<Permits<T>>);
 
 /// What the first in the queue is handed: nobody who comes later can take it.
 #[derive(Debug)]
-pub(super) enum Turn<T> {
+pub(super) enum TurnPass<T> {
     /// A connection that has just become idle.
     Reuse(T),
     /// The right to open one.
-    Dial(Seat<T>),
+    Dial(Permit<T>),
 }
 
 /// A place in the queue.
 #[derive(Debug)]
 struct Place<T> {
-    turn: RefCell<Option<Turn<T>>>,
+    turn: RefCell<Option<TurnPass<T>>>,
     waker: RefCell<Option<Waker>>,
 }
 
 /// Somebody in the queue.
 #[derive(Debug)]
 pub(super) struct Waiting<T> {
-    seats: Rc<Seats<T>>,
+    seats: Rc<Permits<T>>,
     place: Rc<Place<T>>,
 }
 
-impl<T> Seats<T> {
+impl<T> Permits<T> {
     /// `cap` free seats.
     pub(super) fn new(cap: usize, cells: Arc<UpstreamCells>) -> Rc<Self> {
         Rc::new(Self { cap, taken: Cell::new(0), waiting: RefCell::default(), cells })
@@ -57,14 +57,14 @@ impl<T> Seats<T> {
     }
 
     /// A free seat, if there is any.
-    pub(super) fn take(self: &Rc<Self>) -> Option<Seat<T>> {
+    pub(super) fn take(self: &Rc<Self>) -> Option<Permit<T>> {
         let taken = self.taken.get();
         if taken >= self.cap {
             return None;
         }
         self.taken.set(taken + 1);
         self.cells.connections.up();
-        Some(Seat(self.clone()))
+        Some(Permit(self.clone()))
     }
 
     /// The last place in the queue, unless as many wait as there are seats.
@@ -82,7 +82,7 @@ impl<T> Seats<T> {
     pub(super) fn offer(&self, up: T) -> Option<T> {
         match self.next() {
             Some(place) => {
-                place.give(Turn::Reuse(up));
+                place.give(TurnPass::Reuse(up));
                 None
             }
             None => Some(up),
@@ -95,7 +95,7 @@ impl<T> Seats<T> {
 }
 
 impl<T> Place<T> {
-    fn give(&self, turn: Turn<T>) {
+    fn give(&self, turn: TurnPass<T>) {
         self.turn.replace(Some(turn));
         if let Some(waker) = self.waker.take() {
             waker.wake();
@@ -105,7 +105,7 @@ impl<T> Place<T> {
 
 impl<T> Waiting<T> {
     /// Ready when it is this one's turn.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Turn<T>> {
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<TurnPass<T>> {
         if let Some(turn) = self.place.turn.take() {
             return Poll::Ready(turn);
         }
@@ -118,8 +118,8 @@ impl<T> Drop for Waiting<T> {
     fn drop(&mut self) {
         match self.place.turn.take() {
             // Called, but gone before it could come. A connection that nobody else waits for is closed: rare, and simplest.
-            Some(Turn::Reuse(up)) => drop(self.seats.offer(up)),
-            Some(Turn::Dial(seat)) => drop(seat),
+            Some(TurnPass::Reuse(up)) => drop(self.seats.offer(up)),
+            Some(TurnPass::Dial(seat)) => drop(seat),
             None => {
                 let mut waiting = self.seats.waiting.borrow_mut();
                 waiting.retain(|other| !Rc::ptr_eq(other, &self.place));
@@ -128,10 +128,10 @@ impl<T> Drop for Waiting<T> {
     }
 }
 
-impl<T> Drop for Seat<T> {
+impl<T> Drop for Permit<T> {
     fn drop(&mut self) {
         match self.0.next() {
-            Some(place) => place.give(Turn::Dial(Self(self.0.clone()))),
+            Some(place) => place.give(TurnPass::Dial(Self(self.0.clone()))),
             None => {
                 self.0.taken.set(self.0.taken.get() - 1);
                 self.0.cells.connections.down();

@@ -4,15 +4,15 @@
 mod tests;
 
 use super::error::{Cause, Deadline};
-use super::permits::{Seat, Seats, Turn};
-use super::response::Early;
+use super::permits::{Permit, Permits, TurnPass};
+use super::response::PartialHead;
 use super::stream::Stream;
 use super::timing::{Lap, Opening};
 use super::{Schedule, Target};
 use crate::clock;
 use crate::net::timers::Timer;
 use crate::telemetry::metrics::UpstreamCells;
-use crate::telemetry::observer::{Step, Witness};
+use crate::telemetry::observer::{Observer, Step};
 use smallvec::SmallVec;
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -26,25 +26,25 @@ use tokio::io::ReadBuf;
 use tokio::net::{TcpStream, lookup_host};
 
 /// How long a connection may lie idle: below the 5 s after which Node closes, so that reuse does not race its FIN.
-const IDLE: Duration = Duration::from_secs(4);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// How long a guard's word on an address holds. After that its connection takes no further request, so that the name is looked up
 /// and checked anew; the system's resolver does not tell how long its answers hold.
-const CHECKED: Duration = Duration::from_secs(60);
+const MAX_ADDRESS_AGE: Duration = Duration::from_secs(60);
 
 /// How often at the most a handshake that fails, or an address that is refused, is told in full, per pool: the access log has a word for each request.
-const TELL: Duration = Duration::from_secs(60);
+const WARN_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The connections of one worker to one upstream.
 #[derive(Debug)]
 pub struct Pool {
     pub(super) target: Target,
-    idle: RefCell<Vec<Up>>,
+    idle: RefCell<Vec<UpstreamConnection>>,
     /// Apart from the pool, so that what lies idle in it does not keep it alive.
-    seats: Rc<Seats<Up>>,
+    seats: Rc<Permits<UpstreamConnection>>,
     /// When a failed handshake may be told again, in nanoseconds of [`clock::now`].
     tell: Cell<u64>,
-    witness: Option<Witness>,
+    witness: Option<Observer>,
 }
 
 impl Pool {
@@ -54,13 +54,13 @@ impl Pool {
         target: Target,
         workers: usize,
         cells: Arc<UpstreamCells>,
-        witness: Option<Witness>,
+        witness: Option<Observer>,
     ) -> Rc<Self> {
         let cap = target.max_connections.div_ceil(workers.max(1)).max(1);
         Rc::new(Self {
             target,
             idle: RefCell::default(),
-            seats: Seats::new(cap, cells),
+            seats: Permits::new(cap, cells),
             tell: Cell::new(0),
             witness,
         })
@@ -85,10 +85,10 @@ impl Pool {
 
     /// Closes what has lain idle too long.
     pub fn sweep(&self, now: u64) {
-        let old = clock::nanos(IDLE);
+        let old = clock::nanos(IDLE_TIMEOUT);
         let keep_from = self.idle.borrow().partition_point(|up| now.saturating_sub(up.since) > old);
-        let closed: Vec<Up> = self.idle.borrow_mut().drain(..keep_from).collect();
-        closed.into_iter().for_each(Up::close);
+        let closed: Vec<UpstreamConnection> = self.idle.borrow_mut().drain(..keep_from).collect();
+        closed.into_iter().for_each(UpstreamConnection::close);
     }
 
     /// A connection that is ready for a request: the youngest idle one that is still alive, or a new one.
@@ -97,7 +97,7 @@ impl Pool {
         timer: &Timer,
         schedule: &Schedule,
         opening: Option<&Opening>,
-    ) -> Result<Up, Cause> {
+    ) -> Result<UpstreamConnection, Cause> {
         if let Some(up) = poll_fn(|cx| Poll::Ready(self.reuse(cx))).await {
             return Ok(up);
         }
@@ -112,7 +112,7 @@ impl Pool {
         Box::pin(self.connect(seat, timer, schedule, opening)).await
     }
 
-    fn reuse(&self, cx: &mut Context<'_>) -> Option<Up> {
+    fn reuse(&self, cx: &mut Context<'_>) -> Option<UpstreamConnection> {
         loop {
             // Taken out before it is looked at: dropping a dead one must find the pool unborrowed.
             let up = self.idle.borrow_mut().pop()?;
@@ -123,9 +123,13 @@ impl Pool {
     }
 
     /// A connection for its next request; its seat alone where it is dead.
-    fn try_again(&self, mut up: Up, cx: &mut Context<'_>) -> Result<Up, Seat<Up>> {
+    fn try_again(
+        &self,
+        mut up: UpstreamConnection,
+        cx: &mut Context<'_>,
+    ) -> Result<UpstreamConnection, Permit<UpstreamConnection>> {
         if self.target.guard.is_some()
-            && clock::coarse().saturating_sub(up.dialled) > clock::nanos(CHECKED)
+            && clock::coarse().saturating_sub(up.dialled) > clock::nanos(MAX_ADDRESS_AGE)
         {
             up.stream.take_leave();
             return Err(up.seat);
@@ -138,7 +142,7 @@ impl Pool {
         Ok(up)
     }
 
-    pub(super) fn put_back(&self, mut up: Up) {
+    pub(super) fn put_back(&self, mut up: UpstreamConnection) {
         up.since = clock::coarse();
         if let Some(up) = self.seats.offer(up) {
             self.idle.borrow_mut().push(up);
@@ -150,11 +154,11 @@ impl Pool {
         &self,
         timer: &Timer,
         schedule: &Schedule,
-    ) -> Result<Result<Up, Seat<Up>>, Cause> {
+    ) -> Result<Result<UpstreamConnection, Permit<UpstreamConnection>>, Cause> {
         let mut waiting = self.seats.queue().ok_or(Cause::Busy)?;
         poll_fn(|cx| match waiting.poll(cx) {
-            Poll::Ready(Turn::Reuse(up)) => Poll::Ready(Ok(self.try_again(up, cx))),
-            Poll::Ready(Turn::Dial(seat)) => Poll::Ready(Ok(Err(seat))),
+            Poll::Ready(TurnPass::Reuse(up)) => Poll::Ready(Ok(self.try_again(up, cx))),
+            Poll::Ready(TurnPass::Dial(seat)) => Poll::Ready(Ok(Err(seat))),
             Poll::Pending => timer.poll(cx).map(|()| match schedule.passed(Deadline::Connect) {
                 Cause::Deadline(Deadline::Connect) => Err(Cause::Busy),
                 other => Err(other),
@@ -165,11 +169,11 @@ impl Pool {
 
     async fn connect(
         &self,
-        seat: Seat<Up>,
+        seat: Permit<UpstreamConnection>,
         timer: &Timer,
         schedule: &Schedule,
         opening: Option<&Opening>,
-    ) -> Result<Up, Cause> {
+    ) -> Result<UpstreamConnection, Cause> {
         let dialled = clock::coarse();
         let mut dial = pin!(self.dial(opening));
         let stream = poll_fn(|cx| match dial.as_mut().poll(cx) {
@@ -179,7 +183,14 @@ impl Pool {
         .await
         .inspect_err(|cause| self.tell(cause))?;
         self.cells().opened.up();
-        Ok(Up { stream, early: Early::default(), dialled, since: 0, reused: false, seat })
+        Ok(UpstreamConnection {
+            stream,
+            early: PartialHead::default(),
+            dialled,
+            since: 0,
+            reused: false,
+            seat,
+        })
     }
 }
 
@@ -229,7 +240,7 @@ impl Pool {
         };
         let now = clock::coarse();
         if now >= self.tell.get() {
-            self.tell.set(now.saturating_add(clock::nanos(TELL)));
+            self.tell.set(now.saturating_add(clock::nanos(WARN_INTERVAL)));
             let (host, port) = (&self.target.host, self.target.port);
             tracing::warn!(host, port, "{what}: {cause}");
         }
@@ -238,25 +249,25 @@ impl Pool {
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        self.idle.take().into_iter().for_each(Up::close);
+        self.idle.take().into_iter().for_each(UpstreamConnection::close);
     }
 }
 
 /// One connection.
 #[derive(Debug)]
-pub(super) struct Up {
+pub(super) struct UpstreamConnection {
     pub(super) stream: Stream,
     /// What has been read of a head that is not whole yet. Empty between requests.
-    pub(super) early: Early,
+    pub(super) early: PartialHead,
     /// When its address was looked up, in nanoseconds of [`clock::now`].
     dialled: u64,
     /// Since when it lies idle, on the same clock.
     since: u64,
     pub(super) reused: bool,
-    seat: Seat<Up>,
+    seat: Permit<UpstreamConnection>,
 }
 
-impl Up {
+impl UpstreamConnection {
     /// Ends a connection on which nothing is under way.
     pub(super) fn close(mut self) {
         self.stream.take_leave();

@@ -7,10 +7,10 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, ReadBuf};
 
 /// The shared buffer, in bytes.
-pub(super) const SPARE: usize = 64 * 1024;
+pub(super) const READ_BUFFER: usize = 64 * 1024;
 
 thread_local! {
-    static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; SPARE]);
+    static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_BUFFER]);
 }
 
 /// Reads up to `most` bytes once and shows them to `see`; none are the end of the stream.

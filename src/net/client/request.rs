@@ -16,12 +16,12 @@ use std::task::{Context, Poll, ready};
 use tokio::io::AsyncWrite;
 
 /// A body up to this many bytes is written with the head in one piece; a longer one is gathered by the kernel.
-const FLAT: u64 = 4 * 1024;
+const MAX_COPIED_BODY: u64 = 4 * 1024;
 /// Pieces handed to the kernel at once.
-const SLICES: usize = 16;
+const MAX_SLICES: usize = 16;
 
 /// A larger head buffer is not kept for the next request, in bytes.
-const SPARE_MAX: usize = 64 * 1024;
+const MAX_KEPT_CAPACITY: usize = 64 * 1024;
 
 thread_local! {
     static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
@@ -107,7 +107,7 @@ impl Outgoing {
             bodiless,
             spare: headers,
         };
-        if request.body.length <= FLAT {
+        if request.body.length <= MAX_COPIED_BODY {
             request.body.frames.iter().for_each(|frame| request.head.extend_from_slice(frame));
             request.body = Frames { hold: request.body.hold.take(), ..Frames::default() };
         }
@@ -175,7 +175,7 @@ impl Outgoing {
         Poll::Ready(Ok(()))
     }
 
-    fn slices(&self) -> SmallVec<[IoSlice<'_>; SLICES]> {
+    fn slices(&self) -> SmallVec<[IoSlice<'_>; MAX_SLICES]> {
         let mut skip = self.written;
         let pieces = std::iter::once(self.head.as_slice())
             .chain(self.body.frames.iter().map(|frame| &frame[..]));
@@ -185,7 +185,7 @@ impl Outgoing {
             let rest = &piece[usize::try_from(skipped).unwrap_or(piece.len())..];
             (!rest.is_empty()).then(|| IoSlice::new(rest))
         });
-        left.take(SLICES).collect()
+        left.take(MAX_SLICES).collect()
     }
 }
 
@@ -196,7 +196,7 @@ impl Drop for Outgoing {
 }
 
 fn give_back(head: Vec<u8>) {
-    if (1..=SPARE_MAX).contains(&head.capacity()) {
+    if (1..=MAX_KEPT_CAPACITY).contains(&head.capacity()) {
         SPARE.set(head);
     }
 }

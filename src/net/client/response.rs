@@ -15,9 +15,9 @@ use httparse::{ParserConfig, Status};
 use std::mem::MaybeUninit;
 
 /// The largest response head, with the interim responses before it, in bytes.
-pub const HEAD_MAX: usize = 64 * 1024;
+pub const MAX_HEAD: usize = 64 * 1024;
 /// The most fields in it.
-pub const FIELDS_MAX: usize = 100;
+pub const MAX_FIELDS: usize = 100;
 
 /// A whole response head.
 #[derive(Debug)]
@@ -34,9 +34,9 @@ pub struct Head {
 
 /// What has come of a head that is not whole yet, at most [`HEAD_MAX`] bytes.
 #[derive(Debug, Default)]
-pub struct Early(Vec<u8>);
+pub struct PartialHead(Vec<u8>);
 
-impl Early {
+impl PartialHead {
     /// Takes the bytes that came next; the head once it is whole. Interim responses are skipped. `bodiless`: it answers a HEAD.
     /// `spare` becomes the response's map.
     pub fn read(
@@ -54,7 +54,7 @@ impl Early {
         }
         self.0.extend_from_slice(fresh);
         // Nothing but the end of a line completes a head: one that comes byte by byte is not read anew for each.
-        if self.0.len() <= HEAD_MAX && memchr::memchr(b'\n', fresh).is_none() {
+        if self.0.len() <= MAX_HEAD && memchr::memchr(b'\n', fresh).is_none() {
             return Ok(None);
         }
         let found = read(&self.0, bodiless, spare);
@@ -70,7 +70,7 @@ fn read(bytes: &[u8], bodiless: bool, spare: &mut HeaderMap) -> Result<Option<He
     let mut skipped = 0;
     loop {
         let rest = bytes.get(skipped..).unwrap_or_default();
-        let mut fields = [const { MaybeUninit::uninit() }; FIELDS_MAX];
+        let mut fields = [const { MaybeUninit::uninit() }; MAX_FIELDS];
         let mut parsed = httparse::Response::new(&mut []);
         let read = ParserConfig::default().parse_response_with_uninit_headers(
             &mut parsed,
@@ -79,12 +79,12 @@ fn read(bytes: &[u8], bodiless: bool, spare: &mut HeaderMap) -> Result<Option<He
         );
         let length = match read {
             Ok(Status::Complete(length)) => length,
-            Ok(Status::Partial) if bytes.len() <= HEAD_MAX => return Ok(None),
+            Ok(Status::Partial) if bytes.len() <= MAX_HEAD => return Ok(None),
             Ok(Status::Partial) => return Err(TOO_LARGE),
             Err(httparse::Error::TooManyHeaders) => return Err("it has too many header fields"),
             Err(_) => return Err("its head is malformed"),
         };
-        if skipped + length > HEAD_MAX {
+        if skipped + length > MAX_HEAD {
             return Err(TOO_LARGE);
         }
         match parsed.code {

@@ -18,13 +18,13 @@ use tokio::net::{TcpListener, TcpStream};
 const SECOND: Duration = Duration::from_secs(1);
 
 /// A backend, the way to it, and timers that stand still until they are moved.
-struct House {
+struct Fixture {
     listener: TcpListener,
     pool: Rc<Pool>,
     timers: Rc<Timers>,
 }
 
-impl House {
+impl Fixture {
     async fn new(timeouts: Timeouts) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let target = Target {
@@ -103,7 +103,7 @@ async fn a_body_is_gathered_up_to_its_bound() {
         (b"HTTP/1.1 200 OK\r\n\r\nhello!".to_vec(), false),
     ];
     for (answer, fits) in table {
-        let house = House::new(timeouts(3600 * SECOND)).await;
+        let house = Fixture::new(timeouts(3600 * SECOND)).await;
         let serve = async {
             let mut socket = house.begin(&answer).await;
             socket.shutdown().await.unwrap();
@@ -122,7 +122,7 @@ async fn a_body_is_gathered_up_to_its_bound() {
 
 #[tokio::test]
 async fn a_body_that_stops_falls_under_the_idle_deadline() {
-    let house = House::new(Timeouts { idle: SECOND, ..timeouts(3600 * SECOND) }).await;
+    let house = Fixture::new(Timeouts { idle: SECOND, ..timeouts(3600 * SECOND) }).await;
     let answer = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhe\r\n";
     let error = house.silent(answer, None, 2 * SECOND).await;
     assert!(matches!(error.cause, Cause::Deadline(Deadline::Idle)), "{error}");
@@ -131,7 +131,7 @@ async fn a_body_that_stops_falls_under_the_idle_deadline() {
 
 #[tokio::test]
 async fn the_time_that_is_left_caps_the_total_and_blames_nobody() {
-    let house = House::new(timeouts(3600 * SECOND)).await;
+    let house = Fixture::new(timeouts(3600 * SECOND)).await;
     for answer in [&b""[..], b"HTTP/1.1 200 OK\r\n\r\nhe"] {
         let by = Some(clock::now() + clock::nanos(SECOND / 20));
         let error = house.silent(answer, by, Duration::ZERO).await;
@@ -139,19 +139,19 @@ async fn the_time_that_is_left_caps_the_total_and_blames_nobody() {
         assert_eq!(error.cause.word(), "total");
     }
     // Nor does a little of it excuse the target: it had its time.
-    let house = House::new(Timeouts { total: 2 * SECOND, ..timeouts(2 * SECOND) }).await;
+    let house = Fixture::new(Timeouts { total: 2 * SECOND, ..timeouts(2 * SECOND) }).await;
     let by = Some(clock::now() + clock::nanos(2 * SECOND - SECOND / 1000));
     let error = house.silent(b"", by, Duration::ZERO).await;
     assert!(matches!(error.cause, Cause::Deadline(Deadline::Total)), "{error}");
     // More than the target's own total changes nothing.
-    let house = House::new(Timeouts { total: Duration::ZERO, ..timeouts(SECOND) }).await;
+    let house = Fixture::new(Timeouts { total: Duration::ZERO, ..timeouts(SECOND) }).await;
     let error = house.silent(b"", Some(u64::MAX), Duration::ZERO).await;
     assert!(matches!(error.cause, Cause::Deadline(Deadline::Total)), "{error}");
 }
 
 #[tokio::test]
 async fn nothing_is_sent_once_the_time_is_over() {
-    let house = House::new(timeouts(3600 * SECOND)).await;
+    let house = Fixture::new(timeouts(3600 * SECOND)).await;
     let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhe";
     let (mut socket, called) = tokio::join!(house.begin(answer), house.call(None, 2));
     assert_eq!(called.unwrap(), b"he");
@@ -177,7 +177,7 @@ async fn nothing_is_sent_once_the_time_is_over() {
 
 #[tokio::test]
 async fn a_body_that_another_task_waits_for_in_the_end_still_has_its_deadline() {
-    let house = House::new(Timeouts { idle: SECOND, ..timeouts(3600 * SECOND) }).await;
+    let house = Fixture::new(Timeouts { idle: SECOND, ..timeouts(3600 * SECOND) }).await;
     let timer = Rc::new(house.timers.timer());
     let request = Outgoing::new(false, super::Frames::default(), HeaderMap::new(), |_, out| {
         out.extend_from_slice(b"GET / HTTP/1.1\r\nhost: h\r\n\r\n");

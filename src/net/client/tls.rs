@@ -19,7 +19,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 /// Sessions that one set of roots keeps for resumption, for all its hosts and workers.
-const SESSIONS: usize = 256;
+const MAX_SESSIONS: usize = 256;
 
 /// How to speak TLS to one host.
 #[derive(Clone)]
@@ -147,7 +147,7 @@ fn config(roots: RootCertStore) -> Result<ClientConfig, rustls::Error> {
         .with_root_certificates(roots)
         .with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    config.resumption = Resumption::in_memory_sessions(SESSIONS);
+    config.resumption = Resumption::in_memory_sessions(MAX_SESSIONS);
     Ok(config)
 }
 

@@ -1,11 +1,11 @@
 //! A chunked body, followed byte by byte to its end (RFC 9112 §7.1), stricter than the parser behind it.
 
-use super::head::{FIELDS_MAX, is_token};
+use super::head::{MAX_FIELDS, is_token};
 
 /// All extensions of one body together, in bytes; nobody uses them but attackers.
-const EXTENSIONS_MAX: usize = 4 * 1024;
+const MAX_CHUNK_EXTENSIONS: usize = 4 * 1024;
 /// The names and values of the trailer section, in bytes; of fields it has as many as a head may have.
-const TRAILERS_MAX: usize = 8 * 1024;
+const MAX_TRAILERS: usize = 8 * 1024;
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
@@ -86,7 +86,7 @@ impl Chunks {
             }
             (Step::Extension { value }, b) if is_text(b) => {
                 self.extensions += 1;
-                if self.extensions > EXTENSIONS_MAX {
+                if self.extensions > MAX_CHUNK_EXTENSIONS {
                     return None;
                 }
                 Step::Extension { value }
@@ -110,7 +110,7 @@ impl Chunks {
                 }
                 self.name.clear();
                 self.trailer_fields += 1;
-                if self.trailer_fields > FIELDS_MAX {
+                if self.trailer_fields > MAX_FIELDS {
                     return None;
                 }
                 Step::TrailerValue
@@ -128,7 +128,7 @@ impl Chunks {
 
     fn trailer(&mut self) -> Option<()> {
         self.trailers += 1;
-        (self.trailers <= TRAILERS_MAX).then_some(())
+        (self.trailers <= MAX_TRAILERS).then_some(())
     }
 }
 

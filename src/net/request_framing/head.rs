@@ -5,9 +5,9 @@ use memchr::memchr_iter;
 use std::ops::Range;
 
 /// The largest head, request line included, in bytes (431 past it).
-pub const HEAD_MAX: usize = 32 * 1024;
+pub const MAX_HEAD: usize = 32 * 1024;
 /// The most header fields (431 past it); hyper keeps this many on its stack.
-pub const FIELDS_MAX: usize = 100;
+pub const MAX_FIELDS: usize = 100;
 
 /// A head as far as it has come: what its whole lines said, so that one that comes byte by byte is not read anew for each.
 /// Places are counted from its first byte.
@@ -39,7 +39,7 @@ impl Reader {
             (self.line, self.looked) = (2, 2);
         }
         // Not a byte further, however much is at hand: the verdict must not hang on how the stream was cut.
-        let near = &bytes[..bytes.len().min(HEAD_MAX + 1)];
+        let near = &bytes[..bytes.len().min(MAX_HEAD + 1)];
         let start = self.looked.min(near.len());
         for feed in memchr_iter(b'\n', &near[start..]).map(|at| start + at) {
             self.look(near, feed)?;
@@ -54,8 +54,8 @@ impl Reader {
                 Some(_) => self.fields.take(line, near)?,
             }
         }
-        self.look(near, near.len().min(HEAD_MAX))?;
-        if bytes.len() > HEAD_MAX {
+        self.look(near, near.len().min(MAX_HEAD))?;
+        if bytes.len() > MAX_HEAD {
             return Err(Fault::HeadTooLarge);
         }
         Ok(None)
@@ -67,7 +67,7 @@ impl Reader {
         // A carriage return at the end may still get its line feed.
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         if let (Some(_), Some(first)) = (&self.request, line.first()) {
-            if self.fields.count == FIELDS_MAX {
+            if self.fields.count == MAX_FIELDS {
                 return Err(Fault::HeadTooLarge);
             }
             if matches!(first, b' ' | b'\t') {

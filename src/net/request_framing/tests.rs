@@ -1,10 +1,10 @@
 //! What passes the gate and what does not, each judged in one piece and in pieces of every size.
 
-use super::{FIELDS_MAX, Fault, Gate, HEAD_MAX, Passed};
+use super::{Checked, Fault, MAX_FIELDS, MAX_HEAD, RequestFraming};
 
 /// The verdict over bytes that come in pieces of `size`: how many passed in all, and the fault.
-fn cut(bytes: &[u8], size: usize) -> (Passed, u64) {
-    let mut gate = Gate::default();
+fn cut(bytes: &[u8], size: usize) -> (Checked, u64) {
+    let mut gate = RequestFraming::default();
     let (mut held, mut total) = (Vec::new(), 0);
     for piece in bytes.chunks(size) {
         held.extend_from_slice(piece);
@@ -14,19 +14,19 @@ fn cut(bytes: &[u8], size: usize) -> (Passed, u64) {
         if passed.fault.is_some() {
             assert_eq!(
                 gate.pass(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"),
-                Passed { bytes: 0, fault: passed.fault },
+                Checked { bytes: 0, fault: passed.fault },
                 "nothing passes after a fault"
             );
-            return (Passed { bytes: total, fault: passed.fault }, gate.ends());
+            return (Checked { bytes: total, fault: passed.fault }, gate.ends());
         }
     }
     let fault = None;
-    (Passed { bytes: total, fault }, gate.ends())
+    (Checked { bytes: total, fault }, gate.ends())
 }
 
 /// Asserts one verdict: what passes, the fault, and how many messages were whole.
 fn verdict(bytes: &[u8], passed: usize, fault: Option<Fault>, ends: u64) {
-    let wanted = (Passed { bytes: passed, fault }, ends);
+    let wanted = (Checked { bytes: passed, fault }, ends);
     let sizes = (1..=bytes.len().min(200)).chain([bytes.len()]);
     for size in sizes {
         assert_eq!(
@@ -203,34 +203,34 @@ fn a_doubtful_chunk_is_a_fault_where_it_begins() {
 fn the_bounds_of_a_head_hold_to_the_byte() {
     let line = "GET / HTTP/1.1\r\nHost: x\r\n";
     let end = |fields: usize| format!("{line}{}\r\n", "A: b\r\n".repeat(fields - 1));
-    let most = end(FIELDS_MAX);
+    let most = end(MAX_FIELDS);
     verdict(most.as_bytes(), most.len(), None, 1);
-    verdict(end(FIELDS_MAX + 1).as_bytes(), 0, Some(Fault::HeadTooLarge), 0);
+    verdict(end(MAX_FIELDS + 1).as_bytes(), 0, Some(Fault::HeadTooLarge), 0);
 
     // The last line feed of the longest head stands at HEAD_MAX.
     let padded = |length: usize| {
         let rest = length - line.len() - "A: \r\n\r\n".len();
         format!("{line}A: {}\r\n\r\n", "v".repeat(rest))
     };
-    let longest = padded(HEAD_MAX + 1);
+    let longest = padded(MAX_HEAD + 1);
     for size in [1000, longest.len() - 1, longest.len()] {
-        let passed = Passed { bytes: longest.len(), fault: None };
+        let passed = Checked { bytes: longest.len(), fault: None };
         assert_eq!(cut(longest.as_bytes(), size), (passed, 1));
     }
     // What comes first is what counts: too long, or a wrong byte before that.
     let wrong_at = |at: usize| {
-        let mut bytes = padded(HEAD_MAX + 100).into_bytes();
+        let mut bytes = padded(MAX_HEAD + 100).into_bytes();
         bytes[at] = 0;
         bytes
     };
-    let too_large = padded(HEAD_MAX + 2).into_bytes();
+    let too_large = padded(MAX_HEAD + 2).into_bytes();
     for (bytes, fault) in [
         (too_large, Fault::HeadTooLarge),
-        (wrong_at(HEAD_MAX), Fault::HeadTooLarge),
-        (wrong_at(HEAD_MAX - 1), Fault::ControlCharacter),
+        (wrong_at(MAX_HEAD), Fault::HeadTooLarge),
+        (wrong_at(MAX_HEAD - 1), Fault::ControlCharacter),
     ] {
-        for size in [1000, HEAD_MAX, HEAD_MAX + 1, bytes.len()] {
-            let passed = Passed { bytes: 0, fault: Some(fault) };
+        for size in [1000, MAX_HEAD, MAX_HEAD + 1, bytes.len()] {
+            let passed = Checked { bytes: 0, fault: Some(fault) };
             assert_eq!(cut(&bytes, size), (passed, 0), "in pieces of {size}");
         }
     }
@@ -239,11 +239,11 @@ fn the_bounds_of_a_head_hold_to_the_byte() {
 #[test]
 fn what_is_known_of_a_head_is_not_read_again() {
     let (known, rest) = ("GET / HTTP/1.1\r\nHost: x\r\nA: bcd", "e\r\n\r\n");
-    let mut gate = Gate::default();
-    let wait = Passed { bytes: 0, fault: None };
+    let mut gate = RequestFraming::default();
+    let wait = Checked { bytes: 0, fault: None };
     assert_eq!(gate.pass(known.as_bytes()), wait);
     // Only the name of the line that is not whole is still of interest.
     let blotted = format!("{}A: \0\0\0{rest}", "\0".repeat(known.len() - 6));
-    let whole = Passed { bytes: blotted.len(), fault: None };
+    let whole = Checked { bytes: blotted.len(), fault: None };
     assert_eq!(gate.pass(blotted.as_bytes()), whole);
 }

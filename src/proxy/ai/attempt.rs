@@ -1,15 +1,16 @@
 //! One exchange with one AI: the money set aside, the request written, the answer or the refusal read and judged.
 
-use super::{Failed, Question, Spoken};
+use super::{AiResponse, ChatRequest, Failed};
 use crate::clock;
-use crate::codec::message::{Ask, Fault, Part, Usage};
+use crate::codec::dialect::StreamReceipt;
+use crate::codec::message::{AnswerError, Part, ProviderRequest, Usage};
 use crate::codec::provider::Unsupported;
-use crate::net::client::breaker::{Breaker, Health, Pass};
+use crate::net::client::breaker::{Breaker, Health, Permit};
 use crate::net::client::{self, Cause, Frames, Outgoing, Received, Sent, UpstreamError};
 use crate::net::header_template::Names;
-use crate::proxy::ai::stream::Speech;
-use crate::proxy::bot::Ai;
-use crate::proxy::context::Trace;
+use crate::proxy::ai::stream::StreamingAnswer;
+use crate::proxy::bot::AiUpstream;
+use crate::proxy::context::RequestContext;
 use crate::proxy::reject::Reject;
 use crate::state::budget::{Refused, Reservation};
 use http::{HeaderMap, Response, header};
@@ -17,16 +18,16 @@ use smallvec::SmallVec;
 use std::time::Duration;
 
 /// The longest answer of an AI, in bytes.
-const ANSWER_MAX: usize = 4 * 1024 * 1024;
+const MAX_ANSWER: usize = 4 * 1024 * 1024;
 /// The longest body of an AI's error that is read, in bytes.
-const ERROR_MAX: usize = 64 * 1024;
+const MAX_ERROR: usize = 64 * 1024;
 /// What one image or file is taken to cost at most, in tokens, until the AI says what it did.
 const ATTACHMENT_TOKENS: u64 = 5_000;
 
 /// One exchange with one AI.
 pub(super) struct Attempt<'a> {
-    pub(super) question: &'a Question<'a>,
-    pub(super) ai: &'a Ai,
+    pub(super) question: &'a ChatRequest<'a>,
+    pub(super) ai: &'a AiUpstream,
     /// The upstream's place among all.
     pub(super) index: usize,
 }
@@ -35,17 +36,17 @@ impl Attempt<'_> {
     /// Asks, and tells the breaker what came of it. `spare` is an emptied map for the response to use.
     pub(super) async fn run(
         &self,
-        pass: Pass<&Breaker>,
-        trace: &mut Trace,
+        pass: Permit<&Breaker>,
+        trace: &mut RequestContext,
         spare: HeaderMap,
-    ) -> Result<Spoken, Failed> {
+    ) -> Result<AiResponse, Failed> {
         let question = self.question;
         let pool = question
             .view
             .pools
             .get(self.index)
             .ok_or_else(|| Failed::next(Reject::Unavailable(Duration::ZERO)))?;
-        let mut body = question.worker.room();
+        let mut body = question.worker.buffer();
         self.encode(&mut body).map_err(|wrong| Failed::next(Reject::Unsupported(wrong)))?;
         let mut reservation = self.reserve(body.len(), trace.began_ms)?;
         let request = self.request(&body, trace, spare)?;
@@ -58,7 +59,7 @@ impl Attempt<'_> {
         let response = match sent {
             Ok(response) => response,
             Err(error) => {
-                give_back(reservation, Some(&error));
+                settle_unused(reservation, Some(&error));
                 let again = error.sent == Sent::Unsent && matches!(error.cause, Cause::Connect(_));
                 pass.tell(Health::of_error(&error), clock::now());
                 return Err(Failed {
@@ -69,25 +70,25 @@ impl Attempt<'_> {
             }
         };
         let judged = if response.status().is_success() {
-            self.hear(response, &mut reservation, trace).await
+            self.read_response(response, &mut reservation, trace).await
         } else {
-            Err(self.refused(response, trace).await)
+            Err(self.read_error(response, trace).await)
         };
         // Whoever settles or goes on with it has taken it.
         let error = match &judged {
             Err(Failed { reject: Reject::Upstream(error), .. }) => Some(error),
             _ => None,
         };
-        give_back(reservation, error);
+        settle_unused(reservation, error);
         match (judged, question.view.breakers.get(self.index)) {
-            (Ok(Spoken::Pieces(mut speech)), Some(breaker)) => {
+            (Ok(AiResponse::Pieces(mut speech)), Some(breaker)) => {
                 pass.begun();
                 speech.tell(breaker.clone());
-                Ok(Spoken::Pieces(speech))
+                Ok(AiResponse::Pieces(speech))
             }
             (judged, _) => {
                 let health = match &judged {
-                    Ok(_) => Health::Well,
+                    Ok(_) => Health::Success,
                     Err(failed) => failed.reject.health(),
                 };
                 pass.tell(health, clock::now());
@@ -97,15 +98,15 @@ impl Attempt<'_> {
     }
 
     /// Reads a response that may be an answer, whole or up to its first words.
-    async fn hear(
+    async fn read_response(
         &self,
         response: Response<Received>,
         reservation: &mut Option<Reservation>,
-        trace: &mut Trace,
-    ) -> Result<Spoken, Failed> {
+        trace: &mut RequestContext,
+    ) -> Result<AiResponse, Failed> {
         let (head, body) = response.into_parts();
         if head.headers.contains_key(header::CONTENT_ENCODING) {
-            let fault = Fault::Senseless("it is compressed, which was not asked for");
+            let fault = AnswerError::Invalid("it is compressed, which was not asked for");
             return Err(Failed::next(Reject::Answer(fault)));
         }
         let streams = head
@@ -113,12 +114,18 @@ impl Attempt<'_> {
             .get(header::CONTENT_TYPE)
             .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
         if let Some(stream) = self.question.talk.stream.filter(|_| streams) {
-            let speech =
-                Speech::open(body, self.ai.codec, stream, self.ai.price, reservation.take());
-            return speech.await.map(Spoken::Pieces).map_err(judge);
+            let speech = StreamingAnswer::open(
+                body,
+                self.ai.codec,
+                stream,
+                self.stream_receipt(),
+                self.ai.price,
+                reservation.take(),
+            );
+            return speech.await.map(AiResponse::Pieces).map_err(classify);
         }
-        let mut text = self.question.worker.room();
-        client::whole(body, ANSWER_MAX, &mut text)
+        let mut text = self.question.worker.buffer();
+        client::whole(body, MAX_ANSWER, &mut text)
             .await
             .map_err(|error| Failed::next(Reject::Upstream(error)))?;
         trace.said(&text);
@@ -134,32 +141,41 @@ impl Attempt<'_> {
         }
         trace.spent(usage, cost);
         match decoded {
-            Ok(answer) => Ok(Spoken::Whole(answer.into_owned(), cost)),
-            Err(none) => Err(judge(Reject::Answer(none.fault))),
+            Ok(answer) => Ok(AiResponse::Whole(answer.into_owned(), cost)),
+            Err(none) => Err(classify(Reject::Answer(none.error))),
         }
     }
 
     /// Reads any other response.
-    async fn refused(&self, response: Response<Received>, trace: &Trace) -> Failed {
+    async fn read_error(&self, response: Response<Received>, trace: &RequestContext) -> Failed {
         let (head, body) = response.into_parts();
-        let mut text = self.question.worker.room();
+        let mut text = self.question.worker.buffer();
         // An error's body only says more of what the status says.
-        if client::whole(body, ERROR_MAX, &mut text).await.is_err() {
+        if client::whole(body, MAX_ERROR, &mut text).await.is_err() {
             text.clear();
         }
         trace.said(&text);
         let (status, now_ms) = (head.status.as_u16(), trace.began_ms);
         let codec = self.ai.codec;
-        let refusal = codec.refusal(status, &head.headers, &mut text, now_ms);
-        let again = refusal.retry_after.filter(|_| refusal.again);
+        let refusal = codec.decode_error(status, &head.headers, &mut text, now_ms);
+        let again = refusal.retry_after.filter(|_| refusal.retryable);
         Failed { reject: Reject::Refused(refusal), again, next: true }
+    }
+
+    fn stream_receipt(&self) -> StreamReceipt {
+        let id = self.question.worker.request_id();
+        StreamReceipt {
+            message_id: id.to_str().unwrap_or_default().to_owned(),
+            now_ms: clock::unix_ms(),
+            model: self.ai.model.clone(),
+        }
     }
 
     fn encode(&self, out: &mut Vec<u8>) -> Result<(), Unsupported> {
         let question = self.question;
         let own = [question.talk.system.as_deref(), self.ai.system.as_deref()];
         let system: SmallVec<[&str; 2]> = own.into_iter().flatten().collect();
-        let ask = Ask {
+        let ask = ProviderRequest {
             bot: question.bot,
             bot_name: question.talk.name.as_deref(),
             conversation: question.conversation.or(question.event.conversation.as_deref()),
@@ -188,9 +204,8 @@ impl Attempt<'_> {
             input: bytes as u64 + attachments as u64 * ATTACHMENT_TOKENS,
             output: u64::from(self.ai.max_tokens),
         });
-        let kept = self.question.worker.shared.kept.get();
-        let kept = kept.ok_or_else(|| Failed::for_good(Reject::State))?;
-        kept.budgets.reserve(self.question.bot, cap.most, cap.per, most, now_ms).map(Some).map_err(
+        let budgets = &self.question.worker.shared.state.budgets;
+        budgets.reserve(self.question.bot, cap.most, cap.per, most, now_ms).map(Some).map_err(
             |refused| {
                 Failed::for_good(match refused {
                     Refused::Exceeded(_) => Reject::Budget,
@@ -201,7 +216,12 @@ impl Attempt<'_> {
     }
 
     /// The request, head and body in one piece.
-    fn request(&self, body: &[u8], trace: &Trace, spare: HeaderMap) -> Result<Outgoing, Failed> {
+    fn request(
+        &self,
+        body: &[u8],
+        trace: &RequestContext,
+        spare: HeaderMap,
+    ) -> Result<Outgoing, Failed> {
         let question = self.question;
         let names = Names {
             bot: question.bot,
@@ -237,7 +257,7 @@ impl Attempt<'_> {
 }
 
 /// Gives back what was set aside for a call that has failed. Where the AI was left at work all of it is spent.
-fn give_back(reservation: Option<Reservation>, error: Option<&UpstreamError>) {
+fn settle_unused(reservation: Option<Reservation>, error: Option<&UpstreamError>) {
     if let Some(reservation) = reservation
         && !error.is_some_and(UpstreamError::left_at_work)
     {
@@ -246,10 +266,12 @@ fn give_back(reservation: Option<Reservation>, error: Option<&UpstreamError>) {
 }
 
 /// What a failed answer means for those who could still be asked.
-fn judge(reject: Reject) -> Failed {
+fn classify(reject: Reject) -> Failed {
     match reject {
         // What one model will not say, another is not asked to.
-        Reject::Answer(Fault::Cut | Fault::Refused | Fault::Filtered) => Failed::for_good(reject),
+        Reject::Answer(AnswerError::Truncated | AnswerError::Refused | AnswerError::Filtered) => {
+            Failed::for_good(reject)
+        }
         reject => Failed::next(reject),
     }
 }

@@ -1,11 +1,11 @@
 //! An answer on its way piece by piece: an AI's stream in, the dialect's own events out, text as it comes.
 
 use crate::clock;
-use crate::codec::dialect::Stream;
-use crate::codec::message::{Answer, Fault, Usage};
+use crate::codec::dialect::{StreamEncoder, StreamReceipt};
+use crate::codec::message::{Answer, AnswerError, Usage};
 use crate::codec::price::{MicroCents, Price};
-use crate::codec::provider::sse::Events;
-use crate::codec::provider::{Codec, Deltas};
+use crate::codec::provider::sse::EventReader;
+use crate::codec::provider::{Codec, StreamDecoder};
 use crate::net::client::Received;
 use crate::net::client::breaker::{Breaker, Health};
 use crate::proxy::reject::Reject;
@@ -17,34 +17,35 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 /// The longest text of a streamed answer, in bytes.
-const TEXT_MAX: usize = 4 * 1024 * 1024;
+const MAX_TEXT: usize = 4 * 1024 * 1024;
 
 /// A streamed answer that has begun: its first words are there.
-pub struct Speech {
+pub struct StreamingAnswer {
     body: Received,
-    events: Events,
-    deltas: Box<dyn Deltas>,
-    stream: &'static dyn Stream,
+    events: EventReader,
+    deltas: Box<dyn StreamDecoder>,
+    stream: &'static dyn StreamEncoder,
+    receipt: StreamReceipt,
     /// All text so far, and how much of it has gone out.
     text: String,
-    told: usize,
+    sent: usize,
     price: Option<Price>,
     reservation: Option<Reservation>,
     /// How it ended: with what usage, or why not.
-    fate: Option<Result<Usage, Reject>>,
+    outcome: Option<Result<Usage, Reject>>,
     /// The last event, still to go out.
     last: Option<Bytes>,
     /// Who is told of the AI's health once it has ended.
     breaker: Option<Arc<Breaker>>,
 }
 
-impl fmt::Debug for Speech {
+impl fmt::Debug for StreamingAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Speech").field("told", &self.told).finish()
+        f.debug_struct("Speech").field("told", &self.sent).finish()
     }
 }
 
-impl Speech {
+impl StreamingAnswer {
     /// Waits for the first words: until they are there another AI can still be asked instead.
     ///
     /// # Errors
@@ -52,34 +53,36 @@ impl Speech {
     pub async fn open(
         body: Received,
         codec: &dyn Codec,
-        stream: &'static dyn Stream,
+        stream: &'static dyn StreamEncoder,
+        receipt: StreamReceipt,
         price: Option<Price>,
         reservation: Option<Reservation>,
     ) -> Result<Box<Self>, Reject> {
         let mut speech = Box::new(Self {
             body,
-            events: Events::default(),
-            deltas: codec.stream(),
+            events: EventReader::default(),
+            deltas: codec.stream_decoder(),
             stream,
+            receipt,
             text: String::new(),
-            told: 0,
+            sent: 0,
             price,
             reservation,
-            fate: None,
+            outcome: None,
             last: None,
             breaker: None,
         });
         poll_fn(|cx| {
-            while speech.text.is_empty() && speech.fate.is_none() {
+            while speech.text.is_empty() && speech.outcome.is_none() {
                 ready!(speech.poll_more(cx));
             }
             Poll::Ready(())
         })
         .await;
-        match speech.fate.take() {
+        match speech.outcome.take() {
             Some(Err(reject)) if speech.text.is_empty() => Err(reject),
             fate => {
-                speech.fate = fate;
+                speech.outcome = fate;
                 Ok(speech)
             }
         }
@@ -92,27 +95,30 @@ impl Speech {
     }
 
     fn judge(&mut self) {
-        let health = match &self.fate {
-            Some(Ok(_)) => Health::Well,
+        let health = match &self.outcome {
+            Some(Ok(_)) => Health::Success,
             Some(Err(reject)) => reject.health(),
             None => return,
         };
         if let Some(breaker) = self.breaker.take() {
-            breaker.hear(health, clock::now());
+            breaker.record(health, clock::now());
         }
     }
 
     /// The next events for the caller, `None` at the end.
     pub fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         loop {
-            if self.told < self.text.len() {
+            if self.sent < self.text.len() {
                 let mut piece = Vec::new();
-                let text = self.text.get(self.told..).unwrap_or_default();
-                self.stream.delta(text, &mut piece);
-                self.told = self.text.len();
+                let text = self.text.get(self.sent..).unwrap_or_default();
+                if self.sent == 0 {
+                    self.stream.begin(&self.receipt, &mut piece);
+                }
+                self.stream.delta(text, &self.receipt, &mut piece);
+                self.sent = self.text.len();
                 return Poll::Ready(Some(piece.into()));
             }
-            if self.fate.is_some() {
+            if self.outcome.is_some() {
                 return Poll::Ready(self.last.take());
             }
             ready!(self.poll_more(cx));
@@ -121,14 +127,14 @@ impl Speech {
 
     /// Whether the last event has gone out.
     pub fn is_over(&self) -> bool {
-        self.fate.is_some() && self.told == self.text.len() && self.last.is_none()
+        self.outcome.is_some() && self.sent == self.text.len() && self.last.is_none()
     }
 
     /// How it ended: what it cost in tokens and money, or the word for why it broke off.
     pub fn fate(&self) -> Result<(Usage, MicroCents), &'static str> {
-        match &self.fate {
+        match &self.outcome {
             Some(Ok(usage)) => Ok((*usage, self.cost(*usage))),
-            Some(Err(reject)) => Err(reject.face().reason),
+            Some(Err(reject)) => Err(reject.describe().reason),
             None => Err("caller_gone"),
         }
     }
@@ -155,8 +161,8 @@ impl Speech {
         let (deltas, text) = (&mut self.deltas, &mut self.text);
         let taken = self.events.feed(&piece, |name, data| {
             deltas.event(name, data, text)?;
-            if text.len() > TEXT_MAX {
-                return Err(Fault::Senseless("it is too long"));
+            if text.len() > MAX_TEXT {
+                return Err(AnswerError::Invalid("it is too long"));
             }
             Ok(())
         });
@@ -168,15 +174,18 @@ impl Speech {
 
     fn end(&mut self, ended: Result<Answer<'static>, Reject>) {
         let mut last = Vec::new();
-        self.fate = Some(match ended {
+        if self.text.is_empty() {
+            self.stream.begin(&self.receipt, &mut last);
+        }
+        self.outcome = Some(match ended {
             Ok(mut answer) => {
                 answer.text = self.text.clone().into();
-                self.stream.done(&answer, &mut last);
+                self.stream.done(&answer, &self.receipt, &mut last);
                 Ok(answer.usage)
             }
             Err(reject) => {
-                let code = reject.face().code;
-                self.stream.broken(&reject.sentence(), code, &mut last);
+                let code = reject.describe().code;
+                self.stream.error(&reject.sentence(), code, &self.receipt, &mut last);
                 Err(reject)
             }
         });
@@ -194,9 +203,9 @@ impl Speech {
     fn settle(&mut self) {
         let cost = self.cost(self.deltas.usage());
         let begun = !self.text.is_empty();
-        let unknown = match &self.fate {
+        let unknown = match &self.outcome {
             Some(Err(Reject::Upstream(error))) => begun || error.left_at_work(),
-            Some(Err(Reject::Answer(Fault::BrokeOff | Fault::Senseless(_)))) => begun,
+            Some(Err(Reject::Answer(AnswerError::Interrupted | AnswerError::Invalid(_)))) => begun,
             _ => false,
         };
         if let Some(reservation) = self.reservation.take()
@@ -208,11 +217,12 @@ impl Speech {
 }
 
 /// A whole answer as the events of a stream, for an AI that did not stream.
-pub fn at_once(answer: &Answer<'_>, told: &dyn Stream) -> Bytes {
+pub fn at_once(answer: &Answer<'_>, told: &dyn StreamEncoder, receipt: &StreamReceipt) -> Bytes {
     let mut out = Vec::new();
+    told.begin(receipt, &mut out);
     if !answer.text.is_empty() {
-        told.delta(&answer.text, &mut out);
+        told.delta(&answer.text, receipt, &mut out);
     }
-    told.done(answer, &mut out);
+    told.done(answer, receipt, &mut out);
     out.into()
 }

@@ -8,7 +8,7 @@ pub use backoff::{Next, Outcome, Schedule, Why};
 
 use crate::net::client::{Frames, Outgoing, Target};
 use crate::secret::Secret;
-use crate::signature::{CannotSign, Scheme, Unix, Verifier};
+use crate::signature::{CannotSign, Scheme, UnixTime, Verifier};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -17,7 +17,7 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// Sockets to one receiver: the most deliveries that are in flight to it.
-pub const SOCKETS: usize = 64;
+pub const MAX_CONNECTIONS: usize = 64;
 
 /// Where answers or events go, resolved from its settings.
 #[derive(Clone, Debug)]
@@ -53,7 +53,7 @@ pub struct Attempt<'a> {
     /// The delivery's id, the same for all its attempts: letters, digits, `_` and `-`.
     pub id: &'a str,
     /// The moment of this attempt.
-    pub now: Unix,
+    pub now: UnixTime,
     /// The body, JSON.
     pub body: &'a Bytes,
 }

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use std::collections::HashMap;
 
 /// The longest id of a bot, in bytes.
-const LONGEST_ID: usize = 128;
+const MAX_ID: usize = 128;
 
 /// Where a bot is found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub struct Registry {
     below: HashMap<String, usize, RandomState>,
     longest: usize,
     named: Vec<Named>,
-    shared: Vec<Shared>,
+    shared: Vec<SharedRoute>,
     ids: HashMap<String, usize, RandomState>,
     /// The upstreams that the bots lead to.
     pub upstreams: Vec<Upstream>,
@@ -64,7 +64,7 @@ struct Named {
 
 /// A path whose requests name their bot in the body.
 #[derive(Debug)]
-pub struct Shared {
+pub struct SharedRoute {
     path: String,
     /// The dialect of all of its bots.
     pub dialect: &'static Dialect,
@@ -84,14 +84,14 @@ struct Templates(Vec<(String, usize)>);
 
 /// What a path leads to.
 #[derive(Debug)]
-pub enum Door<'r, 'p> {
+pub enum RouteMatch<'r, 'p> {
     /// A bot.
-    Bot(Found<'r, 'p>),
+    Bot(BotMatch<'r, 'p>),
     /// Several; the body says which.
-    Shared(&'r Shared),
+    Shared(&'r SharedRoute),
 }
 
-impl<'r> Door<'r, '_> {
+impl<'r> RouteMatch<'r, '_> {
     /// The dialect that is spoken behind it.
     pub fn dialect(&self) -> &'static Dialect {
         match self {
@@ -119,7 +119,7 @@ impl<'r> Door<'r, '_> {
 
 /// A bot, and the id that it was asked for under: its own, or one that its template stands for.
 #[derive(Clone, Copy, Debug)]
-pub struct Found<'r, 'p> {
+pub struct BotMatch<'r, 'p> {
     /// Its place among [`Registry::bots`].
     pub index: usize,
     /// What is known of it.
@@ -128,7 +128,7 @@ pub struct Found<'r, 'p> {
     pub named: Option<&'p str>,
 }
 
-impl<'p> Found<'_, 'p> {
+impl<'p> BotMatch<'_, 'p> {
     /// The id.
     pub fn id<'a>(&'a self) -> &'a str
     where
@@ -198,7 +198,7 @@ impl Registry {
                 let at = self.shared.iter().position(|shared| shared.path == path);
                 let at = at.unwrap_or_else(|| {
                     self.exact.insert(path.clone(), Entry::Shared(self.shared.len()));
-                    self.shared.push(Shared {
+                    self.shared.push(SharedRoute {
                         path,
                         dialect: bot.dialect,
                         field,
@@ -218,10 +218,10 @@ impl Registry {
     }
 
     /// What a path leads to: an exact one first, then one with an id in it, then the longest prefix.
-    pub fn route<'r, 'p>(&'r self, path: &'p str) -> Option<Door<'r, 'p>> {
+    pub fn route<'r, 'p>(&'r self, path: &'p str) -> Option<RouteMatch<'r, 'p>> {
         match self.exact.get(path) {
             Some(Entry::Bot(index)) => return self.door(*index, None),
-            Some(Entry::Shared(at)) => return self.shared.get(*at).map(Door::Shared),
+            Some(Entry::Shared(at)) => return self.shared.get(*at).map(RouteMatch::Shared),
             None => {}
         }
         for named in &self.named {
@@ -239,7 +239,7 @@ impl Registry {
     }
 
     /// The bot that a body names, at one of the paths that several share.
-    pub fn named<'r, 'p>(&'r self, shared: &Shared, id: &'p str) -> Option<Found<'r, 'p>> {
+    pub fn named<'r, 'p>(&'r self, shared: &SharedRoute, id: &'p str) -> Option<BotMatch<'r, 'p>> {
         if let Some(index) = shared.listed.get(id) {
             return self.found(*index, None);
         }
@@ -264,13 +264,13 @@ impl Registry {
         listed.or_else(template).filter(speaks)
     }
 
-    fn door<'r, 'p>(&'r self, index: usize, named: Option<&'p str>) -> Option<Door<'r, 'p>> {
-        self.found(index, named).map(Door::Bot)
+    fn door<'r, 'p>(&'r self, index: usize, named: Option<&'p str>) -> Option<RouteMatch<'r, 'p>> {
+        self.found(index, named).map(RouteMatch::Bot)
     }
 
-    fn found<'r, 'p>(&'r self, index: usize, named: Option<&'p str>) -> Option<Found<'r, 'p>> {
+    fn found<'r, 'p>(&'r self, index: usize, named: Option<&'p str>) -> Option<BotMatch<'r, 'p>> {
         let bot = self.bots.get(index)?;
-        Some(Found { index, bot, named })
+        Some(BotMatch { index, bot, named })
     }
 
     fn below(&self, path: &str) -> Option<usize> {
@@ -290,7 +290,7 @@ impl Registry {
     }
 }
 
-impl Shared {
+impl SharedRoute {
     fn add(&mut self, bot: &Bot, index: usize) {
         if bot.template {
             self.templates.add(&bot.id, index);
@@ -320,6 +320,6 @@ impl Templates {
 
 /// Whether this may be a bot's id.
 pub fn is_id(text: &str) -> bool {
-    matches!(text.len(), 1..=LONGEST_ID)
+    matches!(text.len(), 1..=MAX_ID)
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
 }

@@ -1,7 +1,7 @@
 //! Which bot a path or a body belongs to.
 
-use super::registry::Shared;
-use super::{Bot, Cors, Door, Forward, Path, Registry, Way};
+use super::registry::SharedRoute;
+use super::{Bot, Cors, Forward, Handler, Path, Registry, RouteMatch};
 use crate::codec::dialect::DIALECTS;
 use crate::proxy::worker::Timeouts;
 use crate::signature::Verifier;
@@ -32,7 +32,7 @@ fn bot(id: &str) -> Bot {
         duplicates: None,
         cors: None,
         allow_from: Vec::new(),
-        way: Way::Forward(forward()),
+        way: Handler::Forward(forward()),
     }
 }
 
@@ -61,11 +61,11 @@ fn registry_of(bots: Vec<(Path, Bot)>) -> Registry {
 /// The id that a path leads to.
 fn id(all: &Registry, path: &str) -> Option<String> {
     match all.route(path)? {
-        Door::Bot(found) => {
+        RouteMatch::Bot(found) => {
             assert_eq!(all.bots()[found.index].id, found.bot.id);
             Some(found.id().to_owned())
         }
-        Door::Shared(_) => panic!("{path} is shared"),
+        RouteMatch::Shared(_) => panic!("{path} is shared"),
     }
 }
 
@@ -133,7 +133,7 @@ fn an_id_in_the_path_takes_its_own_bot_or_the_longest_template() {
         (&format!("/bots/{long}/in"), "rest", false),
     ];
     for (path, owner, by_template) in cases {
-        let Some(Door::Bot(found)) = all.route(path) else { panic!("{path} leads nowhere") };
+        let Some(RouteMatch::Bot(found)) = all.route(path) else { panic!("{path} leads nowhere") };
         let owner = if path == "/bots/bt_xy/in" { "bt_xy" } else { owner };
         assert_eq!(&*found.bot.id, owner, "{path}");
         assert_eq!(found.bot.template, by_template, "{path}");
@@ -153,9 +153,10 @@ fn bots_that_are_named_by_the_body_share_a_path() {
         (shared(), with(template("a"), cors("https://b.example"))),
         (shared(), bot("b")),
     ]);
-    let Some(Door::Shared(door)) = all.route("/in") else { panic!("it is shared") };
-    let id =
-        |door: &Shared, id| all.named(door, id).map(|found| (found.index, found.id().to_owned()));
+    let Some(RouteMatch::Shared(door)) = all.route("/in") else { panic!("it is shared") };
+    let id = |door: &SharedRoute, id| {
+        all.named(door, id).map(|found| (found.index, found.id().to_owned()))
+    };
     assert_eq!(id(door, "a"), Some((0, "a".to_owned())));
     assert_eq!(id(door, "ab"), Some((1, "ab".to_owned())));
     assert_eq!(id(door, "b"), Some((2, "b".to_owned())));

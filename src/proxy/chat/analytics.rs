@@ -1,14 +1,14 @@
 //! What of a message that is answered later goes into its bot's figures.
 
-use super::job::Errand;
+use super::job::AnswerJob;
 use crate::clock;
 use crate::state::analytics::Happened;
 use std::time::Duration;
 
-impl Errand {
+impl AnswerJob {
     /// Its answer is safe.
     pub(super) fn note_answer(&self) {
-        let took = clock::unix_ms().saturating_sub(self.came_ms);
+        let took = clock::unix_ms().saturating_sub(self.accepted_ms);
         self.note(Happened::Answered(Duration::from_millis(took)));
     }
 
@@ -19,7 +19,7 @@ impl Errand {
 
     fn note(&self, happened: Happened) {
         let at_ms = clock::unix_ms();
-        let bot = (&*self.view, self.index);
-        self.worker.note(bot, &self.bot, true, happened, at_ms);
+        let bot = (&*self.snapshot, self.index);
+        self.worker.record_analytics(bot, &self.bot, true, happened, at_ms);
     }
 }

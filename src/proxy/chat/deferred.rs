@@ -1,23 +1,23 @@
 //! A message whose answer may come later: on disk first and then a 202, or answered at once where that is soon enough.
 
 use super::envelope::Envelope;
-use super::job::{Bodies, Errand, insist};
+use super::job::{AnswerJob, Bodies, retry_until_written};
 use super::report::Report;
-use super::turn::{by, key, sticky};
-use super::{Message, Promise, keep};
+use super::turn::{answer_deadline, conversation_key, routing_key};
+use super::{Message, PendingIdempotency, keep};
 use crate::clock;
 use crate::codec::dialect::{Format, Receipt};
 use crate::codec::message::Event;
 use crate::net::body_budget::Hold;
 use crate::net::timers::Timer;
 use crate::proxy::ai::candidates;
-use crate::proxy::bot::Later;
-use crate::proxy::context::Trace;
+use crate::proxy::bot::DeferredReply;
+use crate::proxy::context::RequestContext;
 use crate::proxy::reject::Reject;
-use crate::proxy::response::Reply;
-use crate::proxy::worker::Busy;
+use crate::proxy::response::ResponseBody;
+use crate::proxy::worker::TaskGuard;
 use crate::state::idempotency::Guard;
-use crate::state::jobs::{Along, Id, Job, Journal, JournalError, Stage, Step, Subject};
+use crate::state::jobs::{AcceptOptions, Id, Job, Jobs, JobsError, Stage, Step, Subject};
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use std::future::poll_fn;
@@ -30,8 +30,8 @@ use tokio::sync::oneshot;
 use tokio::task::{AbortHandle, spawn_local, yield_now};
 
 /// A message and how it may be answered.
-pub(super) struct Said<'a> {
-    pub(super) later: &'a Later,
+pub(super) struct DeferredRequest<'a> {
+    pub(super) later: &'a DeferredReply,
     pub(super) event: &'a Event<'a>,
     pub(super) format: Format,
     /// As it came.
@@ -45,19 +45,19 @@ pub(super) struct Said<'a> {
 /// Answers one message, or accepts it.
 pub(super) async fn answer(
     message: &Message<'_>,
-    said: Said<'_>,
-    trace: &mut Trace,
+    said: DeferredRequest<'_>,
+    trace: &mut RequestContext,
     hold: Option<Hold>,
     guard: Option<Guard>,
-) -> Result<Response<Reply>, Reject> {
+) -> Result<Response<ResponseBody>, Reject> {
     let (worker, id) = (message.worker, message.id);
-    let kept = worker.shared.kept.get().ok_or(Reject::Unkept)?;
-    let key = key(id, said.event);
-    let candidates = candidates(message.talk, sticky(id, said.event, &key, trace.start));
-    let by = by(message.view, &candidates, trace.start);
+    let state = &worker.shared.state;
+    let key = conversation_key(id, said.event);
+    let candidates = candidates(message.talk, routing_key(id, said.event, &key, trace.start));
+    let by = answer_deadline(message.view, &candidates, trace.start);
     let named = match (message.talk.conversation, key) {
         (Some(policy), Some(key)) => {
-            let name = || kept.conversations.name(key, policy, trace.began_ms);
+            let name = || state.conversations.conversation_id(key, policy, trace.began_ms);
             Some(known(name, by).await?)
         }
         _ => None,
@@ -72,14 +72,14 @@ pub(super) async fn answer(
         },
         body: said.body,
     };
-    let errand = Errand {
+    let errand = AnswerJob {
         worker: worker.clone(),
-        view: message.view.clone(),
+        snapshot: message.view.clone(),
         index: message.found.index,
         bot: id.into(),
         subject: Subject::of(id, said.event.user.id.as_deref()),
         envelope,
-        came_ms: trace.began_ms,
+        accepted_ms: trace.began_ms,
     };
     let accepted = {
         let own = said.event.conversation.as_deref().filter(|_| named.is_none());
@@ -89,12 +89,13 @@ pub(super) async fn answer(
             conversation: own.unwrap_or(errand.envelope.conversation()),
             message_id: &errand.envelope.message_id,
             now_ms: trace.began_ms,
+            model: None,
             latency_ms: 0,
             micro_cents: 0,
             xml: said.xml,
         };
         let mut body = Vec::new();
-        message.talk.chat.accept(&receipt, &mut body);
+        message.talk.chat.encode_accepted(&receipt, &mut body);
         let status = match &said.report {
             // The acknowledgement is the same whatever follows.
             Some(_) => StatusCode::OK,
@@ -104,18 +105,18 @@ pub(super) async fn answer(
         response(status, body)
     };
     let place = Place {
-        journal: kept.journal.clone(),
+        jobs: state.jobs.clone(),
         dialect: message.found.bot.dialect.name,
         receiver: said.later.receiver.clone(),
     };
-    let promise = guard.map(|guard| Promise::new(guard, &accepted));
+    let promise = guard.map(|guard| PendingIdempotency::new(guard, &accepted));
     match said.later.within {
         None => {
             let now_ms = clock::unix_ms();
             done(match &said.report {
                 Some(report) => {
                     let job = place.job(&errand, false, now_ms);
-                    report.accept(message, kept, Some(job), promise, now_ms)
+                    report.accept(message, Some(job), promise, now_ms)
                 }
                 None => place.hand_in(&errand, promise),
             })
@@ -151,14 +152,14 @@ async fn known<T>(mut look: impl FnMut() -> Option<T>, by: u64) -> Result<T, Rej
 
 /// Where a message is accepted.
 struct Place {
-    journal: Arc<Journal>,
+    jobs: Arc<Jobs>,
     dialect: &'static str,
     receiver: Arc<str>,
 }
 
 impl Place {
     /// What has the message answered. `held`: whoever accepts it goes on with it.
-    fn job<'a>(&'a self, errand: &'a Errand, held: bool, now_ms: u64) -> Job<'a> {
+    fn job<'a>(&'a self, errand: &'a AnswerJob, held: bool, now_ms: u64) -> Job<'a> {
         Job {
             id: Id::new(now_ms),
             bot: &errand.bot,
@@ -167,64 +168,72 @@ impl Place {
             receiver: &self.receiver,
             stage: Stage::Answer,
             body: errand.envelope.write(),
-            held,
-            letter: false,
+            claimed: held,
+            event: false,
         }
     }
 
     /// Has the message put on disk, by whoever goes on with it.
-    async fn accept(&self, errand: &Errand, promise: Option<&Promise>) -> Result<Id, JournalError> {
+    async fn accept(
+        &self,
+        errand: &AnswerJob,
+        promise: Option<&PendingIdempotency>,
+    ) -> Result<Id, JobsError> {
         let now_ms = clock::unix_ms();
-        let (job, mut along) = (self.job(errand, true, now_ms), Along::default());
+        let (job, mut along) = (self.job(errand, true, now_ms), AcceptOptions::default());
         let id = job.id;
         if let Some(promise) = promise {
-            along.repeat(id, &promise.repeat());
+            along.record_response(id, &promise.repeat());
         }
-        self.journal.accept_with(&[job], along, now_ms)?.await?;
+        self.jobs.accept_with(&[job], along, now_ms)?.await?;
         Ok(id)
     }
 
     /// Has it put on disk by whoever may leave before that: what is promised is kept without him.
-    fn hand_in(&self, errand: &Errand, promise: Option<Promise>) -> Result<Step, JournalError> {
+    fn hand_in(
+        &self,
+        errand: &AnswerJob,
+        promise: Option<PendingIdempotency>,
+    ) -> Result<Step, JobsError> {
         let now_ms = clock::unix_ms();
-        let (job, mut along) = (self.job(errand, false, now_ms), Along::default());
+        let (job, mut along) = (self.job(errand, false, now_ms), AcceptOptions::default());
         if let Some(promise) = promise {
-            along.repeat(job.id, &promise.repeat());
-            along.then = Some(Box::new(|written| {
+            along.record_response(job.id, &promise.repeat());
+            along.on_written = Some(Box::new(|written| {
                 if written {
                     promise.keep();
                 }
             }));
         }
-        self.journal.accept_with(&[job], along, now_ms)
+        self.jobs.accept_with(&[job], along, now_ms)
     }
 }
 
 /// Waits until a message is on disk.
-pub(super) async fn done(accepted: Result<Step, JournalError>) -> Result<(), Reject> {
+pub(super) async fn done(accepted: Result<Step, JobsError>) -> Result<(), Reject> {
     let done = match accepted {
         Ok(step) => step.await,
         Err(error) => Err(error),
     };
     done.map_err(|error| match error {
-        JournalError::TooLarge { .. } => Reject::TooLarge,
-        _ => Reject::Unkept,
+        JobsError::TooLarge { .. } => Reject::TooLarge,
+        _ => Reject::NotPersisted,
     })
 }
 
 /// An answer and its content type.
-type Spoken = (Bytes, &'static str);
+type CallbackBody = (Bytes, &'static str);
 type Told = oneshot::Receiver<Result<Bodies, Reject>>;
 
 /// An exchange that goes on beside the one who waits for it. Dropped, it ends.
 struct Exchange {
-    errand: Rc<Errand>,
+    errand: Rc<AnswerJob>,
     /// What came of it.
     told: Told,
     /// Says that the answer is safe: it is remembered.
     safe: Option<oneshot::Sender<()>>,
     task: AbortHandle,
-    _busy: Busy,
+    _busy: TaskGuard,
 }
 
 impl Drop for Exchange {
@@ -237,12 +246,12 @@ impl Drop for Exchange {
 }
 
 impl Exchange {
-    fn start(errand: Errand, by: u64, xml: bool, hold: Option<Hold>) -> Self {
-        let busy = errand.worker.busy();
+    fn start(errand: AnswerJob, by: u64, xml: bool, hold: Option<Hold>) -> Self {
+        let busy = errand.worker.task_guard();
         let errand = Rc::new(errand);
         let (tell, told) = oneshot::channel();
         let (safe, is_safe) = oneshot::channel();
-        let theirs = (errand.clone(), errand.worker.busy(), hold);
+        let theirs = (errand.clone(), errand.worker.task_guard(), hold);
         let task = spawn_local(async move {
             let (errand, _busy, _hold) = theirs;
             let mut tell = Some(tell);
@@ -268,8 +277,8 @@ impl Exchange {
         soon: u64,
         timer: &Timer,
         place: Place,
-        promise: Option<Promise>,
-    ) -> Result<Option<(Spoken, Option<Promise>)>, Reject> {
+        promise: Option<PendingIdempotency>,
+    ) -> Result<Option<(CallbackBody, Option<PendingIdempotency>)>, Reject> {
         timer.set(soon);
         let told = poll_fn(|cx| match Pin::new(&mut self.told).poll(cx) {
             Poll::Ready(told) => Poll::Ready(Some(told)),
@@ -289,7 +298,7 @@ impl Exchange {
                         promise.keep();
                     }
                     let _ = say.send(None);
-                    self.deliver(&place.journal, id).await;
+                    self.deliver(&place.jobs, id).await;
                 }
                 Err(_) => {
                     let _ = say.send(Some((self, promise)));
@@ -303,7 +312,7 @@ impl Exchange {
                 let told = (&mut exchange.told).await;
                 Ok(Some((exchange.reply(told)?, promise)))
             }
-            Err(_) => Err(Reject::Unkept),
+            Err(_) => Err(Reject::NotPersisted),
         }
     }
 
@@ -317,21 +326,21 @@ impl Exchange {
     fn reply(
         mut self,
         told: Result<Result<Bodies, Reject>, oneshot::error::RecvError>,
-    ) -> Result<Spoken, Reject> {
-        let bodies = told.unwrap_or(Err(Reject::Unkept))?;
+    ) -> Result<CallbackBody, Reject> {
+        let bodies = told.unwrap_or(Err(Reject::NotPersisted))?;
         self.settle();
         Ok(bodies.reply)
     }
 
     /// Goes on with a message that is accepted: its answer goes to disk, a failure to whoever tries again.
-    async fn deliver(mut self, journal: &Journal, id: Id) {
+    async fn deliver(mut self, journal: &Jobs, id: Id) {
         let told = (&mut self.told).await;
-        let took_ms = clock::unix_ms().saturating_sub(self.errand.came_ms);
+        let took_ms = clock::unix_ms().saturating_sub(self.errand.accepted_ms);
         let took = Duration::from_millis(took_ms);
         let done = match told {
             Ok(Ok(bodies)) => {
                 let step = || self.errand.answered(journal, id, &bodies.way);
-                let done = insist(step).await;
+                let done = retry_until_written(step).await;
                 if done.is_ok() {
                     self.settle();
                 }
@@ -346,8 +355,11 @@ impl Exchange {
     }
 }
 
-fn response(status: StatusCode, (body, content_type): (Bytes, &'static str)) -> Response<Reply> {
-    let mut response = Response::new(Reply::full(body));
+fn response(
+    status: StatusCode,
+    (body, content_type): (Bytes, &'static str),
+) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::full(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));

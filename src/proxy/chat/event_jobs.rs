@@ -1,26 +1,26 @@
 //! What subscribers are told of a bot: a letter for each who wants it, delivered as a job of its own.
 
-use crate::codec::bot_event::{Envelope, Kind};
+use crate::codec::bot_event::{Envelope, EventType};
 use crate::proxy::bot::Registry;
 use crate::state::jobs::{Id, Job, Stage, Subject};
 use std::sync::Arc;
 
 /// An event on its way to one subscriber.
 #[derive(Clone)]
-pub struct Letter {
+pub struct EventDelivery {
     id: Id,
     receiver: Arc<str>,
     body: Arc<[u8]>,
 }
 
 /// What was said stays out of every log.
-impl std::fmt::Debug for Letter {
+impl std::fmt::Debug for EventDelivery {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Letter({}, {})", self.id, self.receiver)
+        write!(f, "EventDelivery({}, {})", self.id, self.receiver)
     }
 }
 
-impl Letter {
+impl EventDelivery {
     /// What it says, in bytes.
     pub fn size(&self) -> usize {
         self.body.len()
@@ -28,19 +28,19 @@ impl Letter {
 }
 
 /// Whether anybody is told of such an event of this bot.
-pub fn wanted(registry: &Registry, kind: Kind, bot: &str) -> bool {
+pub fn is_subscribed(registry: &Registry, kind: EventType, bot: &str) -> bool {
     let mut subscribers = registry.subscribers.iter();
     subscribers.any(|subscriber| subscriber.wants(kind, bot))
 }
 
 /// A letter for each who wants to be told, written under an id of its own, which is its job's too.
-pub fn letters(
+pub fn event_deliveries(
     registry: &Registry,
-    kind: Kind,
+    kind: EventType,
     bot: &str,
     now_ms: u64,
     write: impl Fn(&Envelope<'_>, &mut Vec<u8>),
-) -> Vec<Letter> {
+) -> Vec<EventDelivery> {
     let subscribers = registry.subscribers.iter();
     let wants = subscribers.filter(|subscriber| subscriber.wants(kind, bot));
     let letter = wants.map(|subscriber| {
@@ -49,19 +49,19 @@ pub fn letters(
         let envelope = Envelope { id: &text, bot, now_ms };
         let mut body = Vec::new();
         write(&envelope, &mut body);
-        Letter { id, receiver: subscriber.receiver.clone(), body: body.into() }
+        EventDelivery { id, receiver: subscriber.receiver.clone(), body: body.into() }
     });
     letter.collect()
 }
 
 /// The jobs that take these letters, about a bot of that dialect and one of its users, to their receivers.
-pub fn jobs<'a>(
-    letters: &'a [Letter],
+pub fn delivery_jobs<'a>(
+    letters: &'a [EventDelivery],
     bot: &'a str,
     dialect: &'a str,
     subject: Subject,
 ) -> Vec<Job<'a>> {
-    let job = |letter: &'a Letter| Job {
+    let job = |letter: &'a EventDelivery| Job {
         id: letter.id,
         bot,
         subject,
@@ -69,8 +69,8 @@ pub fn jobs<'a>(
         receiver: &letter.receiver,
         stage: Stage::Deliver,
         body: letter.body.clone(),
-        held: false,
-        letter: true,
+        claimed: false,
+        event: true,
     };
     letters.iter().map(job).collect()
 }

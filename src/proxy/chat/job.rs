@@ -1,21 +1,21 @@
 //! A message that is answered whether or not its caller waits: asked, remembered once its answer is safe, tried again, given up.
 
 use super::envelope::Envelope;
-use super::event_jobs::{Letter, jobs, letters};
-use super::turn::{by, key, sticky, turn};
+use super::event_jobs::{EventDelivery, delivery_jobs, event_deliveries};
+use super::turn::{answer_deadline, conversation_key, routing_key, wait_for_turn};
 use crate::clock;
-use crate::codec::bot_event::{self, Kind};
+use crate::codec::bot_event::{self, EventType};
 use crate::codec::dialect::{Chat, Receipt};
 use crate::codec::message::{Answer, Event, Role, Turn};
 use crate::codec::price::MicroCents;
-use crate::proxy::ai::{Question, Spoken, ask, candidates};
-use crate::proxy::bot::{Later, Talk, Way};
-use crate::proxy::context::Trace;
+use crate::proxy::ai::{AiResponse, ChatRequest, ask, candidates};
+use crate::proxy::bot::{ChatSettings, DeferredReply, Handler};
+use crate::proxy::context::RequestContext;
 use crate::proxy::reject::Reject;
-use crate::proxy::worker::{View, Worker};
-use crate::state::conversation::Held;
-use crate::state::jobs::{Id, Job, Journal, JournalError, Step, Subject};
-use crate::state::store::MOST_DURABLE;
+use crate::proxy::worker::{ConfigSnapshot, Worker};
+use crate::state::conversation::TurnGuard;
+use crate::state::jobs::{Id, Job, Jobs, JobsError, Step, Subject};
+use crate::state::store::MAX_DURABLE_BYTES;
 use bytes::Bytes;
 use http::HeaderMap;
 use serde_json::value::RawValue;
@@ -24,19 +24,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a message waits whose conversation has as many waiting as may, in milliseconds.
-const CROWDED_MS: u32 = 1_000;
+const CONVERSATION_FULL_MS: u32 = 1_000;
 /// After how long the disk is asked again to take what it did not.
-const DISK: Duration = Duration::from_secs(1);
+const PERSIST_RETRY: Duration = Duration::from_secs(1);
 /// The most that an answer may come to in the letters to all who are told it, in bytes: they are one change to the disk.
-pub const LETTERS: usize = MOST_DURABLE / 2;
+pub const MAX_EVENT_BYTES: usize = MAX_DURABLE_BYTES / 2;
 
 /// A message, and who serves it.
 #[derive(Debug)]
-pub struct Errand {
+pub struct AnswerJob {
     /// Who serves it.
     pub worker: Rc<Worker>,
     /// The configuration that it is served under.
-    pub view: Rc<View>,
+    pub snapshot: Rc<ConfigSnapshot>,
     /// Its bot's place among all.
     pub index: usize,
     /// The bot's id that it was sent to.
@@ -46,16 +46,16 @@ pub struct Errand {
     /// What was said.
     pub envelope: Envelope,
     /// When it came, in milliseconds since 1970.
-    pub came_ms: u64,
+    pub accepted_ms: u64,
 }
 
 /// What an attempt to answer a job came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Went {
+pub enum JobOutcome {
     /// The job has taken a step.
-    On,
+    Advanced,
     /// No AI was asked, since too much is under way here: the job is back in its queue.
-    Back,
+    Requeued,
 }
 
 /// Why there is no answer.
@@ -88,14 +88,14 @@ pub(super) enum Sent {
     /// To the callback.
     Callback(Arc<[u8]>),
     /// To all who want to be told.
-    Letters(Vec<Letter>),
+    Letters(Vec<EventDelivery>),
 }
 
-impl Errand {
-    pub(super) fn talk(&self) -> Result<(&Talk, &Later), Reject> {
-        let bot = self.view.registry.bots().get(self.index);
+impl AnswerJob {
+    pub(super) fn talk(&self) -> Result<(&ChatSettings, &DeferredReply), Reject> {
+        let bot = self.snapshot.registry.bots().get(self.index);
         match bot.map(|bot| &bot.way) {
-            Some(Way::Chat(talk)) => talk.later.as_ref().map(|later| (&**talk, later)),
+            Some(Handler::Chat(talk)) => talk.later.as_ref().map(|later| (&**talk, later)),
             _ => None,
         }
         .ok_or(Reject::NotFound)
@@ -109,35 +109,35 @@ impl Errand {
     /// The journal does not know the job like that.
     pub async fn finish(
         &self,
-        journal: &Journal,
+        journal: &Jobs,
         id: Id,
         tried: u32,
         since_ms: u64,
-    ) -> Result<Went, JournalError> {
+    ) -> Result<JobOutcome, JobsError> {
         let mut kept = Ok(());
         let start = clock::now();
         let said = self
             .run(None, false, async |bodies| {
                 let step = || self.answered(journal, id, &bodies.way);
-                kept = insist(step).await;
+                kept = retry_until_written(step).await;
                 kept.is_ok()
             })
             .await;
         let now_ms = clock::unix_ms();
-        let in_time = now_ms < self.waits_ms(since_ms);
+        let in_time = now_ms < self.patience_ends_ms(since_ms);
         let took = Duration::from_nanos(clock::now().saturating_sub(start));
         match said {
             Ok(()) => self.kept(journal, id, kept, took).await?,
-            Err(none) if none.reject.is_busy() && !none.asked && in_time => {
-                journal.put_back(id)?;
-                return Ok(Went::Back);
+            Err(none) if none.reject.has_no_connection() && !none.asked && in_time => {
+                journal.requeue(id)?;
+                return Ok(JobOutcome::Requeued);
             }
-            Err(none) if matches!(none.reject, Reject::Crowded) && in_time => {
-                journal.release(id, CROWDED_MS, now_ms)?;
+            Err(none) if matches!(none.reject, Reject::ConversationFull) && in_time => {
+                journal.release(id, CONVERSATION_FULL_MS, now_ms)?;
             }
             Err(none) => self.failed(journal, id, tried, &none.reject, took).await?,
         }
-        Ok(Went::On)
+        Ok(JobOutcome::Advanced)
     }
 
     /// Asks. `hand_over` gets the answer and says whether it is safe; only then it is remembered. `by` is when the answer must be
@@ -149,21 +149,27 @@ impl Errand {
         hand_over: impl AsyncFnOnce(Bodies) -> bool,
     ) -> Result<(), Unanswered> {
         let (talk, _) = self.talk()?;
-        let (worker, view, id) = (&self.worker, &self.view, &*self.bot);
-        let mut trace = Trace::errand(worker, view, self.index, &self.bot);
-        let mut room = worker.room();
+        let (worker, view, id) = (&self.worker, &self.snapshot, &*self.bot);
+        let mut trace = RequestContext::for_job(worker, view, self.index, &self.bot);
+        let mut room = worker.buffer();
         room.extend_from_slice(&self.envelope.body);
         let event = talk.chat.decode(self.envelope.format, &mut room);
         let event = event.map_err(Reject::Malformed)?;
         let timer = Rc::new(worker.timers.timer());
-        let key = key(id, &event);
-        let candidates = candidates(talk, sticky(id, &event, &key, trace.start));
-        let kept = worker.shared.kept.get();
-        let mut held = match (talk.conversation, kept, key) {
-            (Some(policy), Some(kept), Some(key)) => {
+        let key = conversation_key(id, &event);
+        let candidates = candidates(talk, routing_key(id, &event, &key, trace.start));
+        let mut held = match (talk.conversation, key) {
+            (Some(policy), Some(key)) => {
                 let now_ms = clock::unix_ms();
                 let limit = by_when.unwrap_or(u64::MAX);
-                let turn = turn(&timer, &kept.conversations, key, policy, limit, now_ms);
+                let turn = wait_for_turn(
+                    &timer,
+                    &worker.shared.state.conversations,
+                    key,
+                    policy,
+                    limit,
+                    now_ms,
+                );
                 let mut held = turn.await?;
                 held.adopt(self.envelope.conversation);
                 Some(held)
@@ -172,8 +178,8 @@ impl Errand {
         };
         let conversation = self.conversation(held.as_ref(), &event).to_owned();
         let (answer, micro_cents) = {
-            let history: Vec<Turn<'_>> = held.iter().flat_map(Held::history).collect();
-            let question = Question {
+            let history: Vec<Turn<'_>> = held.iter().flat_map(TurnGuard::history).collect();
+            let question = ChatRequest {
                 worker,
                 view,
                 talk,
@@ -182,7 +188,7 @@ impl Errand {
                 event: &event,
                 conversation: talk.chat.keeps_history().then_some(&conversation),
                 history: &history,
-                by: by_when.unwrap_or_else(|| by(view, &candidates, clock::now())),
+                by: by_when.unwrap_or_else(|| answer_deadline(view, &candidates, clock::now())),
             };
             let spoken = ask(&question, &candidates, &mut trace, &mut HeaderMap::new()).await;
             let spoken = spoken.map_err(|reject| {
@@ -191,9 +197,9 @@ impl Errand {
                 Unanswered { reject, asked }
             });
             match spoken? {
-                Spoken::Whole(answer, micro_cents) => (answer, micro_cents),
+                AiResponse::Whole(answer, micro_cents) => (answer, micro_cents),
                 // A bot that streams answers at once: the configuration sees to it.
-                Spoken::Pieces(_) => return Err(Reject::NotFound.into()),
+                AiResponse::Pieces(_) => return Err(Reject::NotFound.into()),
             }
         };
         let bodies = self.bodies(talk.chat, &event, &conversation, &answer, micro_cents, xml);
@@ -211,7 +217,7 @@ impl Errand {
     /// The id of the conversation: the one it is, the platform's own, or the one that was told.
     pub(super) fn conversation<'a>(
         &'a self,
-        held: Option<&'a Held>,
+        held: Option<&'a TurnGuard>,
         event: &'a Event<'_>,
     ) -> &'a str {
         match (held, event.conversation.as_deref()) {
@@ -237,7 +243,8 @@ impl Errand {
             conversation,
             message_id: &self.envelope.message_id,
             now_ms,
-            latency_ms: now_ms.saturating_sub(self.came_ms),
+            model: None,
+            latency_ms: now_ms.saturating_sub(self.accepted_ms),
             micro_cents,
             xml,
         };
@@ -246,12 +253,12 @@ impl Errand {
         let way = if chat.acknowledges() {
             let id = self.worker.request_id();
             let id = id.to_str().unwrap_or_default();
-            self.letters(Kind::Sent, |envelope, out| {
+            self.letters(EventType::Sent, |envelope, out| {
                 bot_event::sent(envelope, id, answer, event, out);
             })
         } else {
             let mut callback = Vec::new();
-            chat.deliver(answer, &receipt, &mut callback);
+            chat.encode_callback(answer, &receipt, &mut callback);
             Sent::Callback(callback.into())
         };
         Bodies { reply: (reply.into(), chat.content_type(&receipt)), way }
@@ -259,19 +266,19 @@ impl Errand {
 
     pub(super) fn letters(
         &self,
-        kind: Kind,
+        kind: EventType,
         write: impl Fn(&bot_event::Envelope<'_>, &mut Vec<u8>),
     ) -> Sent {
-        let registry = &self.view.registry;
+        let registry = &self.snapshot.registry;
         let now_ms = clock::unix_ms();
-        Sent::Letters(letters(registry, kind, &self.bot, now_ms, write))
+        Sent::Letters(event_deliveries(registry, kind, &self.bot, now_ms, write))
     }
 
     pub(super) fn jobs<'a>(&'a self, sent: &'a Sent) -> Vec<Job<'a>> {
-        let bot = self.view.registry.bots().get(self.index);
+        let bot = self.snapshot.registry.bots().get(self.index);
         let dialect = bot.map_or("", |bot| bot.dialect.name);
         match sent {
-            Sent::Letters(letters) => jobs(letters, &self.bot, dialect, self.subject),
+            Sent::Letters(letters) => delivery_jobs(letters, &self.bot, dialect, self.subject),
             Sent::Callback(_) => Vec::new(),
         }
     }
@@ -280,25 +287,20 @@ impl Errand {
     ///
     /// # Errors
     /// The journal does not know the job like that, or the answer is larger than it takes.
-    pub(super) fn answered(
-        &self,
-        journal: &Journal,
-        id: Id,
-        way: &Sent,
-    ) -> Result<Step, JournalError> {
+    pub(super) fn answered(&self, journal: &Jobs, id: Id, way: &Sent) -> Result<Step, JobsError> {
         let now_ms = clock::unix_ms();
         match way {
-            Sent::Callback(body) => journal.answered(id, body.clone(), now_ms),
+            Sent::Callback(body) => journal.record_answer(id, body.clone(), now_ms),
             Sent::Letters(letters) => {
-                let length = letters.iter().map(Letter::size).sum();
-                if length > LETTERS {
-                    return Err(JournalError::TooLarge {
+                let length = letters.iter().map(EventDelivery::size).sum();
+                if length > MAX_EVENT_BYTES {
+                    return Err(JobsError::TooLarge {
                         what: "answer, told to all who want it,",
                         length,
-                        most: LETTERS,
+                        most: MAX_EVENT_BYTES,
                     });
                 }
-                journal.passed_on(id, &self.jobs(way), now_ms)
+                journal.fan_out(id, &self.jobs(way), now_ms)
             }
         }
     }
@@ -308,17 +310,17 @@ impl Errand {
 ///
 /// # Errors
 /// The step makes no sense, however often it is tried.
-pub(crate) async fn insist(
-    mut step: impl FnMut() -> Result<Step, JournalError>,
-) -> Result<(), JournalError> {
+pub(crate) async fn retry_until_written(
+    mut step: impl FnMut() -> Result<Step, JobsError>,
+) -> Result<(), JobsError> {
     loop {
         let taken = match step() {
             Ok(step) => step.await,
             Err(error) => Err(error),
         };
         match taken {
-            Err(JournalError::Unwritten(_) | JournalError::Store(_)) => {
-                tokio::time::sleep(DISK).await;
+            Err(JobsError::Unwritten(_) | JobsError::Store(_)) => {
+                tokio::time::sleep(PERSIST_RETRY).await;
             }
             taken => return taken,
         }

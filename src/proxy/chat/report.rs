@@ -1,12 +1,11 @@
 //! What a bot reports: kept, told to whoever subscribes, and on disk before the bot is told that it has arrived.
 
-use super::event_jobs::{Letter, jobs, letters};
-use super::{Message, Promise};
-use crate::codec::bot_event::{self, Kind};
+use super::event_jobs::{EventDelivery, delivery_jobs, event_deliveries};
+use super::{Message, PendingIdempotency};
+use crate::codec::bot_event::{self, EventType};
 use crate::codec::message::Event;
-use crate::proxy::worker::Kept;
-use crate::state::jobs::{Along, Id, Job, JournalError, Step, Subject};
-use crate::state::reports::LARGEST;
+use crate::state::jobs::{AcceptOptions, Id, Job, JobsError, Step, Subject};
+use crate::state::reports::MAX_REPORT;
 
 /// A report and what follows from it.
 pub(super) struct Report {
@@ -14,7 +13,7 @@ pub(super) struct Report {
     pub(super) id: Id,
     /// As it is kept: JSON.
     json: Vec<u8>,
-    letters: Vec<Letter>,
+    letters: Vec<EventDelivery>,
     subject: Subject,
 }
 
@@ -26,9 +25,9 @@ impl Report {
         let text = id.to_string();
         let envelope = bot_event::Envelope { id: &text, bot, now_ms };
         let mut json = Vec::new();
-        bot_event::kept(&envelope, event, &mut json);
-        let kind = Kind::of(event.kind);
-        let letters = letters(registry, kind, bot, now_ms, |envelope, out| {
+        bot_event::report(&envelope, event, &mut json);
+        let kind = EventType::of(event.message_type);
+        let letters = event_deliveries(registry, kind, bot, now_ms, |envelope, out| {
             bot_event::received(envelope, &text, event, out);
         });
         Self { id, json, letters, subject: Subject::of(bot, event.user.id.as_deref()) }
@@ -43,31 +42,31 @@ impl Report {
     pub(super) fn accept(
         &self,
         message: &Message<'_>,
-        kept: &Kept,
         answer: Option<Job<'_>>,
-        promise: Option<Promise>,
+        promise: Option<PendingIdempotency>,
         now_ms: u64,
-    ) -> Result<Step, JournalError> {
+    ) -> Result<Step, JobsError> {
+        let state = &message.worker.shared.state;
         let dialect = message.found.bot.dialect.name;
-        let mut jobs = jobs(&self.letters, message.id, dialect, self.subject);
+        let mut jobs = delivery_jobs(&self.letters, message.id, dialect, self.subject);
         jobs.extend(answer);
-        let coming = kept.messages.keep(self.id, message.id, &self.json);
-        let coming = coming.ok_or(JournalError::TooLarge {
+        let coming = state.reports.keep(self.id, message.id, &self.json);
+        let coming = coming.ok_or(JobsError::TooLarge {
             what: "message",
             length: self.json.len(),
-            most: LARGEST,
+            most: MAX_REPORT,
         })?;
-        let mut along = Along { changes: coming.changes, ..Along::default() };
+        let mut along = AcceptOptions { changes: coming.changes, ..AcceptOptions::default() };
         if let (Some(promise), Some(job)) = (&promise, jobs.last()) {
-            along.repeat(job.id, &promise.repeat());
+            along.record_response(job.id, &promise.repeat());
         }
-        let then = coming.then;
-        along.then = Some(Box::new(move |written| {
+        let then = coming.on_written;
+        along.on_written = Some(Box::new(move |written| {
             then(written);
             if let Some(promise) = promise.filter(|_| written) {
                 promise.keep();
             }
         }));
-        kept.journal.accept_with(&jobs, along, now_ms)
+        state.jobs.accept_with(&jobs, along, now_ms)
     }
 }

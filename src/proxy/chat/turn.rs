@@ -4,21 +4,21 @@ use crate::clock;
 use crate::codec::message::Event;
 use crate::net::timers::Timer;
 use crate::proxy::reject::Reject;
-use crate::proxy::worker::View;
-use crate::state::conversation::{Conversations, Enter, Held, Key, Policy};
+use crate::proxy::worker::ConfigSnapshot;
+use crate::state::conversation::{Begin, Conversations, Key, Policy, TurnGuard};
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 
 /// Which conversation a message belongs to, where it says who wrote it.
-pub(super) fn key(id: &str, event: &Event<'_>) -> Option<Key> {
+pub(super) fn conversation_key(id: &str, event: &Event<'_>) -> Option<Key> {
     let user = event.user.id.as_deref()?;
     Some(Key::of_user(id, user, event.channel.as_deref()))
 }
 
 /// What decides which of several AIs is asked; `alone` for a message that belongs to no conversation.
-pub(super) fn sticky(id: &str, event: &Event<'_>, key: &Option<Key>, alone: u64) -> u64 {
+pub(super) fn routing_key(id: &str, event: &Event<'_>, key: &Option<Key>, alone: u64) -> u64 {
     match (key, event.conversation.as_deref()) {
         (_, Some(own)) => Key::of_conversation(id, own).hash(),
         (Some(key), None) => key.hash(),
@@ -27,7 +27,7 @@ pub(super) fn sticky(id: &str, event: &Event<'_>, key: &Option<Key>, alone: u64)
 }
 
 /// When the answer must be there: the first AI's total, counted from `start`, in nanoseconds of [`clock::now`].
-pub(super) fn by(view: &View, candidates: &[usize], start: u64) -> u64 {
+pub(super) fn answer_deadline(view: &ConfigSnapshot, candidates: &[usize], start: u64) -> u64 {
     let upstreams = &view.registry.upstreams;
     let first = candidates.first().and_then(|index| upstreams.get(*index));
     first.map_or(u64::MAX, |upstream| {
@@ -36,18 +36,18 @@ pub(super) fn by(view: &View, candidates: &[usize], start: u64) -> u64 {
 }
 
 /// Waits for a message's turn in its conversation.
-pub(super) async fn turn(
+pub(super) async fn wait_for_turn(
     timer: &Timer,
     conversations: &Arc<Conversations>,
     key: Key,
     policy: Policy,
     by: u64,
     now_ms: u64,
-) -> Result<Held, Reject> {
-    let mut wait = match conversations.enter(key, policy, now_ms) {
-        Enter::Ready(held) => return Ok(held),
-        Enter::Full => return Err(Reject::Crowded),
-        Enter::Waiting(wait) => wait,
+) -> Result<TurnGuard, Reject> {
+    let mut wait = match conversations.begin(key, policy, now_ms) {
+        Begin::Ready(held) => return Ok(held),
+        Begin::Full => return Err(Reject::ConversationFull),
+        Begin::Waiting(wait) => wait,
     };
     timer.set(by);
     let held = poll_fn(|cx| match Pin::new(&mut wait).poll(cx) {

@@ -1,10 +1,10 @@
 //! What of a request goes into its bot's figures.
 
-use super::Trace;
+use super::RequestContext;
 use crate::state::analytics::Happened;
 use std::time::Duration;
 
-impl Trace {
+impl RequestContext {
     /// Whoever sent it has proven that the bot's id is his.
     pub fn proven(&mut self) {
         self.proven = true;
@@ -33,7 +33,7 @@ impl Trace {
     /// At this time, in milliseconds since 1970.
     pub(super) fn happened(&self, happened: Happened, at_ms: u64) {
         if let (Some((view, index)), Some(id)) = (&self.bot, &self.record.bot) {
-            self.worker.note((view, *index), id, self.proven, happened, at_ms);
+            self.worker.record_analytics((view, *index), id, self.proven, happened, at_ms);
         }
     }
 }

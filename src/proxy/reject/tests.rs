@@ -2,8 +2,8 @@
 
 mod pages;
 
-use super::{REASONS, Reject, error_body, fault_face};
-use crate::codec::message::{self, Outcome, Refusal};
+use super::{REASONS, Reject, describe_fault, error_body};
+use crate::codec::message::{self, ErrorKind, ErrorResponse};
 use crate::codec::{dialect, provider};
 use crate::net::address_policy;
 use crate::net::client::{Cause, Deadline, Sent, UpstreamError};
@@ -31,11 +31,11 @@ fn rejects() -> Vec<(Reject, u16, &'static str, &'static str)> {
         (Address, 403, "forbidden", "address"),
         (UnknownBot, 401, "unauthorized", "unknown_bot"),
         (Malformed(dialect::Malformed("Missing text".into())), 400, "invalid_request", "malformed"),
-        (Crowded, 429, "rate_limit", "conversation_full"),
+        (ConversationFull, 429, "rate_limit", "conversation_full"),
         (TurnTimeout, 504, "upstream_timeout", "conversation_timeout"),
         (Budget, 402, "budget_exceeded", "budget"),
         (State, 503, "overloaded", "state"),
-        (Unkept, 503, "overloaded", "journal"),
+        (NotPersisted, 503, "overloaded", "journal"),
         (
             Unsupported(provider::Unsupported("No sound".to_owned())),
             400,
@@ -48,7 +48,7 @@ fn rejects() -> Vec<(Reject, u16, &'static str, &'static str)> {
         (TooLarge, 413, "too_large", "too_large"),
         (BodyTimeout, 408, "timeout", "body_timeout"),
         (BufferFull, 503, "overloaded", "buffer_full"),
-        (InTheMaking, 409, "conflict", "duplicate"),
+        (DuplicateInProgress, 409, "conflict", "duplicate"),
         (exchange(Cause::Busy), 503, "overloaded", "upstream_queue"),
         (exchange(Cause::Connect(broken())), 502, "upstream_unreachable", "upstream_unreachable"),
         (
@@ -58,33 +58,33 @@ fn rejects() -> Vec<(Reject, u16, &'static str, &'static str)> {
             "upstream_unreachable",
         ),
         (exchange(Cause::Broken(broken())), 502, "upstream_error", "upstream_error"),
-        (exchange(Cause::Gone), 502, "upstream_error", "upstream_error"),
-        (exchange(Cause::Senseless("secret detail")), 502, "upstream_error", "upstream_error"),
+        (exchange(Cause::Closed), 502, "upstream_error", "upstream_error"),
+        (exchange(Cause::Invalid("secret detail")), 502, "upstream_error", "upstream_error"),
     ];
     for (outcome, status, code, reason) in [
-        (Outcome::Limited, 429, "rate_limit", "ai_limited"),
-        (Outcome::Exhausted, 503, "upstream_unavailable", "ai_exhausted"),
-        (Outcome::Overloaded, 503, "overloaded", "ai_overloaded"),
-        (Outcome::KeyRefused, 502, "upstream_error", "ai_key_refused"),
-        (Outcome::TooLarge, 413, "too_large", "ai_rejected"),
-        (Outcome::TooSlow, 504, "upstream_timeout", "ai_slow"),
-        (Outcome::Rejected, 502, "upstream_error", "ai_rejected"),
-        (Outcome::Failed, 502, "upstream_error", "ai_failed"),
+        (ErrorKind::Limited, 429, "rate_limit", "ai_limited"),
+        (ErrorKind::Exhausted, 503, "upstream_unavailable", "ai_exhausted"),
+        (ErrorKind::Overloaded, 503, "overloaded", "ai_overloaded"),
+        (ErrorKind::KeyRefused, 502, "upstream_error", "ai_key_refused"),
+        (ErrorKind::TooLarge, 413, "too_large", "ai_rejected"),
+        (ErrorKind::TooSlow, 504, "upstream_timeout", "ai_slow"),
+        (ErrorKind::Rejected, 502, "upstream_error", "ai_rejected"),
+        (ErrorKind::Failed, 502, "upstream_error", "ai_failed"),
     ] {
-        let refusal = Refusal { outcome, retry_after: None, again: false };
+        let refusal = ErrorResponse { kind: outcome, retry_after: None, retryable: false };
         all.push((Refused(refusal), status, code, reason));
     }
     for (fault, reason) in [
-        (message::Fault::Senseless("secret detail"), "answer_senseless"),
-        (message::Fault::Cut, "answer_cut"),
-        (message::Fault::Refused, "answer_refused"),
-        (message::Fault::Filtered, "answer_filtered"),
-        (message::Fault::Empty, "answer_empty"),
-        (message::Fault::BrokeOff, "answer_broken"),
+        (message::AnswerError::Invalid("secret detail"), "answer_senseless"),
+        (message::AnswerError::Truncated, "answer_cut"),
+        (message::AnswerError::Refused, "answer_refused"),
+        (message::AnswerError::Filtered, "answer_filtered"),
+        (message::AnswerError::Empty, "answer_empty"),
+        (message::AnswerError::Interrupted, "answer_broken"),
     ] {
         all.push((Answer(fault), 502, "upstream_error", reason));
     }
-    let overloaded = Answer(message::Fault::Overloaded);
+    let overloaded = Answer(message::AnswerError::Overloaded);
     all.push((overloaded, 503, "overloaded", "ai_overloaded"));
     for failure in Failure::ALL {
         all.push((Unverified(failure), 401, "unauthorized", "signature"));
@@ -119,7 +119,7 @@ const FAULTS: [(Fault, u16, &str, &str, &str); 13] = {
 #[test]
 fn every_refusal_keeps_its_face() {
     for (reject, status, code, reason) in rejects() {
-        let face = reject.face();
+        let face = reject.describe();
         assert_eq!((face.status, face.code, face.reason), (status, code, reason), "{reject:?}");
         let waits = match reason {
             "buffer_full" | "duplicate" | "upstream_queue" | "conversation_full" | "state"
@@ -129,10 +129,10 @@ fn every_refusal_keeps_its_face() {
         assert_eq!(face.retry_after, waits, "{reject:?}");
     }
     for (fault, status, code, reason, word) in FAULTS {
-        let face = fault_face(fault);
+        let face = describe_fault(fault);
         assert_eq!((face.status, face.code, face.reason), (status, code, reason), "{fault:?}");
         assert_eq!((fault.word(), face.retry_after), (word, None));
-        assert_eq!(Reject::Framing(fault).face(), face);
+        assert_eq!(Reject::Framing(fault).describe(), face);
         assert_eq!(Reject::Framing(fault).sentence(), fault.sentence());
     }
 }
@@ -141,8 +141,8 @@ fn every_refusal_keeps_its_face() {
 fn every_reason_is_counted_and_every_counted_reason_occurs() {
     let seen: BTreeSet<_> = rejects()
         .iter()
-        .map(|(reject, ..)| reject.face().reason)
-        .chain(FAULTS.iter().map(|(fault, ..)| fault_face(*fault).reason))
+        .map(|(reject, ..)| reject.describe().reason)
+        .chain(FAULTS.iter().map(|(fault, ..)| describe_fault(*fault).reason))
         .collect();
     assert_eq!(seen, BTreeSet::from(REASONS));
     assert_eq!(seen.len(), REASONS.len(), "a reason stands there twice");
@@ -151,7 +151,7 @@ fn every_reason_is_counted_and_every_counted_reason_occurs() {
 #[test]
 fn every_code_word_has_its_figure() {
     for (reject, ..) in rejects() {
-        let code = reject.face().code;
+        let code = reject.describe().code;
         assert!(CODES.contains(&code), "{code}");
     }
     let distinct = BTreeSet::from(CODES);
@@ -179,7 +179,7 @@ fn an_upstream_error_says_how_far_the_request_had_come() {
         "The upstream missed its first_byte deadline; the request was sent"
     );
     assert_eq!(
-        sentence(Cause::Gone, Sent::Partial),
+        sentence(Cause::Closed, Sent::Partial),
         "The upstream broke the exchange off; the request was partial: some of it was sent"
     );
     assert_eq!(

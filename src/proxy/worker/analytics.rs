@@ -1,13 +1,13 @@
 //! What a worker notes of the bots' figures, and whose it is.
 
-use super::{View, Worker};
+use super::{ConfigSnapshot, Worker};
 use crate::state::analytics::{Happened, Note, Whose, hour};
 use std::sync::Arc;
 
-impl View {
+impl ConfigSnapshot {
     /// Whose figures something belongs to that happened to the bot at this place: the id's that it was asked for under, or its
     /// template's where nobody has proven that the id is his.
-    fn whose(&self, index: usize, id: &Arc<str>, proven: bool) -> Option<Whose> {
+    fn analytics_key(&self, index: usize, id: &Arc<str>, proven: bool) -> Option<Whose> {
         let bot = self.registry.bots().get(index)?;
         if !bot.template {
             return Some(Whose { bot: bot.id.clone(), template: None });
@@ -23,33 +23,31 @@ impl View {
 
 impl Worker {
     /// Notes what happened to a bot at this time, in milliseconds since 1970: the one at this place, asked for under this id.
-    pub fn note(
+    pub fn record_analytics(
         &self,
-        (view, index): (&View, usize),
+        (view, index): (&ConfigSnapshot, usize),
         id: &Arc<str>,
         proven: bool,
         happened: Happened,
         at_ms: u64,
     ) {
-        let Some(kept) = self.shared.kept.get() else {
-            return;
-        };
-        if let Some(whose) = view.whose(index, id, proven) {
+        let state = &self.shared.state;
+        if state.is_open()
+            && let Some(whose) = view.analytics_key(index, id, proven)
+        {
             let note = Note { whose, hour: hour(at_ms), happened };
-            self.notes.push(note, &kept.analytics);
+            self.notes.push(note, &state.analytics);
         }
     }
 
-    pub(super) fn hand_over(&self) {
-        if let Some(kept) = self.shared.kept.get() {
-            self.notes.flush(&kept.analytics);
-        }
+    pub(super) fn flush_analytics(&self) {
+        self.notes.flush(&self.shared.state.analytics);
     }
 }
 
 /// The last requests end when nothing else of the worker goes on.
 impl Drop for Worker {
     fn drop(&mut self) {
-        self.hand_over();
+        self.flush_analytics();
     }
 }

@@ -2,12 +2,12 @@
 
 use super::error::Fault;
 use super::query::Query;
-use super::{Desk, House};
+use super::{AdminServer, Inventory};
 use crate::clock;
 use crate::codec::price::Cents;
 use crate::proxy::bot::is_id;
-use crate::signature::Unix;
-use crate::state::analytics::{CODES, Figures, HOURS, hour};
+use crate::signature::UnixTime;
+use crate::state::analytics::{CODES, Figures, MAX_HOURS, hour};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -71,12 +71,16 @@ struct Callbacks {
 }
 
 /// The figures of a bot, of one that is gone too, as long as they are kept.
-pub(super) async fn show(desk: &Desk, bot: &str, query: &Query<'_>) -> Result<Analytics, Fault> {
+pub(super) async fn show(
+    desk: &AdminServer,
+    bot: &str,
+    query: &Query<'_>,
+) -> Result<Analytics, Fault> {
     let now_ms = clock::unix_ms();
     let hours = hours(query, now_ms)?;
     let missing = || Fault::missing("there is no such bot; GET /api/bots lists them");
-    let kept = desk.kept().ok_or_else(missing)?;
-    let found = task::block_in_place(|| kept.analytics.of(bot, hours.clone(), now_ms));
+    let state = desk.state();
+    let found = task::block_in_place(|| state.analytics.of(bot, hours.clone(), now_ms));
     let found = found.map_err(|error| Fault::internal(error.to_string()))?;
     let known = || is_known(&desk.house(), bot).then(BTreeMap::new);
     let found = found.or_else(known).ok_or_else(missing)?;
@@ -88,7 +92,7 @@ pub(super) async fn show(desk: &Desk, bot: &str, query: &Query<'_>) -> Result<An
         bot: bot.to_owned(),
         from: at(hours.start),
         to: at(hours.end),
-        all: shown(&all, Some(kept.journal.pending(bot))),
+        all: shown(&all, Some(state.jobs.pending(bot))),
         series: series.collect(),
     })
 }
@@ -103,9 +107,9 @@ fn hours(query: &Query<'_>, now_ms: u64) -> Result<Range<u32>, Fault> {
         let error = "from is not before to; write the earlier time as from";
         return Err(Fault::invalid(error));
     }
-    if to - from > HOURS {
+    if to - from > MAX_HOURS {
         return Err(Fault::invalid(format!(
-            "from and to are {} hours apart, and figures are kept for {HOURS}; ask for no more",
+            "from and to are {} hours apart, and figures are kept for {MAX_HOURS}; ask for no more",
             to - from
         )));
     }
@@ -113,14 +117,14 @@ fn hours(query: &Query<'_>, now_ms: u64) -> Result<Range<u32>, Fault> {
 }
 
 /// Whether it is the id of a bot, the key of a template, or an id that a template stands for.
-fn is_known(house: &House, id: &str) -> bool {
+fn is_known(house: &Inventory, id: &str) -> bool {
     let stands_for = |front: &str| id.starts_with(front) && is_id(id);
     let mut bots = house.bots.iter();
     bots.any(|bot| bot.id == id || bot.id.strip_suffix('*').is_some_and(stands_for))
 }
 
 fn at(hour: u32) -> String {
-    Unix::from_seconds(i64::from(hour) * 3600).iso()
+    UnixTime::from_seconds(i64::from(hour) * 3600).iso()
 }
 
 fn shown(figures: &Figures, pending: Option<u32>) -> Shown {

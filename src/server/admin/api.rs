@@ -4,10 +4,10 @@ use super::deliveries;
 use super::error::Fault;
 use super::query::Query;
 use super::response::{Answer, answer, json};
-use super::{Desk, analytics, bots, reports};
+use super::{AdminServer, analytics, bots, reports};
 use crate::clock;
-use crate::state::jobs::{Along, Id, Journal, JournalError, Subject};
-use crate::state::reports::{Coming, MOST_FORGOTTEN};
+use crate::state::jobs::{AcceptOptions, Id, Jobs, JobsError, Subject};
+use crate::state::reports::{MAX_FORGOTTEN, PendingReport};
 use http::{Method, Request, StatusCode};
 use serde::Serialize;
 use std::time::Duration;
@@ -15,13 +15,13 @@ use tokio::task;
 use tokio::time::timeout;
 
 /// How long somebody who asks to be forgotten waits for messages that are being answered.
-const FORGET: Duration = Duration::from_secs(60);
+const FORGET_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Its own description.
 const DESCRIPTION: &str = include_str!("openapi.json");
 
 /// What was forgotten of a user.
-#[derive(Default, Serialize)]
+#[derive(Serialize)]
 struct Forgot {
     conversations: usize,
     deliveries: usize,
@@ -30,15 +30,15 @@ struct Forgot {
 }
 
 /// Answers a request whose sender was proven.
-pub(super) async fn api<B>(desk: &Desk, request: &Request<B>) -> Answer {
+pub(super) async fn api<B>(desk: &AdminServer, request: &Request<B>) -> Answer {
     let answered = route(desk, request).await;
     answered.unwrap_or_else(|fault| fault.answer())
 }
 
-async fn route<B>(desk: &Desk, request: &Request<B>) -> Result<Answer, Fault> {
+async fn route<B>(desk: &AdminServer, request: &Request<B>) -> Result<Answer, Fault> {
     let (path, method) = (request.uri().path(), request.method());
     let query = |known: &[&str]| Query::read(request.uri().query(), known);
-    let journal = desk.kept().map(|kept| &*kept.journal);
+    let state = desk.state();
     let rest = path.strip_prefix("/api/").unwrap_or_default();
     let segments: Vec<&str> = rest.splitn(4, '/').collect();
     match segments[..] {
@@ -75,35 +75,34 @@ async fn route<B>(desk: &Desk, request: &Request<B>) -> Result<Answer, Fault> {
         ["deliveries"] => {
             only(method, "GET, HEAD")?;
             let query = query(&["status", "bot", "cursor", "limit"])?;
-            Ok(ok(&deliveries::list(journal, &query).await?))
+            Ok(ok(&deliveries::list(&state.jobs, &query).await?))
         }
         ["deliveries", "retry"] => {
             only(method, "POST")?;
             let query = query(&["status", "bot", "cursor"])?;
-            Ok(ok(&deliveries::retry_all(journal, &query).await?))
+            Ok(ok(&deliveries::retry_all(&state.jobs, &query).await?))
         }
         ["deliveries", id] => {
             only(method, "GET, HEAD")?;
             let query = query(&["body"])?;
             let (id, body) = (self::id(id)?, query.flag("body")?);
-            Ok(ok(&deliveries::show(journal, id, body).await?))
+            Ok(ok(&deliveries::show(&state.jobs, id, body).await?))
         }
         ["deliveries", id, "retry"] => {
             only(method, "POST")?;
             query(&[])?;
-            one(journal, id).await
+            one(&state.jobs, id).await
         }
         ["messages"] => {
             only(method, "GET, HEAD")?;
             let query = query(&["bot", "cursor", "limit"])?;
-            let messages = desk.kept().map(|kept| &kept.messages);
-            Ok(ok(&reports::list(messages, &query)?))
+            Ok(ok(&reports::list(&state.reports, &query)?))
         }
         ["subscribers", which, "test"] => {
             only(method, "POST")?;
             query(&[])?;
             let house = desk.house();
-            Ok(ok(&reports::test(journal, which, &house.subscribers).await?))
+            Ok(ok(&reports::test(&state.jobs, which, &house.subscribers).await?))
         }
         ["conversations"] => {
             only(method, "DELETE")?;
@@ -114,31 +113,30 @@ async fn route<B>(desk: &Desk, request: &Request<B>) -> Result<Answer, Fault> {
     }
 }
 
-async fn one(journal: Option<&Journal>, id: &str) -> Result<Answer, Fault> {
-    Ok(ok(&deliveries::retry(journal, self::id(id)?).await?))
+async fn one(jobs: &Jobs, id: &str) -> Result<Answer, Fault> {
+    Ok(ok(&deliveries::retry(jobs, self::id(id)?).await?))
 }
 
-async fn forget(desk: &Desk, bot: &str, user: &str) -> Result<Answer, Fault> {
-    let Some(kept) = desk.kept() else {
-        return Ok(ok(&Forgot::default()));
-    };
+async fn forget(desk: &AdminServer, bot: &str, user: &str) -> Result<Answer, Fault> {
+    let state = desk.state();
     // First what is being answered, so that it has ended, or is a delivery that says so.
-    let forgetting = kept.conversations.forget(bot, user, clock::unix_ms());
-    let forgotten = timeout(FORGET, forgetting).await.map_err(|_| {
+    let forgetting = state.conversations.forget(bot, user, clock::unix_ms());
+    let forgotten = timeout(FORGET_TIMEOUT, forgetting).await.map_err(|_| {
         Fault::conflict("a message of the user is still being answered; ask again when it is")
     })??;
     let (going, messages) = task::block_in_place(|| {
-        let (messages, Coming { changes, then }) = kept.messages.forget(bot, user)?;
-        let along = Along { changes, then: Some(then), ..Along::default() };
-        let going = kept.journal.forget(Subject::of(bot, Some(user)), along)?;
-        Ok::<_, JournalError>((going, messages))
+        let (messages, PendingReport { changes, on_written: then }) =
+            state.reports.forget(bot, user)?;
+        let along = AcceptOptions { changes, on_written: Some(then), ..AcceptOptions::default() };
+        let going = state.jobs.forget(Subject::of(bot, Some(user)), along)?;
+        Ok::<_, JobsError>((going, messages))
     })?;
     going.step.await?;
     Ok(ok(&Forgot {
         conversations: forgotten.conversations,
         deliveries: going.jobs,
         messages,
-        more: forgotten.more || going.more || messages == MOST_FORGOTTEN,
+        more: forgotten.more || going.more || messages == MAX_FORGOTTEN,
     }))
 }
 

@@ -3,19 +3,19 @@
 use super::deliveries::Page;
 use super::error::Fault;
 use super::reports::Test;
-use super::{Desk, House, Listed};
+use super::{AdminServer, BotListing, Inventory};
 use crate::clock;
 use crate::codec::{bot_event, dialect};
-use crate::proxy::chat::{jobs, letters};
+use crate::proxy::chat::{delivery_jobs, event_deliveries};
 use crate::state::jobs::{Id, Job, Stage, Subject};
-use crate::state::switches::{MOST, Switches};
+use crate::state::switches::{MAX_SWITCHES, Switches};
 use serde::Serialize;
 
 /// A bot in the list.
 #[derive(Serialize)]
 pub(super) struct Item {
     #[serde(flatten)]
-    bot: Listed,
+    bot: BotListing,
     status: &'static str,
 }
 
@@ -29,26 +29,27 @@ pub(super) struct Switched {
 
 /// A bot that is asked for: one of the list, or one that a template of the list stands for.
 struct Named<'a> {
-    listed: &'a Listed,
+    listed: &'a BotListing,
     key: String,
 }
 
 /// All bots, in the order of the file.
-pub(super) fn list(desk: &Desk) -> Page<Item> {
+pub(super) fn list(desk: &AdminServer) -> Page<Item> {
     let (house, switches) = (desk.house(), &desk.0.shared.switches);
-    let item = |bot: &Listed| Item { bot: bot.clone(), status: status(!switches.is_off(&bot.id)) };
+    let item =
+        |bot: &BotListing| Item { bot: bot.clone(), status: status(!switches.is_off(&bot.id)) };
     Page { items: house.bots.iter().map(item).collect(), next: None }
 }
 
 /// Switches a bot on or off. It is done once the disk has it, whether or not whoever asked still waits.
-pub(super) async fn switch(desk: &Desk, key: &str, active: bool) -> Result<Switched, Fault> {
+pub(super) async fn switch(desk: &AdminServer, key: &str, active: bool) -> Result<Switched, Fault> {
     let (desk, key) = (desk.clone(), key.to_owned());
     let switched = tokio::spawn(async move { turn(&desk, &key, active).await });
     let broken = |_| Fault::internal("the bot was not switched; ask again");
     switched.await.map_err(broken)?
 }
 
-async fn turn(desk: &Desk, key: &str, active: bool) -> Result<Switched, Fault> {
+async fn turn(desk: &AdminServer, key: &str, active: bool) -> Result<Switched, Fault> {
     let _one = desk.0.turn.lock().await;
     let house = desk.house();
     let bot = find(&house, key)?;
@@ -62,19 +63,17 @@ async fn turn(desk: &Desk, key: &str, active: bool) -> Result<Switched, Fault> {
     if switches.is_off(&bot.key) == active {
         if !switches.has_room(&bot.key) {
             return Err(Fault::conflict(format!(
-                "{MOST} are inactive, and no more can be: activate some, or deactivate the template that stands for them"
+                "{MAX_SWITCHES} are inactive, and no more can be: activate some, or deactivate the template that stands for them"
             )));
         }
         let now_ms = clock::unix_ms();
-        let kind = bot_event::Kind::Verification;
-        let letters = letters(&house.registry, kind, &bot.key, now_ms, |envelope, out| {
+        let kind = bot_event::EventType::Verification;
+        let letters = event_deliveries(&house.registry, kind, &bot.key, now_ms, |envelope, out| {
             bot_event::verification(envelope, active, out);
         });
-        let jobs = jobs(&letters, &bot.key, bot.listed.dialect, Subject::default());
+        let jobs = delivery_jobs(&letters, &bot.key, bot.listed.dialect, Subject::default());
         let along = switches.turn(&bot.key, !active);
-        let journal = desk.kept().map(|kept| &kept.journal);
-        let journal = journal.ok_or_else(|| Fault::internal("there is no store"))?;
-        journal.accept_with(&jobs, along, now_ms)?.await?;
+        desk.state().jobs.accept_with(&jobs, along, now_ms)?.await?;
     }
     Ok(Switched {
         status: status(active),
@@ -84,7 +83,7 @@ async fn turn(desk: &Desk, key: &str, active: bool) -> Result<Switched, Fault> {
 }
 
 /// Sends the receiver of a bot's answers what tells it that they arrive (seed 002).
-pub(super) async fn test(desk: &Desk, key: &str) -> Result<Test, Fault> {
+pub(super) async fn test(desk: &AdminServer, key: &str) -> Result<Test, Fault> {
     let house = desk.house();
     let bot = find(&house, key)?;
     if bot.key.ends_with('*') {
@@ -99,12 +98,10 @@ pub(super) async fn test(desk: &Desk, key: &str) -> Result<Test, Fault> {
             bot.key
         ))
     })?;
-    let journal = desk.kept().map(|kept| &kept.journal);
-    let journal = journal.ok_or_else(|| Fault::internal("there is no store"))?;
     let now_ms = clock::unix_ms();
     let id = Id::new(now_ms);
     let mut body = Vec::new();
-    dialect::test(&bot.key, bot.listed.name.as_deref(), now_ms, &mut body);
+    dialect::encode_test_callback(&bot.key, bot.listed.name.as_deref(), now_ms, &mut body);
     let job = Job {
         id,
         bot: &bot.key,
@@ -113,10 +110,10 @@ pub(super) async fn test(desk: &Desk, key: &str) -> Result<Test, Fault> {
         receiver,
         stage: Stage::Deliver,
         body: body.into(),
-        held: false,
-        letter: false,
+        claimed: false,
+        event: false,
     };
-    journal.accept(&[job], now_ms)?.await?;
+    desk.state().jobs.accept(&[job], now_ms)?.await?;
     Ok(Test { delivery: id.to_string() })
 }
 
@@ -126,13 +123,13 @@ fn status(active: bool) -> &'static str {
 
 /// The bot of an id: one with a table of its own, else what the template with the longest front of it stands for. A template goes
 /// by its own key; some clients write its `*` as `%2A`.
-fn find<'a>(house: &'a House, key: &str) -> Result<Named<'a>, Fault> {
+fn find<'a>(house: &'a Inventory, key: &str) -> Result<Named<'a>, Fault> {
     let front = ["*", "%2A", "%2a"].into_iter();
     let front = front.filter_map(|star| key.strip_suffix(star)).next();
     let key = front.map_or_else(|| key.to_owned(), |front| format!("{front}*"));
     let listed = house.bots.iter().find(|bot| bot.id == key);
     let template = || {
-        let stands = |bot: &&Listed| {
+        let stands = |bot: &&BotListing| {
             let front = bot.id.strip_suffix('*');
             front.is_some_and(|front| key.starts_with(front))
         };

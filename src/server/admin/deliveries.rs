@@ -3,12 +3,12 @@
 use super::error::Fault;
 use super::query::Query;
 use crate::clock;
-use crate::state::jobs::{Attempt, Filter, Head, Id, Journal, JournalError, Phases, Stage, State};
+use crate::state::jobs::{Attempt, Filter, Head, Id, JobState, Jobs, JobsError, Phases, Stage};
 use serde::Serialize;
 use tokio::task;
 
 /// The most dead jobs that one request takes up again.
-pub const PER_RETRY: usize = 100;
+pub const MAX_RETRIES_PER_CALL: usize = 100;
 
 /// A piece of a list.
 #[derive(Serialize)]
@@ -74,16 +74,10 @@ pub(super) struct Retried {
 }
 
 /// A page of jobs.
-pub(super) async fn list(
-    journal: Option<&Journal>,
-    query: &Query<'_>,
-) -> Result<Page<Delivery>, Fault> {
+pub(super) async fn list(jobs: &Jobs, query: &Query<'_>) -> Result<Page<Delivery>, Fault> {
     let filter = Filter { state: query.status()?, bot: query.get("bot").map(str::to_owned) };
     let (cursor, limit) = (query.cursor()?, query.limit()?);
-    let Some(journal) = journal else {
-        return Ok(Page { items: Vec::new(), next: None });
-    };
-    let page = task::block_in_place(|| journal.list(&filter, cursor, limit))?;
+    let page = task::block_in_place(|| jobs.list(&filter, cursor, limit))?;
     let items = page.items.into_iter();
     Ok(Page {
         items: items.map(|found| delivery(found.id, found.head)).collect(),
@@ -92,18 +86,13 @@ pub(super) async fn list(
 }
 
 /// One job with its attempts, and where asked for what is delivered.
-pub(super) async fn show(
-    journal: Option<&Journal>,
-    id: Id,
-    with_body: bool,
-) -> Result<Whole, Fault> {
-    let journal = journal.ok_or(JournalError::Unknown(id))?;
-    let shown = task::block_in_place(|| journal.show(id))?;
-    let shown = shown.ok_or(JournalError::Unknown(id))?;
+pub(super) async fn show(jobs: &Jobs, id: Id, with_body: bool) -> Result<Whole, Fault> {
+    let shown = task::block_in_place(|| jobs.details(id))?;
+    let shown = shown.ok_or(JobsError::Unknown(id))?;
     let body = if with_body {
-        match task::block_in_place(|| journal.body(id, Stage::Deliver)) {
+        match task::block_in_place(|| jobs.body(id, Stage::Deliver)) {
             Ok(body) => Some(Some(String::from_utf8_lossy(&body).into_owned())),
-            Err(JournalError::Unknown(_)) => Some(None),
+            Err(JobsError::Unknown(_)) => Some(None),
             Err(error) => return Err(error.into()),
         }
     } else {
@@ -117,33 +106,26 @@ pub(super) async fn show(
 }
 
 /// Takes a dead job up again, and shows it.
-pub(super) async fn retry(journal: Option<&Journal>, id: Id) -> Result<Whole, Fault> {
-    let known = journal.ok_or(JournalError::Unknown(id))?;
-    task::block_in_place(|| known.retry(id, clock::unix_ms()))?.await?;
-    show(journal, id, false).await
+pub(super) async fn retry(jobs: &Jobs, id: Id) -> Result<Whole, Fault> {
+    task::block_in_place(|| jobs.retry(id, clock::unix_ms()))?.await?;
+    show(jobs, id, false).await
 }
 
 /// Takes up to [`PER_RETRY`] dead jobs up again.
-pub(super) async fn retry_all(
-    journal: Option<&Journal>,
-    query: &Query<'_>,
-) -> Result<Retried, Fault> {
-    if query.status()? != Some(State::Dead) {
+pub(super) async fn retry_all(jobs: &Jobs, query: &Query<'_>) -> Result<Retried, Fault> {
+    if query.status()? != Some(JobState::Dead) {
         let error = "only dead deliveries are taken up again; write status=dead";
         return Err(Fault::invalid(error));
     }
-    let filter = Filter { state: Some(State::Dead), bot: query.get("bot").map(str::to_owned) };
+    let filter = Filter { state: Some(JobState::Dead), bot: query.get("bot").map(str::to_owned) };
     let cursor = query.cursor()?;
-    let Some(journal) = journal else {
-        return Ok(Retried { retried: 0, next: None });
-    };
-    let page = task::block_in_place(|| journal.list(&filter, cursor, PER_RETRY))?;
+    let page = task::block_in_place(|| jobs.list(&filter, cursor, MAX_RETRIES_PER_CALL))?;
     let (mut steps, mut failed, mut last) = (Vec::new(), None, cursor);
     for found in page.items {
-        match task::block_in_place(|| journal.retry(found.id, clock::unix_ms())) {
+        match task::block_in_place(|| jobs.retry(found.id, clock::unix_ms())) {
             Ok(step) => steps.push(step),
             // Somebody else was faster, or its time was over.
-            Err(JournalError::Order { .. } | JournalError::Unknown(_)) => {}
+            Err(JobsError::Order { .. } | JobsError::Unknown(_)) => {}
             Err(error) => {
                 failed = Some(error);
                 break;

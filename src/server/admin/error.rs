@@ -1,8 +1,8 @@
 //! What an operator's request is refused with: a sentence that says what to do, and a code word for programs.
 
 use super::response::{Answer, json};
-use crate::state::conversation::Remembered;
-use crate::state::jobs::JournalError;
+use crate::state::conversation::ForgetError;
+use crate::state::jobs::JobsError;
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
@@ -89,39 +89,39 @@ impl Fault {
     }
 }
 
-impl From<JournalError> for Fault {
-    fn from(error: JournalError) -> Self {
+impl From<JobsError> for Fault {
+    fn from(error: JobsError) -> Self {
         let text = error.to_string();
         match error {
-            JournalError::Unknown(id) => {
+            JobsError::Unknown(id) => {
                 Self::missing(format!("there is no delivery {id}, or not any more"))
             }
-            JournalError::Order { id, step, now } => {
+            JobsError::Order { id, step, now } => {
                 Self::conflict(format!("the delivery {id} cannot be {step}: it is {now}"))
             }
-            JournalError::Full { .. } | JournalError::Share { .. } => {
+            JobsError::Full { .. } | JobsError::Share { .. } => {
                 Self::unavailable(format!("{text}; ask again when some have ended"))
             }
-            JournalError::Unwritten(_) => {
+            JobsError::Unwritten(_) => {
                 Self::unavailable(format!("{text}; ask again, it has not happened"))
             }
-            JournalError::TooLarge { .. } => Self::invalid(text),
-            JournalError::Store(_) | JournalError::Version { .. } | JournalError::Broken { .. } => {
+            JobsError::TooLarge { .. } => Self::invalid(text),
+            JobsError::Store(_) | JobsError::Version { .. } | JobsError::Broken { .. } => {
                 Self::internal(text)
             }
         }
     }
 }
 
-impl From<Remembered> for Fault {
-    fn from(error: Remembered) -> Self {
+impl From<ForgetError> for Fault {
+    fn from(error: ForgetError) -> Self {
         match error {
-            Remembered::Busy => Self::conflict(format!("{error}; ask again")),
-            Remembered::Full(_) => Self::unavailable(format!("{error}; ask again")),
-            Remembered::Unwritten(_) => Self::unavailable(format!(
+            ForgetError::Busy => Self::conflict(format!("{error}; ask again")),
+            ForgetError::Full(_) => Self::unavailable(format!("{error}; ask again")),
+            ForgetError::Unwritten(_) => Self::unavailable(format!(
                 "forgotten, but not on disk yet: {error}; ask again until this says 200"
             )),
-            Remembered::Store(_) => Self::internal(error.to_string()),
+            ForgetError::Store(_) => Self::internal(error.to_string()),
         }
     }
 }
@@ -135,31 +135,27 @@ mod tests {
     #[test]
     fn what_has_not_happened_may_be_asked_again_and_says_so() {
         let id = Id::new(1);
-        let order = JournalError::Order { id, step: "taken up again", now: "not dead" };
+        let order = JobsError::Order { id, step: "taken up again", now: "not dead" };
         let cases: [(Fault, u16, &str); 10] = [
             (
-                JournalError::Unknown(id).into(),
+                JobsError::Unknown(id).into(),
                 404,
                 &format!("there is no delivery {id}, or not any more"),
             ),
             (order.into(), 409, &format!("the delivery {id} cannot")),
-            (JournalError::Full { jobs: 1, bytes: 2 }.into(), 503, "ask again"),
+            (JobsError::Full { jobs: 1, bytes: 2 }.into(), 503, "ask again"),
             (
-                JournalError::Share {
-                    receiver: "bots.gone.callback".to_owned(),
-                    jobs: 1,
-                    bytes: 2,
-                }
-                .into(),
+                JobsError::Share { receiver: "bots.gone.callback".to_owned(), jobs: 1, bytes: 2 }
+                    .into(),
                 503,
                 "bots.gone.callback has no more room in the journal: 1 jobs of 2 bytes wait for it; ask again",
             ),
-            (JournalError::Unwritten(Unwritten::Disk).into(), 503, "ask again"),
-            (JournalError::Store(StoreError::Closed).into(), 500, "not open"),
-            (Remembered::Busy.into(), 409, "ask again"),
-            (Remembered::Full(Full).into(), 503, "ask again"),
-            (Remembered::Unwritten(Unwritten::Disk).into(), 503, "not on disk yet"),
-            (Remembered::Store(StoreError::Closed).into(), 500, "not open"),
+            (JobsError::Unwritten(Unwritten::Disk).into(), 503, "ask again"),
+            (JobsError::Store(StoreError::Closed).into(), 500, "not open"),
+            (ForgetError::Busy.into(), 409, "ask again"),
+            (ForgetError::Full(Full).into(), 503, "ask again"),
+            (ForgetError::Unwritten(Unwritten::Disk).into(), 503, "not on disk yet"),
+            (ForgetError::Store(StoreError::Closed).into(), 500, "not open"),
         ];
         for (fault, status, said) in cases {
             assert_eq!(fault.answer().status(), status, "{fault:?}");

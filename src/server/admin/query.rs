@@ -1,13 +1,13 @@
 //! What stands behind the question mark: known parameters, each once, each bounded.
 
 use super::error::Fault;
-use crate::state::jobs::{Id, LONGEST_PAGE, State};
+use crate::state::jobs::{Id, JobState, MAX_PAGE};
 use std::borrow::Cow;
 
 /// The longest query, in bytes.
-const LONGEST_QUERY: usize = 4096;
+const MAX_QUERY: usize = 4096;
 /// How many jobs a page has where nobody says.
-const PAGE: usize = 50;
+const DEFAULT_PAGE: usize = 50;
 
 /// The parameters of one request.
 #[derive(Debug)]
@@ -17,9 +17,9 @@ impl<'a> Query<'a> {
     /// Reads a query that may hold these parameters. One without a value counts as left out.
     pub(super) fn read(query: Option<&'a str>, known: &[&str]) -> Result<Self, Fault> {
         let query = query.unwrap_or_default();
-        if query.len() > LONGEST_QUERY {
+        if query.len() > MAX_QUERY {
             return Err(Fault::invalid(format!(
-                "the query has {} bytes, and at most {LONGEST_QUERY} are taken",
+                "the query has {} bytes, and at most {MAX_QUERY} are taken",
                 query.len()
             )));
         }
@@ -56,8 +56,8 @@ impl<'a> Query<'a> {
     }
 
     /// `status`: where a job stands.
-    pub(super) fn status(&self) -> Result<Option<State>, Fault> {
-        let find = |text: &str| State::ALL.into_iter().find(|state| state.word() == text);
+    pub(super) fn status(&self) -> Result<Option<JobState>, Fault> {
+        let find = |text: &str| JobState::ALL.into_iter().find(|state| state.word() == text);
         self.one("status", "one of accepted, answered, delivered, dead", find)
     }
 
@@ -69,10 +69,10 @@ impl<'a> Query<'a> {
 
     /// `limit`: how many go on a page.
     pub(super) fn limit(&self) -> Result<usize, Fault> {
-        let fits = |count: &usize| (1..=LONGEST_PAGE).contains(count);
+        let fits = |count: &usize| (1..=MAX_PAGE).contains(count);
         let read = |text: &str| text.parse().ok().filter(fits);
-        let fix = format!("a number from 1 to {LONGEST_PAGE}");
-        Ok(self.one("limit", &fix, read)?.unwrap_or(PAGE))
+        let fix = format!("a number from 1 to {MAX_PAGE}");
+        Ok(self.one("limit", &fix, read)?.unwrap_or(DEFAULT_PAGE))
     }
 
     /// A parameter that is a whole hour, counted from 1970.

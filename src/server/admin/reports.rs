@@ -5,9 +5,9 @@ use super::error::Fault;
 use super::query::Query;
 use crate::clock;
 use crate::codec::bot_event::{Envelope, received};
-use crate::codec::message::{Event, Few, Kind, Role, Turn};
-use crate::state::jobs::{Id, Job, Journal, Stage, Subject};
-use crate::state::reports::Messages;
+use crate::codec::message::{Event, MessageType, OneOrMany, Role, Turn};
+use crate::state::jobs::{Id, Job, Jobs, Stage, Subject};
+use crate::state::reports::Reports;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::task;
@@ -24,15 +24,9 @@ pub(super) struct Test {
 }
 
 /// A page of messages.
-pub(super) fn list(
-    messages: Option<&Messages>,
-    query: &Query<'_>,
-) -> Result<Page<Box<RawValue>>, Fault> {
+pub(super) fn list(reports: &Reports, query: &Query<'_>) -> Result<Page<Box<RawValue>>, Fault> {
     let (bot, cursor, limit) = (query.get("bot"), query.cursor()?, query.limit()?);
-    let Some(messages) = messages else {
-        return Ok(Page { items: Vec::new(), next: None });
-    };
-    let page = task::block_in_place(|| messages.list(bot, cursor, limit))
+    let page = task::block_in_place(|| reports.list(bot, cursor, limit))
         .map_err(|error| Fault::internal(error.to_string()))?;
     let items = page.items.into_iter().map(RawValue::from_string);
     Ok(Page {
@@ -44,17 +38,13 @@ pub(super) fn list(
 }
 
 /// Sends an event to one of these subscribers, by its name or its place, whatever it has subscribed to.
-pub(super) async fn test(
-    journal: Option<&Journal>,
-    which: &str,
-    subscribers: &[String],
-) -> Result<Test, Fault> {
+pub(super) async fn test(jobs: &Jobs, which: &str, subscribers: &[String]) -> Result<Test, Fault> {
     let name = format!("subscribers.{which}");
     let found = match which.parse::<usize>() {
         Ok(index) => subscribers.get(index),
         Err(_) => subscribers.iter().find(|it| **it == name),
     };
-    let (Some(receiver), Some(journal)) = (found, journal) else {
+    let Some(receiver) = found else {
         return Err(Fault::missing(match subscribers.len() {
             0 => "there is no subscriber: add [[subscribers]] with a url".to_owned(),
             count => format!(
@@ -67,8 +57,8 @@ pub(super) async fn test(
     let id = Id::new(now_ms);
     let text = id.to_string();
     let event = Event {
-        kind: Kind::Event,
-        turns: Few::One(Turn::text(Role::User, CONTENT)),
+        message_type: MessageType::Event,
+        turns: OneOrMany::One(Turn::text(Role::User, CONTENT)),
         ..Event::default()
     };
     let envelope = Envelope { id: &text, bot: BOT, now_ms };
@@ -82,9 +72,9 @@ pub(super) async fn test(
         receiver,
         stage: Stage::Deliver,
         body: body.into(),
-        held: false,
-        letter: false,
+        claimed: false,
+        event: false,
     };
-    journal.accept(&[job], now_ms)?.await?;
+    jobs.accept(&[job], now_ms)?.await?;
     Ok(Test { delivery: text })
 }

@@ -1,7 +1,7 @@
 //! One caller's connection: its phase and its deadlines.
 
 use crate::clock;
-use crate::net::request_framing::{Fault, Gate};
+use crate::net::request_framing::{Fault, RequestFraming};
 use crate::proxy::worker::Worker;
 use crate::proxy::{self, Caller};
 use std::cell::{Cell, RefCell};
@@ -11,8 +11,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 /// A lingering close waits this long for the next piece, and this long in all (nginx's `lingering_timeout`, `lingering_time`).
-const LINGER_IDLE: Duration = Duration::from_secs(5);
-const LINGER_TOTAL: Duration = Duration::from_secs(30);
+const LINGER_IDLE_TIMEOUT: Duration = Duration::from_secs(5);
+const LINGER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What a connection is about, as far as its bytes tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub(super) enum Phase {
 /// The facts that the socket, the service and the task of one connection share.
 #[derive(Debug)]
 pub(super) struct Conn {
-    pub(super) gate: RefCell<Gate>,
+    pub(super) gate: RefCell<RequestFraming>,
     pub(super) fault: Cell<Option<Fault>>,
     pub(super) phase: Cell<Phase>,
     /// No further request is wanted: the connection ends as soon as it is idle.
@@ -126,10 +126,10 @@ impl Conn {
 
     /// When the connection must be looked at again, if nothing happens on it.
     pub(super) fn deadline(&self) -> u64 {
-        let timeouts = self.worker.view().registry.timeouts;
+        let timeouts = self.worker.snapshot().registry.timeouts;
         let at = |since: u64, wait: Duration| since.saturating_add(clock::nanos(wait));
         if let Some((start, last)) = self.linger.get() {
-            return at(last, LINGER_IDLE).min(at(start, LINGER_TOTAL));
+            return at(last, LINGER_IDLE_TIMEOUT).min(at(start, LINGER_TIMEOUT));
         }
         if let Some(since) = self.blocked_since.get() {
             return at(since, timeouts.body);

@@ -13,7 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// Connections that wait to be accepted, per listener.
 const BACKLOG: i32 = 4096;
 /// How long accepting pauses when the system has run out of descriptors or memory, unless a connection closes earlier.
-const PAUSE: Duration = Duration::from_millis(100);
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Binds a listener whose port is usable again at once after a kill. Needs a runtime.
 pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
@@ -80,7 +80,7 @@ impl Acceptor {
         ];
         if error.raw_os_error().is_some_and(|code| EXHAUSTED.contains(&code)) {
             tracing::warn!(%error, "accepting pauses");
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(ACCEPT_PAUSE).await;
         }
     }
 }

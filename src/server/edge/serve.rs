@@ -2,7 +2,7 @@
 
 use super::connection::{Conn, Cut, Phase};
 use super::socket::Socket;
-use crate::proxy::response::Reply;
+use crate::proxy::response::ResponseBody;
 use crate::proxy::worker::Worker;
 use crate::proxy::{self, Caller};
 use bytes::Bytes;
@@ -20,7 +20,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// hyper's buffer for one connection, in bytes; heads are held to less by the gate.
-const BUFFER: usize = 64 * 1024;
+const MAX_BUFFER: usize = 64 * 1024;
 
 /// Serves one connection to its end, whatever carries its bytes. Needs a runtime that runs `!Send` tasks.
 pub async fn run<S>(worker: Rc<Worker>, stream: S, peer: SocketAddr) -> Result<(), Cut>
@@ -32,13 +32,13 @@ where
     let timer = worker.timers.timer();
     let service = {
         let conn = conn.clone();
-        service_fn(move |request| conn.clone().serve(request, Handed::begin(&conn)))
+        service_fn(move |request| conn.clone().serve(request, CompletionGuard::begin(&conn)))
     };
     let mut http = pin!(
         http1::Builder::new()
             .half_close(true)
             .writev(false)
-            .max_buf_size(BUFFER)
+            .max_buf_size(MAX_BUFFER)
             .serve_connection(TokioIo::new(Socket::new(stream, conn.clone())), service)
     );
     poll_fn(|cx| {
@@ -65,8 +65,8 @@ impl Conn {
     async fn serve(
         self: Rc<Self>,
         request: Request<Incoming>,
-        served: Handed,
-    ) -> Result<Response<Served>, Infallible> {
+        served: CompletionGuard,
+    ) -> Result<Response<TrackedBody>, Infallible> {
         let (mut head, mut body) = request.into_parts();
         let old = head.version == Version::HTTP_10;
         let mut response = proxy::handle(&self.worker, &self.caller, &mut head, &mut body).await;
@@ -86,7 +86,7 @@ impl Conn {
         if self.worker.draining() {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        Ok(response.map(|reply| Served { reply, _handed: served }))
+        Ok(response.map(|reply| TrackedBody { reply, _handed: served }))
     }
 }
 
@@ -100,30 +100,30 @@ async fn discard(body: &mut Incoming) {
 }
 
 /// Tells the connection that an answer is complete, however it ended.
-struct Handed(Rc<Conn>);
+struct CompletionGuard(Rc<Conn>);
 
-impl Handed {
+impl CompletionGuard {
     fn begin(conn: &Rc<Conn>) -> Self {
         conn.begin();
         Self(Rc::clone(conn))
     }
 }
 
-impl Drop for Handed {
+impl Drop for CompletionGuard {
     fn drop(&mut self) {
         self.0.phase.set(Phase::Handed);
     }
 }
 
 /// A reply on its way out.
-struct Served {
-    reply: Reply,
-    _handed: Handed,
+struct TrackedBody {
+    reply: ResponseBody,
+    _handed: CompletionGuard,
 }
 
-impl Body for Served {
+impl Body for TrackedBody {
     type Data = Bytes;
-    type Error = <Reply as Body>::Error;
+    type Error = <ResponseBody as Body>::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,

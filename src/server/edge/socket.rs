@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// How much is read at a time where hyper's own buffer does not serve: an incomplete head, a lingering close.
 const SCRATCH: usize = 16 * 1024;
 /// The most that a lingering close reads and throws away, in bytes.
-const LINGER_MAX: u64 = 64 * 1024 * 1024;
+const MAX_LINGER_BYTES: u64 = 64 * 1024 * 1024;
 
 thread_local! {
     static SPARE: RefCell<Vec<u8>> = RefCell::new(vec![0; SCRATCH]);
@@ -208,7 +208,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Socket<S> {
                     this.held = Vec::new();
                     this.closing = if this.conn.input_is_left() {
                         this.conn.begin_linger();
-                        Closing::Lingering { left: LINGER_MAX }
+                        Closing::Lingering { left: MAX_LINGER_BYTES }
                     } else {
                         Closing::Done
                     };

@@ -6,7 +6,7 @@ use crate::clock;
 use crate::net::runtime;
 use crate::net::timers::TICK;
 use crate::proxy::bot::Registry;
-use crate::proxy::worker::{Shared, Worker};
+use crate::proxy::worker::{SharedState, Worker};
 use crate::telemetry::access_log::Producer;
 use crate::telemetry::metrics::WorkerCells;
 use std::io;
@@ -19,7 +19,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 /// Orders that may wait for one worker; connections among them are under their own cap already.
-const ORDERS: usize = 1024;
+const MAX_ORDERS: usize = 1024;
 
 /// What a worker is told.
 #[derive(Debug)]
@@ -49,11 +49,11 @@ pub struct Handle {
 pub fn start(
     number: usize,
     workers: usize,
-    shared: Arc<Shared>,
+    shared: Arc<SharedState>,
     registry: Arc<Registry>,
     log: Option<Producer>,
 ) -> io::Result<Handle> {
-    let (orders, inbox) = mpsc::channel(ORDERS);
+    let (orders, inbox) = mpsc::channel(MAX_ORDERS);
     let Some(cells) = shared.metrics.workers().get(number).cloned() else {
         return Err(io::Error::other("more workers than counters"));
     };
@@ -96,7 +96,7 @@ async fn run(worker: Rc<Worker>, assigned: Arc<AtomicUsize>, mut inbox: mpsc::Re
 
 /// Nothing is in flight: no connection, and no answer that somebody was promised.
 fn is_idle(worker: &Worker, assigned: &AtomicUsize) -> bool {
-    assigned.load(Relaxed) == 0 && !worker.is_busy()
+    assigned.load(Relaxed) == 0 && !worker.has_tasks()
 }
 
 fn serve(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, place: Place) {

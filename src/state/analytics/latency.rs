@@ -8,7 +8,7 @@ use std::time::Duration;
 /// How many buckets each doubling has.
 const PARTS: u64 = 8;
 /// What is longer counts as this long: 2 h 23 min, in microseconds.
-const LONGEST_US: u64 = (1 << 33) - 1;
+const MAX_LATENCY_US: u64 = (1 << 33) - 1;
 
 /// How many answers fell into which bucket, by the bucket; those without any are not there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,7 +48,7 @@ impl Latency {
 }
 
 fn bucket(us: u64) -> u8 {
-    let us = us.min(LONGEST_US);
+    let us = us.min(MAX_LATENCY_US);
     let place = if us < 2 * PARTS {
         us
     } else {
@@ -113,17 +113,17 @@ mod tests {
             let edge = 1_u64 << size;
             [edge.saturating_sub(1), edge, edge + 1, edge + edge / 2]
         });
-        for us in edges.chain(0..5000).chain([LONGEST_US]) {
+        for us in edges.chain(0..5000).chain([MAX_LATENCY_US]) {
             let told = told(bucket(us));
             assert!(told.abs_diff(us) as f64 <= us as f64 * 0.06, "{us}: {told}");
             assert_eq!(bucket(told), bucket(us), "{us}: {told}");
         }
-        assert!(bucket(LONGEST_US) < u8::MAX);
-        for longer in [LONGEST_US + 1, u64::MAX] {
-            assert_eq!(bucket(longer), bucket(LONGEST_US));
+        assert!(bucket(MAX_LATENCY_US) < u8::MAX);
+        for longer in [MAX_LATENCY_US + 1, u64::MAX] {
+            assert_eq!(bucket(longer), bucket(MAX_LATENCY_US));
         }
         let mut latency = Latency::default();
         latency.count(Duration::MAX);
-        assert_eq!(latency.buckets(), [(bucket(LONGEST_US), 1)]);
+        assert_eq!(latency.buckets(), [(bucket(MAX_LATENCY_US), 1)]);
     }
 }

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 /// The most notes that a worker holds before it hands them over without waiting for its tick.
-pub const MOST_NOTES: usize = 1024;
+pub const MAX_NOTES: usize = 1024;
 
 /// Whose figures something belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ impl Notes {
     /// Takes one more.
     pub fn push(&self, note: Note, analytics: &Analytics) {
         let mut notes = self.0.borrow_mut();
-        if notes.len() >= MOST_NOTES {
+        if notes.len() >= MAX_NOTES {
             analytics.take(notes.drain(..));
         }
         notes.push(note);

@@ -34,7 +34,7 @@ fn accepted(analytics: &Analytics, bot: &str, now: u32) -> Option<u64> {
 fn what_was_counted_in_one_life_is_added_to_in_the_next() {
     let folder = tempfile::tempdir().unwrap();
     for life in 1..=3 {
-        let (analytics, store) = open(folder.path(), MOST);
+        let (analytics, store) = open(folder.path(), MAX_IDS);
         note(&analytics, "bot", None, NOW);
         assert_eq!(accepted(&analytics, "bot", NOW), Some(life), "unsaved");
         for _ in 0..2 {
@@ -43,7 +43,7 @@ fn what_was_counted_in_one_life_is_added_to_in_the_next() {
         }
         assert!(store.close(Duration::from_secs(60)));
     }
-    let (analytics, _store) = open(folder.path(), MOST);
+    let (analytics, _store) = open(folder.path(), MAX_IDS);
     let hours = analytics.of("bot", NOW..NOW + 1, ms(NOW)).unwrap().unwrap();
     assert_eq!(hours[&NOW].latency.buckets().len(), 1);
     assert_eq!(accepted(&analytics, "other", NOW), None);
@@ -52,7 +52,7 @@ fn what_was_counted_in_one_life_is_added_to_in_the_next() {
 #[test]
 fn an_hour_leaves_memory_once_the_disk_has_it_and_may_come_back() {
     let folder = tempfile::tempdir().unwrap();
-    let (analytics, _store) = open(folder.path(), MOST);
+    let (analytics, _store) = open(folder.path(), MAX_IDS);
     for round in 1..=2 {
         note(&analytics, "a", None, NOW);
         note(&analytics, "b", Some("t*"), NOW);
@@ -92,9 +92,9 @@ fn ids_beyond_the_most_count_for_their_template() {
 #[test]
 fn thirty_days_later_an_hour_is_gone_and_its_place_another_s() {
     let folder = tempfile::tempdir().unwrap();
-    let (analytics, _store) = open(folder.path(), MOST);
+    let (analytics, _store) = open(folder.path(), MAX_IDS);
     note(&analytics, "bot", None, NOW);
-    let last = NOW + HOURS - 1;
+    let last = NOW + MAX_HOURS - 1;
     assert_eq!(slot(NOW), slot(last + 1), "one ring");
     for saved in [false, true] {
         assert_eq!(accepted(&analytics, "bot", last), Some(1), "{saved}");
@@ -111,37 +111,37 @@ fn thirty_days_later_an_hour_is_gone_and_its_place_another_s() {
 #[test]
 fn a_disk_that_takes_nothing_costs_the_oldest_hours() {
     let folder = tempfile::tempdir().unwrap();
-    let (analytics, store) = open(folder.path(), MOST);
+    let (analytics, store) = open(folder.path(), MAX_IDS);
     assert!(store.close(Duration::from_secs(60)));
-    let most = u32::try_from(MOST_HOURS).unwrap();
+    let most = u32::try_from(MAX_HOURS_IN_MEMORY).unwrap();
     for hour in NOW..=NOW + most {
         note(&analytics, "t1", Some("t*"), hour);
         analytics.save(ms(hour));
     }
     let table = lock(&analytics.table);
-    assert_eq!(table.hours.len(), MOST_HOURS);
+    assert_eq!(table.hours.len(), MAX_HOURS_IN_MEMORY);
     assert!(!table.hours.contains_key(&NOW));
-    assert_eq!(table.spare, MOST_HOURS);
+    assert_eq!(table.spare, MAX_HOURS_IN_MEMORY);
 }
 
 #[test]
 fn notes_are_handed_over_before_they_are_too_many() {
     let folder = tempfile::tempdir().unwrap();
-    let (analytics, _store) = open(folder.path(), MOST);
+    let (analytics, _store) = open(folder.path(), MAX_IDS);
     let notes = Notes::default();
     let note = Note {
         whose: Whose { bot: "bot".into(), template: None },
         hour: NOW,
         happened: Happened::Delivered,
     };
-    for _ in 0..=MOST_NOTES {
+    for _ in 0..=MAX_NOTES {
         notes.push(note.clone(), &analytics);
     }
     let held = |analytics: &Analytics| {
         let hours = analytics.of("bot", NOW..NOW + 1, ms(NOW)).unwrap();
         hours.map(|hours| hours[&NOW].delivered)
     };
-    assert_eq!(held(&analytics), Some(MOST_NOTES as u64));
+    assert_eq!(held(&analytics), Some(MAX_NOTES as u64));
     notes.flush(&analytics);
-    assert_eq!(held(&analytics), Some(MOST_NOTES as u64 + 1));
+    assert_eq!(held(&analytics), Some(MAX_NOTES as u64 + 1));
 }

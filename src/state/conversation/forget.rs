@@ -1,14 +1,14 @@
 //! What was said with somebody who asks to be forgotten.
 
 use super::history::Memory;
-use super::{Conversations, Enter, Held, Key, Policy, lock};
+use super::{Begin, Conversations, Key, Policy, TurnGuard, lock};
 use crate::state::store::{Full, Space, StoreError, Unwritten};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// The most conversations that are forgotten at once.
-pub const MOST_FORGOTTEN: usize = 1_000;
+pub const MAX_FORGOTTEN: usize = 1_000;
 
 /// Nothing is read by it.
 const BLIND: Policy = Policy { ttl: Duration::ZERO, window: 0 };
@@ -24,7 +24,7 @@ pub struct Forgotten {
 
 /// Why not all was forgotten. What was until then stays so.
 #[derive(Debug, thiserror::Error)]
-pub enum Remembered {
+pub enum ForgetError {
     /// In one of them as many messages wait as may.
     #[error("too many messages of a conversation wait for their turn")]
     Busy,
@@ -52,20 +52,20 @@ impl Conversations {
         bot: &str,
         user: &str,
         now_ms: u64,
-    ) -> Result<Forgotten, Remembered> {
+    ) -> Result<Forgotten, ForgetError> {
         let keys = self.of_user(bot, user)?;
         for key in &keys {
-            let held = match self.enter(*key, BLIND, now_ms) {
-                Enter::Ready(held) => held,
-                Enter::Waiting(wait) => wait.await,
-                Enter::Full => return Err(Remembered::Busy),
+            let held = match self.begin(*key, BLIND, now_ms) {
+                Begin::Ready(held) => held,
+                Begin::Waiting(wait) => wait.await,
+                Begin::Full => return Err(ForgetError::Busy),
             };
             held.forget()?;
         }
         if !keys.is_empty() {
             self.store.flushed().await?;
         }
-        Ok(Forgotten { conversations: keys.len(), more: keys.len() == MOST_FORGOTTEN })
+        Ok(Forgotten { conversations: keys.len(), more: keys.len() == MAX_FORGOTTEN })
     }
 
     fn of_user(&self, bot: &str, user: &str) -> Result<BTreeSet<Key>, StoreError> {
@@ -73,16 +73,16 @@ impl Conversations {
         let mut keys = BTreeSet::new();
         // Those that have only begun are in memory alone; the shard first, since what leaves it is in the store by then.
         lock(&self.shards[usize::from(half[0]) % self.shards.len()]).keys(&half, &mut keys);
-        let stored = self.store.groups(Space::Conversations, &half, MOST_FORGOTTEN)?;
+        let stored = self.store.groups(Space::Conversations, &half, MAX_FORGOTTEN)?;
         keys.extend(stored.into_iter().map(Key::from_group));
-        while keys.len() > MOST_FORGOTTEN {
+        while keys.len() > MAX_FORGOTTEN {
             keys.pop_last();
         }
         Ok(keys)
     }
 }
 
-impl Held {
+impl TurnGuard {
     /// Forgets all of it, here and on disk.
     fn forget(mut self) -> Result<(), Full> {
         let group = self.key.group();

@@ -8,11 +8,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// The most bytes of text that a history holds; older pairs are left out, and a pair that is larger by itself is too.
-pub const MOST_TEXT: usize = 64 * 1024;
+pub const MAX_TEXT: usize = 64 * 1024;
 /// The most pairs of a question and its answer that a history holds, however large the window.
-pub const MOST_PAIRS: u32 = 128;
+pub const MAX_PAIRS: u32 = 128;
 /// Longer metadata is not stored.
-pub const LONGEST_METADATA: usize = 64 * 1024;
+pub const MAX_METADATA: usize = 64 * 1024;
 /// What a conversation costs beside its records.
 pub(super) const OVERHEAD: usize = 256;
 /// What a pair costs beside its record.
@@ -21,7 +21,7 @@ const PER_PAIR: usize = 48;
 impl Policy {
     /// How many pairs are remembered.
     pub(super) fn pairs(self) -> u32 {
-        (self.window / 2).min(MOST_PAIRS)
+        (self.window / 2).min(MAX_PAIRS)
     }
 
     fn expiry(self, now_ms: u64) -> u64 {
@@ -154,7 +154,7 @@ impl Memory {
         let _ = ::hex::decode_to_slice(self.id, &mut id);
         let expires_ms = policy.expiry(now_ms);
         let pair = record::Written { expires_ms, id, number: self.next, at_ms: now_ms };
-        let (mut record, text) = pair.write(user, assistant, MOST_TEXT);
+        let (mut record, text) = pair.write(user, assistant, MAX_TEXT);
         let slot = self.next % u64::from(policy.pairs().max(1));
         let appended = |record| Appended {
             wipe: self.stale,
@@ -162,7 +162,7 @@ impl Memory {
             record,
         };
         // Memory has no use for the metadata, so its record is another.
-        let metadata = metadata.filter(|text| text.len() <= LONGEST_METADATA && !text.is_empty());
+        let metadata = metadata.filter(|text| text.len() <= MAX_METADATA && !text.is_empty());
         let kept: Arc<[u8]> = Arc::from(record.as_slice());
         let appended = match metadata {
             None => appended(Arc::clone(&kept)),
@@ -191,7 +191,7 @@ impl Memory {
     /// Drops what is older than the window or over the bound of bytes.
     fn cut(&mut self, policy: Policy) {
         let pairs = usize::try_from(policy.pairs()).unwrap_or(usize::MAX);
-        while self.past.len() > pairs || self.text > MOST_TEXT {
+        while self.past.len() > pairs || self.text > MAX_TEXT {
             let Some(oldest) = self.past.pop_front() else {
                 return;
             };

@@ -4,7 +4,7 @@
 //! the end. A turn is a count and its pieces; a piece is a mark and its texts, each behind its length. Numbers are little endian
 //! but for the stamp.
 
-use crate::codec::message::{Few, File, Part, Role, Turn};
+use crate::codec::message::{File, OneOrMany, Part, Role, Turn};
 use crate::state::store::STAMP;
 use std::borrow::Cow;
 
@@ -12,7 +12,7 @@ const VERSION: u8 = 1;
 /// A text that is not there.
 const NONE: u32 = u32::MAX;
 /// The most pieces of a turn that are kept.
-const MOST_PIECES: usize = 64;
+const MAX_PARTS: usize = 64;
 /// What stands for a turn of which no piece is kept: it cannot be empty.
 const NOT_KEPT: &str = "[attachment]";
 
@@ -67,7 +67,7 @@ fn pieces<'t, 'b>(turn: &'t Turn<'b>) -> impl Iterator<Item = &'t Part<'b>> {
         Part::File { file: File::Id(_), .. } => true,
         Part::Audio { .. } => false,
     });
-    kept.take(MOST_PIECES)
+    kept.take(MAX_PARTS)
 }
 
 fn size(turn: &Turn<'_>) -> usize {
@@ -168,7 +168,7 @@ impl<'a> Pair<'a> {
 
 fn read_turn<'a>(rest: &mut &'a [u8], role: Role) -> Option<Turn<'a>> {
     let [count] = take(rest)?;
-    let mut parts = Few::new();
+    let mut parts = OneOrMany::new();
     for _ in 0..count {
         let [mark] = take(rest)?;
         let said = Cow::Borrowed(read_text(rest)??);
@@ -184,7 +184,7 @@ fn read_turn<'a>(rest: &mut &'a [u8], role: Role) -> Option<Turn<'a>> {
             _ => return None,
         });
     }
-    Some(Turn { role, parts, calls: Vec::new(), call_id: None })
+    Some(Turn { role, parts, tool_calls: Vec::new(), tool_call_id: None })
 }
 
 /// A text, or that it is not there; none where the record ends before it.

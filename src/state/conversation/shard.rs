@@ -8,11 +8,11 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::task::{Context, Poll, Waker};
 
 /// The most messages of one conversation that wait for their turn.
-pub const MOST_WAITING: usize = 16;
+pub const MAX_WAITING: usize = 16;
 /// How long after its last use a conversation leaves memory, in milliseconds.
 pub const IDLE_MS: u64 = 600_000;
 /// The most conversations looked at in one [`super::Conversations::sweep`].
-pub const PER_SWEEP: usize = 64;
+pub const BATCH_CONVERSATIONS: usize = 64;
 
 #[derive(Debug)]
 struct Entry {
@@ -98,7 +98,7 @@ impl Shard {
             return Entered::Known(place, memory);
         }
         let queue = entry.queue.get_or_insert_default();
-        if queue.len() >= MOST_WAITING {
+        if queue.len() >= MAX_WAITING {
             self.counts.full += 1;
             return Entered::Full;
         }
@@ -231,7 +231,7 @@ impl Shard {
     /// Forgets one that is idle: the first that was not used since this was last here, or else any.
     fn evict(&mut self) {
         let mut other = None;
-        for _ in 0..PER_SWEEP {
+        for _ in 0..BATCH_CONVERSATIONS {
             let place = self.advance();
             let Some(entry) = self.entries.get_mut(place).filter(|entry| entry.idle()) else {
                 continue;

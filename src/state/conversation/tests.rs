@@ -14,12 +14,12 @@ use std::task::{Context, Poll, Wake, Waker};
 const POLICY: Policy = Policy { ttl: Duration::from_secs(60), window: 20 };
 const TTL: u64 = 60_000;
 
-struct House {
+struct Fixture {
     conversations: Arc<Conversations>,
     folder: tempfile::TempDir,
 }
 
-impl House {
+impl Fixture {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let conversations = Conversations::new(Store::open(folder.path()).unwrap());
@@ -33,16 +33,16 @@ impl House {
         Self { conversations, ..self }
     }
 
-    fn held(&self, policy: Policy, now_ms: u64) -> Held {
-        match self.conversations.enter(user(0), policy, now_ms) {
-            Enter::Ready(held) => held,
+    fn held(&self, policy: Policy, now_ms: u64) -> TurnGuard {
+        match self.conversations.begin(user(0), policy, now_ms) {
+            Begin::Ready(held) => held,
             other => panic!("{other:?}"),
         }
     }
 
-    fn wait(&self) -> Wait {
-        match self.conversations.enter(user(0), POLICY, 1) {
-            Enter::Waiting(wait) => wait,
+    fn wait(&self) -> TurnWait {
+        match self.conversations.begin(user(0), POLICY, 1) {
+            Begin::Waiting(wait) => wait,
             other => panic!("{other:?}"),
         }
     }
@@ -61,13 +61,13 @@ fn user(number: u64) -> Key {
     Key::of_user("bot", &number.to_string(), Some("channel"))
 }
 
-fn say(held: Held, text: &str, now_ms: u64) {
+fn say(held: TurnGuard, text: &str, now_ms: u64) {
     let answer = format!("re {text}");
     let (user, assistant) = (Turn::text(Role::User, text), Turn::text(Role::Assistant, answer));
     held.append(&user, &assistant, None, now_ms);
 }
 
-fn said(held: &Held) -> Vec<String> {
+fn said(held: &TurnGuard) -> Vec<String> {
     let text = |turn: Turn<'_>| match &*turn.parts {
         [Part::Text(text)] => text.to_string(),
         other => panic!("{other:?}"),
@@ -85,7 +85,7 @@ impl Wake for Bell {
     }
 }
 
-fn poll(wait: &mut Wait, bell: &Arc<Bell>) -> Option<Held> {
+fn poll(wait: &mut TurnWait, bell: &Arc<Bell>) -> Option<TurnGuard> {
     let waker = Waker::from(Arc::clone(bell));
     match Pin::new(wait).poll(&mut Context::from_waker(&waker)) {
         Poll::Ready(held) => Some(held),

@@ -10,18 +10,18 @@ use std::task::{Context, Poll};
 
 /// How somebody who comes with a message stands.
 #[derive(Debug)]
-pub enum Enter {
+pub enum Begin {
     /// It is its turn.
-    Ready(Held),
+    Ready(TurnGuard),
     /// Others came first.
-    Waiting(Wait),
+    Waiting(TurnWait),
     /// Others came first, and as many wait as may.
     Full,
 }
 
 /// Waits for a conversation. Dropped, it leaves the queue.
 #[derive(Debug)]
-pub struct Wait {
+pub struct TurnWait {
     all: Arc<Conversations>,
     key: Key,
     place: usize,
@@ -31,7 +31,7 @@ pub struct Wait {
     waiting: bool,
 }
 
-impl Wait {
+impl TurnWait {
     pub(super) fn new(
         all: &Arc<Conversations>,
         key: Key,
@@ -45,10 +45,10 @@ impl Wait {
 }
 
 /// Not to be polled again once it was ready.
-impl Future for Wait {
-    type Output = Held;
+impl Future for TurnWait {
+    type Output = TurnGuard;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Held> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<TurnGuard> {
         let this = self.get_mut();
         if !this.waiting {
             return Poll::Pending;
@@ -57,7 +57,7 @@ impl Future for Wait {
         match polled {
             Poll::Ready(Some(memory)) => {
                 this.waiting = false;
-                Poll::Ready(Held::new(
+                Poll::Ready(TurnGuard::new(
                     &this.all,
                     this.key,
                     this.place,
@@ -72,7 +72,7 @@ impl Future for Wait {
     }
 }
 
-impl Drop for Wait {
+impl Drop for TurnWait {
     fn drop(&mut self) {
         if self.waiting {
             let woken = self.all.shard(&self.key).leave(self.place, self.ticket);
@@ -85,7 +85,7 @@ impl Drop for Wait {
 
 /// A conversation whose message is being answered. Dropped without [`Held::append`], it stays as it was.
 #[derive(Debug)]
-pub struct Held {
+pub struct TurnGuard {
     pub(super) all: Arc<Conversations>,
     pub(super) key: Key,
     place: usize,
@@ -94,7 +94,7 @@ pub struct Held {
     pub(super) memory: Option<Box<Memory>>,
 }
 
-impl Held {
+impl TurnGuard {
     pub(super) fn new(
         all: &Arc<Conversations>,
         key: Key,
@@ -162,7 +162,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for TurnGuard {
     fn drop(&mut self) {
         if let Some(memory) = self.memory.take() {
             let woken = self.all.shard(&self.key).release(self.place, memory);

@@ -1,6 +1,6 @@
 //! An answer as it lies on disk beside the job that it announces, for deliveries that are repeated after a restart.
 
-use super::{Begin, Guard, Key, Stored};
+use super::{Guard, Key, Lookup, Stored};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use std::sync::Arc;
@@ -31,7 +31,7 @@ impl Guard {
 
     /// Its delivery as it is by such a record: done, if the window is still open, and then known to the ledger again. `now_ns` as
     /// for [`Guard::done`].
-    pub fn recall(self, record: &[u8], now_ms: u64, now_ns: u64) -> Begin {
+    pub fn restore(self, record: &[u8], now_ms: u64, now_ns: u64) -> Lookup {
         // Where the clock was ahead, nothing is remembered for longer than the window.
         let left = read(record).map(|(expires_ms, stored)| {
             let left = expires_ms.saturating_sub(now_ms);
@@ -42,9 +42,9 @@ impl Guard {
                 let stored = Arc::new(stored);
                 let until = now_ns.saturating_add(left.saturating_mul(1_000_000));
                 self.settle(Arc::clone(&stored), until);
-                Begin::Done(stored)
+                Lookup::Done(stored)
             }
-            _ => Begin::Fresh(self),
+            _ => Lookup::Fresh(self),
         }
     }
 }
@@ -69,15 +69,15 @@ fn millis(duration: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Ledger, key};
+    use super::super::{IdempotencyStore, key};
     use super::*;
 
     const WINDOW: Duration = Duration::from_secs(600);
     const NOON_MS: u64 = 1_795_262_400_000;
 
-    fn fresh(ledger: &Arc<Ledger>, now_ns: u64) -> Guard {
+    fn fresh(ledger: &Arc<IdempotencyStore>, now_ns: u64) -> Guard {
         match ledger.begin(key("bot", "1", None), WINDOW, now_ns) {
-            Begin::Fresh(guard) => guard,
+            Lookup::Fresh(guard) => guard,
             other => panic!("{other:?}"),
         }
     }
@@ -86,7 +86,7 @@ mod tests {
         let json = HeaderValue::from_static("application/json");
         let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, json)]);
         let stored = Stored::new(StatusCode::ACCEPTED, &headers, Some(b"{}"));
-        fresh(&Ledger::new(), 0).record(&stored, NOON_MS)
+        fresh(&IdempotencyStore::new(), 0).record(&stored, NOON_MS)
     }
 
     #[test]
@@ -94,9 +94,9 @@ mod tests {
         let window_ms = millis(WINDOW);
         for (later_ms, left_ms) in [(0, window_ms), (1_000, window_ms - 1_000), (window_ms - 1, 1)]
         {
-            let ledger = Ledger::new();
-            let begun = fresh(&ledger, 5).recall(&record(), NOON_MS + later_ms, 5);
-            let Begin::Done(stored) = begun else {
+            let ledger = IdempotencyStore::new();
+            let begun = fresh(&ledger, 5).restore(&record(), NOON_MS + later_ms, 5);
+            let Lookup::Done(stored) = begun else {
                 panic!("{later_ms}: {begun:?}");
             };
             assert_eq!(stored.status, StatusCode::ACCEPTED);
@@ -105,28 +105,28 @@ mod tests {
             // From here on the ledger knows, for what is left of the window.
             let end = 5 + left_ms * 1_000_000;
             let again = ledger.begin(key("bot", "1", None), WINDOW, end - 1);
-            assert!(matches!(again, Begin::Done(_)), "{later_ms}");
+            assert!(matches!(again, Lookup::Done(_)), "{later_ms}");
             fresh(&ledger, end);
         }
         // A clock that went back makes it no longer.
-        let ledger = Ledger::new();
-        let begun = fresh(&ledger, 0).recall(&record(), 0, 0);
-        assert!(matches!(begun, Begin::Done(_)));
+        let ledger = IdempotencyStore::new();
+        let begun = fresh(&ledger, 0).restore(&record(), 0, 0);
+        assert!(matches!(begun, Lookup::Done(_)));
         fresh(&ledger, window_ms * 1_000_000);
     }
 
     #[test]
     fn what_is_over_or_makes_no_sense_is_as_if_it_were_not_there() {
-        let ledger = Ledger::new();
+        let ledger = IdempotencyStore::new();
         let over = NOON_MS + millis(WINDOW);
-        let begun = fresh(&ledger, 0).recall(&record(), over, 0);
-        assert!(matches!(begun, Begin::Fresh(_)));
+        let begun = fresh(&ledger, 0).restore(&record(), over, 0);
+        assert!(matches!(begun, Lookup::Fresh(_)));
         drop(begun);
         let whole = record();
         let body = whole.len() - b"{}".len();
         for cut in 0..body {
-            let begun = fresh(&ledger, 0).recall(&whole[..cut], NOON_MS, 0);
-            assert!(matches!(begun, Begin::Fresh(_)), "{cut}");
+            let begun = fresh(&ledger, 0).restore(&whole[..cut], NOON_MS, 0);
+            assert!(matches!(begun, Lookup::Fresh(_)), "{cut}");
         }
     }
 }

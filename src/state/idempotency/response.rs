@@ -4,9 +4,9 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
 /// A larger body is not kept.
-pub const LARGEST_BODY: usize = 64 * 1024;
+pub const MAX_BODY: usize = 64 * 1024;
 /// With more bytes of header fields than this nothing but the fact is kept.
-pub const LARGEST_HEAD: usize = 16 * 1024;
+pub const MAX_HEAD: usize = 16 * 1024;
 /// What one delivery costs beside its answer: the key twice, tables, counts.
 const OVERHEAD: usize = 256;
 const PER_FIELD: usize = 80;
@@ -27,8 +27,7 @@ impl Stored {
     pub fn new(status: StatusCode, headers: &HeaderMap, body: Option<&[u8]>) -> Self {
         let size: usize =
             headers.iter().map(|(name, value)| name.as_str().len() + value.len() + PER_FIELD).sum();
-        let Some(body) = body.filter(|body| body.len() <= LARGEST_BODY && size <= LARGEST_HEAD)
-        else {
+        let Some(body) = body.filter(|body| body.len() <= MAX_BODY && size <= MAX_HEAD) else {
             return Self::fact(status);
         };
         let copied = headers.iter().map(|(name, value)| {
@@ -71,11 +70,11 @@ mod tests {
         assert_eq!(stored.body.as_deref(), Some(&b"hello"[..]));
         assert_eq!(stored.cost(), OVERHEAD + 2 * (4 + PER_FIELD) + 5);
 
-        let edge = vec![b'x'; LARGEST_BODY];
+        let edge = vec![b'x'; MAX_BODY];
         assert!(Stored::new(StatusCode::OK, &headers, Some(&edge)).body.is_some());
-        let large = vec![b'x'; LARGEST_BODY + 1];
+        let large = vec![b'x'; MAX_BODY + 1];
         let mut many = headers.clone();
-        many.insert("x-b", HeaderValue::from_str(&"y".repeat(LARGEST_HEAD)).unwrap());
+        many.insert("x-b", HeaderValue::from_str(&"y".repeat(MAX_HEAD)).unwrap());
         for fact in [
             Stored::new(StatusCode::OK, &headers, None),
             Stored::new(StatusCode::OK, &headers, Some(&large)),

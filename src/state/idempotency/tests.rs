@@ -10,10 +10,10 @@ fn delivery(n: u64) -> Key {
     key("bot", n.to_string(), None)
 }
 
-fn fresh(ledger: &Arc<Ledger>, n: u64, now: u64) -> Guard {
+fn fresh(ledger: &Arc<IdempotencyStore>, n: u64, now: u64) -> Guard {
     match ledger.begin(delivery(n), WINDOW, now) {
-        Begin::Fresh(guard) => guard,
-        other @ (Begin::InFlight | Begin::Done(_)) => panic!("{n} at {now}: {other:?}"),
+        Lookup::Fresh(guard) => guard,
+        other @ (Lookup::InFlight | Lookup::Done(_)) => panic!("{n} at {now}: {other:?}"),
     }
 }
 
@@ -21,18 +21,18 @@ fn answer(body: &[u8]) -> Stored {
     Stored::new(StatusCode::OK, &HeaderMap::new(), Some(body))
 }
 
-fn answered(ledger: &Arc<Ledger>, n: u64, now: u64) -> bool {
-    matches!(ledger.begin(delivery(n), WINDOW, now), Begin::Done(_))
+fn answered(ledger: &Arc<IdempotencyStore>, n: u64, now: u64) -> bool {
+    matches!(ledger.begin(delivery(n), WINDOW, now), Lookup::Done(_))
 }
 
 #[test]
 fn a_delivery_is_free_then_in_flight_then_done_then_free_again() {
-    let ledger = Ledger::new();
+    let ledger = IdempotencyStore::new();
     let guard = fresh(&ledger, 1, 0);
-    assert!(matches!(ledger.begin(delivery(1), WINDOW, 0), Begin::InFlight));
+    assert!(matches!(ledger.begin(delivery(1), WINDOW, 0), Lookup::InFlight));
     drop(guard);
     fresh(&ledger, 1, 5).done(answer(b"hello"), 10);
-    let Begin::Done(stored) = ledger.begin(delivery(1), WINDOW, 10 + WINDOW_NS - 1) else {
+    let Lookup::Done(stored) = ledger.begin(delivery(1), WINDOW, 10 + WINDOW_NS - 1) else {
         panic!("the window is still open")
     };
     assert_eq!(stored.body.as_deref(), Some(&b"hello"[..]));
@@ -67,7 +67,7 @@ fn keys_tell_bots_ids_and_bodies_apart_and_not_frames() {
 
 #[test]
 fn past_the_cap_the_first_answer_goes_and_what_is_in_flight_stays() {
-    let ledger = Ledger::bounded(1, 3, usize::MAX);
+    let ledger = IdempotencyStore::bounded(1, 3, usize::MAX);
     let held = fresh(&ledger, 0, 0);
     fresh(&ledger, 1, 0).done(answer(b""), 0);
     fresh(&ledger, 2, 0).done(answer(b""), 0);
@@ -75,7 +75,7 @@ fn past_the_cap_the_first_answer_goes_and_what_is_in_flight_stays() {
     assert!(answered(&ledger, 2, 0) && answered(&ledger, 3, 0));
     let second = fresh(&ledger, 1, 0);
     assert!(answered(&ledger, 3, 0), "2 was answered before 3");
-    assert!(matches!(ledger.begin(delivery(0), WINDOW, 0), Begin::InFlight));
+    assert!(matches!(ledger.begin(delivery(0), WINDOW, 0), Lookup::InFlight));
     let third = fresh(&ledger, 2, 0);
     // All three places are in flight: a newcomer passes, twice, and leaves no trace.
     fresh(&ledger, 9, 0).done(answer(b""), 0);
@@ -88,7 +88,7 @@ fn past_the_cap_the_first_answer_goes_and_what_is_in_flight_stays() {
 
 #[test]
 fn bytes_are_bounded_and_all_come_back() {
-    let ledger = Ledger::bounded(1, usize::MAX, 10_000);
+    let ledger = IdempotencyStore::bounded(1, usize::MAX, 10_000);
     for n in 0..100 {
         fresh(&ledger, n, n).done(answer(&[b'x'; 1_000]), n);
         assert!(ledger.counts().bytes <= 10_000);
@@ -103,10 +103,10 @@ fn bytes_are_bounded_and_all_come_back() {
 
 #[test]
 fn sweeps_go_round_a_few_at_a_time_whatever_the_windows() {
-    let ledger = Ledger::bounded(1, usize::MAX, usize::MAX);
+    let ledger = IdempotencyStore::bounded(1, usize::MAX, usize::MAX);
     for n in 0..200 {
         let window = if n % 2 == 0 { WINDOW } else { 2 * WINDOW };
-        let Begin::Fresh(guard) = ledger.begin(delivery(n), window, 0) else {
+        let Lookup::Fresh(guard) = ledger.begin(delivery(n), window, 0) else {
             panic!("{n} is new")
         };
         guard.done(answer(b""), 0);
@@ -116,21 +116,21 @@ fn sweeps_go_round_a_few_at_a_time_whatever_the_windows() {
         ledger.counts().held
     };
     assert_eq!(after(4, WINDOW_NS - 1), 200);
-    assert_eq!(after(1, WINDOW_NS), 200 - PER_SWEEP as u64 / 2);
+    assert_eq!(after(1, WINDOW_NS), 200 - BATCH_ENTRIES as u64 / 2);
     assert_eq!(after(4, WINDOW_NS), 100);
     assert_eq!(after(4, 2 * WINDOW_NS), 0);
 }
 
 #[test]
 fn of_many_threads_one_answers() {
-    let ledger = Ledger::new();
+    let ledger = IdempotencyStore::new();
     let fresh: usize = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..4)
             .map(|_| {
                 scope.spawn(|| {
                     let mut fresh = 0;
                     for n in 0..5_000 {
-                        if let Begin::Fresh(guard) = ledger.begin(delivery(n), WINDOW, 0) {
+                        if let Lookup::Fresh(guard) = ledger.begin(delivery(n), WINDOW, 0) {
                             guard.done(answer(b"ok"), 0);
                             fresh += 1;
                         }

@@ -2,7 +2,7 @@
 
 use super::index::Index;
 use super::table::Place;
-use super::{End, Head, Id, Journal, JournalError, Memory, Tally, record};
+use super::{Count, Head, Id, Jobs, JobsError, Memory, TerminalState, record};
 use crate::state::store::{Changes, Table, Unwritten};
 use std::future::Future;
 use std::pin::Pin;
@@ -16,28 +16,28 @@ use tokio::sync::oneshot;
 pub struct Step(oneshot::Receiver<Result<(), Unwritten>>);
 
 impl Future for Step {
-    type Output = Result<(), JournalError>;
+    type Output = Result<(), JobsError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         Pin::new(&mut self.0)
             .poll(context)
-            .map(|told| told.unwrap_or(Err(Unwritten::Closing)).map_err(JournalError::Unwritten))
+            .map(|told| told.unwrap_or(Err(Unwritten::Closing)).map_err(JobsError::Unwritten))
     }
 }
 
 /// By how much jobs that have not ended become more, and fewer.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Delta {
-    pub(super) more: Tally,
-    pub(super) fewer: Tally,
+    pub(super) more: Count,
+    pub(super) fewer: Count,
 }
 
 impl Delta {
     /// That of jobs that are new.
     pub(super) fn of_new<'a>(heads: impl Iterator<Item = &'a Head>) -> Self {
-        let mut more = Tally::default();
+        let mut more = Count::default();
         heads.filter(|head| head.end.is_none()).for_each(|head| more.add(head.size()));
-        Self { more, fewer: Tally::default() }
+        Self { more, fewer: Count::default() }
     }
 
     /// Has it written down with the jobs themselves, so that a start knows how much waits before it has picked that up.
@@ -47,8 +47,8 @@ impl Delta {
             return;
         }
         let update = move |row: Option<&[u8]>| {
-            let Tally { jobs, bytes } = row.and_then(record::read_tally).unwrap_or_default();
-            let all = Tally {
+            let Count { jobs, bytes } = row.and_then(record::read_tally).unwrap_or_default();
+            let all = Count {
                 jobs: (jobs + more.jobs).saturating_sub(fewer.jobs),
                 bytes: (bytes + more.bytes).saturating_sub(fewer.bytes),
             };
@@ -58,7 +58,7 @@ impl Delta {
     }
 }
 
-impl Journal {
+impl Jobs {
     /// Hands changes to the disk, and by how much they change what has not ended; `then` learns whether it took them, before whoever
     /// waits.
     pub(super) fn commit(
@@ -95,12 +95,12 @@ pub(super) fn put_head(changes: &mut Changes, id: Id, head: &Head) {
     changes.put(Table::Jobs, &id.0, record::write_head(head).into());
 }
 
-pub(super) fn end(head: &mut Head, end: End, now_ms: u64) {
+pub(super) fn end(head: &mut Head, end: TerminalState, now_ms: u64) {
     head.end = Some(end);
     head.ended_ms = now_ms;
 }
 
-pub(super) fn size(what: &'static str, length: usize, most: usize) -> Result<u32, JournalError> {
+pub(super) fn size(what: &'static str, length: usize, most: usize) -> Result<u32, JobsError> {
     let fits = u32::try_from(length).ok().filter(|_| length <= most);
-    fits.ok_or(JournalError::TooLarge { what, length, most })
+    fits.ok_or(JobsError::TooLarge { what, length, most })
 }

@@ -2,12 +2,12 @@
 
 use super::commit::Delta;
 use super::retention::{Old, delete, deleted};
-use super::{Along, Journal, JournalError, Step, Subject, record, unreadable};
+use super::{AcceptOptions, Jobs, JobsError, Step, Subject, record, unreadable};
 use crate::state::store::{Changes, Table};
 use std::ops::{Bound, ControlFlow};
 
 /// The most jobs that are forgotten at once: each has up to seventy rows, and all of them are one change.
-pub const MOST_FORGOTTEN: usize = 256;
+pub const MAX_FORGOTTEN: usize = 256;
 
 /// What is being forgotten.
 #[derive(Debug)]
@@ -20,22 +20,22 @@ pub struct Forgetting {
     pub step: Step,
 }
 
-impl Journal {
+impl Jobs {
     /// Deletes jobs of a user that have ended, at most [`MOST_FORGOTTEN`], with whatever else goes along. It looks at all that have
     /// ended: some microseconds for each.
     ///
     /// # Errors
     ///
     /// The store does not read.
-    pub fn forget(&self, subject: Subject, along: Along) -> Result<Forgetting, JournalError> {
-        let Along { mut changes, then, .. } = along;
+    pub fn forget(&self, subject: Subject, along: AcceptOptions) -> Result<Forgetting, JobsError> {
+        let AcceptOptions { mut changes, on_written: then, .. } = along;
         let tell = move |written| {
             if let Some(then) = then {
                 then(written);
             }
         };
         let found = self.ended_of(subject);
-        let found = found.and_then(|(old, more)| Ok((self.claim(old, &mut changes)?, more)));
+        let found = found.and_then(|(old, more)| Ok((self.claim_ended(old, &mut changes)?, more)));
         let (old, more) = match found {
             Ok(found) => found,
             Err(error) => {
@@ -51,7 +51,7 @@ impl Journal {
         Ok(Forgetting { jobs, more, step })
     }
 
-    fn ended_of(&self, subject: Subject) -> Result<(Vec<Old>, bool), JournalError> {
+    fn ended_of(&self, subject: Subject) -> Result<(Vec<Old>, bool), JobsError> {
         let (mut found, mut more) = (Vec::new(), false);
         if subject == Subject::default() {
             return Ok((found, more));
@@ -68,7 +68,7 @@ impl Journal {
                 head.map_err(|error| unreadable(self.store.folder(), error))
             });
             match head {
-                Ok(Some(head)) if head.subject == subject && found.len() == MOST_FORGOTTEN => {
+                Ok(Some(head)) if head.subject == subject && found.len() == MAX_FORGOTTEN => {
                     more = true;
                     return ControlFlow::Break(());
                 }
@@ -85,7 +85,7 @@ impl Journal {
     }
 
     /// Has nobody else take these up or delete them, and writes that they go. Those that have been taken up meanwhile stay.
-    fn claim(&self, mut old: Vec<Old>, changes: &mut Changes) -> Result<Vec<Old>, JournalError> {
+    fn claim_ended(&self, mut old: Vec<Old>, changes: &mut Changes) -> Result<Vec<Old>, JobsError> {
         let view = self.store.view()?;
         old.retain(|old| self.memory.index().closed.insert(old.id));
         let (stay, gone): (Vec<_>, Vec<_>) = old

@@ -3,48 +3,48 @@
 //! One row is found by the delivery and holds the job's id and what was said; another is found by the job and names the delivery.
 //! Both are written with the job and leave with it, so they are bounded as jobs are, and nothing of them is in memory.
 
-use super::accept::Along;
-use super::{Id, Journal, JournalError, LARGEST};
+use super::accept::AcceptOptions;
+use super::{Id, Jobs, JobsError, MAX_JOB};
 use crate::state::store::{Changes, StoreError, Table, View};
 
 /// The version that is written, its first byte. What another version wrote is as if it were not there.
 const VERSION: u8 = 1;
 
 /// What is to be said to whoever repeats a delivery.
-pub struct Repeat {
+pub struct RecordedResponse {
     /// What the delivery is found by.
     pub key: [u8; 32],
     /// What was said, as whoever reads it writes it.
-    pub said: Vec<u8>,
+    pub response: Vec<u8>,
 }
 
 /// What was said stays out of every log.
-impl std::fmt::Debug for Repeat {
+impl std::fmt::Debug for RecordedResponse {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Repeat")
     }
 }
 
-impl Along {
+impl AcceptOptions {
     /// Writes this with a job that is accepted.
-    pub fn repeat(&mut self, job: Id, repeat: &Repeat) {
-        if repeat.said.len() > LARGEST {
+    pub fn record_response(&mut self, job: Id, repeat: &RecordedResponse) {
+        if repeat.response.len() > MAX_JOB {
             return;
         }
-        let row = [&[VERSION][..], &job.0, &repeat.said].concat();
+        let row = [&[VERSION][..], &job.0, &repeat.response].concat();
         self.changes.put(Table::Repeats, &repeat.key, row.into());
         let key = repeat.key.as_slice().into();
         self.changes.put(Table::Repeats, &job.0, key);
     }
 }
 
-impl Journal {
+impl Jobs {
     /// What was said to a delivery that became a job which is still there. For one that never was here it costs about a microsecond.
     ///
     /// # Errors
     ///
     /// The store does not read.
-    pub fn said(&self, key: &[u8; 32]) -> Result<Option<Vec<u8>>, JournalError> {
+    pub fn recorded_response(&self, key: &[u8; 32]) -> Result<Option<Vec<u8>>, JobsError> {
         let row = self.store.view()?.get(Table::Repeats, key)?;
         Ok(row.and_then(|row| read(&row).map(|(_, said)| said.to_vec())))
     }

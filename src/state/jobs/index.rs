@@ -2,7 +2,7 @@
 
 use super::order::{Asleep, Queue};
 use super::table::{Entry, Jobs, Place};
-use super::{Bounds, Head, Id, SHARE, Stage, State};
+use super::{Bounds, Head, Id, JobState, MAX_SHARE, Stage};
 use foldhash::fast::RandomState;
 use slab::Slab;
 use std::collections::{HashMap, HashSet};
@@ -14,14 +14,14 @@ const JITTER_MS: u64 = 1_000;
 
 /// How many jobs, and what they take on disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct Count {
     /// How many.
     pub jobs: u64,
     /// Their bytes.
     pub bytes: u64,
 }
 
-impl Tally {
+impl Count {
     pub(super) fn add(&mut self, bytes: u32) {
         self.jobs += 1;
         self.bytes += u64::from(bytes);
@@ -36,7 +36,7 @@ impl Tally {
 #[derive(Debug)]
 struct Receiver {
     name: Arc<str>,
-    held: Tally,
+    held: Count,
     queues: [Queue; 2],
 }
 
@@ -49,22 +49,22 @@ pub(super) struct Index {
     receivers: Slab<Receiver>,
     names: HashMap<Arc<str>, u32, RandomState>,
     asleep: [Asleep; 2],
-    tallies: [Tally; 4],
+    tallies: [Count; 4],
     /// How many jobs each bot has that have not ended, by its hash.
     bots: HashMap<u64, u32, RandomState>,
     /// What an earlier run has left that is still to be picked up, as well as it is known.
-    pub(super) unseen: Tally,
+    pub(super) unseen: Count,
     latest_ms: u64,
     turn: u32,
 }
 
 impl Index {
-    pub(super) fn tally(&mut self, state: State) -> &mut Tally {
+    pub(super) fn tally(&mut self, state: JobState) -> &mut Count {
         &mut self.tallies[state as usize]
     }
 
-    pub(super) fn tallies(&self) -> [(State, Tally); 4] {
-        let mut tallies = State::ALL.map(|state| (state, self.tallies[state as usize]));
+    pub(super) fn tallies(&self) -> [(JobState, Count); 4] {
+        let mut tallies = JobState::ALL.map(|state| (state, self.tallies[state as usize]));
         let [(_, accepted), ..] = &mut tallies;
         accepted.jobs += self.unseen.jobs;
         accepted.bytes += self.unseen.bytes;
@@ -78,21 +78,22 @@ impl Index {
     }
 
     /// All jobs that have not ended.
-    pub(super) fn unfinished(&self) -> Tally {
+    pub(super) fn unfinished(&self) -> Count {
         let [accepted, answered, ..] = self.tallies;
-        Tally {
+        Count {
             jobs: accepted.jobs + answered.jobs + self.unseen.jobs,
             bytes: accepted.bytes + answered.bytes + self.unseen.bytes,
         }
     }
 
     /// What a receiver has waiting, where a job of this size is more than it may have.
-    pub(super) fn crowded(&self, receiver: &str, size: u32, bounds: &Bounds) -> Option<Tally> {
+    pub(super) fn crowded(&self, receiver: &str, size: u32, bounds: &Bounds) -> Option<Count> {
         let number = self.names.get(receiver)?;
         let held = self.receivers.get(*number as usize)?.held;
         let now = self.unfinished();
-        let over =
-            |held: u64, most: u64, now: u64| held > most.saturating_sub(now).saturating_mul(SHARE);
+        let over = |held: u64, most: u64, now: u64| {
+            held > most.saturating_sub(now).saturating_mul(MAX_SHARE)
+        };
         let over = over(held.jobs + 1, bounds.jobs, now.jobs)
             || over(held.bytes + u64::from(size), bounds.bytes, now.bytes);
         over.then_some(held)
@@ -106,7 +107,7 @@ impl Index {
                 let name: Arc<str> = Arc::from(head.receiver.as_str());
                 let receiver = self.receivers.insert(Receiver {
                     name: Arc::clone(&name),
-                    held: Tally::default(),
+                    held: Count::default(),
                     queues: Default::default(),
                 });
                 let receiver = u32::try_from(receiver).unwrap_or(u32::MAX);
@@ -268,9 +269,9 @@ impl Index {
 }
 
 /// Where a job of this stage stands.
-fn state(stage: Stage) -> State {
+fn state(stage: Stage) -> JobState {
     match stage {
-        Stage::Answer => State::Accepted,
-        Stage::Deliver => State::Answered,
+        Stage::Answer => JobState::Accepted,
+        Stage::Deliver => JobState::Answered,
     }
 }

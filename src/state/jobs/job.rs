@@ -69,7 +69,7 @@ pub enum Stage {
 
 /// How a job has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum End {
+pub enum TerminalState {
     /// Its receiver has it.
     Delivered,
     /// It was given up.
@@ -78,7 +78,7 @@ pub enum End {
 
 /// Where a job stands, in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum State {
+pub enum JobState {
     /// On disk, not answered yet.
     Accepted,
     /// Answered, not delivered yet.
@@ -89,7 +89,7 @@ pub enum State {
     Dead,
 }
 
-impl State {
+impl JobState {
     /// All of them, in the order of a job's life.
     pub const ALL: [Self; 4] = [Self::Accepted, Self::Answered, Self::Delivered, Self::Dead];
 
@@ -144,10 +144,10 @@ pub struct Job<'a> {
     /// What is to be answered, or delivered where it is no question.
     pub body: Arc<[u8]>,
     /// Whoever accepts it also works on it: it is in no queue before [`Journal::release`](super::Journal::release).
-    pub held: bool,
+    pub claimed: bool,
     /// It tells its receiver of something that does not wait for that: where the receiver has no more room it is dead from the
     /// start, kept and to be taken up again like any other, rather than refused.
-    pub letter: bool,
+    pub event: bool,
 }
 
 /// What is known of a job, all but what was said. Times are milliseconds since 1970, 0 where it has not happened.
@@ -166,7 +166,7 @@ pub struct Head {
     /// What it waits for, or waited for when it ended.
     pub stage: Stage,
     /// How it has ended, if it has.
-    pub end: Option<End>,
+    pub end: Option<TerminalState>,
     /// When it was accepted.
     pub accepted_ms: u64,
     /// When it was answered.
@@ -189,12 +189,12 @@ const OVERHEAD: u32 = 256;
 
 impl Head {
     /// Where it stands.
-    pub fn state(&self) -> State {
+    pub fn state(&self) -> JobState {
         match (self.end, self.stage) {
-            (Some(End::Delivered), _) => State::Delivered,
-            (Some(End::Dead), _) => State::Dead,
-            (None, Stage::Answer) => State::Accepted,
-            (None, Stage::Deliver) => State::Answered,
+            (Some(TerminalState::Delivered), _) => JobState::Delivered,
+            (Some(TerminalState::Dead), _) => JobState::Dead,
+            (None, Stage::Answer) => JobState::Accepted,
+            (None, Stage::Deliver) => JobState::Answered,
         }
     }
 
@@ -258,7 +258,7 @@ impl fmt::Debug for Attempt {
 
 /// What follows an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Then<'a> {
+pub enum NextState<'a> {
     /// Another, at this time in milliseconds since 1970.
     Again(u64),
     /// Nothing: it is delivered.

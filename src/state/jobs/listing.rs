@@ -1,20 +1,20 @@
 //! The journal as operators see it: lists, the newest first, and one job whole.
 
-use super::{Attempt, Head, Id, Journal, JournalError, Stage, State, record, unreadable};
+use super::{Attempt, Head, Id, JobState, Jobs, JobsError, Stage, record, unreadable};
 use crate::state::store::Table;
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 
 /// The most jobs on a page.
-pub const LONGEST_PAGE: usize = 100;
+pub const MAX_PAGE: usize = 100;
 /// The most jobs that are looked at for a page; where few fit the filter, a page is shorter, or empty, and another follows.
-pub const MOST_LOOKED: usize = 20_000;
+pub const MAX_SCANNED: usize = 20_000;
 
 /// Which jobs are listed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
     /// Only those that stand here.
-    pub state: Option<State>,
+    pub state: Option<JobState>,
     /// Only this bot's.
     pub bot: Option<String>,
 }
@@ -28,7 +28,7 @@ impl Filter {
 
 /// A job in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct ListedJob {
     /// Which.
     pub id: Id,
     /// What is known of it.
@@ -39,21 +39,21 @@ pub struct Found {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {
     /// The jobs, the newest first.
-    pub items: Vec<Found>,
+    pub items: Vec<ListedJob>,
     /// Where the next page begins; none: this was the last.
     pub next: Option<Id>,
 }
 
 /// A job whole, but for what was said.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shown {
+pub struct JobDetails {
     /// What is known of it.
     pub head: Head,
     /// Its attempts, the oldest first.
     pub attempts: Vec<Attempt>,
 }
 
-impl Journal {
+impl Jobs {
     /// Jobs that fit a filter, older than a cursor, at most `limit` of them and never more than [`LONGEST_PAGE`].
     ///
     /// # Errors
@@ -64,8 +64,8 @@ impl Journal {
         filter: &Filter,
         cursor: Option<Id>,
         limit: usize,
-    ) -> Result<Page, JournalError> {
-        let limit = limit.clamp(1, LONGEST_PAGE);
+    ) -> Result<Page, JobsError> {
+        let limit = limit.clamp(1, MAX_PAGE);
         let end = cursor.as_ref().map(|id| &id.0[..]);
         let end = end.map_or(Bound::Unbounded, Bound::Excluded);
         let (mut page, mut wrong) = (Page::default(), None);
@@ -73,7 +73,7 @@ impl Journal {
         let view = self.store.view()?;
         view.walk(Table::Jobs, (Bound::Unbounded, end), true, |key, row| {
             let id = key.try_into().ok().map(Id);
-            if looked == MOST_LOOKED {
+            if looked == MAX_SCANNED {
                 page.next = last;
                 return ControlFlow::Break(());
             }
@@ -84,7 +84,7 @@ impl Journal {
                         page.next = last;
                         return ControlFlow::Break(());
                     }
-                    page.items.push(Found { id, head });
+                    page.items.push(ListedJob { id, head });
                 }
                 (_, Ok(_)) => {}
                 (_, Err(error)) => {
@@ -106,18 +106,18 @@ impl Journal {
     /// # Errors
     ///
     /// The store does not read.
-    pub fn show(&self, id: Id) -> Result<Option<Shown>, JournalError> {
+    pub fn details(&self, id: Id) -> Result<Option<JobDetails>, JobsError> {
         let Some(head) = self.head(id)? else {
             return Ok(None);
         };
         let view = self.store.view()?;
         let mut attempts = Vec::new();
-        let first = head.attempts.saturating_sub(record::MOST_ATTEMPTS);
+        let first = head.attempts.saturating_sub(record::MAX_ATTEMPTS);
         for number in first..head.attempts {
             let row = view.get(Table::Parts, &record::attempt_key(id, number))?;
             attempts.extend(row.and_then(|row| record::read_attempt(&row)));
         }
-        Ok(Some(Shown { head, attempts }))
+        Ok(Some(JobDetails { head, attempts }))
     }
 
     /// What a job was asked, while it is not answered; from then on its answer.
@@ -125,8 +125,8 @@ impl Journal {
     /// # Errors
     ///
     /// There is no such job, or the store does not read.
-    pub fn body(&self, id: Id, stage: Stage) -> Result<Arc<[u8]>, JournalError> {
+    pub fn body(&self, id: Id, stage: Stage) -> Result<Arc<[u8]>, JobsError> {
         let body = self.store.view()?.get(Table::Parts, &record::body_key(id, stage))?;
-        body.ok_or(JournalError::Unknown(id))
+        body.ok_or(JobsError::Unknown(id))
     }
 }

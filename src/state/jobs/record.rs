@@ -4,7 +4,7 @@
 //! all that came before and writes its own, so a folder is taken over as its jobs move on. All other records are of version 1. Numbers are little endian, but for those in keys; a text stands behind its
 //! length.
 
-use super::{Attempt, End, Head, Id, Phases, Stage, Subject, Tally};
+use super::{Attempt, Count, Head, Id, Phases, Stage, Subject, TerminalState};
 use crate::state::store::RowKey;
 
 /// The version of heads that is written.
@@ -12,11 +12,11 @@ pub(super) const HEAD: u8 = 2;
 /// That of everything else.
 const VERSION: u8 = 1;
 /// The most attempts of a job that are kept; a later one takes the oldest's place.
-pub const MOST_ATTEMPTS: u32 = 64;
+pub const MAX_ATTEMPTS: u32 = 64;
 /// The most of a receiver's response that is kept with an attempt, in bytes.
-pub const LONGEST_RESPONSE: usize = 1024;
+pub const MAX_KEPT_RESPONSE: usize = 1024;
 /// The longest reason or error that is kept, in bytes.
-pub const LONGEST_REASON: usize = 256;
+pub const MAX_REASON: usize = 256;
 
 const REQUEST: u8 = 0;
 const ANSWER: u8 = 1;
@@ -42,7 +42,7 @@ pub(super) fn body_key(id: Id, stage: Stage) -> RowKey {
 
 /// Where an attempt lies, counted from 0.
 pub(super) fn attempt_key(id: Id, number: u32) -> RowKey {
-    let place = u8::try_from(number % MOST_ATTEMPTS).unwrap_or_default();
+    let place = u8::try_from(number % MAX_ATTEMPTS).unwrap_or_default();
     part_key(id, &[ATTEMPT, place])
 }
 
@@ -53,7 +53,7 @@ fn part_key(id: Id, part: &[u8]) -> RowKey {
 }
 
 /// Where a job that has ended is found by when it did.
-pub(super) fn ended_key(end: End, ended_ms: u64, id: Id) -> RowKey {
+pub(super) fn ended_key(end: TerminalState, ended_ms: u64, id: Id) -> RowKey {
     let mut key = RowKey::from_slice(&[end_mark(end)]);
     key.extend_from_slice(&ended_ms.to_be_bytes());
     key.extend_from_slice(&id.0);
@@ -61,12 +61,12 @@ pub(super) fn ended_key(end: End, ended_ms: u64, id: Id) -> RowKey {
 }
 
 /// The first key of those that have ended so.
-pub(super) fn ended_first(end: End) -> RowKey {
+pub(super) fn ended_first(end: TerminalState) -> RowKey {
     RowKey::from_slice(&[end_mark(end)])
 }
 
 /// The job of a key, how it ended and when.
-pub(super) fn read_ended_key(key: &[u8]) -> Option<(End, u64, Id)> {
+pub(super) fn read_ended_key(key: &[u8]) -> Option<(TerminalState, u64, Id)> {
     let (&[mark], rest) = key.split_first_chunk()?;
     let (ended_ms, id) = rest.split_first_chunk()?;
     let ended_ms = u64::from_be_bytes(*ended_ms);
@@ -94,7 +94,7 @@ pub(super) fn read_ended_row(row: &[u8]) -> Option<(u32, u32)> {
 pub(super) const UNFINISHED: [u8; 1] = [0];
 
 /// A tally as it stands there.
-pub(super) fn write_tally(tally: Tally) -> Vec<u8> {
+pub(super) fn write_tally(tally: Count) -> Vec<u8> {
     let mut out = vec![VERSION];
     out.extend_from_slice(&tally.jobs.to_le_bytes());
     out.extend_from_slice(&tally.bytes.to_le_bytes());
@@ -102,26 +102,26 @@ pub(super) fn write_tally(tally: Tally) -> Vec<u8> {
 }
 
 /// Reads it; none where it makes no sense.
-pub(super) fn read_tally(row: &[u8]) -> Option<Tally> {
+pub(super) fn read_tally(row: &[u8]) -> Option<Count> {
     let mut rest = row;
     let [VERSION] = take(&mut rest)? else {
         return None;
     };
-    Some(Tally { jobs: time(&mut rest)?, bytes: time(&mut rest)? })
+    Some(Count { jobs: time(&mut rest)?, bytes: time(&mut rest)? })
 }
 
-fn end_mark(end: End) -> u8 {
+fn end_mark(end: TerminalState) -> u8 {
     match end {
-        End::Delivered => 1,
-        End::Dead => 2,
+        TerminalState::Delivered => 1,
+        TerminalState::Dead => 2,
     }
 }
 
-fn read_end(mark: u8) -> Option<Option<End>> {
+fn read_end(mark: u8) -> Option<Option<TerminalState>> {
     match mark {
         0 => Some(None),
-        1 => Some(Some(End::Delivered)),
-        2 => Some(Some(End::Dead)),
+        1 => Some(Some(TerminalState::Delivered)),
+        2 => Some(Some(TerminalState::Dead)),
         _ => None,
     }
 }
@@ -203,9 +203,9 @@ pub(super) fn write_attempt(attempt: &Attempt) -> Vec<u8> {
         out.extend_from_slice(&phase.to_le_bytes());
     }
     out.extend_from_slice(&attempt.status.unwrap_or(0).to_le_bytes());
-    bytes(&mut out, cut(&attempt.error, LONGEST_REASON).as_bytes());
+    bytes(&mut out, cut(&attempt.error, MAX_REASON).as_bytes());
     let response = &attempt.response;
-    bytes(&mut out, response.get(..LONGEST_RESPONSE).unwrap_or(response));
+    bytes(&mut out, response.get(..MAX_KEPT_RESPONSE).unwrap_or(response));
     out
 }
 

@@ -5,24 +5,24 @@ use super::commit::Delta;
 use super::index::Index;
 use super::record::{self, Unreadable};
 use super::table::Place;
-use super::{End, Head, Id, JournalError, Memory, State, Tally, unreadable};
+use super::{Count, Head, Id, JobState, JobsError, Memory, TerminalState, unreadable};
 use crate::state::store::{Changes, Frozen, Store, Table};
 use std::ops::{Bound, ControlFlow};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 /// So many rows are looked at before the journal serves, and then at a time.
-pub const LOOKED: usize = 1_024;
+pub const BATCH_ROWS: usize = 1_024;
 
 /// Counts what has ended, and learns how much has not.
-pub(super) fn count(store: &Store, index: &mut Index) -> Result<(), JournalError> {
+pub(super) fn count(store: &Store, index: &mut Index) -> Result<(), JobsError> {
     let all = (Bound::Unbounded, Bound::Unbounded);
     store.view()?.walk(Table::Ended, all, false, |key, row| {
         if let Some((end, ..)) = record::read_ended_key(key) {
             let (size, _) = record::read_ended_row(row).unwrap_or_default();
             let state = match end {
-                End::Delivered => State::Delivered,
-                End::Dead => State::Dead,
+                TerminalState::Delivered => JobState::Delivered,
+                TerminalState::Dead => JobState::Dead,
             };
             index.tally(state).add(size);
         } else if *key == record::UNFINISHED {
@@ -39,9 +39,9 @@ pub(super) struct Left {
     folder: PathBuf,
     now_ms: u64,
     /// What was picked up so far.
-    found: Tally,
+    found: Count,
     /// What there is to pick up, as it was noted.
-    noted: Tally,
+    noted: Count,
 }
 
 impl Left {
@@ -50,7 +50,7 @@ impl Left {
     /// # Errors
     ///
     /// The store does not read, or another version wrote the newest of them.
-    pub(super) fn new(store: &Store, now_ms: u64) -> Result<Self, JournalError> {
+    pub(super) fn new(store: &Store, now_ms: u64) -> Result<Self, JobsError> {
         let noted = store.view()?.get(Table::Ended, &record::UNFINISHED)?;
         let noted = noted.and_then(|row| record::read_tally(&row)).unwrap_or_default();
         let all = (Bound::Unbounded, Bound::Unbounded);
@@ -65,7 +65,7 @@ impl Left {
                 rows: store.freeze(Table::Jobs)?,
                 folder: store.folder().to_owned(),
                 now_ms,
-                found: Tally::default(),
+                found: Count::default(),
                 noted,
             }),
         }
@@ -76,7 +76,7 @@ impl Left {
     /// # Errors
     ///
     /// The store does not read; or it holds what another version wrote or what makes no sense, which is behind it then.
-    pub(super) fn pick_up(&mut self, memory: &Memory) -> Result<bool, JournalError> {
+    pub(super) fn pick_up(&mut self, memory: &Memory) -> Result<bool, JobsError> {
         let (mut looked, mut found, mut wrong) = (0, Vec::new(), None);
         let walked = self.rows.walk(|key, row| {
             let id = <[u8; 16]>::try_from(key).map_err(|_| Unreadable::Broken);
@@ -86,7 +86,7 @@ impl Left {
                 Err(error) => wrong = Some(error),
             }
             looked += 1;
-            match wrong.is_some() || looked == LOOKED {
+            match wrong.is_some() || looked == BATCH_ROWS {
                 true => ControlFlow::Break(()),
                 false => ControlFlow::Continue(()),
             }
@@ -101,7 +101,7 @@ impl Left {
         }
         let more = walked?;
         if !more {
-            index.unseen = Tally::default();
+            index.unseen = Count::default();
         }
         match wrong {
             Some(wrong) => Err(unreadable(&self.folder, wrong)),
@@ -139,7 +139,7 @@ impl Left {
                         }
                         break;
                     }
-                    Err(error @ (JournalError::Version { .. } | JournalError::Broken { .. })) => {
+                    Err(error @ (JobsError::Version { .. } | JobsError::Broken { .. })) => {
                         if passed_over == 0 {
                             tracing::error!(%error, "a job that waits is passed over and stays on disk");
                         }

@@ -1,13 +1,13 @@
 //! How jobs that have ended leave the disk: those whose time is over, and the oldest where there are too many.
 
-use super::index::Tally;
-use super::{Bounds, End, Id, Memory, State, idempotency, record};
+use super::index::Count;
+use super::{Bounds, Id, JobState, Memory, TerminalState, idempotency, record};
 use crate::state::store::{Changes, Done, RowKey, Table, View};
 use std::ops::{Bound, ControlFlow};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The most jobs that are deleted at once.
-pub const PER_PORTION: usize = 64;
+pub const BATCH_JOBS: usize = 64;
 /// How long until it is looked again whether anything is to go, in milliseconds.
 const REST_MS: u64 = 1_000;
 
@@ -26,7 +26,7 @@ struct Progress {
 pub(super) struct Old {
     pub(super) key: RowKey,
     pub(super) id: Id,
-    end: End,
+    end: TerminalState,
     size: u32,
     attempts: u32,
 }
@@ -51,18 +51,20 @@ pub(super) fn portion(
 ) -> Option<(Changes, Done)> {
     let mut progress = memory.keeping.0.lock().unwrap_or_else(PoisonError::into_inner);
     let [_, _, (_, delivered), (_, dead)] = memory.index().tallies();
-    let mut over = Tally {
+    let mut over = Count {
         jobs: (delivered.jobs + dead.jobs).saturating_sub(bounds.kept_jobs),
         bytes: (delivered.bytes + dead.bytes).saturating_sub(bounds.kept_bytes),
     };
     let rested = now_ms >= progress.rest_until_ms;
     // A clock that went back must not make it rest for long.
     let rested = rested || progress.rest_until_ms > now_ms.saturating_add(REST_MS);
-    if over == Tally::default() && !rested {
+    if over == Count::default() && !rested {
         return None;
     }
     let mut old: Vec<Old> = Vec::new();
-    for (end, keep_ms) in [(End::Delivered, bounds.delivered_ms), (End::Dead, bounds.dead_ms)] {
+    for (end, keep_ms) in
+        [(TerminalState::Delivered, bounds.delivered_ms), (TerminalState::Dead, bounds.dead_ms)]
+    {
         let before_ms = now_ms.saturating_sub(keep_ms);
         let first = record::ended_first(end);
         let from = progress.from[end as usize].as_ref();
@@ -73,7 +75,7 @@ pub(super) fn portion(
             };
             let much = over.jobs > 0 || over.bytes > 0;
             let goes = found.end == end && (ended_ms <= before_ms || much);
-            if !goes || old.len() >= PER_PORTION {
+            if !goes || old.len() >= BATCH_JOBS {
                 return ControlFlow::Break(());
             }
             over.sub(found.size);
@@ -109,8 +111,8 @@ pub(super) fn deleted(memory: &Memory, old: &[Old], written: bool) {
         index.closed.remove(&old.id);
         if written {
             let state = match old.end {
-                End::Delivered => State::Delivered,
-                End::Dead => State::Dead,
+                TerminalState::Delivered => JobState::Delivered,
+                TerminalState::Dead => JobState::Dead,
             };
             index.tally(state).sub(old.size);
         }
@@ -130,7 +132,7 @@ pub(super) fn delete(changes: &mut Changes, view: &View<'_>, old: &[Old]) {
         for stage in [super::Stage::Answer, super::Stage::Deliver] {
             changes.remove(Table::Parts, &record::body_key(old.id, stage));
         }
-        for number in 0..old.attempts.min(record::MOST_ATTEMPTS) {
+        for number in 0..old.attempts.min(record::MAX_ATTEMPTS) {
             changes.remove(Table::Parts, &record::attempt_key(old.id, number));
         }
         // What was said of a job that is gone is as good as forgotten: a disk that does not read must not keep the job.

@@ -4,20 +4,20 @@ use super::accept;
 use super::commit::{Delta, Step, end, place, put_head, size};
 use super::table::Place;
 use super::{
-    Attempt, End, Head, Id, Job, Journal, JournalError, LARGEST, LONGEST_REASON, Stage, State,
-    Tally, Then, not_taken, record, unreadable,
+    Attempt, Count, Head, Id, Job, JobState, Jobs, JobsError, MAX_JOB, MAX_REASON, NextState,
+    Stage, TerminalState, not_taken, record, unreadable,
 };
 use crate::state::store::{Changes, Table};
 use std::sync::Arc;
 
-impl Journal {
+impl Jobs {
     /// A job that was taken has its answer; what it was asked goes. It is to be delivered now.
     ///
     /// # Errors
     ///
     /// It has its answer already, nobody has taken it, the answer is too large, or the disk does not take it.
-    pub fn answered(&self, id: Id, answer: Arc<[u8]>, now_ms: u64) -> Result<Step, JournalError> {
-        let length = size("answer", answer.len(), LARGEST)?;
+    pub fn record_answer(&self, id: Id, answer: Arc<[u8]>, now_ms: u64) -> Result<Step, JobsError> {
+        let length = size("answer", answer.len(), MAX_JOB)?;
         self.step(id, "answered", |head, changes| {
             if head.stage != Stage::Answer {
                 return Err("answered already");
@@ -38,8 +38,8 @@ impl Journal {
     ///
     /// # Errors
     ///
-    /// As for [`Journal::answered`], or one of the jobs is too large or waits already.
-    pub fn passed_on(&self, id: Id, jobs: &[Job<'_>], now_ms: u64) -> Result<Step, JournalError> {
+    /// As for [`Jobs::record_answer`], or one of the jobs is too large or waits already.
+    pub fn fan_out(&self, id: Id, jobs: &[Job<'_>], now_ms: u64) -> Result<Step, JobsError> {
         self.step_with(id, "passed on", jobs, now_ms, |head, changes| {
             if head.stage != Stage::Answer {
                 return Err("answered already");
@@ -47,7 +47,7 @@ impl Journal {
             changes.remove(Table::Parts, &record::body_key(id, Stage::Answer));
             head.request_bytes = 0;
             head.answered_ms = now_ms;
-            end(head, End::Delivered, now_ms);
+            end(head, TerminalState::Delivered, now_ms);
             Ok(())
         })
     }
@@ -57,43 +57,43 @@ impl Journal {
     /// # Errors
     ///
     /// Nobody has taken it, it is delivered without an answer, or the disk does not take it.
-    pub fn attempted(
+    pub fn record_attempt(
         &self,
         id: Id,
         attempt: &Attempt,
-        then: Then<'_>,
+        then: NextState<'_>,
         now_ms: u64,
-    ) -> Result<Step, JournalError> {
+    ) -> Result<Step, JobsError> {
         self.tried(id, attempt, then, &[], now_ms)
     }
 
-    /// A job that was taken was tried for the last time; the jobs that tell of that are accepted as in [`Journal::passed_on`].
+    /// A job that was taken was tried for the last time; the jobs that tell of that are accepted as in [`Jobs::passed_on`].
     ///
     /// # Errors
     ///
-    /// As for [`Journal::passed_on`].
-    pub fn given_up(
+    /// As for [`Jobs::passed_on`].
+    pub fn record_final_attempt(
         &self,
         id: Id,
         attempt: &Attempt,
         reason: &str,
         jobs: &[Job<'_>],
         now_ms: u64,
-    ) -> Result<Step, JournalError> {
-        self.tried(id, attempt, Then::Dead(reason), jobs, now_ms)
+    ) -> Result<Step, JobsError> {
+        self.tried(id, attempt, NextState::Dead(reason), jobs, now_ms)
     }
 
     fn tried(
         &self,
         id: Id,
         attempt: &Attempt,
-        then: Then<'_>,
+        then: NextState<'_>,
         jobs: &[Job<'_>],
         now_ms: u64,
-    ) -> Result<Step, JournalError> {
+    ) -> Result<Step, JobsError> {
         let row = record::write_attempt(attempt);
         self.step_with(id, "attempted", jobs, now_ms, |head, changes| {
-            if head.attempts < record::MOST_ATTEMPTS {
+            if head.attempts < record::MAX_ATTEMPTS {
                 let length = u32::try_from(row.len()).unwrap_or(u32::MAX);
                 head.attempt_bytes = head.attempt_bytes.saturating_add(length);
             }
@@ -101,33 +101,33 @@ impl Journal {
             changes.put(Table::Parts, &key, row.into());
             head.attempts = head.attempts.saturating_add(1);
             match then {
-                Then::Again(next_ms) => (head.since_ms, head.next_ms) = (now_ms, next_ms),
-                Then::Delivered if head.stage == Stage::Answer => return Err("not answered"),
-                Then::Delivered => end(head, End::Delivered, now_ms),
-                Then::Dead(reason) => {
-                    record::cut(reason, LONGEST_REASON).clone_into(&mut head.reason);
-                    end(head, End::Dead, now_ms);
+                NextState::Again(next_ms) => (head.since_ms, head.next_ms) = (now_ms, next_ms),
+                NextState::Delivered if head.stage == Stage::Answer => return Err("not answered"),
+                NextState::Delivered => end(head, TerminalState::Delivered, now_ms),
+                NextState::Dead(reason) => {
+                    record::cut(reason, MAX_REASON).clone_into(&mut head.reason);
+                    end(head, TerminalState::Dead, now_ms);
                 }
             }
             Ok(())
         })
     }
 
-    /// A job that was taken is given up without another attempt; the jobs that tell of that are accepted as in [`Journal::passed_on`].
+    /// A job that was taken is given up without another attempt; the jobs that tell of that are accepted as in [`Jobs::passed_on`].
     ///
     /// # Errors
     ///
-    /// As for [`Journal::passed_on`].
-    pub fn dead(
+    /// As for [`Jobs::passed_on`].
+    pub fn give_up(
         &self,
         id: Id,
         reason: &str,
         jobs: &[Job<'_>],
         now_ms: u64,
-    ) -> Result<Step, JournalError> {
+    ) -> Result<Step, JobsError> {
         self.step_with(id, "given up", jobs, now_ms, |head, _| {
-            record::cut(reason, LONGEST_REASON).clone_into(&mut head.reason);
-            end(head, End::Dead, now_ms);
+            record::cut(reason, MAX_REASON).clone_into(&mut head.reason);
+            end(head, TerminalState::Dead, now_ms);
             Ok(())
         })
     }
@@ -137,8 +137,8 @@ impl Journal {
     /// # Errors
     ///
     /// It is not dead, the journal is full, or the disk does not take it.
-    pub fn retry(&self, id: Id, now_ms: u64) -> Result<Step, JournalError> {
-        let wrong = |now| JournalError::Order { id, step: "taken up again", now };
+    pub fn retry(&self, id: Id, now_ms: u64) -> Result<Step, JobsError> {
+        let wrong = |now| JobsError::Order { id, step: "taken up again", now };
         {
             let mut index = self.memory.index();
             if index.jobs.slot(id).is_some() {
@@ -152,13 +152,13 @@ impl Journal {
         let (changes, size, bot) = planned.inspect_err(|_| {
             self.memory.index().closed.remove(&id);
         })?;
-        let one = Tally { jobs: 1, bytes: u64::from(size) };
-        let unfinished = Delta { more: one, fewer: Tally::default() };
+        let one = Count { jobs: 1, bytes: u64::from(size) };
+        let unfinished = Delta { more: one, fewer: Count::default() };
         Ok(self.commit(changes, unfinished, move |memory, written| {
             let mut index = memory.index();
             index.closed.remove(&id);
             if written {
-                index.tally(State::Dead).sub(size);
+                index.tally(JobState::Dead).sub(size);
                 memory.enqueue(&mut index, id);
             } else {
                 index.remove(id, &bot);
@@ -170,15 +170,15 @@ impl Journal {
         &self,
         id: Id,
         now_ms: u64,
-        wrong: impl Fn(&'static str) -> JournalError,
-    ) -> Result<(Changes, u32, String), JournalError> {
-        let mut head = self.head(id)?.ok_or(JournalError::Unknown(id))?;
-        if head.end != Some(End::Dead) {
+        wrong: impl Fn(&'static str) -> JobsError,
+    ) -> Result<(Changes, u32, String), JobsError> {
+        let mut head = self.head(id)?.ok_or(JobsError::Unknown(id))?;
+        if head.end != Some(TerminalState::Dead) {
             return Err(wrong("not dead"));
         }
         let size = head.size();
         let mut changes = Changes::default();
-        changes.remove(Table::Ended, &record::ended_key(End::Dead, head.ended_ms, id));
+        changes.remove(Table::Ended, &record::ended_key(TerminalState::Dead, head.ended_ms, id));
         head.end = None;
         head.ended_ms = 0;
         head.reason.clear();
@@ -192,7 +192,7 @@ impl Journal {
     }
 
     /// A job's head as it is on disk.
-    pub(super) fn head(&self, id: Id) -> Result<Option<Head>, JournalError> {
+    pub(super) fn head(&self, id: Id) -> Result<Option<Head>, JobsError> {
         let row = self.store.view()?.get(Table::Jobs, &id.0)?;
         let head = row.map(|row| record::read_head(&row)).transpose();
         head.map_err(|error| unreadable(self.store.folder(), error))
@@ -204,7 +204,7 @@ impl Journal {
         id: Id,
         step: &'static str,
         change: impl FnOnce(&mut Head, &mut Changes) -> Result<(), &'static str>,
-    ) -> Result<Step, JournalError> {
+    ) -> Result<Step, JobsError> {
         self.step_with(id, step, &[], 0, change)
     }
 
@@ -216,10 +216,10 @@ impl Journal {
         jobs: &[Job<'_>],
         now_ms: u64,
         change: impl FnOnce(&mut Head, &mut Changes) -> Result<(), &'static str>,
-    ) -> Result<Step, JournalError> {
+    ) -> Result<Step, JobsError> {
         {
             let mut index = self.memory.index();
-            let entry = index.jobs.get_mut(id).ok_or(JournalError::Unknown(id))?;
+            let entry = index.jobs.get_mut(id).ok_or(JobsError::Unknown(id))?;
             if entry.place != Place::Taken {
                 return Err(not_taken(id, step, entry.place));
             }
@@ -229,7 +229,7 @@ impl Journal {
             let fresh = self.lay(jobs, now_ms, &mut changes)?;
             accept::take_in(&mut self.memory.index(), &fresh)?;
             let heads = fresh.iter().map(|fresh| &fresh.head).chain([&head]);
-            let before = Tally { jobs: 1, bytes: u64::from(size) };
+            let before = Count { jobs: 1, bytes: u64::from(size) };
             let unfinished = Delta { fewer: before, ..Delta::of_new(heads) };
             Ok((changes, unfinished, head, fresh))
         });
@@ -257,11 +257,11 @@ impl Journal {
         id: Id,
         step: &'static str,
         change: impl FnOnce(&mut Head, &mut Changes) -> Result<(), &'static str>,
-    ) -> Result<(Changes, Head, u32), JournalError> {
-        let mut head = self.head(id)?.ok_or(JournalError::Unknown(id))?;
+    ) -> Result<(Changes, Head, u32), JobsError> {
+        let mut head = self.head(id)?.ok_or(JobsError::Unknown(id))?;
         let size = head.size();
         let mut changes = Changes::default();
-        change(&mut head, &mut changes).map_err(|now| JournalError::Order { id, step, now })?;
+        change(&mut head, &mut changes).map_err(|now| JobsError::Order { id, step, now })?;
         put_head(&mut changes, id, &head);
         Ok((changes, head, size))
     }

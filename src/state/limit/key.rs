@@ -6,7 +6,7 @@ use ring::digest::{SHA256, digest};
 use std::net::IpAddr;
 
 /// A longer value is replaced by its SHA-256, so that a caller cannot choose how much is stored.
-pub const LONGEST_VALUE: usize = 128;
+pub const MAX_VALUE: usize = 128;
 /// Buffers that one long value made larger than this are shrunk again.
 const SCRATCH: usize = 4_096;
 const PREFIX: usize = 16;
@@ -49,7 +49,7 @@ pub fn prefix(rule: &Rule, bot: &str, dialect: &str) -> Prefix {
 pub(super) fn compose(prefix: &Prefix, key: &mut Vec<u8>, value: impl FnOnce(&mut Vec<u8>)) {
     start(prefix, Kind::Plain, key);
     value(key);
-    if key.len() > PREFIX + 1 + LONGEST_VALUE {
+    if key.len() > PREFIX + 1 + MAX_VALUE {
         let hash = digest(&SHA256, &key[PREFIX + 1..]);
         start(prefix, Kind::Hashed, key);
         key.extend_from_slice(hash.as_ref());
@@ -132,14 +132,14 @@ mod tests {
         let prefix = [7; PREFIX];
         let mut keys = HashSet::new();
         let mut key = Vec::new();
-        for length in [0, 1, 32, LONGEST_VALUE, LONGEST_VALUE + 1, 1 << 20] {
+        for length in [0, 1, 32, MAX_VALUE, MAX_VALUE + 1, 1 << 20] {
             compose(&prefix, &mut key, |out| out.resize(out.len() + length, b'x'));
-            assert!(key.len() <= PREFIX + 1 + LONGEST_VALUE);
+            assert!(key.len() <= PREFIX + 1 + MAX_VALUE);
             assert!(key.capacity() <= SCRATCH);
             keys.insert(key.clone());
             // The stored form of a hashed value, sent as a value of its own.
             let forged = key[PREFIX + 1..].to_vec();
-            if length > LONGEST_VALUE {
+            if length > MAX_VALUE {
                 compose(&prefix, &mut key, |out| out.extend_from_slice(&forged));
                 keys.insert(key.clone());
             }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 /// How many buckets there are at most, those that newcomers share (one a rule) aside.
-pub const MOST_KEYS: usize = 1_000_000;
+pub const MAX_KEYS: usize = 1_000_000;
 
 /// Counts since the start, for the metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub struct Limiter {
 
 impl Default for Limiter {
     fn default() -> Self {
-        Self::new(MOST_KEYS)
+        Self::new(MAX_KEYS)
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// The most keys looked at in one tick.
-pub const PER_TICK: usize = 64;
+pub const BATCH_KEYS: usize = 64;
 /// How long a bucket must have been full: a caller that comes back within it finds its bucket still there.
 pub const IDLE_US: u64 = 10_000_000;
 
@@ -23,7 +23,7 @@ pub struct Sweeper {
 impl Sweeper {
     /// Shows up to [`PER_TICK`] keys to `forget` and keeps those for which it says false.
     pub(super) fn tick(&mut self, mut forget: impl FnMut(&[u8]) -> bool) {
-        for _ in 0..PER_TICK.min(self.queue.len()) {
+        for _ in 0..BATCH_KEYS.min(self.queue.len()) {
             let Some(key) = self.queue.pop_front() else {
                 return;
             };
@@ -31,7 +31,7 @@ impl Sweeper {
                 self.queue.push_back(key);
             }
         }
-        if self.queue.capacity() > 4 * PER_TICK.max(self.queue.len()) {
+        if self.queue.capacity() > 4 * BATCH_KEYS.max(self.queue.len()) {
             self.queue.shrink_to(2 * self.queue.len());
         }
     }
@@ -63,13 +63,16 @@ mod tests {
         limiter.sweep(&mut sweeper, full + IDLE_US * 1_000 - 1_000);
         assert_eq!(limiter.counts().keys, 1_000, "not idle for long enough");
         limiter.sweep(&mut sweeper, full + IDLE_US * 1_000);
-        assert_eq!(limiter.counts().keys, 1_000 - PER_TICK as u64);
-        for _ in 0..1_000 / PER_TICK + 1 {
+        assert_eq!(limiter.counts().keys, 1_000 - BATCH_KEYS as u64);
+        for _ in 0..1_000 / BATCH_KEYS + 1 {
             limiter.sweep(&mut sweeper, full + IDLE_US * 1_000);
         }
         assert_eq!((limiter.counts().keys, limiter.counts().swept), (1, 999));
         assert_eq!(sweeper.queue.len(), 1);
-        assert!(sweeper.queue.capacity() <= 4 * PER_TICK, "what a flood made large is given back");
+        assert!(
+            sweeper.queue.capacity() <= 4 * BATCH_KEYS,
+            "what a flood made large is given back"
+        );
         let Verdict::Admitted(standing) = ask(&mut sweeper, full + 11 * SECOND, 3) else {
             panic!("one left")
         };

@@ -6,19 +6,19 @@ use std::sync::mpsc::channel;
 
 const NOW: u64 = 1_800_000_000_000;
 
-fn open(folder: &tempfile::TempDir, bounds: Bounds) -> Messages {
-    Messages::open(Store::open(folder.path()).unwrap(), bounds).unwrap()
+fn open(folder: &tempfile::TempDir, bounds: Bounds) -> Reports {
+    Reports::open(Store::open(folder.path()).unwrap(), bounds).unwrap()
 }
 
 /// Keeps a message, and waits for the disk.
-fn keep(messages: &Messages, bot: &str, json: &str) -> Id {
+fn keep(messages: &Reports, bot: &str, json: &str) -> Id {
     let id = Id::new(NOW);
     written(messages, messages.keep(id, bot, json.as_bytes()).unwrap());
     id
 }
 
 /// Has it written, and waits for the disk.
-fn written(messages: &Messages, Coming { changes, then }: Coming) {
+fn written(messages: &Reports, PendingReport { changes, on_written: then }: PendingReport) {
     let (tell, told) = channel();
     let done = move |written: Result<(), Unwritten>| {
         then(written.is_ok());
@@ -28,8 +28,8 @@ fn written(messages: &Messages, Coming { changes, then }: Coming) {
     told.recv().unwrap().unwrap();
 }
 
-fn all(messages: &Messages, bot: Option<&str>) -> Vec<String> {
-    messages.list(bot, None, LONGEST_PAGE).unwrap().items
+fn all(messages: &Reports, bot: Option<&str>) -> Vec<String> {
+    messages.list(bot, None, MAX_PAGE).unwrap().items
 }
 
 fn room(messages: usize, bytes: u64) -> Room {
@@ -83,7 +83,7 @@ fn pages_follow_each_other_without_a_gap_or_an_overlap() {
     for nth in 0..10 {
         keep(&messages, ["a", "b"][nth % 2], &nth.to_string());
     }
-    let large = format!("8{}", " ".repeat(PAGE_BYTES));
+    let large = format!("8{}", " ".repeat(MAX_PAGE_BYTES));
     let ids = [keep(&messages, "a", &large), keep(&messages, "a", "9a")];
     let (mut before, mut sizes, mut items) = (None, Vec::new(), Vec::new());
     loop {
@@ -113,10 +113,10 @@ fn what_the_disk_did_not_take_is_not_kept_and_nothing_goes_for_it() {
     keep(&messages, "a", "2");
     let coming = messages.keep(Id::new(NOW), "a", b"3").unwrap();
     assert_eq!(all(&messages, None), ["2"], "it is not there yet");
-    (coming.then)(false);
+    (coming.on_written)(false);
     assert_eq!(all(&messages, None), ["2", "1"]);
     assert_eq!(messages.held(), room(2, 2));
-    let large = vec![b' '; LARGEST + 1];
+    let large = vec![b' '; MAX_REPORT + 1];
     assert!(messages.keep(Id::new(NOW), "a", &large).is_none());
 }
 
@@ -140,7 +140,7 @@ fn what_is_about_a_user_goes_and_comes_back_where_the_disk_does_not_do_it() {
     };
     let (count, going) = messages.forget("one", "42").unwrap();
     assert_eq!((count, messages.held().messages), (2, 8));
-    (going.then)(false);
+    (going.on_written)(false);
     let before: Vec<u8> = numbers("one");
     assert_eq!(before, [5, 4, 3, 2, 1]);
     written(&messages, messages.forget("one", "42").unwrap().1);

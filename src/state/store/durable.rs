@@ -6,11 +6,11 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 /// The most changes that wait to be durable.
-pub const MOST_CHANGES: usize = 65_536;
+pub const MAX_CHANGES: usize = 65_536;
 /// The most bytes of changes that wait to be durable.
-pub const MOST_DURABLE: usize = 64 * 1024 * 1024;
+pub const MAX_DURABLE_BYTES: usize = 64 * 1024 * 1024;
 /// With so many bytes a commit takes no further changes along.
-pub const ENOUGH_BYTES: usize = 8 * 1024 * 1024;
+pub const BATCH_BYTES: usize = 8 * 1024 * 1024;
 
 /// Where rows lie: each table is ordered by its keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -109,7 +109,7 @@ impl Waiting {
     /// Takes changes. True if the writer is to be woken.
     pub(super) fn push(&mut self, pending: Pending) -> Result<bool, Pending> {
         let bytes = self.bytes.saturating_add(pending.changes.bytes);
-        if self.pending.len() >= MOST_CHANGES || bytes > MOST_DURABLE {
+        if self.pending.len() >= MAX_CHANGES || bytes > MAX_DURABLE_BYTES {
             return Err(pending);
         }
         self.bytes = bytes;
@@ -130,7 +130,7 @@ impl Waiting {
     pub(super) fn take(&mut self) -> Vec<Pending> {
         let mut bytes = 0;
         let enough = self.pending.iter().position(|pending| {
-            let enough = bytes >= ENOUGH_BYTES;
+            let enough = bytes >= BATCH_BYTES;
             bytes += pending.changes.bytes;
             enough
         });

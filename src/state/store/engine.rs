@@ -19,19 +19,19 @@ use std::time::{Duration, Instant};
 pub(super) const FORMAT: &str = "botgate-1";
 
 /// Blocks of the database that are kept in memory.
-const CACHE: u64 = 16 * 1024 * 1024;
+const CACHE_BYTES: u64 = 16 * 1024 * 1024;
 /// What gathers in memory before it becomes a table on disk, each space for itself; up to four such wait.
-const MEMTABLE: u64 = 8 * 1024 * 1024;
+const MEMTABLE_BYTES: u64 = 8 * 1024 * 1024;
 /// The database's log, which is cut when its tables are written. The least that fjall allows.
-const JOURNAL: u64 = 64 * 1024 * 1024;
+const JOURNAL_BYTES: u64 = 64 * 1024 * 1024;
 /// What a disk must take before the database is opened again.
 const ROOM: usize = 1024 * 1024;
 /// Files of the database that stay open.
-const FILES: usize = 64;
+const MAX_OPEN_FILES: usize = 64;
 /// With so many memtables or tables behind, fjall is not asked to take more; it would wait at 4 and 20.
-const BEHIND: (usize, usize) = (3, 16);
+const MAX_BEHIND: (usize, usize) = (3, 16);
 /// How long it may stay behind before that counts as a failure.
-const PATIENCE: Duration = Duration::from_secs(10);
+const COMPACTION_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(super) struct Engine {
     database: Database,
@@ -68,7 +68,7 @@ impl Engine {
         let path = folder.join("room");
         let mut file = File::create(&path)?;
         let written = file
-            .set_len(JOURNAL)
+            .set_len(JOURNAL_BYTES)
             .and_then(|()| file.write_all(&[1; ROOM]))
             .and_then(|()| file.sync_data());
         std::fs::remove_file(&path)?;
@@ -81,15 +81,17 @@ impl Engine {
             source => StoreError::Engine { path: folder.to_owned(), source },
         };
         let database = Database::builder(folder)
-            .cache_size(CACHE)
-            .max_journaling_size(JOURNAL)
-            .max_cached_files(Some(FILES))
+            .cache_size(CACHE_BYTES)
+            .max_journaling_size(JOURNAL_BYTES)
+            .max_cached_files(Some(MAX_OPEN_FILES))
             .worker_threads(1)
             .open()
             .map_err(failed)?;
         let space = |name| {
             database
-                .keyspace(name, || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE))
+                .keyspace(name, || {
+                    KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES)
+                })
                 .map_err(failed)
         };
         let about = space("about")?;
@@ -232,10 +234,11 @@ impl Engine {
     fn wait(&self) -> fjall::Result<()> {
         let start = Instant::now();
         let behind = |keyspace: &Keyspace| {
-            keyspace.sealed_memtable_count() >= BEHIND.0 || keyspace.l0_table_count() >= BEHIND.1
+            keyspace.sealed_memtable_count() >= MAX_BEHIND.0
+                || keyspace.l0_table_count() >= MAX_BEHIND.1
         };
         while self.written().into_iter().any(behind) {
-            if start.elapsed() > PATIENCE {
+            if start.elapsed() > COMPACTION_TIMEOUT {
                 return Err(fjall::Error::Poisoned);
             }
             std::thread::park_timeout(Duration::from_millis(5));

@@ -1,6 +1,7 @@
 //! Groups that begin alike: which there are, and that what was ordered of them is on disk.
 
 use super::{Changes, Group, Space, Store, StoreError, Unwritten};
+use arc_swap::Guard;
 use std::collections::BTreeSet;
 use tokio::sync::oneshot;
 
@@ -35,15 +36,15 @@ impl Store {
                 }
             }
         }
-        let engine = self.shared.engine.load_full().ok_or(StoreError::Closed)?;
+        let Some(engine) = Guard::into_inner(self.shared.engine()?) else {
+            return Ok(found.into_iter().take(most).collect());
+        };
         let mut from = half.to_vec();
         while found.len() < most {
             let Some(guard) = engine.space(space).range(from.as_slice()..).next() else {
                 break;
             };
-            let key = guard
-                .key()
-                .map_err(|source| StoreError::Engine { path: self.folder().to_owned(), source })?;
+            let key = guard.key().map_err(|source| self.shared.unread(source))?;
             let group = key.first_chunk().filter(|group| group.starts_with(half));
             let Some(group): Option<&Group> = group else {
                 break;

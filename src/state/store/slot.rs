@@ -2,7 +2,6 @@
 
 use super::{Group, STAMP, Space, Store, StoreError};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
 impl Store {
     /// The record in a slot of a group, an expired one too.
@@ -22,16 +21,9 @@ impl Store {
         if wiped || queued.is_some() {
             return Ok(queued.map(|(_, record)| record));
         }
-        let engine = self.shared.engine.load();
-        let stored = match engine.as_ref() {
-            None => Err(StoreError::Closed),
-            Some(engine) => engine
-                .slot(space, group, slot)
-                .map_err(|source| StoreError::Engine { path: self.folder().to_owned(), source }),
-        };
-        let stored = stored.inspect_err(|_| {
-            self.shared.totals.unread.fetch_add(1, Relaxed);
-        })?;
-        Ok(stored.filter(|record| record.len() >= STAMP))
+        let engine = self.shared.engine()?;
+        let stored = engine.as_ref().map(|engine| engine.slot(space, group, slot));
+        let stored = stored.transpose().map_err(|source| self.shared.unread(source))?;
+        Ok(stored.flatten().filter(|record| record.len() >= STAMP))
     }
 }

@@ -7,7 +7,7 @@ use super::{STAMP, Space};
 use fjall::UserKey;
 
 /// The most records looked at in one step, save that a group is looked at whole.
-pub const PER_SWEEP: usize = 64;
+pub const BATCH_ROWS: usize = 64;
 /// How long the walk rests when it has been through all, in milliseconds.
 const REST_MS: u64 = 60_000;
 /// What expired less than an hour ago stays, in milliseconds: whoever read it just before may still be adding to it.
@@ -63,7 +63,7 @@ impl Sweep {
                     seen.keys.push(key);
                 }
                 _ => {
-                    if looked > PER_SWEEP {
+                    if looked > BATCH_ROWS {
                         next = Some(key.to_vec());
                         break;
                     }

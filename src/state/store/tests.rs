@@ -122,13 +122,13 @@ fn another_format_is_refused() {
 fn too_much_at_once_is_refused_and_counted() {
     let mut queue = Queue::default();
     let small = record(0, b"");
-    for number in 0..MOST_RECORDS as u64 {
+    for number in 0..MAX_RECORDS as u64 {
         let woken = queue.put(Space::Budgets, &group(number), 0, Arc::clone(&small)).unwrap();
-        assert_eq!(woken, number == 0 || number + 1 == ENOUGH as u64, "{number}");
+        assert_eq!(woken, number == 0 || number + 1 == BATCH_RECORDS as u64, "{number}");
     }
     assert_eq!(queue.put(Space::Budgets, &group(NEVER), 0, small), Err(Full));
     let mut queue = Queue::default();
-    let large: Arc<[u8]> = vec![0; MOST_BYTES / 4].into();
+    let large: Arc<[u8]> = vec![0; MAX_BYTES / 4].into();
     for slot in [0, 1, 2, 3] {
         queue.put(Space::Budgets, &group(0), slot, Arc::clone(&large)).unwrap();
     }
@@ -136,7 +136,7 @@ fn too_much_at_once_is_refused_and_counted() {
     queue.wipe(Space::Budgets, &group(0)).unwrap();
     assert_eq!(queue.size(), (1, 0));
     queue.put(Space::Budgets, &group(0), 4, large).unwrap();
-    assert_eq!(queue.size(), (2, MOST_BYTES as u64 / 4));
+    assert_eq!(queue.size(), (2, MAX_BYTES as u64 / 4));
 }
 
 #[test]

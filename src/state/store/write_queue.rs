@@ -8,11 +8,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The most records that wait for the disk.
-pub const MOST_RECORDS: usize = 65_536;
+pub const MAX_RECORDS: usize = 65_536;
 /// The most bytes that wait for the disk.
-pub const MOST_BYTES: usize = 64 * 1024 * 1024;
+pub const MAX_BYTES: usize = 64 * 1024 * 1024;
 /// So many records are written at once, without waiting for more.
-pub const ENOUGH: usize = 8192;
+pub const BATCH_RECORDS: usize = 8192;
 
 /// What is to become of one group.
 #[derive(Debug, Default)]
@@ -90,7 +90,7 @@ impl Queue {
 
     fn room(&self, bytes: usize) -> Result<(), Full> {
         let batch = &self.gathering;
-        let full = batch.records >= MOST_RECORDS || batch.bytes.saturating_add(bytes) > MOST_BYTES;
+        let full = batch.records >= MAX_RECORDS || batch.bytes.saturating_add(bytes) > MAX_BYTES;
         if full || self.closing {
             return Err(Full);
         }
@@ -99,7 +99,7 @@ impl Queue {
 
     /// Only at these two counts does the writer sleep on.
     fn due(&self) -> bool {
-        self.gathering.records == 1 || self.gathering.records == ENOUGH
+        self.gathering.records == 1 || self.gathering.records == BATCH_RECORDS
     }
 
     /// What waits of a group, and whether that is all there is of it.

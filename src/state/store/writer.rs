@@ -3,7 +3,7 @@
 use super::durable::{Pending, Rows, merge};
 use super::engine::Engine;
 use super::sweep::Sweep;
-use super::write_queue::{Batch, ENOUGH};
+use super::write_queue::{BATCH_RECORDS, Batch};
 use super::{Shared, StoreError, Unwritten, View};
 use std::io;
 use std::sync::atomic::Ordering::Relaxed;
@@ -12,7 +12,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long records gather before they are written: what a power loss may cost.
-pub const GATHER: Duration = Duration::from_millis(if cfg!(test) { 1 } else { 50 });
+pub const WRITE_INTERVAL: Duration = Duration::from_millis(if cfg!(test) { 1 } else { 50 });
 /// How long the sweep waits while nothing is written.
 const IDLE: Duration = Duration::from_millis(if cfg!(test) { 1 } else { 250 });
 /// How long the disk is left alone after a failure, at first and at most.
@@ -80,8 +80,8 @@ fn next(shared: &Shared) -> (Option<Work>, bool) {
         return (None, queue.closing);
     }
     // Whoever waits for the disk does not wait for others: those who come meanwhile share the next commit.
-    let queue = shared.wake.wait_timeout_while(queue, GATHER, |queue| {
-        queue.gathering.records < ENOUGH && queue.waiting.is_empty() && !queue.closing
+    let queue = shared.wake.wait_timeout_while(queue, WRITE_INTERVAL, |queue| {
+        queue.gathering.records < BATCH_RECORDS && queue.waiting.is_empty() && !queue.closing
     });
     let mut queue = queue.unwrap_or_else(PoisonError::into_inner).0;
     let batch = Arc::new(std::mem::take(&mut queue.gathering));

@@ -1,6 +1,6 @@
 //! What is off, in memory and after the next start.
 
-use super::{MOST, Switches};
+use super::{MAX_SWITCHES, Switches};
 use crate::state::store::{Changes, Store, StoreError, Table};
 use std::sync::Arc;
 use std::sync::mpsc::channel;
@@ -46,7 +46,7 @@ fn what_the_disk_has_is_obeyed_and_what_it_has_not_is_not() {
         if written {
             write(&store, along.changes);
         }
-        along.then.unwrap()(written);
+        along.on_written.unwrap()(written);
         assert_eq!(switches.is_off(key), if written { off } else { before });
     }
     let next = Switches::default();
@@ -61,13 +61,13 @@ fn no_more_than_the_most_are_off_and_all_of_them_are_found_again() {
     let store = Store::open(folder.path()).unwrap();
     let switches = Arc::new(Switches::default());
     let mut changes = Changes::default();
-    for nth in 0..MOST {
+    for nth in 0..MAX_SWITCHES {
         let row = Arc::from([super::VERSION]);
         changes.put(Table::Switches, nth.to_string().as_bytes(), row);
     }
     write(&store, changes);
     switches.load(&store).unwrap();
-    assert!((0..MOST).all(|nth| switches.is_off(&nth.to_string())));
+    assert!((0..MAX_SWITCHES).all(|nth| switches.is_off(&nth.to_string())));
     assert!(!switches.has_room("another"));
     assert!(switches.has_room("7"), "it takes no more room");
     switches.put("7", false);

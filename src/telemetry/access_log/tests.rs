@@ -90,10 +90,13 @@ fn what_does_not_fit_is_dropped_and_counted_and_the_worker_never_waits() {
     let (open, gate) = channel();
     let (log, producers, pieces) = start(Some(gate), 1);
     // The gate is shut: the logger stands in its first write, with what it had gathered.
-    let pushed = 3 * QUEUE as u64;
+    let pushed = 3 * MAX_QUEUED_RECORDS as u64;
     (0..pushed).for_each(|n| producers[0].push(numbered(n)));
     let dropped = log.dropped();
-    assert!(dropped >= pushed - 2 * QUEUE as u64 - 1 && dropped < pushed, "{dropped} of {pushed}");
+    assert!(
+        dropped >= pushed - 2 * MAX_QUEUED_RECORDS as u64 - 1 && dropped < pushed,
+        "{dropped} of {pushed}"
+    );
     (0..pushed).for_each(|_| open.send(()).unwrap());
     assert!(log.close(SOON));
     let written = numbers(&pieces.iter().collect::<String>()).len() as u64;

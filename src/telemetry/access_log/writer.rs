@@ -1,7 +1,7 @@
 //! The logger's thread: gathers what the workers pushed and writes it in large pieces.
 
 use super::format::Writer;
-use super::{Format, QUEUE, Queues, Shared};
+use super::{Format, MAX_QUEUED_RECORDS, Queues, Shared};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -12,11 +12,11 @@ use std::thread::{Builder, Thread, park, park_timeout};
 use std::time::Duration;
 
 /// How long records gather while there is traffic.
-const GATHER: Duration = Duration::from_millis(if cfg!(test) { 1 } else { 50 });
+const WRITE_INTERVAL: Duration = Duration::from_millis(if cfg!(test) { 1 } else { 50 });
 /// After so many rounds without a record the logger sleeps until it is woken.
 const ROUNDS: u32 = 20;
 /// A piece is written once it is this long.
-const PIECE: usize = 64 * 1024;
+const WRITE_CHUNK: usize = 64 * 1024;
 
 /// Where the lines go.
 pub enum Destination {
@@ -60,7 +60,7 @@ fn open(path: &PathBuf) -> io::Result<File> {
 }
 
 fn run(mut output: Output, mut writer: Writer, queues: &Queues, shared: &Shared) {
-    let mut piece = Vec::with_capacity(2 * PIECE);
+    let mut piece = Vec::with_capacity(2 * WRITE_CHUNK);
     let mut quiet = 0;
     loop {
         // Read before the queues are: what was pushed before the stop is then still written.
@@ -73,11 +73,11 @@ fn run(mut output: Output, mut writer: Writer, queues: &Queues, shared: &Shared)
             return;
         }
         quiet = if lines == 0 { quiet + 1 } else { 0 };
-        if lines > QUEUE / 2 {
+        if lines > MAX_QUEUED_RECORDS / 2 {
             continue;
         }
         if quiet < ROUNDS {
-            park_timeout(GATHER);
+            park_timeout(WRITE_INTERVAL);
         } else {
             rest(queues, &shared.parked);
             quiet = 0;
@@ -105,11 +105,11 @@ fn gather(
 ) -> usize {
     let (mut lines, mut unwritten) = (0, 0);
     for queue in queues {
-        for record in std::iter::from_fn(|| queue.pop()).take(QUEUE) {
+        for record in std::iter::from_fn(|| queue.pop()).take(MAX_QUEUED_RECORDS) {
             writer.write(&record, piece);
             lines += 1;
             unwritten += 1;
-            if piece.len() >= PIECE {
+            if piece.len() >= WRITE_CHUNK {
                 output.write(piece, unwritten, shared);
                 unwritten = 0;
             }

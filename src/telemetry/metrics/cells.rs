@@ -35,7 +35,7 @@ pub const REQUEST_BOUNDS: [u64; 15] = [
 pub const LAG_BOUNDS: [u64; 7] =
     [1_000_000, 5_000_000, 10_000_000, 50_000_000, 100_000_000, 500_000_000, 1_000_000_000];
 /// How many secrets of one bot are told apart.
-pub const SECRETS: usize = 8;
+pub const MAX_SECRETS: usize = 8;
 
 /// A number that one thread writes and any may read.
 #[derive(Debug, Default)]
@@ -149,7 +149,7 @@ impl WorkerCells {
 pub struct BotCells {
     codes: [Cell; CODES.len()],
     classes: [Cell; CLASSES.len()],
-    secrets: [Cell; SECRETS],
+    secrets: [Cell; MAX_SECRETS],
     /// Tokens of requests that an AI answered.
     pub(super) tokens_in: Cell,
     /// Tokens of its answers.
@@ -163,7 +163,7 @@ impl Default for BotCells {
         Self {
             codes: [const { Cell(AtomicU64::new(0)) }; CODES.len()],
             classes: [const { Cell(AtomicU64::new(0)) }; CLASSES.len()],
-            secrets: [const { Cell(AtomicU64::new(0)) }; SECRETS],
+            secrets: [const { Cell(AtomicU64::new(0)) }; MAX_SECRETS],
             tokens_in: Cell::default(),
             tokens_out: Cell::default(),
             micro_cents: Cell::default(),

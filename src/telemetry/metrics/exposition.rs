@@ -2,7 +2,7 @@
 
 use super::cells::{CLASSES, CODES, Cell};
 use super::family::Family;
-use super::{BotCells, Kept, Metrics, WorkerCells, lock};
+use super::{BotCells, Metrics, StateFigures, WorkerCells, lock};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::encoding::text::encode;
@@ -41,7 +41,7 @@ pub struct Readings {
     /// Of each upstream: its name, whether its breaker is open (1) or probes (2), how often it has opened.
     pub breakers: Vec<(Box<str>, u64, u64)>,
     /// What outlives the process.
-    pub kept: Kept,
+    pub state: StateFigures,
 }
 
 pub(super) fn render(metrics: &Arc<Metrics>, readings: Readings) -> String {
@@ -66,7 +66,7 @@ impl Collector for Scrape {
         self.bots(&mut out)?;
         self.upstreams(&mut out)?;
         self.stores(&mut out)?;
-        self.readings.kept.encode(&mut out)?;
+        self.readings.state.encode(&mut out)?;
         self.process(&mut out)
     }
 }

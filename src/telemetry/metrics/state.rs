@@ -7,7 +7,7 @@ use std::fmt;
 
 /// What outlives the process, at the moment of a look: all 0 where nothing is kept.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Kept {
+pub struct StateFigures {
     /// Conversations in memory now.
     pub conversations: u64,
     /// Their bytes.
@@ -46,7 +46,7 @@ pub struct Kept {
     pub deliveries: [(&'static str, u64); 3],
 }
 
-impl Kept {
+impl StateFigures {
     pub(super) fn encode(&self, out: &mut DescriptorEncoder<'_>) -> fmt::Result {
         for (name, help, value) in [
             ("botgate_conversations_held", "Conversations in memory now", self.conversations),

@@ -1,7 +1,7 @@
 //! What is counted of a bot: exact whatever the worker, by the hour, kept across restarts, and nobody's who has proven nothing.
 
 use super::{House, TOKEN, ask, metric, read};
-use crate::harness::{Backend, Botgate, Gate, PATIENCE, ai, clock::Wall};
+use crate::harness::{Backend, Botgate, Monitor, TIMEOUT, ai, clock::Wall};
 use ring::hmac;
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -56,7 +56,7 @@ fn figures(botgate: &Botgate, target: &str) -> Value {
 /// Waits until a figure is as wished; the workers hand theirs over a little later.
 #[track_caller]
 fn until(botgate: &Botgate, bot: &str, pointer: &str, wanted: &Value) -> Value {
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + TIMEOUT;
     loop {
         let found = figures(botgate, &format!("{bot}/analytics"));
         if found.pointer(pointer).unwrap_or(&Value::Null) == wanted {
@@ -121,7 +121,7 @@ fn a_kill_costs_no_more_than_the_last_seconds() {
     }
     until(&botgate, "shop", "/requests/accepted", &json!(5));
     // The bot's first record and its hour's, and nothing else waits.
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + TIMEOUT;
     let saved = |botgate: &Botgate| {
         metric(botgate, "botgate_store_committed_total ") >= 2.0
             && metric(botgate, "botgate_store_queued ") == 0.0
@@ -194,7 +194,7 @@ fn each_hour_has_its_own_and_after_thirty_days_none() {
     assert_eq!(hours(&figures(&botgate, later)), [one]);
     // An hour after the last has expired the disk has none of it either.
     wall.set(NOON + 723 * HOUR);
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + TIMEOUT;
     while metric(&botgate, "botgate_store_expired_total ") < 3.0 {
         assert!(Instant::now() < end, "nothing is deleted");
     }
@@ -238,7 +238,7 @@ fn a_flood_of_unproven_ids_makes_no_figures() {
 
 #[test]
 fn what_comes_later_is_accepted_answered_and_delivered_or_dead() {
-    let open = Gate::new(false);
+    let open = Monitor::new(false);
     let gate = open.clone();
     let ai = Backend::start(move |seen, connection| {
         gate.wait("the gate of the AI", |open| *open);

@@ -1,8 +1,8 @@
 //! Bots that operators switch off and on: at once, for good, and told to who wants to know. And tests of where answers go.
 
-mod lasting;
-mod switched;
-mod tested;
+mod persistence;
+mod switch;
+mod test_event;
 
 use super::{TOKEN, ask, read};
 use crate::harness::{Backend, Botgate, ai, backend::Seen};
@@ -143,7 +143,7 @@ fn told(subscriber: &Backend) -> Vec<(String, String)> {
 #[track_caller]
 fn settled(botgate: &Botgate) {
     use super::metric;
-    let end = std::time::Instant::now() + crate::harness::PATIENCE;
+    let end = std::time::Instant::now() + crate::harness::TIMEOUT;
     let waits = || {
         let states = ["accepted", "answered"];
         states

@@ -1,7 +1,7 @@
 //! `botgate deliveries` and `botgate health`, as a user types them.
 
 use super::House;
-use crate::harness::{Botgate, run, run::Ran};
+use crate::harness::{Botgate, command, command::Ran};
 use serde_json::Value;
 use std::fs;
 use tempfile::TempDir;
@@ -18,7 +18,7 @@ pub(super) fn folder(botgate: &Botgate, text: &str) -> TempDir {
 
 #[track_caller]
 fn fine(dir: &TempDir, arguments: &[&str]) -> String {
-    let Ran { code, stdout, stderr } = run::run(dir.path(), arguments);
+    let Ran { code, stdout, stderr } = command::run(dir.path(), arguments);
     assert_eq!(code, Some(0), "{arguments:?}: {stdout}{stderr}");
     assert_eq!(stderr, "");
     stdout
@@ -90,7 +90,7 @@ fn bots_are_listed_switched_and_tested() {
     house.until("delivered", 1.0);
     let id = house.only("well");
     assert_eq!(said, format!("on its way: botgate deliveries show {id}\n"));
-    let ran = run::run(dir.path(), &["bots", "test", "memo"]);
+    let ran = command::run(dir.path(), &["bots", "test", "memo"]);
     assert_eq!((ran.code, &*ran.stdout), (Some(1), ""));
     assert!(ran.stderr.contains("botgate test memo"), "{}", ran.stderr);
 }
@@ -122,7 +122,7 @@ fn what_cannot_be_done_says_why_and_how_it_ended() {
         (&bare, &["deliveries", "list"], 1, "has no [admin]"),
     ];
     for (dir, arguments, code, said) in cases {
-        let ran = run::run(dir.path(), arguments);
+        let ran = command::run(dir.path(), arguments);
         assert_eq!(ran.code, Some(code), "{arguments:?}: {}{}", ran.stdout, ran.stderr);
         assert!(ran.stderr.contains(said), "{arguments:?}: {}", ran.stderr);
         assert_eq!(ran.stdout, "");
@@ -146,7 +146,7 @@ fn health_is_an_exit_code() {
         (["health", "here"], 1),
         (["health", "-c"], 2),
     ] {
-        assert_eq!(run::run(nowhere.path(), &arguments).code, Some(code), "{arguments:?}");
+        assert_eq!(command::run(nowhere.path(), &arguments).code, Some(code), "{arguments:?}");
     }
-    assert_eq!(run::run(nowhere.path(), &["health"]).code, Some(78));
+    assert_eq!(command::run(nowhere.path(), &["health"]).code, Some(78));
 }

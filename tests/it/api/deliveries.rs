@@ -1,7 +1,7 @@
 //! Lists, one delivery whole, and dead ones that are taken up again.
 
 use super::{House, read};
-use crate::harness::{Backend, Gate, PATIENCE, ai};
+use crate::harness::{Backend, Monitor, TIMEOUT, ai};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -154,7 +154,7 @@ fn one_that_had_all_its_attempts_is_tried_once_more_each_time() {
 
 #[test]
 fn a_message_that_no_ai_answered_is_answered_when_it_is_taken_up_again() {
-    let well = Gate::new(false);
+    let well = Monitor::new(false);
     let is_well = well.clone();
     let ai = Backend::start(move |seen, connection| {
         if *is_well.lock() {
@@ -211,7 +211,7 @@ fn bots_are_listed_and_after_a_reload_anew() {
     let more = "[bots.\"tenant_*\"]\ndialect = \"aerostack\"\nupstream = \"ai\"\nverify = { secrets = [{ derive = \"a master of thirty-two characters\" }] }\n";
     std::fs::write(house.botgate.file(), format!("{}{more}", house.text)).unwrap();
     house.botgate.signal(rustix::process::Signal::HUP);
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + TIMEOUT;
     let listed = || {
         let bots = house.get("/api/bots");
         let mut items = bots["items"].as_array().unwrap().iter();

@@ -1,7 +1,7 @@
 //! The description of the API is one, and each route answers as it says.
 
 use super::{House, TOKEN, ask};
-use crate::harness::{peer, run};
+use crate::harness::{command, peer};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -13,14 +13,14 @@ pub(super) fn description() -> Value {
 #[test]
 fn it_is_a_description_by_the_schema_of_openapi() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/server/admin/openapi.json");
-    let ran = run::to_end(peer::command("openapi.py").arg(path));
+    let ran = command::to_end(peer::command("openapi.py").arg(path));
     assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
     let dir = tempfile::tempdir().unwrap();
     let broken = dir.path().join("broken.json");
     let mut wrong = description();
     wrong["paths"]["/api/bots"]["get"]["responses"] = json!([]);
     std::fs::write(&broken, wrong.to_string()).unwrap();
-    let ran = run::to_end(peer::command("openapi.py").arg(&broken));
+    let ran = command::to_end(peer::command("openapi.py").arg(&broken));
     assert_eq!(ran.code, Some(1), "a check that takes anything");
 }
 

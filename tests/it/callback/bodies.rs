@@ -111,12 +111,13 @@ pub(super) fn all() -> Vec<(Vec<u8>, &'static str)> {
                 conversation: "0123",
                 message_id: "4567",
                 now_ms: 1_705_314_600_000,
+                model: None,
                 latency_ms: 812,
                 micro_cents: 163_250,
                 xml: false,
             };
             let mut body = Vec::new();
-            chat.deliver(&answer, &receipt, &mut body);
+            chat.encode_callback(&answer, &receipt, &mut body);
             bodies.push((body, name));
             if name == "botpass" {
                 let envelope =

@@ -1,7 +1,7 @@
 //! Killed at any moment, on a disk that is full: what was acknowledged is kept and told, and nothing else is acknowledged.
 
-use super::{BOT, config, kept, report, told, wait};
-use crate::harness::{Backend, Botgate, PATIENCE, apart, disk::Disk};
+use super::{BOT, config, report, reports, told, wait};
+use crate::harness::{Backend, Botgate, TIMEOUT, sandbox, small_disk::Disk};
 use rustix::process::Signal;
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -13,7 +13,7 @@ const KILLS: usize = 8;
 fn whenever_it_is_killed_each_acknowledged_report_is_told_to_all_and_kept() {
     let (one, two) = (Backend::ok(), Backend::ok());
     let state = tempfile::tempdir().unwrap();
-    let text = kept::guarded(&config(state.path(), "", &[(&one, ""), (&two, "")]));
+    let text = reports::guarded(&config(state.path(), "", &[(&one, ""), (&two, "")]));
     let mut promised = BTreeSet::new();
     for round in 0..KILLS {
         let mut botgate = Botgate::start(&text);
@@ -37,7 +37,7 @@ fn whenever_it_is_killed_each_acknowledged_report_is_told_to_all_and_kept() {
         }
     }
     let botgate = Botgate::start(&text);
-    kept::settled(&botgate);
+    reports::settled(&botgate);
     let contents = |receiver: &Backend, secret: &str| -> BTreeSet<String> {
         let told = told(receiver, secret).into_iter();
         told.map(|(_, content)| content).collect()
@@ -45,7 +45,7 @@ fn whenever_it_is_killed_each_acknowledged_report_is_told_to_all_and_kept() {
     let (one, two) = (contents(&one, "secret 0"), contents(&two, "secret 1"));
     assert!(promised.is_subset(&one), "{:?}", promised.difference(&one));
     assert_eq!(one, two, "each is told to both or to none");
-    let items = kept::all(&botgate, "").into_iter();
+    let items = reports::all(&botgate, "").into_iter();
     let items: Vec<_> = items.map(|item| item["content"].as_str().unwrap().to_owned()).collect();
     assert_eq!(items.len(), one.len());
     assert_eq!(items.into_iter().collect::<BTreeSet<_>>(), one);
@@ -56,7 +56,7 @@ fn a_report_that_comes_again_after_a_kill_is_kept_and_told_once() {
     let receiver = Backend::ok();
     let state = tempfile::tempdir().unwrap();
     let by = "duplicates = { by = \"header:Idempotency-Key\" }";
-    let text = kept::guarded(&config(state.path(), by, &[(&receiver, "")]));
+    let text = reports::guarded(&config(state.path(), by, &[(&receiver, "")]));
     let report = String::from_utf8(report(BOT, "status", "up")).unwrap();
     let report = report.replacen("\r\n", "\r\nIdempotency-Key: a\r\n", 1);
     let mut botgate = Botgate::start(&text);
@@ -69,21 +69,21 @@ fn a_report_that_comes_again_after_a_kill_is_kept_and_told_once() {
     assert_eq!(again.header("botgate-duplicate"), Some("1"));
     assert_eq!(again.body, first.body);
     wait(&receiver, 1);
-    kept::settled(&botgate);
+    reports::settled(&botgate);
     let ids: BTreeSet<_> =
         receiver.seen().iter().map(|seen| seen.header("webhook-id")[0].to_owned()).collect();
     assert_eq!(ids.len(), 1, "one event");
-    assert_eq!(kept::all(&botgate, "").len(), 1);
+    assert_eq!(reports::all(&botgate, "").len(), 1);
 }
 
 #[test]
 fn on_a_full_disk_nothing_is_acknowledged_kept_or_told() {
     /// A page that is in use already takes some reports more.
     const LAST: usize = 1_000;
-    apart::run(|| {
-        apart::network_with(&[]);
+    sandbox::run(|| {
+        sandbox::network_with(&[]);
         let (receiver, disk) = (Backend::ok(), Disk::small());
-        let text = kept::guarded(&config(disk.path(), "", &[(&receiver, "")]));
+        let text = reports::guarded(&config(disk.path(), "", &[(&receiver, "")]));
         let botgate = Botgate::start(&text).expect_errors();
         let mut acknowledged = BTreeSet::new();
         let mut call = |content: &str| {
@@ -95,7 +95,7 @@ fn on_a_full_disk_nothing_is_acknowledged_kept_or_told() {
         };
         assert_eq!(call("before").status, 200);
         wait(&receiver, 1);
-        kept::settled(&botgate);
+        reports::settled(&botgate);
         disk.fill();
         let mut refused = (0..LAST).map(|nth| call(&nth.to_string()));
         let reply = refused.find(|reply| reply.status != 200).unwrap();
@@ -108,16 +108,16 @@ fn on_a_full_disk_nothing_is_acknowledged_kept_or_told() {
             assert_eq!(call("lost").status, 503);
         }
         disk.clear();
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + TIMEOUT;
         while call("after").status == 503 {
             assert!(Instant::now() < end);
         }
         wait(&receiver, acknowledged.len());
-        kept::settled(&botgate);
+        reports::settled(&botgate);
         let contents = told(&receiver, "secret 0").into_iter();
         let contents: BTreeSet<_> = contents.map(|(_, content)| content).collect();
         assert_eq!(contents, acknowledged);
-        let items = kept::all(&botgate, "").into_iter();
+        let items = reports::all(&botgate, "").into_iter();
         let items = items.map(|item| item["content"].as_str().unwrap().to_owned());
         assert_eq!(items.collect::<BTreeSet<_>>(), acknowledged);
     });

@@ -1,6 +1,6 @@
 //! A scripted backend: raw HTTP/1.1 on loopback, a thread per connection; it keeps what it saw byte for byte.
 
-use super::{Gate, PATIENCE};
+use super::{Monitor, TIMEOUT};
 use std::{
     io::{BufRead, BufReader, ErrorKind, Read, Write},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
@@ -45,7 +45,7 @@ pub(crate) struct Witnessed {
 /// A running backend; its threads end when it is dropped.
 pub(crate) struct Backend {
     addr: SocketAddr,
-    witnessed: Gate<Witnessed>,
+    witnessed: Monitor<Witnessed>,
 }
 
 impl Seen {
@@ -139,7 +139,7 @@ impl Backend {
         addr: SocketAddr,
         script: impl Fn(&Seen, &mut Connection<'_>) -> After + Send + Sync + 'static,
     ) -> Self {
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + TIMEOUT;
         loop {
             match TcpListener::bind(addr) {
                 Ok(listener) => return Self::serve(listener, script),
@@ -154,7 +154,7 @@ impl Backend {
         script: impl Fn(&Seen, &mut Connection<'_>) -> After + Send + Sync + 'static,
     ) -> Self {
         let addr = listener.local_addr().unwrap();
-        let witnessed = Gate::new(Witnessed::default());
+        let witnessed = Monitor::new(Witnessed::default());
         let shared = witnessed.clone();
         let script = Arc::new(script);
         thread::spawn(move || {
@@ -192,7 +192,7 @@ impl Backend {
     }
 
     /// What it has witnessed so far, to be waited on.
-    pub(crate) fn witnessed(&self) -> &Gate<Witnessed> {
+    pub(crate) fn witnessed(&self) -> &Monitor<Witnessed> {
         &self.witnessed
     }
 
@@ -234,7 +234,7 @@ impl Drop for Backend {
 fn serve(
     stream: &TcpStream,
     connection: usize,
-    witnessed: &Gate<Witnessed>,
+    witnessed: &Monitor<Witnessed>,
     script: &(impl Fn(&Seen, &mut Connection<'_>) -> After + ?Sized),
 ) {
     let _ = stream.set_nodelay(true);

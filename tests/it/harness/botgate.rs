@@ -1,6 +1,6 @@
 //! The real `botgate run`, started on port 0 and stopped cleanly: its log is gathered, its exit is checked.
 
-use super::{Caller, Gate, PATIENCE, get, run, turn};
+use super::{Caller, Monitor, TIMEOUT, command, get, machine};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::{
@@ -26,12 +26,12 @@ struct Log {
 pub(crate) struct Botgate {
     child: Child,
     dir: TempDir,
-    log: Gate<Log>,
+    log: Monitor<Log>,
     http: SocketAddr,
     admin: Option<SocketAddr>,
     errors_expected: bool,
     over: bool,
-    _turn: Option<turn::Turn>,
+    _machine: Option<machine::MachineUse>,
 }
 
 impl Botgate {
@@ -44,11 +44,11 @@ impl Botgate {
     /// As [`Self::start`]; `prepare` gets the folder of the configuration and the command before it is spawned.
     #[track_caller]
     pub(crate) fn start_with(config: &str, prepare: impl FnOnce(&Path, &mut Command)) -> Self {
-        let turn = turn::shared();
+        let machine = machine::shared();
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("botgate.toml");
         fs::write(&file, config).unwrap();
-        let mut command = run::botgate(dir.path(), &["run", "-c"]);
+        let mut command = command::botgate(dir.path(), &["run", "-c"]);
         command
             .arg(&file)
             .args(["--log-format", "json"])
@@ -57,7 +57,7 @@ impl Botgate {
         command.stderr(Stdio::piped());
         prepare(dir.path(), &mut command);
         let mut child = command.spawn().unwrap();
-        let log = Gate::new(Log::default());
+        let log = Monitor::new(Log::default());
         gather(child.stderr.take().unwrap(), log.clone());
         let mut botgate = Self {
             child,
@@ -68,7 +68,7 @@ impl Botgate {
             // Until it listens, its own words about the configuration tell more than the exit code.
             errors_expected: true,
             over: false,
-            _turn: turn,
+            _machine: machine,
         };
         if config.contains("[admin]") {
             botgate.admin = Some(botgate.bound("admin"));
@@ -86,7 +86,7 @@ impl Botgate {
 
     #[track_caller]
     fn bound(&mut self, listener: &str) -> SocketAddr {
-        let found = self.log.find_within(PATIENCE, |log| {
+        let found = self.log.find_within(TIMEOUT, |log| {
             let line = log
                 .lines
                 .iter()
@@ -143,7 +143,7 @@ impl Botgate {
     /// Waits for a log line that is as wished.
     #[track_caller]
     pub(crate) fn line(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-        let found = self.log.find_within(PATIENCE, |log| {
+        let found = self.log.find_within(TIMEOUT, |log| {
             log.lines.iter().filter_map(|line| parse(line)).find(|line| wanted(line))
         });
         found.unwrap_or_else(|| panic!("no log line: {what}; the log:\n{}", self.text()))
@@ -180,7 +180,7 @@ impl Botgate {
     /// Asks for the page of metrics again and again until a metric is as wished.
     #[track_caller]
     pub(crate) fn metric_until(&self, name: &str, wanted: impl Fn(f64) -> bool) {
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + TIMEOUT;
         while !wanted(self.metric(name)) {
             assert!(Instant::now() < end, "{name} stayed {}", self.metric(name));
         }
@@ -194,10 +194,10 @@ impl Botgate {
     #[track_caller]
     pub(crate) fn exit(&mut self) -> ExitStatus {
         self.over = true;
-        if self.log.find_within(PATIENCE, |log| log.ended.then_some(())).is_none() {
+        if self.log.find_within(TIMEOUT, |log| log.ended.then_some(())).is_none() {
             let _ = self.child.kill();
             let _ = self.child.wait();
-            panic!("still running {PATIENCE:?} later; the log:\n{}", self.text());
+            panic!("still running {TIMEOUT:?} later; the log:\n{}", self.text());
         }
         self.child.wait().unwrap()
     }
@@ -226,7 +226,7 @@ fn parse(line: &str) -> Option<Value> {
     serde_json::from_str(line).ok()
 }
 
-fn gather(stderr: impl std::io::Read + Send + 'static, log: Gate<Log>) {
+fn gather(stderr: impl std::io::Read + Send + 'static, log: Monitor<Log>) {
     thread::spawn(move || {
         let mut lines = BufReader::new(stderr);
         let mut line = Vec::new();

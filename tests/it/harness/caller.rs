@@ -1,6 +1,6 @@
 //! A raw HTTP/1.1 caller: it sends the bytes it is given and reads answers strictly, under a deadline on every read.
 
-use super::PATIENCE;
+use super::TIMEOUT;
 use std::{
     io::{ErrorKind, Read, Write},
     net::{Shutdown, SocketAddr, TcpStream},
@@ -64,9 +64,9 @@ impl Reply {
 impl Caller {
     #[track_caller]
     pub(crate) fn connect(addr: SocketAddr) -> Self {
-        let stream = TcpStream::connect_timeout(&addr, PATIENCE).unwrap();
+        let stream = TcpStream::connect_timeout(&addr, TIMEOUT).unwrap();
         stream.set_nodelay(true).unwrap();
-        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(TIMEOUT)).unwrap();
         Self { stream, rest: Vec::new() }
     }
 
@@ -202,7 +202,7 @@ impl Caller {
     }
 
     fn more(&mut self) -> Result<usize, End> {
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + TIMEOUT;
         let mut buffer = [0; 16 * 1024];
         loop {
             let left = end

@@ -1,6 +1,6 @@
 //! Programs under `tests/peers`: run to their end, or kept running and killed at the end. What they need is installed by `make peers`.
 
-use super::{PATIENCE, run};
+use super::{TIMEOUT, command};
 use std::{
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
@@ -62,7 +62,7 @@ pub(crate) fn command(name: &str) -> Command {
 /// Runs a peer to its end and returns the lines that it printed.
 #[track_caller]
 pub(crate) fn lines(name: &str, args: &[&str]) -> Vec<String> {
-    let ran = run::to_end(command(name).args(args));
+    let ran = command::to_end(command(name).args(args));
     assert_eq!(ran.code, Some(0), "{name}: {}{}", ran.stdout, ran.stderr);
     ran.stdout.lines().map(str::to_owned).collect()
 }
@@ -101,7 +101,7 @@ impl Server {
             // What else it says is read so that it never waits for a reader.
             lines.for_each(drop);
         });
-        let url = first.recv_timeout(PATIENCE).ok().flatten();
+        let url = first.recv_timeout(TIMEOUT).ok().flatten();
         let Some(url) = url else {
             let _ = child.kill();
             panic!("{name} did not say where it listens");

@@ -1,6 +1,6 @@
 //! The papers tell the truth: sample configurations load, README's commands run.
 
-use crate::harness::run;
+use crate::harness::command;
 use std::{fs, path::Path};
 
 /// Commands of README that are not run here, and why.
@@ -79,7 +79,7 @@ fn every_command_of_the_readme_runs() {
         if ["run", "demo", "test"].contains(&arguments[0]) && !arguments.contains(&"--once") {
             arguments.push("--help");
         }
-        let ran = run::run(dir.path(), &arguments);
+        let ran = command::run(dir.path(), &arguments);
         assert_eq!(ran.code, Some(0), "{line}\n{}", ran.stderr);
     }
 }
@@ -95,13 +95,13 @@ fn first_bot(dir: &Path) -> String {
 #[track_caller]
 fn check(file: &Path, shown_as: &str) {
     let text = fs::read_to_string(file).unwrap();
-    let mut command = run::botgate(file.parent().unwrap(), &["check", "-c"]);
+    let mut command = command::botgate(file.parent().unwrap(), &["check", "-c"]);
     command.arg(file);
     // Good as a text and as base64, whichever the scheme wants.
     for name in text.split("${env:").skip(1).filter_map(|rest| rest.split('}').next()) {
         command.env(name, "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0");
     }
-    let ran = run::to_end(&mut command);
+    let ran = command::to_end(&mut command);
     assert_eq!(ran.code, Some(0), "{shown_as}\n{}{}", ran.stdout, ran.stderr);
 }
 

@@ -1,12 +1,12 @@
 //! A loss, a lie and a needless repetition are found out.
 
 use super::*;
-use crate::state::jobs::{Id, Job, Step, Subject, Then};
+use crate::state::jobs::{Id, Job, NextState, Step, Subject};
 
 const NOW: u64 = 1_800_000_000_000;
 
 /// Leaves a job about this message in a journal, and it ends there.
-fn leave(journal: &Journal, number: u32, end: State) {
+fn leave(journal: &Jobs, number: u32, end: JobState) {
     let question = Envelope {
         format: crate::codec::dialect::Format::Json,
         conversation: [b'c'; 32],
@@ -14,7 +14,7 @@ fn leave(journal: &Journal, number: u32, end: State) {
         body: body(number),
     };
     let (stage, body) = match end {
-        State::Accepted => (Stage::Answer, question.write()),
+        JobState::Accepted => (Stage::Answer, question.write()),
         _ => (Stage::Deliver, body(number).into()),
     };
     let job = Job {
@@ -25,8 +25,8 @@ fn leave(journal: &Journal, number: u32, end: State) {
         receiver: "bot",
         stage,
         body,
-        held: true,
-        letter: false,
+        claimed: true,
+        event: false,
     };
     done(journal.accept(std::slice::from_ref(&job), NOW));
     let attempt = crate::state::jobs::Attempt {
@@ -38,9 +38,11 @@ fn leave(journal: &Journal, number: u32, end: State) {
         response: Vec::new(),
     };
     match end {
-        State::Accepted | State::Answered => {}
-        State::Delivered => done(journal.attempted(job.id, &attempt, Then::Delivered, NOW)),
-        State::Dead => done(journal.dead(job.id, "gone", &[], NOW)),
+        JobState::Accepted | JobState::Answered => {}
+        JobState::Delivered => {
+            done(journal.record_attempt(job.id, &attempt, NextState::Delivered, NOW))
+        }
+        JobState::Dead => done(journal.give_up(job.id, "gone", &[], NOW)),
     }
 }
 
@@ -48,7 +50,7 @@ fn body(number: u32) -> Vec<u8> {
     format!(r#"{{"metadata":{{"n":{number}}}}}"#).into_bytes()
 }
 
-fn done(step: Result<Step, JournalError>) {
+fn done(step: Result<Step, JobsError>) {
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     runtime.unwrap().block_on(step.unwrap()).unwrap();
 }
@@ -57,19 +59,19 @@ fn done(step: Result<Step, JournalError>) {
 fn each_message_is_where_its_receiver_and_the_disk_say() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).unwrap();
-    let journal = Journal::open(store, BOUNDS, NOW).unwrap();
+    let journal = Jobs::open(store, BOUNDS, NOW).unwrap();
     let seen = Seen::default();
     let promise = |number: u32| seen.promised(number, format!("msg-{number}"));
     // Delivered as promised; delivered though nobody was told.
-    leave(&journal, 0, State::Delivered);
+    leave(&journal, 0, JobState::Delivered);
     promise(0);
     seen.took(0, 0);
-    leave(&journal, 1, State::Delivered);
+    leave(&journal, 1, JobState::Delivered);
     seen.took(1, 0);
     // Delivered, says the disk alone.
-    leave(&journal, 2, State::Delivered);
+    leave(&journal, 2, JobState::Delivered);
     promise(2);
-    for (number, state) in [(3, State::Dead), (4, State::Accepted), (5, State::Answered)] {
+    for (number, state) in [(3, JobState::Dead), (4, JobState::Accepted), (5, JobState::Answered)] {
         leave(&journal, number, state);
         promise(number);
     }

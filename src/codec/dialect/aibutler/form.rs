@@ -1,14 +1,14 @@
 //! The form that Twilio posts (<https://www.twilio.com/docs/messaging/guides/webhook-request>), decoded where it lies.
 
-use super::{MOST_ATTACHMENTS, part, turns};
+use super::{MAX_ATTACHMENTS, part, turns};
 use crate::codec::dialect::Malformed;
-use crate::codec::dialect::field::{Fault, What};
+use crate::codec::dialect::field::{FieldError, Problem};
 use crate::codec::message::{Event, User};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
 /// The longest number, id or media type, in bytes.
-const LONGEST_WORD: usize = 256;
+const MAX_WORD: usize = 256;
 
 /// What a form holds for us.
 #[derive(Default)]
@@ -16,8 +16,8 @@ struct Form<'b> {
     from: Option<&'b str>,
     body: Option<&'b str>,
     message_id: Option<&'b str>,
-    urls: [Option<&'b str>; MOST_ATTACHMENTS],
-    types: [Option<&'b str>; MOST_ATTACHMENTS],
+    urls: [Option<&'b str>; MAX_ATTACHMENTS],
+    types: [Option<&'b str>; MAX_ATTACHMENTS],
 }
 
 /// Reads one form. `From` is the user, `Body` the message, `MediaUrl0` and so on are its attachments.
@@ -30,7 +30,7 @@ pub(super) fn decode(body: &mut [u8]) -> Result<Event<'_>, Malformed> {
         let value = decoded(value.get_mut(1..).unwrap_or_default())?;
         if let Some(place) = form.place(name)? {
             if place.is_some() {
-                return Err(Fault::new(name, What::Repeated).into());
+                return Err(FieldError::new(name, Problem::Repeated).into());
             }
             *place = Some(value);
         }
@@ -40,7 +40,7 @@ pub(super) fn decode(body: &mut [u8]) -> Result<Event<'_>, Malformed> {
 
 impl<'b> Form<'b> {
     /// Where the value of the field of that name belongs; `None`: nobody asks for it.
-    fn place(&mut self, name: &str) -> Result<Option<&mut Option<&'b str>>, Fault> {
+    fn place(&mut self, name: &str) -> Result<Option<&mut Option<&'b str>>, FieldError> {
         Ok(match name {
             "From" => Some(&mut self.from),
             "Body" => Some(&mut self.body),
@@ -55,7 +55,10 @@ impl<'b> Form<'b> {
                     return Ok(None);
                 };
                 let place = number.parse().ok().and_then(|at: usize| places.get_mut(at));
-                Some(place.ok_or_else(|| Fault::new(front, What::TooMany(MOST_ATTACHMENTS)))?)
+                Some(
+                    place
+                        .ok_or_else(|| FieldError::new(front, Problem::TooMany(MAX_ATTACHMENTS)))?,
+                )
             }
         })
     }
@@ -67,17 +70,17 @@ fn plain(number: &str) -> bool {
     digits && (number == "0" || !number.starts_with('0'))
 }
 
-fn event<'b>(form: &Form<'b>) -> Result<Event<'b>, Fault> {
-    let from = word("From", form.from)?.ok_or_else(|| Fault::new("From", What::Missing))?;
+fn event<'b>(form: &Form<'b>) -> Result<Event<'b>, FieldError> {
+    let from = word("From", form.from)?.ok_or_else(|| FieldError::new("From", Problem::Missing))?;
     if from.is_empty() {
-        return Err(Fault::new("From", What::Empty));
+        return Err(FieldError::new("From", Problem::Empty));
     }
     // No media may be lost on the way: what has a type or a later neighbour has a URL too.
     let mut there = form.urls.iter().zip(&form.types);
     let count = there.rposition(|(url, kind)| url.or(*kind).is_some());
     let media = (0..count.map_or(0, |last| last + 1)).map(|at| {
         let url = form.urls[at].filter(|url| !url.is_empty());
-        let url = url.ok_or_else(|| Fault::new(&format!("MediaUrl{at}"), What::Missing))?;
+        let url = url.ok_or_else(|| FieldError::new(&format!("MediaUrl{at}"), Problem::Missing))?;
         let kind = word("MediaContentType", form.types[at])?;
         // Where Twilio does not say what it is, it is what people send most.
         let kind = kind.filter(|kind| !kind.is_empty()).unwrap_or("image/*");
@@ -96,9 +99,9 @@ fn event<'b>(form: &Form<'b>) -> Result<Event<'b>, Fault> {
     })
 }
 
-fn word<'b>(name: &str, text: Option<&'b str>) -> Result<Option<&'b str>, Fault> {
-    match text.filter(|text| text.len() > LONGEST_WORD) {
-        Some(_) => Err(Fault::new(name, What::TooLong(LONGEST_WORD))),
+fn word<'b>(name: &str, text: Option<&'b str>) -> Result<Option<&'b str>, FieldError> {
+    match text.filter(|text| text.len() > MAX_WORD) {
+        Some(_) => Err(FieldError::new(name, Problem::TooLong(MAX_WORD))),
         None => Ok(text),
     }
 }

@@ -1,7 +1,7 @@
 //! TwiML: how Twilio is told to send a message back (<https://www.twilio.com/docs/messaging/twiml>).
 
 /// The longest message that Twilio sends, in UTF-16 units (its error 21617). A longer answer goes out as several.
-const LONGEST: usize = 1600;
+const MAX_SMS_TEXT: usize = 1600;
 
 /// Appends the document that sends `text`; an empty one sends nothing.
 pub(super) fn write(text: &str, out: &mut Vec<u8>) {
@@ -22,7 +22,7 @@ fn end(text: &str) -> usize {
     let (mut units, mut space) = (0, None);
     for (at, c) in text.char_indices() {
         units += c.len_utf16();
-        if units > LONGEST {
+        if units > MAX_SMS_TEXT {
             return space.unwrap_or(at);
         }
         if c.is_whitespace() {
@@ -75,7 +75,7 @@ mod tests {
             assert_eq!(messages.concat(), text);
             for message in &messages {
                 let units = message.encode_utf16().count();
-                assert!((1..=LONGEST).contains(&units), "{units}");
+                assert!((1..=MAX_SMS_TEXT).contains(&units), "{units}");
             }
             assert!(messages.len() <= 4, "{}", messages.len());
         }

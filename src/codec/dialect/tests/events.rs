@@ -1,7 +1,7 @@
 //! What BotPass's subscribers are sent.
 
 use super::{chats, decode};
-use crate::codec::bot_event::{Envelope, Kind, given_up, received, verification};
+use crate::codec::bot_event::{Envelope, EventType, error, received, verification};
 use crate::codec::dialect::Format;
 use crate::codec::json::javascript;
 
@@ -49,7 +49,7 @@ fn what_a_bot_tells_becomes_an_event() {
 #[test]
 fn what_botgate_tells_is_an_event() {
     assert_eq!(
-        written(|out| given_up(&ENVELOPE, "m1", "the AI failed", out)),
+        written(|out| error(&ENVELOPE, "m1", "the AI failed", out)),
         r#"{"id":"0193","type":"bot.error","timestamp":"2023-08-10T12:34:56Z","data":{"agentId":"bot-id","messageId":"m1","messageType":"error","content":"the AI failed"}}"#
     );
     for (active, status) in [(true, "active"), (false, "inactive")] {
@@ -64,8 +64,8 @@ fn what_botgate_tells_is_an_event() {
 
 #[test]
 fn every_kind_is_found_by_its_name() {
-    for kind in Kind::ALL {
-        assert_eq!(Kind::find(kind.name()), Some(kind));
+    for kind in EventType::ALL {
+        assert_eq!(EventType::find(kind.name()), Some(kind));
     }
-    assert_eq!(Kind::find("message.seen"), None);
+    assert_eq!(EventType::find("message.seen"), None);
 }

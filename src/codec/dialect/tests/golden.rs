@@ -134,8 +134,8 @@ fn every_answer_is_written_as_shown() {
 fn every_answer_that_comes_later_is_written_as_shown() {
     hold("later", "later", |chat, case| {
         answer_to(chat, case, |answer, receipt| {
-            let accepted = written(|out| chat.accept(receipt, out));
-            let delivered = written(|out| chat.deliver(answer, receipt, out));
+            let accepted = written(|out| chat.encode_accepted(receipt, out));
+            let delivered = written(|out| chat.encode_callback(answer, receipt, out));
             fits_seed(case, &delivered);
             format!("{accepted}\n{delivered}")
         })
@@ -148,7 +148,7 @@ fn a_callback_is_what_javascript_would_write_after_reading_it() {
         for kind in ["out", "later"] {
             for case in cases(&std::fs::read_to_string(file(dialect, kind)).unwrap()) {
                 let body = answer_to(chat, &case, |answer, receipt| {
-                    written(|out| chat.deliver(answer, receipt, out))
+                    written(|out| chat.encode_callback(answer, receipt, out))
                 });
                 let mut again = body.clone().into_bytes();
                 javascript::rewrite(&mut again);
@@ -194,6 +194,7 @@ fn answer_to<T>(
         conversation: answer["conversation"].as_str().unwrap_or("0123456789abcdef"),
         message_id: "00ff00ff00ff00ff",
         now_ms: 1_705_314_600_000 + number("now_ms"),
+        model: None,
         latency_ms: number("latency_ms"),
         micro_cents: number("micro_cents"),
         xml: answer["xml"] == true,
@@ -256,7 +257,7 @@ fn answered(value: &Value) -> Answer<'static> {
 /// An event as JSON, one line for each turn; what is absent is left out.
 fn shown(event: &Event<'_>) -> String {
     let mut lines = vec![object([
-        ("kind", json!(format!("{:?}", event.kind).to_lowercase())),
+        ("kind", json!(format!("{:?}", event.message_type).to_lowercase())),
         ("user", user(&event.user)),
         ("channel", json!(event.channel)),
         ("conversation", json!(event.conversation)),
@@ -286,7 +287,7 @@ fn user(user: &User<'_>) -> Value {
 fn turn(turn: &Turn<'_>) -> Value {
     let parts: Vec<_> = turn.parts.iter().map(part).collect();
     let calls: Vec<_> =
-        turn.calls.iter().map(|call| json!([call.id, call.name, call.arguments])).collect();
+        turn.tool_calls.iter().map(|call| json!([call.id, call.name, call.arguments])).collect();
     let role = match turn.role {
         Role::System => "system",
         Role::Developer => "developer",
@@ -298,7 +299,7 @@ fn turn(turn: &Turn<'_>) -> Value {
         ("role", json!(role)),
         ("parts", json!(parts)),
         ("calls", json!((!calls.is_empty()).then_some(calls))),
-        ("call_id", json!(turn.call_id)),
+        ("call_id", json!(turn.tool_call_id)),
     ])
 }
 

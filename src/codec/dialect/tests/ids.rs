@@ -1,7 +1,7 @@
 //! The scan for a bot's id agrees with what decoding finds, however the body is cut.
 
 use super::{chats, decode};
-use crate::codec::dialect::{Format, Names, body_id};
+use crate::codec::dialect::{BotIdLocation, Format, body_id};
 use bytes::Bytes;
 use serde_json::Value;
 
@@ -122,7 +122,8 @@ fn the_scan_and_decoding_never_find_two_ids() {
         "\"content\":\"c\",",
         "\"messageType\":\"event\"",
     ];
-    let (_, chat) = chats().find(|(dialect, _)| dialect.names == Names::Body("botId")).unwrap();
+    let (_, chat) =
+        chats().find(|(dialect, _)| dialect.bot_id == BotIdLocation::Body("botId")).unwrap();
     let mut random = 0x9e37_79b9_7f4a_7c15_u64;
     let mut next = |below: usize| {
         random ^= random << 13;

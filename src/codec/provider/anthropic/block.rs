@@ -2,7 +2,7 @@
 
 use crate::codec::message::{File, Part, Role, Turn};
 use crate::codec::provider::data_url;
-use crate::codec::provider::position::Spot;
+use crate::codec::provider::position::PartPosition;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::ser::{Error as _, SerializeMap, SerializeSeq};
@@ -62,7 +62,7 @@ impl Serialize for Input<'_> {
 }
 
 /// What a tool gave.
-pub(super) struct Parts<'a>(pub &'a Turn<'a>, pub Spot);
+pub(super) struct Parts<'a>(pub &'a Turn<'a>, pub PartPosition);
 
 impl Serialize for Parts<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -76,7 +76,7 @@ impl Serialize for Parts<'_> {
 pub(super) fn parts<S: SerializeSeq>(
     blocks: &mut S,
     turn: &Turn<'_>,
-    spot: Spot,
+    spot: PartPosition,
 ) -> Result<(), S::Error> {
     for (at, part) in turn.parts.iter().enumerate() {
         if !matches!(part, Part::Text(text) if is_blank(text)) {
@@ -95,7 +95,7 @@ pub(super) fn is_blank(text: &str) -> bool {
 ///
 /// # Errors
 /// What is wrong, in words for the caller.
-fn block<'a>(part: &'a Part<'a>, spot: Spot) -> Result<Block<'a>, String> {
+fn block<'a>(part: &'a Part<'a>, spot: PartPosition) -> Result<Block<'a>, String> {
     let taken = match part {
         Part::Text(text) => return Ok(Block::Text { text }),
         _ if !matches!(spot.role, Role::User | Role::Tool) => {

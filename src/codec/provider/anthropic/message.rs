@@ -2,9 +2,9 @@
 //! message, so that the results of all tools are in the message that follows the calls.
 
 use super::block::{Block, Input, Parts, is_blank, parts};
-use crate::codec::message::{Ask, Part, Role, Turn};
-use crate::codec::provider::position::Spot;
-use crate::codec::provider::user_name::Name;
+use crate::codec::message::{Part, ProviderRequest, Role, Turn};
+use crate::codec::provider::position::PartPosition;
+use crate::codec::provider::user_name::UserName;
 use serde::ser::{Error as _, SerializeSeq};
 use serde::{Serialize, Serializer};
 use smallvec::SmallVec;
@@ -17,7 +17,7 @@ pub(super) struct System<'a> {
 }
 
 impl<'a> System<'a> {
-    pub(super) fn of(ask: &Ask<'a>) -> Self {
+    pub(super) fn of(ask: &ProviderRequest<'a>) -> Self {
         Self { ours: ask.system, turns: &ask.event.turns }
     }
 
@@ -34,7 +34,7 @@ impl Serialize for System<'_> {
         }
         for (at, turn) in self.turns.iter().enumerate() {
             if is_system(turn) {
-                let spot = Spot::now(turn.role, at);
+                let spot = PartPosition::now(turn.role, at);
                 parts(&mut blocks, turn, spot)?;
             }
         }
@@ -44,16 +44,16 @@ impl Serialize for System<'_> {
 
 /// All messages that are no system's and say something: the past, then what the caller sent.
 pub(super) struct Messages<'a> {
-    turns: SmallVec<[(&'a Turn<'a>, Spot, Option<Name<'a>>); 4]>,
+    turns: SmallVec<[(&'a Turn<'a>, PartPosition, Option<UserName<'a>>); 4]>,
 }
 
 impl<'a> Messages<'a> {
-    pub(super) fn of(ask: &Ask<'a>) -> Self {
-        let name = Name::of(ask);
-        let past = ask.history.iter().map(|turn| (turn, Spot::past(turn.role), None));
+    pub(super) fn of(ask: &ProviderRequest<'a>) -> Self {
+        let name = UserName::of(ask);
+        let past = ask.history.iter().map(|turn| (turn, PartPosition::past(turn.role), None));
         let now = ask.event.turns.iter().enumerate().map(|(at, turn)| {
             let name = name.filter(|name| name.is_of(at));
-            (turn, Spot::now(turn.role, at), name)
+            (turn, PartPosition::now(turn.role, at), name)
         });
         Self { turns: past.chain(now).filter(|(turn, ..)| speaks(turn)).collect() }
     }
@@ -65,14 +65,14 @@ impl<'a> Messages<'a> {
 }
 
 /// Neighbours on one side.
-type Group<'g, 'a> = &'g [(&'a Turn<'a>, Spot, Option<Name<'a>>)];
+type Group<'g, 'a> = &'g [(&'a Turn<'a>, PartPosition, Option<UserName<'a>>)];
 
 impl Serialize for Messages<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
         struct Message<'g, 'a> {
             role: &'static str,
-            content: Said<'g, 'a>,
+            content: MergedMessage<'g, 'a>,
         }
         let answers = |role| role == Role::Assistant;
         let groups =
@@ -82,20 +82,20 @@ impl Serialize for Messages<'_> {
                 [(turn, ..), ..] if answers(turn.role) => "assistant",
                 _ => "user",
             },
-            content: Said(group),
+            content: MergedMessage(group),
         }))
     }
 }
 
 /// What one message says.
-struct Said<'g, 'a>(Group<'g, 'a>);
+struct MergedMessage<'g, 'a>(Group<'g, 'a>);
 
-impl Serialize for Said<'_, '_> {
+impl Serialize for MergedMessage<'_, '_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut blocks = serializer.serialize_seq(None)?;
         let is_result = |turn: &Turn<'_>| turn.role == Role::Tool;
         for (turn, spot, _) in self.0.iter().filter(|(turn, ..)| is_result(turn)) {
-            let Some(id) = turn.call_id.as_deref() else {
+            let Some(id) = turn.tool_call_id.as_deref() else {
                 let what = "a tool's message needs the tool_call_id that it answers";
                 return Err(S::Error::custom(spot.fault(what)));
             };
@@ -109,7 +109,7 @@ impl Serialize for Said<'_, '_> {
                 blocks.serialize_element(&Block::Text { text: &name.line() })?;
             }
             parts(&mut blocks, turn, *spot)?;
-            for call in &turn.calls {
+            for call in &turn.tool_calls {
                 blocks.serialize_element(&Block::ToolUse {
                     id: id_of(&call.id),
                     name: &call.name,
@@ -132,7 +132,7 @@ fn id_of(id: &str) -> Cow<'_, str> {
 
 fn speaks(turn: &Turn<'_>) -> bool {
     !matches!(turn.role, Role::System | Role::Developer)
-        && (turn.role == Role::Tool || !turn.calls.is_empty() || speech(turn))
+        && (turn.role == Role::Tool || !turn.tool_calls.is_empty() || speech(turn))
 }
 
 fn is_system(turn: &Turn<'_>) -> bool {

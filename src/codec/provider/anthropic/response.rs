@@ -1,8 +1,8 @@
 //! A whole answer of Anthropic's.
 
 use crate::codec::json::{self, Json, Value};
-use crate::codec::message::{Answer, Fault, ToolCall, Usage};
-use crate::codec::provider::{self, NoAnswer};
+use crate::codec::message::{Answer, AnswerError, ToolCall, Usage};
+use crate::codec::provider::{self, DecodeError};
 use serde_json::value::RawValue;
 use simd_json::prelude::*;
 use std::borrow::Cow;
@@ -44,7 +44,7 @@ impl Tokens {
 ///
 /// # Errors
 /// Why it is no answer.
-pub(super) fn read<'t>(value: &Value<'_, 't>) -> Result<Answer<'t>, NoAnswer> {
+pub(super) fn read<'t>(value: &Value<'_, 't>) -> Result<Answer<'t>, DecodeError> {
     let mut tokens = Tokens::default();
     if let Some(told) = value.get("usage") {
         tokens.take(&told);
@@ -52,48 +52,48 @@ pub(super) fn read<'t>(value: &Value<'_, 't>) -> Result<Answer<'t>, NoAnswer> {
     let usage = tokens.usage();
     answer(value)
         .map(|answer| Answer { usage, ..answer })
-        .map_err(|fault| NoAnswer { fault, usage })
+        .map_err(|fault| DecodeError { error: fault, usage })
 }
 
-fn answer<'t>(value: &Value<'_, 't>) -> Result<Answer<'t>, Fault> {
+fn answer<'t>(value: &Value<'_, 't>) -> Result<Answer<'t>, AnswerError> {
     if value.get_str("type") == Some("error") {
-        return Err(Fault::Senseless("it is an error under the status 200"));
+        return Err(AnswerError::Invalid("it is an error under the status 200"));
     }
     let blocks = value
         .get("content")
         .and_then(|content| content.as_array())
-        .ok_or(Fault::Senseless("it has no list of content blocks"))?;
+        .ok_or(AnswerError::Invalid("it has no list of content blocks"))?;
     let mut text = Cow::Borrowed("");
     let mut calls = Vec::new();
     for block in blocks.iter() {
         match block.get_str("type") {
             Some("text") => {
                 let said = provider::text(&block, "text")
-                    .ok_or(Fault::Senseless("a text block has no text"))?;
+                    .ok_or(AnswerError::Invalid("a text block has no text"))?;
                 // A sentence with citations in it comes in several blocks.
                 text += said;
             }
             Some(kind) if is_call(kind) => {
                 let name = provider::text(&block, "name")
-                    .ok_or(Fault::Senseless("a tool call has no name"))?;
+                    .ok_or(AnswerError::Invalid("a tool call has no name"))?;
                 calls.push(call(Cow::Borrowed(name), input(&block)));
             }
             Some(_) => {}
-            None => return Err(Fault::Senseless("a content block has no type")),
+            None => return Err(AnswerError::Invalid("a content block has no type")),
         }
     }
     verdict(value.get_str("stop_reason"))?;
     if calls.is_empty() && text.trim().is_empty() {
-        return Err(Fault::Empty);
+        return Err(AnswerError::Empty);
     }
     Ok(Answer { text, tool_calls: calls, ..Answer::default() })
 }
 
 /// What a stop reason says. One that nobody here knows says nothing against an answer that came whole.
-pub(super) fn verdict(reason: Option<&str>) -> Result<(), Fault> {
+pub(super) fn verdict(reason: Option<&str>) -> Result<(), AnswerError> {
     match reason {
-        Some("max_tokens" | "model_context_window_exceeded") => Err(Fault::Cut),
-        Some("refusal") => Err(Fault::Refused),
+        Some("max_tokens" | "model_context_window_exceeded") => Err(AnswerError::Truncated),
+        Some("refusal") => Err(AnswerError::Refused),
         _ => Ok(()),
     }
 }

@@ -2,40 +2,42 @@
 
 use super::response::{Tokens, call, input, is_call, verdict};
 use crate::codec::json::{self, Value};
-use crate::codec::message::{Answer, Fault, Usage};
-use crate::codec::provider::Deltas;
-use crate::codec::provider::tool_calls::{Calls, arguments};
+use crate::codec::message::{Answer, AnswerError, Usage};
+use crate::codec::provider::StreamDecoder;
+use crate::codec::provider::tool_calls::{ToolCallFragments, arguments};
 use simd_json::prelude::*;
 
 /// What of the stream has been read.
 #[derive(Debug, Default)]
 pub(super) struct Blocks {
     tokens: Tokens,
-    calls: Calls,
+    calls: ToolCallFragments,
     /// Something was said that is not white space.
     spoke: bool,
     /// The stop reason came; whether it lets the answer stand.
-    stop: Option<Result<(), Fault>>,
+    stop: Option<Result<(), AnswerError>>,
 }
 
-impl Deltas for Blocks {
-    fn event(&mut self, name: &str, data: &mut [u8], text: &mut String) -> Result<(), Fault> {
+impl StreamDecoder for Blocks {
+    fn event(&mut self, name: &str, data: &mut [u8], text: &mut String) -> Result<(), AnswerError> {
         match name {
-            "error" => Err(json::read(data, |event| why(&event)).unwrap_or(Fault::BrokeOff)),
+            "error" => {
+                Err(json::read(data, |event| why(&event)).unwrap_or(AnswerError::Interrupted))
+            }
             "ping" => Ok(()),
             _ if data.is_empty() => Ok(()),
             _ => json::read(data, |event| self.read(&event, text))
-                .map_err(|_| Fault::Senseless("an event of the stream is not valid JSON"))?,
+                .map_err(|_| AnswerError::Invalid("an event of the stream is not valid JSON"))?,
         }
     }
 
-    fn end(&mut self) -> Result<Answer<'static>, Fault> {
-        self.stop.ok_or(Fault::BrokeOff)??;
+    fn end(&mut self) -> Result<Answer<'static>, AnswerError> {
+        self.stop.ok_or(AnswerError::Interrupted)??;
         let calls = self.calls.take().into_iter();
         let tool_calls: Vec<_> =
             calls.map(|(name, given)| call(name.into(), arguments(&given))).collect();
         if !self.spoke && tool_calls.is_empty() {
-            return Err(Fault::Empty);
+            return Err(AnswerError::Empty);
         }
         Ok(Answer { tool_calls, usage: self.tokens.usage(), ..Answer::default() })
     }
@@ -46,7 +48,7 @@ impl Deltas for Blocks {
 }
 
 impl Blocks {
-    fn read(&mut self, event: &Value<'_, '_>, text: &mut String) -> Result<(), Fault> {
+    fn read(&mut self, event: &Value<'_, '_>, text: &mut String) -> Result<(), AnswerError> {
         match event.get_str("type") {
             Some("error") => return Err(why(event)),
             Some("message_start") => {
@@ -81,7 +83,7 @@ impl Blocks {
     }
 
     /// A block begins: of text, perhaps with some of it, or of a call, whose input follows unless it is there already.
-    fn start(&mut self, event: &Value<'_, '_>, text: &mut String) -> Result<(), Fault> {
+    fn start(&mut self, event: &Value<'_, '_>, text: &mut String) -> Result<(), AnswerError> {
         let Some(block) = event.get("content_block") else {
             return Ok(());
         };
@@ -108,11 +110,11 @@ impl Blocks {
 }
 
 /// What an error event says.
-fn why(event: &Value<'_, '_>) -> Fault {
+fn why(event: &Value<'_, '_>) -> AnswerError {
     let error = event.get("error");
     match error.as_ref().and_then(|error| error.get_str("type")) {
-        Some("overloaded_error") => Fault::Overloaded,
-        _ => Fault::BrokeOff,
+        Some("overloaded_error") => AnswerError::Overloaded,
+        _ => AnswerError::Interrupted,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::message::Message;
 use super::object::Object;
-use crate::codec::message::{Ask, Event, Native, Turn, User};
+use crate::codec::message::{Event, Native, ProviderRequest, Turn, User};
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 
@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 ///
 /// # Errors
 /// None that writing into memory has.
-pub(super) fn write(ask: &Ask<'_>, out: &mut Vec<u8>) -> serde_json::Result<()> {
+pub(super) fn write(ask: &ProviderRequest<'_>, out: &mut Vec<u8>) -> serde_json::Result<()> {
     match &ask.event.native {
         Some(native) => pass(ask, native, out),
         None => serde_json::to_writer(out, &Request::of(ask)),
@@ -29,7 +29,7 @@ struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    fn of(ask: &Ask<'a>) -> Self {
+    fn of(ask: &ProviderRequest<'a>) -> Self {
         let User { id, name, platform, username } = &ask.event.user;
         Self {
             messages: Messages {
@@ -111,7 +111,7 @@ impl Serialize for Metadata<'_> {
 }
 
 /// Passes a request on whole, our own system texts before its messages. Whether it is streamed is not the caller's to say.
-fn pass(ask: &Ask<'_>, native: &Native, out: &mut Vec<u8>) -> serde_json::Result<()> {
+fn pass(ask: &ProviderRequest<'_>, native: &Native, out: &mut Vec<u8>) -> serde_json::Result<()> {
     out.extend_from_slice(b"{\"messages\":[");
     for text in ask.system.iter().filter(|text| !text.trim().is_empty()) {
         serde_json::to_writer(&mut *out, &Message::system(text))?;

@@ -1,8 +1,8 @@
 //! The answer of seed 003: `content`, `attachments`, `metadata`; beside them `tool_calls` in seed 000's terms and `usage`.
 
 use crate::codec::json::{self, Value};
-use crate::codec::message::{Answer, Attachment, Fault, ToolCall, Usage};
-use crate::codec::provider::{NoAnswer, text};
+use crate::codec::message::{Answer, AnswerError, Attachment, ToolCall, Usage};
+use crate::codec::provider::{DecodeError, text};
 use serde_json::value::RawValue;
 use simd_json::prelude::*;
 use std::borrow::Cow;
@@ -11,26 +11,26 @@ use std::borrow::Cow;
 ///
 /// # Errors
 /// Why it is no answer.
-pub(super) fn read<'t>(value: &Value<'_, 't>) -> Result<Answer<'t>, NoAnswer> {
+pub(super) fn read<'t>(value: &Value<'_, 't>) -> Result<Answer<'t>, DecodeError> {
     let usage = usage(value);
-    let fail = |fault| NoAnswer { fault, usage };
+    let fail = |fault| DecodeError { error: fault, usage };
     let text = text(value, "content")
-        .ok_or(Fault::Senseless("it has no `content`, or that is no text"))
+        .ok_or(AnswerError::Invalid("it has no `content`, or that is no text"))
         .map_err(fail)?;
     let answer = beside(value).map_err(fail)?;
     if text.trim().is_empty() && answer.tool_calls.is_empty() && answer.attachments.is_empty() {
-        return Err(fail(Fault::Empty));
+        return Err(fail(AnswerError::Empty));
     }
     Ok(Answer { text: Cow::Borrowed(text), usage, ..answer })
 }
 
 /// Everything of an answer but its text and its tokens.
-pub(super) fn beside<'t>(value: &Value<'_, 't>) -> Result<Answer<'t>, Fault> {
+pub(super) fn beside<'t>(value: &Value<'_, 't>) -> Result<Answer<'t>, AnswerError> {
     let mut answer = Answer::default();
     match value.get("metadata") {
         Some(metadata) if metadata.is_object() => answer.metadata = json::text_of(&metadata),
         Some(metadata) if !metadata.is_null() => {
-            return Err(Fault::Senseless("its `metadata` is no object"));
+            return Err(AnswerError::Invalid("its `metadata` is no object"));
         }
         _ => {}
     }
@@ -38,7 +38,7 @@ pub(super) fn beside<'t>(value: &Value<'_, 't>) -> Result<Answer<'t>, Fault> {
         let part = |key| text(file, key).map(Cow::Borrowed);
         let url = part("url")
             .filter(|url| !url.is_empty())
-            .ok_or(Fault::Senseless("an attachment has no `url`"))?;
+            .ok_or(AnswerError::Invalid("an attachment has no `url`"))?;
         answer.attachments.push(Attachment {
             url,
             filename: part("filename"),
@@ -57,20 +57,21 @@ pub(super) fn beside<'t>(value: &Value<'_, 't>) -> Result<Answer<'t>, Fault> {
 fn each<'w, 't>(
     value: &Value<'w, 't>,
     key: &str,
-    mut see: impl FnMut(&Value<'w, 't>) -> Result<(), Fault>,
-) -> Result<(), Fault> {
+    mut see: impl FnMut(&Value<'w, 't>) -> Result<(), AnswerError>,
+) -> Result<(), AnswerError> {
     let Some(list) = value.get(key).filter(|list| !list.is_null()) else {
         return Ok(());
     };
-    let list =
-        list.as_array().ok_or(Fault::Senseless("its `attachments` or `tool_calls` are no list"))?;
+    let list = list
+        .as_array()
+        .ok_or(AnswerError::Invalid("its `attachments` or `tool_calls` are no list"))?;
     list.iter().try_for_each(|entry| see(&entry))
 }
 
-fn tool<'t>(call: &Value<'_, 't>) -> Result<ToolCall<'t>, Fault> {
+fn tool<'t>(call: &Value<'_, 't>) -> Result<ToolCall<'t>, AnswerError> {
     let name = text(call, "toolName")
         .or_else(|| text(call, "name"))
-        .ok_or(Fault::Senseless("a tool call has no `toolName`"))?;
+        .ok_or(AnswerError::Invalid("a tool call has no `toolName`"))?;
     let json = |key| call.get(key).and_then(|value| json::text_of(&value));
     let latency = call.get("latencyMs");
     let latency = latency.as_ref().and_then(|it| it.cast_f64());

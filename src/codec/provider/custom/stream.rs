@@ -2,8 +2,8 @@
 
 use super::response::{beside, usage};
 use crate::codec::json;
-use crate::codec::message::{Answer, Fault, Usage};
-use crate::codec::provider::Deltas;
+use crate::codec::message::{Answer, AnswerError, Usage};
+use crate::codec::provider::StreamDecoder;
 use simd_json::prelude::*;
 
 /// What of the stream has been read.
@@ -17,13 +17,13 @@ pub(super) struct Lines {
     done: Option<Answer<'static>>,
 }
 
-impl Deltas for Lines {
-    fn event(&mut self, name: &str, data: &mut [u8], text: &mut String) -> Result<(), Fault> {
+impl StreamDecoder for Lines {
+    fn event(&mut self, name: &str, data: &mut [u8], text: &mut String) -> Result<(), AnswerError> {
         if self.done.is_some() {
             return Ok(());
         }
         let says = match name {
-            "error" => return Err(Fault::BrokeOff),
+            "error" => return Err(AnswerError::Interrupted),
             "done" => "content",
             "" | "message" => "delta",
             _ => return Ok(()),
@@ -41,7 +41,7 @@ impl Deltas for Lines {
                     return Ok(());
                 }
             } else if said.is_none() {
-                return Err(Fault::Senseless("an event of the stream has no `delta`"));
+                return Err(AnswerError::Invalid("an event of the stream has no `delta`"));
             }
             let said = said.unwrap_or_default();
             self.began |= !said.is_empty();
@@ -49,13 +49,13 @@ impl Deltas for Lines {
             text.push_str(said);
             Ok(())
         })
-        .map_err(|_| Fault::Senseless("an event of the stream is not valid JSON"))?
+        .map_err(|_| AnswerError::Invalid("an event of the stream is not valid JSON"))?
     }
 
-    fn end(&mut self) -> Result<Answer<'static>, Fault> {
-        let answer = self.done.take().ok_or(Fault::BrokeOff)?;
+    fn end(&mut self) -> Result<Answer<'static>, AnswerError> {
+        let answer = self.done.take().ok_or(AnswerError::Interrupted)?;
         if !self.spoke && answer.tool_calls.is_empty() && answer.attachments.is_empty() {
-            return Err(Fault::Empty);
+            return Err(AnswerError::Empty);
         }
         let usage = self.usage;
         Ok(Answer { usage, ..answer })

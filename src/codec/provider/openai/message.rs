@@ -1,9 +1,9 @@
 //! The messages of a request: whose texts, in which order, with which fields.
 
 use super::part::{Piece, piece};
-use crate::codec::message::{Ask, Call, Part, Role, Turn};
-use crate::codec::provider::position::Spot;
-use crate::codec::provider::user_name::Name;
+use crate::codec::message::{Part, ProviderRequest, Role, Turn, TurnToolCall};
+use crate::codec::provider::position::PartPosition;
+use crate::codec::provider::user_name::UserName;
 use serde::ser::{Error as _, SerializeSeq};
 use serde::{Serialize, Serializer};
 
@@ -12,16 +12,16 @@ pub(super) struct Messages<'a> {
     system: &'a [&'a str],
     history: &'a [Turn<'a>],
     turns: &'a [Turn<'a>],
-    name: Option<Name<'a>>,
+    name: Option<UserName<'a>>,
 }
 
 impl<'a> Messages<'a> {
-    pub(super) fn of(ask: &Ask<'a>) -> Self {
+    pub(super) fn of(ask: &ProviderRequest<'a>) -> Self {
         Self {
             system: ask.system,
             history: ask.history,
             turns: &ask.event.turns,
-            name: Name::of(ask),
+            name: UserName::of(ask),
         }
     }
 }
@@ -52,12 +52,12 @@ impl Serialize for Messages<'_> {
             })?;
         }
         for turn in self.history {
-            let spot = Spot::past(turn.role);
+            let spot = PartPosition::past(turn.role);
             messages.serialize_element(&message(turn, spot, None).map_err(S::Error::custom)?)?;
         }
         for (at, turn) in self.turns.iter().enumerate() {
             let name = self.name.filter(|name| name.is_of(at));
-            let spot = Spot::now(turn.role, at);
+            let spot = PartPosition::now(turn.role, at);
             messages.serialize_element(&message(turn, spot, name).map_err(S::Error::custom)?)?;
         }
         messages.end()
@@ -66,15 +66,15 @@ impl Serialize for Messages<'_> {
 
 fn message<'a>(
     turn: &'a Turn<'a>,
-    spot: Spot,
-    name: Option<Name<'a>>,
+    spot: PartPosition,
+    name: Option<UserName<'a>>,
 ) -> Result<Message<'a>, String> {
     let plain = name.and_then(|name| name.plain());
     let head = match plain {
         Some(_) => None,
         None => name.map(|name| name.line()),
     };
-    let call_id = turn.call_id.as_deref();
+    let call_id = turn.tool_call_id.as_deref();
     if turn.role == Role::Tool && call_id.is_none() {
         return Err(spot.fault("a tool's message needs the tool_call_id that it answers"));
     }
@@ -88,13 +88,13 @@ fn message<'a>(
         },
         name: plain,
         content: match (&*turn.parts, head) {
-            ([], _) if !turn.calls.is_empty() => None,
+            ([], _) if !turn.tool_calls.is_empty() => None,
             ([], _) => Some(Content::Text("")),
             ([Part::Text(text)], None) => Some(Content::Text(text)),
             ([Part::Text(text)], Some(head)) => Some(Content::Headed(head, text)),
             (parts, head) => Some(Content::Parts { head, parts, spot }),
         },
-        tool_calls: Calls(&turn.calls),
+        tool_calls: Calls(&turn.tool_calls),
         tool_call_id: call_id,
     })
 }
@@ -103,7 +103,7 @@ fn message<'a>(
 enum Content<'a> {
     Text(&'a str),
     Headed(String, &'a str),
-    Parts { head: Option<String>, parts: &'a [Part<'a>], spot: Spot },
+    Parts { head: Option<String>, parts: &'a [Part<'a>], spot: PartPosition },
 }
 
 impl Serialize for Content<'_> {
@@ -127,7 +127,7 @@ impl Serialize for Content<'_> {
 }
 
 /// The tools that an assistant called: as they were.
-struct Calls<'a>(&'a [Call<'a>]);
+struct Calls<'a>(&'a [TurnToolCall<'a>]);
 
 impl Calls<'_> {
     fn is_empty(&self) -> bool {

@@ -2,7 +2,7 @@
 
 use crate::codec::message::{File, Part, Role};
 use crate::codec::provider::data_url::{self, DataUrl};
-use crate::codec::provider::position::Spot;
+use crate::codec::provider::position::PartPosition;
 use serde::{Serialize, Serializer};
 
 #[derive(Serialize)]
@@ -58,7 +58,7 @@ impl Serialize for Url<'_> {
 ///
 /// # Errors
 /// What is wrong, in words for the caller.
-pub(super) fn piece<'a>(part: &'a Part<'a>, spot: Spot) -> Result<Piece<'a>, String> {
+pub(super) fn piece<'a>(part: &'a Part<'a>, spot: PartPosition) -> Result<Piece<'a>, String> {
     let taken = match part {
         Part::Text(text) => return Ok(Piece::Text { text }),
         _ if spot.role != Role::User => Err("only a user's message may hold more than text"),

@@ -1,9 +1,9 @@
 //! A whole answer of OpenAI's.
 
 use crate::codec::json::Value;
-use crate::codec::message::{Answer, Fault, ToolCall, Usage};
+use crate::codec::message::{Answer, AnswerError, ToolCall, Usage};
 use crate::codec::provider::tool_calls::arguments;
-use crate::codec::provider::{NoAnswer, is_told, text};
+use crate::codec::provider::{DecodeError, is_present, text};
 use simd_json::prelude::*;
 use std::borrow::Cow;
 
@@ -11,34 +11,34 @@ use std::borrow::Cow;
 ///
 /// # Errors
 /// Why it is no answer.
-pub(super) fn read<'t>(value: &Value<'_, 't>) -> Result<Answer<'t>, NoAnswer> {
+pub(super) fn read<'t>(value: &Value<'_, 't>) -> Result<Answer<'t>, DecodeError> {
     let usage = value.get("usage").map(|it| usage(&it)).unwrap_or_default();
     answer(value)
         .map(|answer| Answer { usage, ..answer })
-        .map_err(|fault| NoAnswer { fault, usage })
+        .map_err(|fault| DecodeError { error: fault, usage })
 }
 
-fn answer<'t>(value: &Value<'_, 't>) -> Result<Answer<'t>, Fault> {
-    if is_told(value, "error") {
-        return Err(Fault::Senseless("it is an error under the status 200"));
+fn answer<'t>(value: &Value<'_, 't>) -> Result<Answer<'t>, AnswerError> {
+    if is_present(value, "error") {
+        return Err(AnswerError::Invalid("it is an error under the status 200"));
     }
     let choice = value
         .get("choices")
         .and_then(|choices| choices.get_idx(0))
-        .ok_or(Fault::Senseless("it has no choices"))?;
+        .ok_or(AnswerError::Invalid("it has no choices"))?;
     let message = choice
         .get("message")
         .filter(Value::is_object)
-        .ok_or(Fault::Senseless("its first choice has no message"))?;
+        .ok_or(AnswerError::Invalid("its first choice has no message"))?;
     let text = match message.get("content") {
         None => "",
         Some(content) if content.is_null() => "",
         Some(content) => {
-            content.into_string().ok_or(Fault::Senseless("its message's content is no text"))?
+            content.into_string().ok_or(AnswerError::Invalid("its message's content is no text"))?
         }
     };
     if message.get_str("refusal").is_some_and(|why| !why.is_empty()) {
-        return Err(Fault::Refused);
+        return Err(AnswerError::Refused);
     }
     let mut calls = Vec::new();
     if let Some(called) = message.get("tool_calls").and_then(|it| it.as_array()) {
@@ -48,28 +48,28 @@ fn answer<'t>(value: &Value<'_, 't>) -> Result<Answer<'t>, Fault> {
     }
     verdict(choice.get_str("finish_reason"))?;
     if calls.is_empty() && text.trim().is_empty() {
-        return Err(Fault::Empty);
+        return Err(AnswerError::Empty);
     }
     Ok(Answer { text: Cow::Borrowed(text), tool_calls: calls, ..Answer::default() })
 }
 
 /// What a finish reason says. One that nobody here knows says nothing against an answer that came whole.
-pub(super) fn verdict(reason: Option<&str>) -> Result<(), Fault> {
+pub(super) fn verdict(reason: Option<&str>) -> Result<(), AnswerError> {
     match reason {
-        Some("length") => Err(Fault::Cut),
-        Some("content_filter") => Err(Fault::Filtered),
+        Some("length") => Err(AnswerError::Truncated),
+        Some("content_filter") => Err(AnswerError::Filtered),
         _ => Ok(()),
     }
 }
 
-fn tool<'t>(call: &Value<'_, 't>) -> Result<ToolCall<'t>, Fault> {
+fn tool<'t>(call: &Value<'_, 't>) -> Result<ToolCall<'t>, AnswerError> {
     let of = |kind, given| {
         let kind = call.get(kind)?;
         Some((text(&kind, "name")?, text(&kind, given).unwrap_or_default()))
     };
     let (name, given) = of("function", "arguments")
         .or_else(|| of("custom", "input"))
-        .ok_or(Fault::Senseless("a tool call has no name"))?;
+        .ok_or(AnswerError::Invalid("a tool call has no name"))?;
     Ok(ToolCall {
         name: Cow::Borrowed(name),
         arguments: arguments(given),

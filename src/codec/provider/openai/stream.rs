@@ -2,26 +2,26 @@
 
 use super::response::{usage, verdict};
 use crate::codec::json::{self, Value};
-use crate::codec::message::{Answer, Fault, ToolCall, Usage};
-use crate::codec::provider::tool_calls::{Calls, arguments};
-use crate::codec::provider::{Deltas, is_told};
+use crate::codec::message::{Answer, AnswerError, ToolCall, Usage};
+use crate::codec::provider::tool_calls::{ToolCallFragments, arguments};
+use crate::codec::provider::{StreamDecoder, is_present};
 use simd_json::prelude::*;
 
 /// What of the stream has been read.
 #[derive(Debug, Default)]
 pub(super) struct Chunks {
     usage: Usage,
-    calls: Calls,
+    calls: ToolCallFragments,
     /// Something was said that is not white space.
     spoke: bool,
     refused: bool,
     /// The finish reason came; whether it lets the answer stand.
-    finish: Option<Result<(), Fault>>,
+    finish: Option<Result<(), AnswerError>>,
     done: bool,
 }
 
-impl Deltas for Chunks {
-    fn event(&mut self, name: &str, data: &mut [u8], text: &mut String) -> Result<(), Fault> {
+impl StreamDecoder for Chunks {
+    fn event(&mut self, name: &str, data: &mut [u8], text: &mut String) -> Result<(), AnswerError> {
         if self.done || data.is_empty() {
             return Ok(());
         }
@@ -31,16 +31,16 @@ impl Deltas for Chunks {
             return Ok(());
         }
         if name == "error" {
-            return Err(Fault::BrokeOff);
+            return Err(AnswerError::Interrupted);
         }
         json::read(data, |chunk| self.chunk(&chunk, text))
-            .map_err(|_| Fault::Senseless("an event of the stream is not valid JSON"))?
+            .map_err(|_| AnswerError::Invalid("an event of the stream is not valid JSON"))?
     }
 
-    fn end(&mut self) -> Result<Answer<'static>, Fault> {
-        self.finish.ok_or(Fault::BrokeOff)??;
+    fn end(&mut self) -> Result<Answer<'static>, AnswerError> {
+        self.finish.ok_or(AnswerError::Interrupted)??;
         if self.refused {
-            return Err(Fault::Refused);
+            return Err(AnswerError::Refused);
         }
         let calls = self.calls.take().into_iter();
         let tool_calls: Vec<_> = calls
@@ -53,7 +53,7 @@ impl Deltas for Chunks {
             })
             .collect();
         if !self.spoke && tool_calls.is_empty() {
-            return Err(Fault::Empty);
+            return Err(AnswerError::Empty);
         }
         Ok(Answer { tool_calls, usage: self.usage, ..Answer::default() })
     }
@@ -64,9 +64,9 @@ impl Deltas for Chunks {
 }
 
 impl Chunks {
-    fn chunk(&mut self, chunk: &Value<'_, '_>, text: &mut String) -> Result<(), Fault> {
-        if is_told(chunk, "error") {
-            return Err(Fault::BrokeOff);
+    fn chunk(&mut self, chunk: &Value<'_, '_>, text: &mut String) -> Result<(), AnswerError> {
+        if is_present(chunk, "error") {
+            return Err(AnswerError::Interrupted);
         }
         // Every chunk has it as null but one; some servers count in each.
         if let Some(told) = chunk.get("usage").filter(Value::is_object) {
@@ -89,7 +89,7 @@ impl Chunks {
         Ok(())
     }
 
-    fn delta(&mut self, delta: &Value<'_, '_>, text: &mut String) -> Result<(), Fault> {
+    fn delta(&mut self, delta: &Value<'_, '_>, text: &mut String) -> Result<(), AnswerError> {
         if let Some(said) = delta.get_str("content") {
             self.spoke |= !said.trim().is_empty();
             text.push_str(said);

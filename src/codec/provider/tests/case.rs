@@ -1,6 +1,8 @@
 //! An ask out of a fixture.
 
-use crate::codec::message::{Ask, Call, Event, File, Native, Part, Role, Turn, User};
+use crate::codec::message::{
+    Event, File, Native, Part, ProviderRequest, Role, Turn, TurnToolCall, User,
+};
 use crate::codec::provider::{Codec, Unsupported};
 use serde::Deserialize;
 use std::borrow::Cow;
@@ -108,7 +110,7 @@ impl Case {
         let system: Vec<&str> = self.system.iter().map(String::as_str).collect();
         let history: Vec<Turn<'_>> = self.history.iter().map(Said::turn).collect();
         let event = self.event.event();
-        let ask = Ask {
+        let ask = ProviderRequest {
             bot: &self.bot,
             bot_name: self.bot_name.as_deref(),
             conversation: self.conversation.as_deref(),
@@ -159,7 +161,7 @@ impl Said {
             other => panic!("no role {other}"),
         };
         let text = self.text.as_deref().map(|text| Part::Text(text.into()));
-        let calls = self.calls.iter().map(|call| Call {
+        let calls = self.calls.iter().map(|call| TurnToolCall {
             id: Cow::Borrowed(&call.id),
             name: Cow::Borrowed(&call.name),
             arguments: Cow::Borrowed(&call.arguments),
@@ -167,8 +169,8 @@ impl Said {
         Turn {
             role,
             parts: text.into_iter().chain(self.parts.iter().map(Piece::part)).collect(),
-            calls: calls.collect(),
-            call_id: borrowed(&self.call_id),
+            tool_calls: calls.collect(),
+            tool_call_id: borrowed(&self.call_id),
         }
     }
 }

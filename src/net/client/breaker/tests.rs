@@ -1,6 +1,6 @@
 //! The breaker over a time that the test makes, and under many threads at once.
 
-use super::{Breaker, FAILURES, Health, OPEN, OPEN_MAX, Pass, Position};
+use super::{Breaker, FAILURE_THRESHOLD, Health, MAX_OPEN_FOR, OPEN_FOR, Permit, Position};
 use crate::clock;
 use crate::net::address_policy::Refused;
 use crate::net::client::{Cause, Deadline, Sent, UpstreamError};
@@ -14,14 +14,14 @@ fn after(wait: Duration) -> u64 {
     START + clock::nanos(wait)
 }
 
-fn pass(breaker: &Breaker, now: u64) -> Pass<&Breaker> {
+fn pass(breaker: &Breaker, now: u64) -> Permit<&Breaker> {
     Breaker::admit(breaker, now).expect("it lets a request through")
 }
 
 /// One that has just opened.
 fn open() -> Breaker {
     let breaker = Breaker::default();
-    for _ in 0..FAILURES {
+    for _ in 0..FAILURE_THRESHOLD {
         assert_eq!(breaker.position(), Position::Closed);
         pass(&breaker, START).failed(START);
     }
@@ -33,7 +33,7 @@ fn open() -> Breaker {
 fn only_failures_in_a_row_open_it() {
     let breaker = Breaker::default();
     for _ in 0..10 {
-        for _ in 1..FAILURES {
+        for _ in 1..FAILURE_THRESHOLD {
             pass(&breaker, START).failed(START);
             drop(pass(&breaker, START));
         }
@@ -45,20 +45,20 @@ fn only_failures_in_a_row_open_it() {
 #[test]
 fn open_it_refuses_until_its_time_and_then_lets_one_probe_through() {
     let breaker = open();
-    let early = after(OPEN) - 1_000_000;
+    let early = after(OPEN_FOR) - 1_000_000;
     assert!(Breaker::admit(&breaker, early).is_none());
     assert_eq!(breaker.wait(early), Duration::from_millis(1));
     assert_eq!(breaker.position(), Position::Open);
-    let probe = pass(&breaker, after(OPEN));
+    let probe = pass(&breaker, after(OPEN_FOR));
     assert_eq!(breaker.position(), Position::HalfOpen);
-    assert!(Breaker::admit(&breaker, after(2 * OPEN)).is_none());
+    assert!(Breaker::admit(&breaker, after(2 * OPEN_FOR)).is_none());
     probe.succeeded();
     assert_eq!(breaker.position(), Position::Closed);
     // It begins anew: as many failures, and the first wait again.
-    for _ in 0..FAILURES {
+    for _ in 0..FAILURE_THRESHOLD {
         pass(&breaker, START).failed(START);
     }
-    assert_eq!(breaker.wait(START), OPEN);
+    assert_eq!(breaker.wait(START), OPEN_FOR);
     assert_eq!(breaker.opened(), 2);
 }
 
@@ -74,17 +74,17 @@ fn each_probe_that_fails_doubles_the_wait_to_its_bound() {
         pass(&breaker, now).failed(now);
     }
     assert_eq!(waits[..5], [10, 20, 40, 60, 60].map(Duration::from_secs));
-    assert_eq!(waits.last(), Some(&OPEN_MAX));
+    assert_eq!(waits.last(), Some(&MAX_OPEN_FOR));
     assert_eq!(breaker.opened(), 1, "it never closed meanwhile");
 }
 
 #[test]
 fn a_probe_that_tells_nothing_leaves_its_place_to_the_next() {
     let breaker = open();
-    drop(pass(&breaker, after(OPEN)));
+    drop(pass(&breaker, after(OPEN_FOR)));
     assert_eq!(breaker.position(), Position::Open);
-    pass(&breaker, after(OPEN)).tell(Health::Unknown, after(OPEN));
-    pass(&breaker, after(OPEN)).tell(Health::Well, after(OPEN));
+    pass(&breaker, after(OPEN_FOR)).tell(Health::Unknown, after(OPEN_FOR));
+    pass(&breaker, after(OPEN_FOR)).tell(Health::Success, after(OPEN_FOR));
     assert_eq!(breaker.position(), Position::Closed);
 }
 
@@ -92,14 +92,14 @@ fn a_probe_that_tells_nothing_leaves_its_place_to_the_next() {
 fn what_was_sent_before_a_change_has_no_say_after_it() {
     let breaker = Breaker::default();
     let [late, later, last] = [START; 3].map(|now| pass(&breaker, now));
-    for _ in 0..FAILURES {
+    for _ in 0..FAILURE_THRESHOLD {
         pass(&breaker, START).failed(START);
     }
     late.succeeded();
     later.failed(START + 1);
     assert_eq!(breaker.position(), Position::Open);
-    assert_eq!(breaker.wait(START), OPEN);
-    let probe = pass(&breaker, after(OPEN));
+    assert_eq!(breaker.wait(START), OPEN_FOR);
+    let probe = pass(&breaker, after(OPEN_FOR));
     drop(last);
     assert_eq!(breaker.position(), Position::HalfOpen);
     probe.succeeded();
@@ -119,7 +119,7 @@ fn among_many_threads_one_opens_it_and_one_probes() {
                     }
                 }
                 barrier.wait();
-                if let Some(probe) = Breaker::admit(&breaker, after(OPEN)) {
+                if let Some(probe) = Breaker::admit(&breaker, after(OPEN_FOR)) {
                     probes.fetch_add(1, Relaxed);
                     barrier.wait();
                     drop(probe);
@@ -136,14 +136,14 @@ fn among_many_threads_one_opens_it_and_one_probes() {
 #[test]
 fn what_counts_against_an_upstream() {
     for (status, health) in [
-        (200, Health::Well),
-        (302, Health::Well),
-        (400, Health::Well),
-        (401, Health::Well),
-        (429, Health::Well),
-        (500, Health::Ill),
-        (503, Health::Ill),
-        (529, Health::Ill),
+        (200, Health::Success),
+        (302, Health::Success),
+        (400, Health::Success),
+        (401, Health::Success),
+        (429, Health::Success),
+        (500, Health::Failure),
+        (503, Health::Failure),
+        (529, Health::Failure),
     ] {
         let status = StatusCode::from_u16(status).unwrap();
         assert_eq!(Health::of_status(status), health, "{status}");
@@ -152,10 +152,10 @@ fn what_counts_against_an_upstream() {
         (Cause::Busy, Health::Unknown),
         (Cause::Refused(Box::new(Refused::example())), Health::Unknown),
         (Cause::Deadline(Deadline::Left), Health::Unknown),
-        (Cause::Deadline(Deadline::Connect), Health::Ill),
-        (Cause::Deadline(Deadline::Total), Health::Ill),
-        (Cause::Gone, Health::Ill),
-        (Cause::Senseless(""), Health::Ill),
+        (Cause::Deadline(Deadline::Connect), Health::Failure),
+        (Cause::Deadline(Deadline::Total), Health::Failure),
+        (Cause::Closed, Health::Failure),
+        (Cause::Invalid(""), Health::Failure),
     ] {
         let sent = Sent::Unsent;
         let error = UpstreamError { cause, sent };

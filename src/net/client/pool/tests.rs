@@ -2,7 +2,7 @@
 
 mod guarded;
 
-use super::{Pool, Up};
+use super::{Pool, UpstreamConnection};
 use crate::clock;
 use crate::net::address_policy::Guard;
 use crate::net::client::stream::Stream;
@@ -18,14 +18,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 /// A pool, the backend that it leads to, and the timers that stand still until a test moves them.
-struct House {
+struct Fixture {
     pool: Rc<Pool>,
     timers: Rc<Timers>,
     listener: TcpListener,
     timeouts: Timeouts,
 }
 
-impl House {
+impl Fixture {
     async fn new(cap: usize) -> Self {
         Self::guarded(cap, "127.0.0.1", None).await
     }
@@ -48,14 +48,14 @@ impl House {
         Self { pool: Pool::new(target, 1, cells, None), timers: Rc::default(), listener, timeouts }
     }
 
-    async fn checkout(&self) -> Result<Up, Cause> {
+    async fn checkout(&self) -> Result<UpstreamConnection, Cause> {
         let timer = self.timers.timer();
         let schedule = Schedule::new(self.timeouts, None);
         self.pool.checkout(&timer, &schedule, None).await
     }
 
     /// A connection and the backend's end of it.
-    async fn pair(&self) -> (Up, TcpStream) {
+    async fn pair(&self) -> (UpstreamConnection, TcpStream) {
         let up = self.checkout().await.unwrap();
         (up, self.listener.accept().await.unwrap().0)
     }
@@ -67,7 +67,7 @@ impl House {
     }
 }
 
-async fn readable(up: &Up) {
+async fn readable(up: &UpstreamConnection) {
     let Stream::Plain(stream) = &up.stream else {
         unreachable!("this house speaks no TLS");
     };
@@ -81,7 +81,7 @@ async fn once<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
 
 #[tokio::test]
 async fn past_the_cap_they_wait_in_order_and_past_that_they_are_turned_away() {
-    let house = House::new(2).await;
+    let house = Fixture::new(2).await;
     let (first, second) = (house.checkout().await.unwrap(), house.checkout().await.unwrap());
     let (mut third, mut fourth) = (Box::pin(house.checkout()), Box::pin(house.checkout()));
     assert!(once(third.as_mut()).await.is_pending());
@@ -104,7 +104,7 @@ async fn past_the_cap_they_wait_in_order_and_past_that_they_are_turned_away() {
 #[tokio::test]
 async fn who_comes_later_overtakes_nobody() {
     for close in [false, true] {
-        let house = House::new(1).await;
+        let house = Fixture::new(1).await;
         let taken = house.checkout().await.unwrap();
         let mut early = Box::pin(house.checkout());
         assert!(once(early.as_mut()).await.is_pending());
@@ -127,7 +127,7 @@ async fn who_comes_later_overtakes_nobody() {
 async fn who_leaves_passes_the_turn_on() {
     for called in [false, true] {
         for close in [false, true] {
-            let house = House::new(2).await;
+            let house = Fixture::new(2).await;
             let taken = house.checkout().await.unwrap();
             let _other = house.checkout().await.unwrap();
             let (mut leaves, mut stays) = (Box::pin(house.checkout()), Box::pin(house.checkout()));
@@ -150,7 +150,7 @@ async fn who_leaves_passes_the_turn_on() {
 
 #[tokio::test]
 async fn the_last_turn_of_all_leaves_no_seat_taken() {
-    let house = House::new(1).await;
+    let house = Fixture::new(1).await;
     let taken = house.checkout().await.unwrap();
     let mut only = Box::pin(house.checkout());
     assert!(once(only.as_mut()).await.is_pending());
@@ -162,7 +162,7 @@ async fn the_last_turn_of_all_leaves_no_seat_taken() {
 
 #[tokio::test]
 async fn no_wait_is_without_a_deadline() {
-    let mut house = House::new(1).await;
+    let mut house = Fixture::new(1).await;
     let _taken = house.checkout().await.unwrap();
     {
         let mut waiting = pin!(house.checkout());
@@ -183,7 +183,7 @@ async fn no_wait_is_without_a_deadline() {
 #[tokio::test]
 async fn what_is_closed_or_has_spoken_unasked_is_not_used_again() {
     for word in [&b""[..], b"HTTP/1.1 408 Request Timeout\r\n\r\n"] {
-        let house = House::new(1).await;
+        let house = Fixture::new(1).await;
         let (up, mut theirs) = house.pair().await;
         theirs.write_all(word).await.unwrap();
         if word.is_empty() {
@@ -199,7 +199,7 @@ async fn what_is_closed_or_has_spoken_unasked_is_not_used_again() {
 
 #[tokio::test]
 async fn who_is_handed_a_dead_connection_dials_in_its_place() {
-    let house = House::new(1).await;
+    let house = Fixture::new(1).await;
     let (up, theirs) = house.pair().await;
     let mut waiting = Box::pin(house.checkout());
     assert!(once(waiting.as_mut()).await.is_pending());
@@ -212,7 +212,7 @@ async fn who_is_handed_a_dead_connection_dials_in_its_place() {
 
 #[tokio::test]
 async fn a_dial_that_fails_gives_its_seat_back() {
-    let mut house = House::new(1).await;
+    let mut house = Fixture::new(1).await;
     // Nobody listens there any more.
     house.listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     for _ in 0..2 {
@@ -224,7 +224,7 @@ async fn a_dial_that_fails_gives_its_seat_back() {
 #[tokio::test]
 async fn an_idle_one_is_closed_by_the_sweep_or_with_its_pool() {
     for sweep in [false, true] {
-        let house = House::new(2).await;
+        let house = Fixture::new(2).await;
         let (up, mut theirs) = house.pair().await;
         house.pool.put_back(up);
         house.pool.sweep(clock::now());

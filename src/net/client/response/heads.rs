@@ -129,6 +129,6 @@ fn a_doubtful_head_is_refused() {
 
 #[test]
 fn a_head_that_does_not_end_is_bounded() {
-    let endless = format!("HTTP/1.1 200 OK\r\nA: {}", "v".repeat(super::HEAD_MAX));
+    let endless = format!("HTTP/1.1 200 OK\r\nA: {}", "v".repeat(super::MAX_HEAD));
     assert!(read(endless.as_bytes(), false, &mut HeaderMap::new()).is_err());
 }

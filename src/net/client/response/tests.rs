@@ -1,6 +1,6 @@
 //! Heads and bodies that are decoded alike however they are cut, and the bounds that hold at every cut.
 
-use super::{Early, FIELDS_MAX, HEAD_MAX};
+use super::{MAX_FIELDS, MAX_HEAD, PartialHead};
 use crate::net::client::framing::Step;
 use bytes::Bytes;
 use http::HeaderMap;
@@ -8,7 +8,7 @@ use http::HeaderMap;
 /// What a response is, cut into pieces of `size`: its head, its data, and whether the connection may be used again; or the fault.
 fn decode(bytes: &[u8], size: usize) -> Result<(String, Vec<u8>, bool), &'static str> {
     let mut pieces = bytes.chunks(size);
-    let (mut early, mut spare) = (Early::default(), HeaderMap::new());
+    let (mut early, mut spare) = (PartialHead::default(), HeaderMap::new());
     let mut head = loop {
         let piece = pieces.next().ok_or("cut in the head")?;
         if let Some(head) = early.read(piece, false, &mut spare)? {
@@ -34,7 +34,7 @@ fn decode(bytes: &[u8], size: usize) -> Result<(String, Vec<u8>, bool), &'static
 #[track_caller]
 fn same(bytes: &[u8]) -> Result<(String, Vec<u8>, bool), &'static str> {
     let whole = decode(bytes, usize::MAX);
-    for size in [1, 2, 3, 5, 1000, 4096, HEAD_MAX - 1, HEAD_MAX, HEAD_MAX + 1] {
+    for size in [1, 2, 3, 5, 1000, 4096, MAX_HEAD - 1, MAX_HEAD, MAX_HEAD + 1] {
         assert_eq!(decode(bytes, size), whole, "in pieces of {size}");
     }
     whole
@@ -51,23 +51,23 @@ fn padded(before: &str, length: usize) -> Vec<u8> {
 fn a_head_may_have_64_kib_with_what_stands_before_it_however_it_is_cut() {
     let interim = "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n".repeat(100);
     for before in ["", interim.as_str()] {
-        assert!(same(&padded(before, HEAD_MAX)).is_ok());
-        assert_eq!(same(&padded(before, HEAD_MAX + 1)), Err("its head is too large"));
-        assert_eq!(same(&padded(before, 3 * HEAD_MAX)), Err("its head is too large"));
+        assert!(same(&padded(before, MAX_HEAD)).is_ok());
+        assert_eq!(same(&padded(before, MAX_HEAD + 1)), Err("its head is too large"));
+        assert_eq!(same(&padded(before, 3 * MAX_HEAD)), Err("its head is too large"));
     }
 }
 
 #[test]
 fn interim_responses_without_end_are_refused() {
-    let endless = "HTTP/1.1 100 Continue\r\n\r\n".repeat(HEAD_MAX);
+    let endless = "HTTP/1.1 100 Continue\r\n\r\n".repeat(MAX_HEAD);
     assert_eq!(decode(endless.as_bytes(), 1400), Err("its head is too large"));
-    let mut early = Early::default();
+    let mut early = PartialHead::default();
     let fed = endless.as_bytes().chunks(1400).take_while(|piece| {
         let read = early.read(piece, false, &mut HeaderMap::new());
-        assert!(early.0.len() <= HEAD_MAX + 1400);
+        assert!(early.0.len() <= MAX_HEAD + 1400);
         read.is_ok()
     });
-    assert!(fed.count() <= HEAD_MAX / 1400 + 1);
+    assert!(fed.count() <= MAX_HEAD / 1400 + 1);
 }
 
 #[test]
@@ -76,8 +76,8 @@ fn a_hundred_fields_pass_and_one_more_does_not() {
         let fields = "a: b\r\n".repeat(count - 1);
         format!("HTTP/1.1 200 OK\r\n{fields}content-length: 2\r\n\r\nok").into_bytes()
     };
-    assert!(same(&with(FIELDS_MAX)).is_ok());
-    assert_eq!(same(&with(FIELDS_MAX + 1)), Err("it has too many header fields"));
+    assert!(same(&with(MAX_FIELDS)).is_ok());
+    assert_eq!(same(&with(MAX_FIELDS + 1)), Err("it has too many header fields"));
 }
 
 #[test]

@@ -5,7 +5,7 @@ mod house;
 use super::{Fault, Refusal, Roots, Tls};
 use crate::clock;
 use crate::net::client::{Cause, Deadline, Sent, WORDS};
-use house::{Authority, House, NOW, answer};
+use house::{Authority, CertificateAuthority, NOW, answer};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -17,7 +17,7 @@ const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 async fn a_certificate_of_a_given_authority_is_believed_and_its_connection_kept() {
     let authority = Authority::new();
     let acceptor = authority.server("back.test", NOW);
-    let house = House::new(authority.tls("back.test")).await;
+    let house = CertificateAuthority::new(authority.tls("back.test")).await;
     // More than rustls buffers and the kernel takes at once.
     let body = vec![b'x'; 8 << 20];
     let serve = async {
@@ -43,7 +43,7 @@ async fn a_certificate_of_a_given_authority_is_believed_and_its_connection_kept(
 
 /// What the call is told where the handshake is with this server, and what the server makes of it.
 async fn refusal(acceptor: &TlsAcceptor, tls: Tls) -> Refusal {
-    let house = House::new(tls).await;
+    let house = CertificateAuthority::new(tls).await;
     let (accepted, called) = tokio::join!(house.accept(acceptor), house.call(b"secret"));
     assert!(accepted.is_err(), "it was believed");
     let error = called.unwrap_err();
@@ -81,7 +81,7 @@ async fn a_wrong_name_a_wrong_time_and_an_unknown_issuer_are_told_apart() {
 async fn an_address_can_be_proven_too() {
     let authority = Authority::new();
     let acceptor = authority.server("127.0.0.1", NOW);
-    let house = House::new(authority.tls("127.0.0.1")).await;
+    let house = CertificateAuthority::new(authority.tls("127.0.0.1")).await;
     let serve = async {
         let mut stream = house.accept(&acceptor).await.unwrap();
         answer(&mut stream, 1, OK).await;
@@ -93,7 +93,7 @@ async fn an_address_can_be_proven_too() {
 #[tokio::test]
 async fn a_peer_that_speaks_no_tls_or_leaves_is_a_failed_handshake() {
     for words in [&b""[..], b"HTTP/1.1 400 Bad Request\r\n\r\n"] {
-        let house = House::new(Authority::new().tls("back.test")).await;
+        let house = CertificateAuthority::new(Authority::new().tls("back.test")).await;
         let serve = async {
             let mut socket = house.listener.accept().await.unwrap().0;
             socket.read_u8().await.unwrap();
@@ -108,7 +108,7 @@ async fn a_peer_that_speaks_no_tls_or_leaves_is_a_failed_handshake() {
 
 #[tokio::test]
 async fn a_handshake_that_hangs_falls_under_the_deadline_of_the_connection() {
-    let house = House::new(Authority::new().tls("back.test")).await;
+    let house = CertificateAuthority::new(Authority::new().tls("back.test")).await;
     let hang = async {
         let mut socket = house.listener.accept().await.unwrap().0;
         // The hello is there, so the client is inside its handshake.
@@ -126,7 +126,7 @@ async fn a_handshake_that_hangs_falls_under_the_deadline_of_the_connection() {
 async fn a_second_connection_resumes_the_session_of_the_first() {
     let authority = Authority::new();
     let acceptor = authority.server("back.test", NOW);
-    let house = House::new(authority.tls("back.test")).await;
+    let house = CertificateAuthority::new(authority.tls("back.test")).await;
     let mut kinds = Vec::new();
     for _ in 0..2 {
         let serve = async {
@@ -157,7 +157,7 @@ async fn a_body_that_ends_with_the_connection_needs_its_last_word() {
         (b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nok", true, false),
     ];
     for (response, goodbye, fine) in table {
-        let house = House::new(authority.tls("back.test")).await;
+        let house = CertificateAuthority::new(authority.tls("back.test")).await;
         let serve = async {
             let mut stream = house.accept(&acceptor).await.unwrap();
             answer(&mut stream, 1, response).await;
@@ -170,7 +170,7 @@ async fn a_body_that_ends_with_the_connection_needs_its_last_word() {
             Ok(body) => assert!(fine && body == b"ok", "{goodbye}"),
             Err(error) => {
                 assert!(!fine, "{error}");
-                assert!(matches!(error.cause, Cause::Broken(_) | Cause::Gone), "{error}");
+                assert!(matches!(error.cause, Cause::Broken(_) | Cause::Closed), "{error}");
                 assert_eq!(error.sent, Sent::Sent);
             }
         }
@@ -217,7 +217,7 @@ fn what_is_no_authority_is_refused_in_plain_words() {
 async fn what_was_handed_over_before_a_break_counts_as_seen() {
     let authority = Authority::new();
     let acceptor = authority.server("back.test", NOW);
-    let house = House::new(authority.tls("back.test")).await;
+    let house = CertificateAuthority::new(authority.tls("back.test")).await;
     let body = vec![b'x'; 8 << 20];
     let serve = async {
         let mut stream = house.accept(&acceptor).await.unwrap();
@@ -225,6 +225,6 @@ async fn what_was_handed_over_before_a_break_counts_as_seen() {
     };
     let ((), called) = tokio::join!(serve, house.call(&body));
     let error = called.unwrap_err();
-    assert!(matches!(error.cause, Cause::Broken(_) | Cause::Gone), "{error}");
+    assert!(matches!(error.cause, Cause::Broken(_) | Cause::Closed), "{error}");
     assert_eq!(error.sent, Sent::Partial);
 }

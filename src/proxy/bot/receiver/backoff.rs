@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 /// How much earlier or later than its step a retry may come, in percent: deliveries that failed together do not come back together.
-const JITTER: u64 = 10;
+const JITTER_PERCENT: u64 = 10;
 /// The longest that a receiver's `Retry-After` is obeyed.
-const LONGEST_TOLD: Duration = Duration::from_secs(60 * 60);
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(60 * 60);
 
 /// How long after each failed attempt the next one follows; after the last step the delivery is given up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,7 +70,7 @@ impl Schedule {
             Outcome::Answered { status: 200..=299, .. } => return Next::Delivered,
             Outcome::Answered { status: 410, .. } => return Next::Dead(Why::Gone),
             Outcome::Answered { status: 429 | 503, told } => {
-                told.unwrap_or_default().min(LONGEST_TOLD)
+                told.unwrap_or_default().min(MAX_RETRY_AFTER)
             }
             Outcome::Answered { .. } | Outcome::Failed => Duration::ZERO,
         };
@@ -86,7 +86,7 @@ impl Schedule {
 
 /// A step of so many milliseconds, made shorter or longer by up to a tenth.
 fn jittered(step: u64, random: u64) -> u64 {
-    let spread = step / 100 * JITTER;
+    let spread = step / 100 * JITTER_PERCENT;
     step - spread + random % (2 * spread + 1)
 }
 

@@ -1,8 +1,8 @@
 //! The pages of the dialects name every refusal that their callers can get, and no other: with its status and code.
 
-use super::{FAULTS, fault_face, rejects};
-use crate::codec::dialect::{DIALECTS, Dialect, Names};
-use crate::proxy::reject::Face;
+use super::{FAULTS, describe_fault, rejects};
+use crate::codec::dialect::{BotIdLocation, DIALECTS, Dialect};
+use crate::proxy::reject::ErrorInfo;
 use std::collections::BTreeSet;
 
 /// A refusal as a page shows it: status, reason, and the code where the dialect's errors have one.
@@ -44,23 +44,23 @@ fn occurs(dialect: &Dialect, reason: &str) -> bool {
     match reason {
         // The answer to a GET, and a dialect takes none.
         "forbidden" => false,
-        "unknown_bot" => matches!(dialect.names, Names::Body(_)),
+        "unknown_bot" => matches!(dialect.bot_id, BotIdLocation::Body(_)),
         "conversation_full" | "conversation_timeout" => chat.keeps_history(),
         // Only a stream can.
-        "answer_broken" => chat.stream().is_some(),
+        "answer_broken" => chat.stream_encoder().is_some(),
         _ => true,
     }
 }
 
 #[test]
 fn every_page_shows_each_error_that_its_callers_can_get() {
-    let refusals = rejects().into_iter().map(|(reject, ..)| reject.face());
-    let faults = FAULTS.iter().map(|(fault, ..)| fault_face(*fault));
-    let faces: Vec<Face> = refusals.chain(faults).collect();
+    let refusals = rejects().into_iter().map(|(reject, ..)| reject.describe());
+    let faults = FAULTS.iter().map(|(fault, ..)| describe_fault(*fault));
+    let faces: Vec<ErrorInfo> = refusals.chain(faults).collect();
     let pages = DIALECTS.iter().filter(|dialect| dialect.chat.is_some());
     for dialect in pages {
         let mut body = Vec::new();
-        dialect.chat.unwrap().refuse(400, "No", "word", &mut body);
+        dialect.chat.unwrap().encode_error(400, "No", "word", &mut body);
         let coded = String::from_utf8(body).unwrap().contains("\"code\"");
         let real: BTreeSet<Row> = faces
             .iter()

@@ -3,23 +3,23 @@
 use super::*;
 
 /// Forgets a user of the bot `bot`, as somebody who waits for it.
-fn forget(house: &House, user: &str) -> Forgotten {
+fn forget(house: &Fixture, user: &str) -> Forgotten {
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     let forgotten = house.conversations.forget("bot", user, 2);
     runtime.unwrap().block_on(forgotten).unwrap()
 }
 
-fn held(house: &House, bot: &str, user: &str, channel: Option<&str>) -> Held {
+fn held(house: &Fixture, bot: &str, user: &str, channel: Option<&str>) -> TurnGuard {
     let key = Key::of_user(bot, user, channel);
-    match house.conversations.enter(key, POLICY, 2) {
-        Enter::Ready(held) => held,
+    match house.conversations.begin(key, POLICY, 2) {
+        Begin::Ready(held) => held,
         other => panic!("{other:?}"),
     }
 }
 
 #[test]
 fn all_channels_of_a_user_are_forgotten_in_memory_and_on_disk_and_no_one_elses() {
-    let mut house = House::new();
+    let mut house = Fixture::new();
     for restart in [false, true] {
         for channel in [None, Some("a"), Some("b")] {
             say(held(&house, "bot", "ann", channel), "hello", 2);
@@ -47,7 +47,7 @@ fn all_channels_of_a_user_are_forgotten_in_memory_and_on_disk_and_no_one_elses()
 
 #[test]
 fn what_is_being_answered_is_forgotten_when_it_is_answered() {
-    let house = House::new();
+    let house = Fixture::new();
     let answering = held(&house, "bot", "ann", None);
     let id = answering.id().to_owned();
     let waker = Waker::noop();
@@ -65,12 +65,12 @@ fn what_is_being_answered_is_forgotten_when_it_is_answered() {
 
 #[test]
 fn more_than_are_forgotten_at_once_say_so() {
-    let house = House::new();
-    let channels = MOST_FORGOTTEN + 1;
+    let house = Fixture::new();
+    let channels = MAX_FORGOTTEN + 1;
     for channel in 0..channels {
         say(held(&house, "bot", "ann", Some(&channel.to_string())), "x", 2);
     }
-    let all = Forgotten { conversations: MOST_FORGOTTEN, more: true };
+    let all = Forgotten { conversations: MAX_FORGOTTEN, more: true };
     assert_eq!(forget(&house, "ann"), all);
     assert_eq!(forget(&house, "ann").conversations, 1);
 }

@@ -12,7 +12,7 @@ fn a_window_is_cut_so_that_it_begins_with_the_user() {
         (3, vec!["9", "re 9"]),
         (4, vec!["8", "re 8", "9", "re 9"]),
     ] {
-        let house = House::new();
+        let house = Fixture::new();
         let policy = Policy { window, ..POLICY };
         for number in 0..10 {
             house.say(&number.to_string(), policy, 1);
@@ -22,7 +22,7 @@ fn a_window_is_cut_so_that_it_begins_with_the_user() {
         assert_eq!(house.history(policy, 1), expected, "window {window}, restarted");
     }
     // A window that a reload changes: no more than is known, no more than is wanted.
-    let house = House::new();
+    let house = Fixture::new();
     let wide = Policy { window: 10, ..POLICY };
     let narrow = Policy { window: 4, ..POLICY };
     for (policy, texts) in [(narrow, ["a", "b", "c"]), (wide, ["d", "e", "f"])] {
@@ -37,7 +37,7 @@ fn a_window_is_cut_so_that_it_begins_with_the_user() {
 
 #[test]
 fn it_ends_when_its_time_has_passed_since_the_last_message_and_not_before() {
-    let house = House::new();
+    let house = Fixture::new();
     house.say("a", POLICY, 1);
     house.say("b", POLICY, TTL);
     let (id, end) = (house.held(POLICY, TTL).id().to_owned(), TTL + TTL);
@@ -60,7 +60,7 @@ fn it_ends_when_its_time_has_passed_since_the_last_message_and_not_before() {
 
 #[test]
 fn text_and_addresses_are_remembered_and_bytes_are_not() {
-    let house = House::new();
+    let house = Fixture::new();
     let image = |url: &'static str| Part::Image { url: url.into(), detail: Some("low".into()) };
     let file = |file, name: Option<&'static str>| Part::File {
         file,
@@ -81,7 +81,7 @@ fn text_and_addresses_are_remembered_and_bytes_are_not() {
     answer.parts = [audio].into_iter().collect();
     house.held(POLICY, 1).append(&question, &answer, Some(r#"{"a":1}"#), 1);
     {
-        let check = |house: &House| {
+        let check = |house: &Fixture| {
             let held = house.held(POLICY, 1);
             let history: Vec<Turn<'_>> = held.history().collect();
             let expected = [
@@ -104,9 +104,9 @@ fn text_and_addresses_are_remembered_and_bytes_are_not() {
 
 #[test]
 fn a_history_holds_64_kib_of_text_at_most() {
-    let house = House::new();
+    let house = Fixture::new();
     let policy = Policy { window: 100, ..POLICY };
-    let text = "x".repeat(MOST_TEXT / 4);
+    let text = "x".repeat(MAX_TEXT / 4);
     let say = |user: &str, assistant: &str| {
         let (user, assistant) =
             (Turn::text(Role::User, user), Turn::text(Role::Assistant, assistant));
@@ -119,7 +119,7 @@ fn a_history_holds_64_kib_of_text_at_most() {
     say("e", "");
     assert_eq!(house.history(policy, 1)[0], "b");
     let id = house.held(policy, 1).id().to_owned();
-    say("too large", &"y".repeat(MOST_TEXT));
+    say("too large", &"y".repeat(MAX_TEXT));
     assert_eq!(house.history(policy, 1), [""; 0], "and with it goes what came before");
     say("f", "g");
     let house = house.restart();
@@ -129,7 +129,7 @@ fn a_history_holds_64_kib_of_text_at_most() {
 
 #[test]
 fn what_makes_no_sense_on_disk_is_as_if_it_were_not_there() {
-    let house = House::new();
+    let house = Fixture::new();
     for text in ["a", "b", "c"] {
         house.say(text, POLICY, 1);
     }
@@ -142,15 +142,15 @@ fn what_makes_no_sense_on_disk_is_as_if_it_were_not_there() {
             let store = &house.conversations.store;
             store.put(Space::Conversations, key.group(), *slot, cut.into()).unwrap();
         }
-        let held = house.conversations.enter(key, POLICY, 1);
-        assert!(matches!(&held, Enter::Ready(held) if said(held) == ["c", "re c"]), "{length}");
+        let held = house.conversations.begin(key, POLICY, 1);
+        assert!(matches!(&held, Begin::Ready(held) if said(held) == ["c", "re c"]), "{length}");
     }
 }
 
 #[test]
 fn the_id_that_was_told_before_the_turn_is_the_one_it_goes_on_under() {
-    let house = House::new();
-    let name = |now_ms| house.conversations.name(user(0), POLICY, now_ms).unwrap();
+    let house = Fixture::new();
+    let name = |now_ms| house.conversations.conversation_id(user(0), POLICY, now_ms).unwrap();
     let told = name(1);
     assert_eq!(name(1), told, "kept though nothing was said");
     let held = house.held(POLICY, 1);

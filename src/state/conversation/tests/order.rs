@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn a_hold_that_is_dropped_changes_nothing() {
-    let house = House::new();
+    let house = Fixture::new();
     drop(house.held(POLICY, 1));
     assert_eq!(house.conversations.counts().held, 0, "nothing is kept of it");
     house.say("a", POLICY, 1);
@@ -17,16 +17,16 @@ fn a_hold_that_is_dropped_changes_nothing() {
 
 #[test]
 fn sixteen_wait_first_come_first_served_and_the_next_is_refused() {
-    let house = House::new();
+    let house = Fixture::new();
     let held = house.held(POLICY, 1);
-    let bells: Vec<Arc<Bell>> = (0..MOST_WAITING).map(|_| Arc::default()).collect();
-    let mut waits: Vec<Wait> = bells.iter().map(|_| house.wait()).collect();
+    let bells: Vec<Arc<Bell>> = (0..MAX_WAITING).map(|_| Arc::default()).collect();
+    let mut waits: Vec<TurnWait> = bells.iter().map(|_| house.wait()).collect();
     for (wait, bell) in waits.iter_mut().zip(&bells) {
         assert!(poll(wait, bell).is_none());
     }
-    let full = || matches!(house.conversations.enter(user(0), POLICY, 1), Enter::Full);
+    let full = || matches!(house.conversations.begin(user(0), POLICY, 1), Begin::Full);
     assert!(full());
-    assert!(matches!(house.conversations.enter(user(1), POLICY, 1), Enter::Ready(_)));
+    assert!(matches!(house.conversations.begin(user(1), POLICY, 1), Begin::Ready(_)));
     say(held, "0", 1);
     assert!(full(), "who was called still waits until it comes");
     assert!(poll(&mut waits[1], &bells[1]).is_none(), "not its turn");
@@ -39,12 +39,12 @@ fn sixteen_wait_first_come_first_served_and_the_next_is_refused() {
     }
     let counts = house.conversations.counts();
     assert_eq!((counts.waiting, counts.full), (0, 2));
-    assert!(matches!(house.conversations.enter(user(0), POLICY, 1), Enter::Ready(_)));
+    assert!(matches!(house.conversations.begin(user(0), POLICY, 1), Begin::Ready(_)));
 }
 
 #[test]
 fn whoever_leaves_the_queue_holds_nobody_up() {
-    let house = House::new();
+    let house = Fixture::new();
     let bells: [Arc<Bell>; 4] = Default::default();
     let held = house.held(POLICY, 1);
     let [mut first, mut second, mut third, mut last] = [(); 4].map(|()| house.wait());
@@ -67,8 +67,8 @@ fn whoever_leaves_the_queue_holds_nobody_up() {
 
 #[test]
 fn a_thousand_messages_sixteen_at_a_time_are_each_appended_once_and_in_order() {
-    let house = House::new();
-    let policy = Policy { window: 2 * MOST_PAIRS, ..POLICY };
+    let house = Fixture::new();
+    let policy = Policy { window: 2 * MAX_PAIRS, ..POLICY };
     let (next, order) = (Mutex::new(0_u64), Mutex::new(Vec::new()));
     let (enter, order) = (&next, &order);
     std::thread::scope(|scope| {
@@ -83,12 +83,12 @@ fn a_thousand_messages_sixteen_at_a_time_are_each_appended_once_and_in_order() {
                     }
                     let number = *next;
                     *next += 1;
-                    let entered = house.conversations.enter(user(0), policy, 1);
+                    let entered = house.conversations.begin(user(0), policy, 1);
                     drop(next);
                     let held = match entered {
-                        Enter::Ready(held) => held,
-                        Enter::Waiting(wait) => runtime.block_on(wait),
-                        Enter::Full => panic!("fifteen wait at most"),
+                        Begin::Ready(held) => held,
+                        Begin::Waiting(wait) => runtime.block_on(wait),
+                        Begin::Full => panic!("fifteen wait at most"),
                     };
                     // Every seventh fails.
                     if number % 7 != 0 {
@@ -101,7 +101,7 @@ fn a_thousand_messages_sixteen_at_a_time_are_each_appended_once_and_in_order() {
     });
     let expected: Vec<u64> = (0..1_000).filter(|number| number % 7 != 0).collect();
     assert_eq!(*order.lock().unwrap(), expected);
-    let last = &expected[expected.len() - MOST_PAIRS as usize..];
+    let last = &expected[expected.len() - MAX_PAIRS as usize..];
     let last: Vec<_> = last.iter().flat_map(|n| [n.to_string(), format!("re {n}")]).collect();
     assert_eq!(house.history(policy, 1), last);
     let house = house.restart();

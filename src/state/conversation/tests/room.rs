@@ -7,10 +7,10 @@ fn memory_is_bounded_and_what_left_it_is_read_again() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).unwrap();
     let conversations = Conversations::bounded(store, 2, 50, 1 << 20);
-    let all = |check: &dyn Fn(u64, Held)| {
+    let all = |check: &dyn Fn(u64, TurnGuard)| {
         for number in 0..1_000 {
-            match conversations.enter(user(number), POLICY, 1) {
-                Enter::Ready(held) => check(number, held),
+            match conversations.begin(user(number), POLICY, 1) {
+                Begin::Ready(held) => check(number, held),
                 other => panic!("{other:?}"),
             }
             assert!(conversations.counts().held <= 100);
@@ -31,9 +31,9 @@ fn memory_is_bounded_and_what_left_it_is_read_again() {
     assert!(conversations.counts().bytes < most, "{}", conversations.counts().bytes);
 
     // What is held is not forgotten, however many there are.
-    let held: Vec<Enter> =
-        (2_000..2_200).map(|n| conversations.enter(user(n), POLICY, 1)).collect();
-    assert!(held.iter().all(|enter| matches!(enter, Enter::Ready(_))));
+    let held: Vec<Begin> =
+        (2_000..2_200).map(|n| conversations.begin(user(n), POLICY, 1)).collect();
+    assert!(held.iter().all(|enter| matches!(enter, Begin::Ready(_))));
     assert_eq!(conversations.counts().held, 200);
     drop(held);
     assert_eq!(conversations.counts().held, 0, "nothing was said in them");
@@ -41,11 +41,11 @@ fn memory_is_bounded_and_what_left_it_is_read_again() {
 
 #[test]
 fn idle_ones_leave_memory_a_few_at_a_tick() {
-    let house = House::new();
+    let house = Fixture::new();
     let all = &house.conversations;
     let policy = Policy { ttl: Duration::from_secs(86_400), ..POLICY };
-    let enter = |number, now_ms| match all.enter(user(number), policy, now_ms) {
-        Enter::Ready(held) => held,
+    let enter = |number, now_ms| match all.begin(user(number), policy, now_ms) {
+        Begin::Ready(held) => held,
         other => panic!("{other:?}"),
     };
     for number in 0..1_000 {
@@ -59,7 +59,7 @@ fn idle_ones_leave_memory_a_few_at_a_tick() {
     let held = enter(4, 1);
     all.sweep(IDLE_MS + 1);
     let left = all.counts().held;
-    assert!((1_000 - PER_SWEEP as u64..1_000).contains(&left), "{left}");
+    assert!((1_000 - BATCH_CONVERSATIONS as u64..1_000).contains(&left), "{left}");
     for _ in 0..1_000 {
         all.sweep(IDLE_MS + 1);
     }

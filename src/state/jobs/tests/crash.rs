@@ -10,7 +10,7 @@ const ROUNDS: usize = 8;
 /// Accepts and works until it is killed, and says what it was told to be done.
 fn work(folder: &Path) {
     let store = Store::open(folder).unwrap();
-    let journal = Journal::open(store, BOUNDS, NOW).unwrap();
+    let journal = Jobs::open(store, BOUNDS, NOW).unwrap();
     std::thread::scope(|scope| {
         for name in ["a", "b", "c"] {
             let journal = &journal;
@@ -28,17 +28,17 @@ fn work(folder: &Path) {
         let mut number = 0;
         loop {
             for (_, id) in take_all(&journal, Stage::Answer, NOW) {
-                done(journal.answered(id, Arc::from(&b"an answer"[..]), NOW)).unwrap();
+                done(journal.record_answer(id, Arc::from(&b"an answer"[..]), NOW)).unwrap();
             }
             for (_, id) in take_all(&journal, Stage::Deliver, NOW) {
                 number += 1;
                 let then = match number % 4 {
-                    0 => Then::Dead("gone"),
-                    1 => Then::Again(NOW + 30_000),
-                    _ => Then::Delivered,
+                    0 => NextState::Dead("gone"),
+                    1 => NextState::Again(NOW + 30_000),
+                    _ => NextState::Delivered,
                 };
-                done(journal.attempted(id, &attempt(NOW, None), then, NOW)).unwrap();
-                if then == Then::Delivered {
+                done(journal.record_attempt(id, &attempt(NOW, None), then, NOW)).unwrap();
+                if then == NextState::Delivered {
                     println!("\ndelivered {id}");
                 }
             }
@@ -87,14 +87,14 @@ fn no_kill_loses_what_was_accepted_or_forgets_what_was_delivered() {
         child.wait().unwrap();
         let journal = open(&folder);
         for id in &accepted {
-            assert!(journal.show(*id).unwrap().is_some(), "{id} is lost");
+            assert!(journal.details(*id).unwrap().is_some(), "{id} is lost");
         }
         for id in &delivered {
-            assert_eq!(state(&journal, *id), State::Delivered);
+            assert_eq!(state(&journal, *id), JobState::Delivered);
         }
         let (mut there, mut cursor) = ([0; 4], None);
         loop {
-            let page = journal.list(&Filter::default(), cursor, LONGEST_PAGE).unwrap();
+            let page = journal.list(&Filter::default(), cursor, MAX_PAGE).unwrap();
             for found in page.items {
                 there[found.head.state() as usize] += 1;
                 journal.body(found.id, found.head.stage).unwrap();

@@ -5,14 +5,14 @@ use crate::state::store::Range;
 use std::ops::{Bound, ControlFlow};
 
 /// Ends a job in this way.
-fn ended(journal: &Journal, end: End, now_ms: u64) -> Id {
+fn ended(journal: &Jobs, end: TerminalState, now_ms: u64) -> Id {
     let id = accept(journal, "crm", Stage::Deliver, now_ms);
     take_one(journal, Stage::Deliver, id, now_ms);
     let then = match end {
-        End::Delivered => Then::Delivered,
-        End::Dead => Then::Dead("gone"),
+        TerminalState::Delivered => NextState::Delivered,
+        TerminalState::Dead => NextState::Dead("gone"),
     };
-    done(journal.attempted(id, &attempt(now_ms, None), then, now_ms)).unwrap();
+    done(journal.record_attempt(id, &attempt(now_ms, None), then, now_ms)).unwrap();
     id
 }
 
@@ -25,7 +25,7 @@ pub(super) fn until(mut met: impl FnMut() -> bool) {
 }
 
 /// How many rows a table has, but for the one that says how much waits.
-pub(super) fn rows(journal: &Journal, table: Table) -> usize {
+pub(super) fn rows(journal: &Jobs, table: Table) -> usize {
     let all: Range<'_> = (Bound::Unbounded, Bound::Unbounded);
     let mut count = 0;
     let view = journal.store.view().unwrap();
@@ -42,34 +42,34 @@ fn what_has_ended_goes_when_its_time_is_over() {
     let folder = tempfile::tempdir().unwrap();
     let bounds = Bounds { delivered_ms: 1_000, dead_ms: 5_000, ..BOUNDS };
     let journal = bounded(&folder, bounds);
-    for _ in 0..PER_PORTION * 2 {
-        ended(&journal, End::Delivered, NOW);
+    for _ in 0..BATCH_JOBS * 2 {
+        ended(&journal, TerminalState::Delivered, NOW);
     }
-    let later = ended(&journal, End::Delivered, NOW + 1);
-    let dead = ended(&journal, End::Dead, NOW);
+    let later = ended(&journal, TerminalState::Delivered, NOW + 1);
+    let dead = ended(&journal, TerminalState::Dead, NOW);
     let waits = accept(&journal, "crm", Stage::Deliver, NOW);
     journal.store.tick(NOW + 1_000);
     until(|| jobs(&journal) == [0, 1, 1, 1]);
-    assert_eq!(state(&journal, later), State::Delivered);
+    assert_eq!(state(&journal, later), JobState::Delivered);
     journal.store.tick(NOW + 4_999);
     until(|| jobs(&journal) == [0, 1, 0, 1]);
     // One that was taken up again has not ended.
     done(journal.retry(dead, NOW + 4_999)).unwrap();
     let last = ended_and_gone(&journal);
-    assert_eq!(journal.show(last).unwrap(), None);
+    assert_eq!(journal.details(last).unwrap(), None);
     assert_eq!(jobs(&journal), [0, 2, 0, 0]);
     assert_eq!(&*journal.body(dead, Stage::Deliver).unwrap(), b"what was said");
-    assert_eq!(state(&journal, waits), State::Answered);
+    assert_eq!(state(&journal, waits), JobState::Answered);
     // Nothing of the others is left: two heads, two bodies, one attempt.
     let left = [Table::Jobs, Table::Parts, Table::Ended].map(|table| rows(&journal, table));
     assert_eq!(left, [2, 3, 0]);
 }
 
 /// A job that has expired, gone: whatever was to go before it has been looked at.
-fn ended_and_gone(journal: &Journal) -> Id {
-    let held = Job { held: true, ..job("crm", Stage::Deliver) };
+fn ended_and_gone(journal: &Jobs) -> Id {
+    let held = Job { claimed: true, ..job("crm", Stage::Deliver) };
     done(journal.accept(std::slice::from_ref(&held), NOW)).unwrap();
-    done(journal.dead(held.id, "gone", &[], NOW)).unwrap();
+    done(journal.give_up(held.id, "gone", &[], NOW)).unwrap();
     journal.store.tick(NOW + 10_000);
     until(|| {
         let [_, _, delivered, dead] = jobs(journal);
@@ -82,17 +82,18 @@ fn ended_and_gone(journal: &Journal) -> Id {
 fn where_too_many_are_kept_the_oldest_delivered_go_first_then_the_oldest_dead() {
     let folder = tempfile::tempdir().unwrap();
     let journal = bounded(&folder, Bounds { kept_jobs: 6, ..BOUNDS });
-    let dead: Vec<_> = (0..5).map(|at| ended(&journal, End::Dead, NOW + at)).collect();
-    let delivered: Vec<_> = (0..5).map(|at| ended(&journal, End::Delivered, NOW + at)).collect();
+    let dead: Vec<_> = (0..5).map(|at| ended(&journal, TerminalState::Dead, NOW + at)).collect();
+    let delivered: Vec<_> =
+        (0..5).map(|at| ended(&journal, TerminalState::Delivered, NOW + at)).collect();
     journal.store.tick(NOW + 10);
     until(|| jobs(&journal) == [0, 0, 1, 5]);
-    assert_eq!(state(&journal, delivered[4]), State::Delivered);
+    assert_eq!(state(&journal, delivered[4]), JobState::Delivered);
     drop(journal);
     let journal = bounded(&folder, Bounds { kept_bytes: 1_000, ..BOUNDS });
     journal.store.tick(NOW + 10);
     until(|| jobs(&journal) == [0, 0, 0, 3]);
     for (number, id) in dead.iter().enumerate() {
-        assert_eq!(journal.show(*id).unwrap().is_some(), number >= 2);
+        assert_eq!(journal.details(*id).unwrap().is_some(), number >= 2);
     }
 }
 
@@ -103,12 +104,12 @@ fn lists_are_paged_newest_first_and_filtered() {
     let all: Vec<_> = (0..25)
         .map(|number| {
             let id = match number % 5 {
-                0 => ended(&journal, End::Dead, NOW),
-                1 => ended(&journal, End::Delivered, NOW),
+                0 => ended(&journal, TerminalState::Dead, NOW),
+                1 => ended(&journal, TerminalState::Delivered, NOW),
                 _ => {
                     let other = Job {
                         bot: if number % 2 == 0 { "even" } else { "odd" },
-                        held: true,
+                        claimed: true,
                         ..job("crm", Stage::Answer)
                     };
                     done(journal.accept(std::slice::from_ref(&other), NOW)).unwrap();
@@ -139,10 +140,10 @@ fn lists_are_paged_newest_first_and_filtered() {
     assert_eq!(everything.concat(), expected(&|_| true));
     let state = |state| Filter { state: Some(state), bot: None };
     // The last page is known to be the last.
-    assert_eq!(pages(state(State::Dead), 5), [expected(&|number| number % 5 == 0)]);
-    assert_eq!(pages(state(State::Delivered), 2).len(), 3);
-    assert_eq!(pages(state(State::Answered), 2), [vec![]]);
-    let odd = Filter { state: Some(State::Accepted), bot: Some("odd".to_owned()) };
+    assert_eq!(pages(state(JobState::Dead), 5), [expected(&|number| number % 5 == 0)]);
+    assert_eq!(pages(state(JobState::Delivered), 2).len(), 3);
+    assert_eq!(pages(state(JobState::Answered), 2), [vec![]]);
+    let odd = Filter { state: Some(JobState::Accepted), bot: Some("odd".to_owned()) };
     let found = pages(odd, 100).concat();
     assert_eq!(found, expected(&|number| number % 5 > 1 && number % 2 == 1));
 }

@@ -27,19 +27,19 @@ fn copy(from: &Path, to: &Path) {
 
 /// Leaves one job of each state. The fixture of a new version is what this writes.
 fn write(folder: &Path) {
-    let journal = Journal::open(Store::open(folder).unwrap(), BOUNDS, NOW).unwrap();
+    let journal = Jobs::open(Store::open(folder).unwrap(), BOUNDS, NOW).unwrap();
     for (number, id) in IDS.iter().enumerate() {
         let stage = if number == 0 { Stage::Answer } else { Stage::Deliver };
-        let job = Job { id: id.parse().unwrap(), held: true, ..job("crm", stage) };
+        let job = Job { id: id.parse().unwrap(), claimed: true, ..job("crm", stage) };
         done(journal.accept(std::slice::from_ref(&job), NOW)).unwrap();
         let then = match number {
             0 => continue,
-            1 => Then::Again(NOW + 30_000),
-            2 => Then::Delivered,
-            _ => Then::Dead("gone"),
+            1 => NextState::Again(NOW + 30_000),
+            2 => NextState::Delivered,
+            _ => NextState::Dead("gone"),
         };
         let attempt = attempt(NOW + 1, Some(503));
-        done(journal.attempted(job.id, &attempt, then, NOW + 2)).unwrap();
+        done(journal.record_attempt(job.id, &attempt, then, NOW + 2)).unwrap();
     }
     drop(journal);
     // Half of it in tables, as in a folder that has been used for long.
@@ -56,16 +56,16 @@ fn write(folder: &Path) {
 /// Reads what [`write`] wrote, and goes on with it.
 fn read(folder: &Path) {
     let store = Store::open(folder).unwrap();
-    let journal = Journal::open(store, BOUNDS, NOW + 2).unwrap();
+    let journal = Jobs::open(store, BOUNDS, NOW + 2).unwrap();
     assert_eq!(jobs(&journal), [1, 1, 1, 1]);
     let ids = IDS.map(|id| id.parse::<Id>().unwrap());
-    for (id, expected) in ids.into_iter().zip(State::ALL) {
-        let shown = journal.show(id).unwrap().unwrap();
+    for (id, expected) in ids.into_iter().zip(JobState::ALL) {
+        let shown = journal.details(id).unwrap().unwrap();
         let head = shown.head;
         assert_eq!(head.state(), expected);
         assert_eq!([&head.bot, &head.dialect, &head.receiver], ["bt_support", "aerostack", "crm"]);
         assert_eq!(&*journal.body(id, head.stage).unwrap(), b"what was said");
-        if expected != State::Accepted {
+        if expected != JobState::Accepted {
             assert_eq!(shown.attempts, [attempt(NOW + 1, Some(503))]);
         }
     }
@@ -90,14 +90,14 @@ fn what_this_version_writes_it_reads() {
 }
 
 /// Opens a store with one row in place of a job's head.
-fn open_with(folder: &tempfile::TempDir, id: &[u8], row: &[u8]) -> Result<Journal, JournalError> {
+fn open_with(folder: &tempfile::TempDir, id: &[u8], row: &[u8]) -> Result<Jobs, JobsError> {
     let store = Store::open(folder.path()).unwrap();
     let mut changes = crate::state::store::Changes::default();
     changes.put(Table::Jobs, id, row.into());
     let (tell, told) = std::sync::mpsc::channel();
     store.commit(changes, Box::new(move |written| tell.send(written).unwrap()));
     told.recv_timeout(LONG).unwrap().unwrap();
-    Journal::open(store, BOUNDS, NOW)
+    Jobs::open(store, BOUNDS, NOW)
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn what_another_version_wrote_is_refused_with_the_folders_name() {
     assert!(error.contains(&path), "{error}");
     let folder = tempfile::tempdir().unwrap();
     let error = open_with(&folder, b"no id", &[1]).unwrap_err();
-    assert!(matches!(error, JournalError::Broken { .. }), "{error}");
+    assert!(matches!(error, JobsError::Broken { .. }), "{error}");
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn what_is_written_is_read_and_what_is_cut_is_broken() {
         receiver: "crm ✓".to_owned(),
         reason: "gone".to_owned(),
         stage: Stage::Deliver,
-        end: Some(End::Dead),
+        end: Some(TerminalState::Dead),
         accepted_ms: 1,
         answered_ms: 2,
         ended_ms: 3,
@@ -140,20 +140,23 @@ fn what_is_written_is_read_and_what_is_cut_is_broken() {
         assert_eq!(record::read_head(&row[..length]), Err(Unreadable::Broken));
     }
     assert_eq!(record::read_ended_row(&record::ended_row(&head)), Some((u32::MAX, 5)));
-    let key = record::ended_key(End::Dead, 3, Id::new(NOW));
-    assert_eq!(record::read_ended_key(&key).map(|(end, at, _)| (end, at)), Some((End::Dead, 3)));
+    let key = record::ended_key(TerminalState::Dead, 3, Id::new(NOW));
+    assert_eq!(
+        record::read_ended_key(&key).map(|(end, at, _)| (end, at)),
+        Some((TerminalState::Dead, 3))
+    );
     for length in 0..key.len() {
         assert_eq!(record::read_ended_key(&key[..length]), None);
     }
     let long = Attempt {
-        error: "é".repeat(LONGEST_REASON),
+        error: "é".repeat(MAX_REASON),
         response: vec![b'x'; 100_000],
         ..attempt(NOW, Some(500))
     };
     let row = record::write_attempt(&long);
     let read = record::read_attempt(&row).unwrap();
-    assert_eq!(read.error, "é".repeat(LONGEST_REASON / 2));
-    assert_eq!(read.response, vec![b'x'; LONGEST_RESPONSE]);
+    assert_eq!(read.error, "é".repeat(MAX_REASON / 2));
+    assert_eq!(read.response, vec![b'x'; MAX_KEPT_RESPONSE]);
     assert_eq!((read.took, read.status), (long.took, long.status));
     for length in 0..row.len() {
         assert_eq!(record::read_attempt(&row[..length]), None);

@@ -13,19 +13,19 @@ fn jobs_of_a_receiver_come_in_order_and_receivers_do_not_hide_each_other() {
     let stage = Stage::Deliver;
     let slow: Vec<_> = (0..50).map(|_| accept(&journal, "slow", stage, NOW)).collect();
     let fast = accept(&journal, "fast", stage, NOW + 1);
-    let receiver = journal.wake(stage, NOW + 1).unwrap();
+    let receiver = journal.next_receiver(stage, NOW + 1).unwrap();
     assert_eq!(&*receiver.name, "slow");
     let mut taken = Vec::new();
     for _ in 0..10 {
-        taken.push(journal.take(stage, &receiver, NOW + 1).unwrap().id);
+        taken.push(journal.claim(stage, &receiver, NOW + 1).unwrap().id);
     }
     // It holds its own jobs alone; awake, it is not told again.
-    let other = journal.wake(stage, NOW + 1).unwrap();
-    assert_eq!(journal.take(stage, &other, NOW + 1).unwrap().id, fast);
-    assert_eq!(journal.take(stage, &other, NOW + 1), None);
+    let other = journal.next_receiver(stage, NOW + 1).unwrap();
+    assert_eq!(journal.claim(stage, &other, NOW + 1).unwrap().id, fast);
+    assert_eq!(journal.claim(stage, &other, NOW + 1), None);
     accept(&journal, "slow", stage, NOW + 1);
-    assert_eq!(journal.wake(stage, NOW + 1), None);
-    while let Some(next) = journal.take(stage, &receiver, NOW + 1) {
+    assert_eq!(journal.next_receiver(stage, NOW + 1), None);
+    while let Some(next) = journal.claim(stage, &receiver, NOW + 1) {
         taken.push(next.id);
     }
     assert_eq!(taken[..50], slow);
@@ -46,10 +46,10 @@ fn jobs_of_a_receiver_come_in_order_and_receivers_do_not_hide_each_other() {
 fn whoever_holds_a_job_from_the_start_works_on_it_alone() {
     let folder = tempfile::tempdir().unwrap();
     let journal = open(&folder);
-    let held = Job { held: true, ..job("crm", Stage::Answer) };
+    let held = Job { claimed: true, ..job("crm", Stage::Answer) };
     done(journal.accept(std::slice::from_ref(&held), NOW)).unwrap();
     assert_eq!(take_all(&journal, Stage::Answer, NOW), []);
-    done(journal.answered(held.id, Arc::from(&b"done"[..]), NOW)).unwrap();
+    done(journal.record_answer(held.id, Arc::from(&b"done"[..]), NOW)).unwrap();
     take_one(&journal, Stage::Deliver, held.id, NOW);
     drop(journal);
     // A crash lets go of it.
@@ -63,7 +63,7 @@ fn a_receiver_with_nothing_left_is_forgotten() {
     for number in 0..20 {
         let id = accept(&journal, &format!("receiver {number}"), Stage::Deliver, NOW);
         take_one(&journal, Stage::Deliver, id, NOW);
-        done(journal.dead(id, "", &[], NOW)).unwrap();
+        done(journal.give_up(id, "", &[], NOW)).unwrap();
     }
     assert_eq!(journal.memory.index().receivers(), 0);
 }
@@ -94,8 +94,8 @@ fn a_clock_that_jumps_makes_nothing_wait_longer_than_it_was_put_off() {
     let [first, second] = ["a", "b"].map(|name| accept(&journal, name, stage, NOW));
     assert_eq!(take_all(&journal, stage, NOW).len(), 2);
     for (id, pause) in [(first, 600_000), (second, 30_000)] {
-        let again = Then::Again(NOW + pause);
-        done(journal.attempted(id, &attempt(NOW, None), again, NOW)).unwrap();
+        let again = NextState::Again(NOW + pause);
+        done(journal.record_attempt(id, &attempt(NOW, None), again, NOW)).unwrap();
     }
     // A day back.
     let back = NOW - 86_400_000;
@@ -113,7 +113,7 @@ fn a_clock_that_jumps_makes_nothing_wait_longer_than_it_was_put_off() {
     drop(journal);
     // The same across a restart.
     let store = Store::open(folder.path()).unwrap();
-    let journal = Journal::open(store, BOUNDS, back).unwrap();
+    let journal = Jobs::open(store, BOUNDS, back).unwrap();
     take_one(&journal, stage, third, back);
     take_one(&journal, stage, second, back + 30_000);
     take_one(&journal, stage, first, back + 600_000);
@@ -136,16 +136,16 @@ fn a_job_that_is_passed_on_ends_with_what_follows_from_it_or_not_at_all() {
     let journal = open(&folder);
     let id = accept(&journal, "crm", Stage::Answer, NOW);
     let both = ["one", "two"].map(|name| job(name, Stage::Deliver));
-    let order = |step| matches!(done(step), Err(JournalError::Order { .. }));
-    assert!(order(journal.passed_on(id, &both, NOW)), "nobody has it");
+    let order = |step| matches!(done(step), Err(JobsError::Order { .. }));
+    assert!(order(journal.fan_out(id, &both, NOW)), "nobody has it");
     take_one(&journal, Stage::Answer, id, NOW);
     let twice = [both[0].clone(), both[0].clone()];
-    assert!(order(journal.passed_on(id, &twice, NOW)));
+    assert!(order(journal.fan_out(id, &twice, NOW)));
     assert_eq!(jobs(&journal), [1, 0, 0, 0]);
-    done(journal.passed_on(id, &both, NOW + 1)).unwrap();
+    done(journal.fan_out(id, &both, NOW + 1)).unwrap();
     assert_eq!(jobs(&journal), [0, 2, 1, 0]);
     assert!(journal.body(id, Stage::Answer).is_err());
-    let ids = |journal: &Journal| {
+    let ids = |journal: &Jobs| {
         let all = take_all(journal, Stage::Deliver, NOW + 1);
         all.into_iter().map(|(_, id)| id).collect::<std::collections::BTreeSet<_>>()
     };

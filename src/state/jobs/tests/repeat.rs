@@ -4,17 +4,17 @@ use super::ended::{rows, until};
 use super::*;
 
 /// Accepts a job with what is said to whoever repeats its delivery, and ends it.
-fn told(journal: &Journal, key: [u8; 32], said: &str, now_ms: u64) {
-    let held = Job { held: true, ..job("crm", Stage::Deliver) };
-    let mut along = Along::default();
+fn told(journal: &Jobs, key: [u8; 32], said: &str, now_ms: u64) {
+    let held = Job { claimed: true, ..job("crm", Stage::Deliver) };
+    let mut along = AcceptOptions::default();
     let said = said.as_bytes().to_vec();
-    along.repeat(held.id, &Repeat { key, said });
+    along.record_response(held.id, &RecordedResponse { key, response: said });
     done(journal.accept_with(std::slice::from_ref(&held), along, NOW)).unwrap();
-    done(journal.dead(held.id, "gone", &[], now_ms)).unwrap();
+    done(journal.give_up(held.id, "gone", &[], now_ms)).unwrap();
 }
 
-fn said(journal: &Journal, key: [u8; 32]) -> Option<String> {
-    let said = journal.said(&key).unwrap();
+fn said(journal: &Jobs, key: [u8; 32]) -> Option<String> {
+    let said = journal.recorded_response(&key).unwrap();
     said.map(|said| String::from_utf8(said).unwrap())
 }
 

@@ -5,11 +5,11 @@ use super::*;
 const SMALL: Bounds = Bounds { jobs: 90, ..BOUNDS };
 
 fn letter(receiver: &str) -> Job<'_> {
-    Job { letter: true, ..job(receiver, Stage::Deliver) }
+    Job { event: true, ..job(receiver, Stage::Deliver) }
 }
 
 /// Fills the journal for a receiver until it is refused: how many were accepted, and the refusal.
-fn fill(journal: &Journal, receiver: &str) -> (u64, JournalError) {
+fn fill(journal: &Jobs, receiver: &str) -> (u64, JobsError) {
     for count in 0.. {
         if let Err(error) = done(journal.accept(&[job(receiver, Stage::Deliver)], NOW)) {
             return (count, error);
@@ -28,11 +28,11 @@ fn a_receiver_may_have_eight_times_what_is_free_and_the_others_find_room() {
         assert_eq!(count, most, "{receiver}: {error}");
     }
     let (_, error) = fill(&journal, "gone");
-    assert!(matches!(error, JournalError::Full { .. }), "{error}");
+    assert!(matches!(error, JobsError::Full { .. }), "{error}");
     // As they are worked off, so there is room.
     for (receiver, id) in take_all(&journal, Stage::Deliver, NOW) {
         if receiver == "slow" {
-            done(journal.dead(id, "", &[], NOW)).unwrap();
+            done(journal.give_up(id, "", &[], NOW)).unwrap();
         }
     }
     let (count, error) = fill(&journal, "gone");
@@ -52,7 +52,7 @@ fn bytes_are_shared_like_jobs() {
         done(journal.accept(&[large("gone")], NOW)).unwrap();
     }
     let error = done(journal.accept(&[job("gone", Stage::Answer)], NOW)).unwrap_err();
-    assert!(matches!(error, JournalError::Share { jobs: 8, .. }), "{error}");
+    assert!(matches!(error, JobsError::Share { jobs: 8, .. }), "{error}");
     accept(&journal, "crm", Stage::Answer, NOW);
 }
 
@@ -64,24 +64,25 @@ fn a_letter_to_a_receiver_without_room_is_dead_and_may_be_taken_up_again() {
     let (lost, told) = (letter("gone"), letter("crm"));
     done(journal.accept(&[lost.clone(), told.clone()], NOW)).unwrap();
     assert_eq!(jobs(&journal), [0, filled + 1, 0, 1]);
-    assert_eq!(state(&journal, told.id), State::Answered);
-    let shown = journal.show(lost.id).unwrap().unwrap();
+    assert_eq!(state(&journal, told.id), JobState::Answered);
+    let shown = journal.details(lost.id).unwrap().unwrap();
     assert_eq!((shown.head.reason.as_str(), shown.head.ended_ms), (CROWDED, NOW));
     assert_eq!(&*journal.body(lost.id, Stage::Deliver).unwrap(), b"what was said");
     let error = done(journal.retry(lost.id, NOW)).unwrap_err();
-    assert!(matches!(error, JournalError::Share { .. }), "{error}");
+    assert!(matches!(error, JobsError::Share { .. }), "{error}");
     // So it is for what follows from a step, which itself is taken however full the journal is.
     let asked = accept(&journal, "ask", Stage::Answer, NOW);
     take_one(&journal, Stage::Answer, asked, NOW);
     let both = [letter("gone"), letter("crm")];
-    done(journal.passed_on(asked, &both, NOW)).unwrap();
+    done(journal.fan_out(asked, &both, NOW)).unwrap();
     assert_eq!(jobs(&journal), [0, filled + 2, 1, 2]);
-    let before = journal.tallies();
+    let before = journal.counts();
     drop(journal);
     let journal = bounded(&folder, SMALL);
-    assert_eq!(journal.tallies(), before);
+    assert_eq!(journal.counts(), before);
     for (_, id) in take_all(&journal, Stage::Deliver, NOW) {
-        done(journal.attempted(id, &attempt(NOW, Some(200)), Then::Delivered, NOW)).unwrap();
+        done(journal.record_attempt(id, &attempt(NOW, Some(200)), NextState::Delivered, NOW))
+            .unwrap();
     }
     done(journal.retry(lost.id, NOW)).unwrap();
     take_one(&journal, Stage::Deliver, lost.id, NOW);

@@ -38,26 +38,26 @@ impl Index {
 /// More jobs than are looked at before a journal serves: the last of them dead, the one before it put off by 30 s.
 fn leave(folder: &tempfile::TempDir) -> Vec<Id> {
     let journal = open(folder);
-    let waiting: Vec<_> = (0..LOOKED * 2).map(|_| job("crm", Stage::Deliver)).collect();
+    let waiting: Vec<_> = (0..BATCH_ROWS * 2).map(|_| job("crm", Stage::Deliver)).collect();
     done(journal.accept(&waiting, NOW)).unwrap();
     let ids: Vec<_> = waiting.iter().map(|job| job.id).collect();
     let all = take_all(&journal, Stage::Deliver, NOW);
     assert_eq!(all.len(), ids.len());
-    let again = Then::Again(NOW + 30_000);
+    let again = NextState::Again(NOW + 30_000);
     let (put_off, dead) = (ids[ids.len() - 2], ids[ids.len() - 1]);
-    done(journal.attempted(put_off, &attempt(NOW, None), again, NOW)).unwrap();
-    done(journal.dead(dead, "gone", &[], NOW)).unwrap();
+    done(journal.record_attempt(put_off, &attempt(NOW, None), again, NOW)).unwrap();
+    done(journal.give_up(dead, "gone", &[], NOW)).unwrap();
     ids
 }
 
 /// Picks up by hand what [`Journal::open`] would on a thread of its own.
-fn open_by_hand(folder: &tempfile::TempDir) -> (Journal, Left) {
+fn open_by_hand(folder: &tempfile::TempDir) -> (Jobs, Left) {
     let store = Store::open(folder.path()).unwrap();
     let memory = Arc::new(Memory::default());
     recovery::count(&store, &mut memory.index()).unwrap();
     let left = Left::new(&store, NOW).unwrap();
     let bounds = BOUNDS;
-    let journal = Journal { store, memory, bounds };
+    let journal = Jobs { store, memory, bounds };
     (journal, left)
 }
 
@@ -69,18 +69,18 @@ fn a_journal_serves_before_all_is_picked_up_and_nothing_is_taken_twice_or_lost()
     assert!(left.pick_up(&journal.memory).unwrap());
     let (put_off, dead) = (ids[ids.len() - 2], ids[ids.len() - 1]);
     // What has not been picked up is on disk alone: none of its steps can be taken, and it is shown.
-    let unknown = done(journal.dead(put_off, "", &[], NOW)).unwrap_err();
-    assert!(matches!(unknown, JournalError::Unknown(_)), "{unknown}");
+    let unknown = done(journal.give_up(put_off, "", &[], NOW)).unwrap_err();
+    assert!(matches!(unknown, JobsError::Unknown(_)), "{unknown}");
     let order = done(journal.retry(put_off, NOW)).unwrap_err();
-    assert!(matches!(order, JournalError::Order { .. }), "{order}");
-    assert_eq!(state(&journal, put_off), State::Answered);
+    assert!(matches!(order, JobsError::Order { .. }), "{order}");
+    assert_eq!(state(&journal, put_off), JobState::Answered);
     // What comes meanwhile, and what is taken up again, is worked on once.
     let new = accept(&journal, "crm", Stage::Deliver, NOW);
     done(journal.retry(dead, NOW)).unwrap();
     let mut taken = take_all(&journal, Stage::Deliver, NOW);
-    assert_eq!(taken.len(), LOOKED + 2);
+    assert_eq!(taken.len(), BATCH_ROWS + 2);
     for id in [new, dead] {
-        done(journal.attempted(id, &attempt(NOW, None), Then::Delivered, NOW)).unwrap();
+        done(journal.record_attempt(id, &attempt(NOW, None), NextState::Delivered, NOW)).unwrap();
     }
     while left.pick_up(&journal.memory).unwrap() {}
     assert_eq!(jobs(&journal), [0, ids.len() as u64 - 1, 2, 0]);
@@ -103,9 +103,9 @@ fn what_is_still_to_be_picked_up_counts_to_the_last_job() {
     // One is dead, and one was tried before.
     assert_eq!(all.jobs, ids.len() as u64 - 1);
     assert_eq!(jobs(&journal), [all.jobs, 0, 0, 1]);
-    let full = Journal { bounds: Bounds { jobs: all.jobs, ..BOUNDS }, ..journal };
+    let full = Jobs { bounds: Bounds { jobs: all.jobs, ..BOUNDS }, ..journal };
     let error = done(full.accept(&[job("crm", Stage::Answer)], NOW)).unwrap_err();
-    assert!(matches!(error, JournalError::Full { .. }), "{error}");
+    assert!(matches!(error, JobsError::Full { .. }), "{error}");
     while left.pick_up(&full.memory).unwrap() {
         assert_eq!(full.unfinished(), all);
     }
@@ -142,7 +142,7 @@ fn how_much_waits_is_noted_though_there_is_always_something_to_delete() {
     let (journal, _) = open_by_hand(&folder);
     let [_, gone] = [(); 2].map(|()| accept(&journal, "crm", Stage::Deliver, NOW));
     assert_eq!(take_all(&journal, Stage::Deliver, NOW).len(), 2);
-    done(journal.dead(gone, "gone", &[], NOW)).unwrap();
+    done(journal.give_up(gone, "gone", &[], NOW)).unwrap();
     let crowded = Bounds { kept_jobs: 0, ..BOUNDS };
     let view = journal.store.view().unwrap();
     let (changes, deleted) = retention::portion(&journal.memory, &crowded, &view, NOW).unwrap();
@@ -183,7 +183,7 @@ fn what_cannot_be_read_holds_up_nobody_behind_it() {
     let ids = leave(&folder);
     let store = Store::open(folder.path()).unwrap();
     let mut changes = Changes::default();
-    let unread = [(ids[LOOKED + 3], &[9][..]), (ids[LOOKED + 7], &[])];
+    let unread = [(ids[BATCH_ROWS + 3], &[9][..]), (ids[BATCH_ROWS + 7], &[])];
     for (id, row) in unread {
         changes.put(Table::Jobs, &id.0, row.into());
     }
@@ -220,8 +220,8 @@ fn the_oldest_job_is_told_to_within_four_seconds() {
     let [first, second] = [late, late + 60_000].map(|at_ms| (made(at_ms), at_ms));
     told(first.0.made_ms());
     assert_eq!(take_all(&journal, Stage::Deliver, second.1).len(), 2);
-    done(journal.dead(first.0, "", &[], second.1)).unwrap();
+    done(journal.give_up(first.0, "", &[], second.1)).unwrap();
     told(second.0.made_ms());
-    done(journal.dead(second.0, "", &[], second.1)).unwrap();
+    done(journal.give_up(second.0, "", &[], second.1)).unwrap();
     assert_eq!(journal.oldest_ms(), None);
 }

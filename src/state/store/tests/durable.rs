@@ -108,21 +108,21 @@ fn what_waits_is_bounded_and_a_commit_takes_no_more_than_enough() {
         Pending { changes, done }
     };
     let mut waiting = Waiting::default();
-    for number in 0..MOST_CHANGES {
+    for number in 0..MAX_CHANGES {
         assert_eq!(waiting.push(pending(0)).unwrap(), number == 0);
     }
     waiting.push(pending(0)).unwrap_err();
-    assert_eq!(waiting.take().len(), MOST_CHANGES);
-    for _ in 0..MOST_DURABLE / ENOUGH_BYTES * 2 {
-        waiting.push(pending(ENOUGH_BYTES / 2)).unwrap();
+    assert_eq!(waiting.take().len(), MAX_CHANGES);
+    for _ in 0..MAX_DURABLE_BYTES / BATCH_BYTES * 2 {
+        waiting.push(pending(BATCH_BYTES / 2)).unwrap();
     }
     waiting.push(pending(1)).unwrap_err();
     assert_eq!(waiting.take().len(), 2);
     waiting.push(pending(1)).unwrap();
-    assert_eq!(waiting.size().0, MOST_DURABLE / ENOUGH_BYTES * 2 - 1);
+    assert_eq!(waiting.size().0, MAX_DURABLE_BYTES / BATCH_BYTES * 2 - 1);
     // One that is larger than that goes alone.
     let mut waiting = Waiting::default();
-    waiting.push(pending(ENOUGH_BYTES + 1)).unwrap();
+    waiting.push(pending(BATCH_BYTES + 1)).unwrap();
     waiting.push(pending(1)).unwrap();
     assert_eq!([waiting.take().len(), waiting.take().len()], [1, 1]);
     assert_eq!((waiting.size(), waiting.is_empty()), ((0, 0), true));

@@ -1,6 +1,6 @@
 //! A pool whose host somebody else has named: nothing is dialled but what was checked, and not for ever.
 
-use super::House;
+use super::Fixture;
 use crate::net::address_policy::Guard;
 use crate::net::client::breaker::Health;
 use crate::net::client::{Cause, Sent, UpstreamError};
@@ -12,7 +12,7 @@ fn allow(networks: &[&str]) -> Option<Guard> {
 }
 
 /// True if a caller has reached the backend.
-async fn is_reached(house: &House) -> bool {
+async fn is_reached(house: &Fixture) -> bool {
     // A connect that succeeded stands in the backlog by now; the runtime may still have to be told.
     tokio::select! {
         biased;
@@ -34,7 +34,7 @@ async fn what_is_not_listed_is_not_dialled_however_it_is_written() {
         "0.0.0.0",
         "::",
     ] {
-        let house = House::guarded(1, host, allow(&["10.0.0.0/8"])).await;
+        let house = Fixture::guarded(1, host, allow(&["10.0.0.0/8"])).await;
         let cause = house.checkout().await.unwrap_err();
         assert_eq!(cause.word(), "address_refused", "{host}: {cause}");
         assert!(cause.to_string().contains("add allow = ["), "{cause}");
@@ -49,7 +49,7 @@ async fn what_is_not_listed_is_not_dialled_however_it_is_written() {
 #[tokio::test]
 async fn what_is_listed_is_dialled() {
     for host in ["127.0.0.1", "127.1", "::ffff:127.0.0.1"] {
-        let house = House::guarded(1, host, allow(&["127.0.0.1/32"])).await;
+        let house = Fixture::guarded(1, host, allow(&["127.0.0.1/32"])).await;
         let (up, _theirs) = house.pair().await;
         house.pool.put_back(up);
         assert!(house.checkout().await.unwrap().reused, "{host}");
@@ -58,7 +58,7 @@ async fn what_is_listed_is_dialled() {
 
 #[tokio::test]
 async fn one_bad_address_refuses_the_dial_and_no_other_is_tried() {
-    let house = House::guarded(1, "host.example", allow(&["127.0.0.1/32"])).await;
+    let house = Fixture::guarded(1, "host.example", allow(&["127.0.0.1/32"])).await;
     let good = house.listener.local_addr().unwrap();
     let bad = SocketAddr::from(([127, 0, 0, 2], good.port()));
     for answer in [[good, bad], [bad, good]] {
@@ -73,7 +73,7 @@ async fn one_bad_address_refuses_the_dial_and_no_other_is_tried() {
 
 #[tokio::test]
 async fn a_name_that_leads_elsewhere_the_second_time_is_refused_then() {
-    let house = House::guarded(2, "host.example", allow(&["127.0.0.1/32"])).await;
+    let house = Fixture::guarded(2, "host.example", allow(&["127.0.0.1/32"])).await;
     let good = house.listener.local_addr().unwrap();
     house.pool.reach(&[good], None).await.unwrap();
     assert!(is_reached(&house).await);
@@ -86,7 +86,7 @@ async fn a_name_that_leads_elsewhere_the_second_time_is_refused_then() {
 async fn a_checked_connection_is_used_again_for_a_minute() {
     for (guard, kept) in [(allow(&["127.0.0.1/32"]), false), (None, true)] {
         for waiting in [false, true] {
-            let house = House::guarded(1, "127.0.0.1", guard.clone()).await;
+            let house = Fixture::guarded(1, "127.0.0.1", guard.clone()).await;
             let (mut up, _theirs) = house.pair().await;
             up.dialled -= 59_000_000_000;
             house.pool.put_back(up);

@@ -66,13 +66,13 @@ impl Authority {
 pub(super) const NOW: (i32, i32) = (2020, 2120);
 
 /// A pool that speaks TLS to a listener here, under timers that stand still until they are moved.
-pub(super) struct House {
+pub(super) struct CertificateAuthority {
     pub(super) listener: TcpListener,
     pub(super) pool: Rc<Pool>,
     pub(super) timers: Rc<Timers>,
 }
 
-impl House {
+impl CertificateAuthority {
     pub(super) async fn new(tls: Tls) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let long = Duration::from_secs(3600);
