@@ -27,9 +27,9 @@ pub struct ChatRequest<'a> {
     /// Who asks.
     pub worker: &'a Rc<Worker>,
     /// The upstreams there are.
-    pub view: &'a Rc<ConfigSnapshot>,
+    pub snapshot: &'a Rc<ConfigSnapshot>,
     /// How the bot talks.
-    pub talk: &'a ChatSettings,
+    pub settings: &'a ChatSettings,
     /// What is waited on.
     pub timer: &'a Rc<Timer>,
     /// The bot's id.
@@ -54,15 +54,15 @@ pub enum AiResponse {
 }
 
 /// Who is asked, first to last: the bot's upstreams by weight, the conversation's own first, then those that stand in for them.
-pub fn candidates(talk: &ChatSettings, sticky: u64) -> SmallVec<[usize; 4]> {
-    let mut order: SmallVec<[usize; 4]> = match talk.upstreams.as_slice() {
+pub fn candidates(settings: &ChatSettings, sticky: u64) -> SmallVec<[usize; 4]> {
+    let mut order: SmallVec<[usize; 4]> = match settings.upstreams.as_slice() {
         [only] => SmallVec::from_slice(&[*only]),
-        several => rendezvous::order(sticky, &talk.arms)
+        several => rendezvous::order(sticky, &settings.arms)
             .into_iter()
             .filter_map(|arm| several.get(arm).copied())
             .collect(),
     };
-    for index in &talk.fallback {
+    for index in &settings.fallback {
         if !order.contains(index) {
             order.push(*index);
         }
@@ -95,29 +95,29 @@ impl Failed {
 pub async fn ask(
     question: &ChatRequest<'_>,
     candidates: &[usize],
-    trace: &mut RequestContext,
+    ctx: &mut RequestContext,
     spare: &mut HeaderMap,
 ) -> Result<AiResponse, Reject> {
     let mut last = None;
     let mut closed_for = Duration::MAX;
     for index in candidates {
-        let registry = &question.view.registry;
+        let registry = &question.snapshot.registry;
         let upstream = registry.upstreams.get(*index);
         let Some(ai) = upstream.and_then(|upstream| upstream.ai.as_ref()) else {
             continue;
         };
         let mut left = ai.retries;
-        while let Some(breaker) = question.view.breakers.get(*index) {
+        while let Some(breaker) = question.snapshot.breakers.get(*index) {
             let now = clock::now();
             let Some(pass) = Breaker::admit(&**breaker, now) else {
                 closed_for = closed_for.min(breaker.wait(now));
                 break;
             };
             if let Some(before) = &last {
-                trace.passed_over(before);
+                ctx.passed_over(before);
             }
             let attempt = Attempt { question, ai, index: *index };
-            let failed = match attempt.run(pass, trace, std::mem::take(spare)).await {
+            let failed = match attempt.run(pass, ctx, std::mem::take(spare)).await {
                 Ok(spoken) => return Ok(spoken),
                 Err(failed) => failed,
             };
@@ -127,11 +127,11 @@ pub async fn ask(
             if !failed.next && wait.is_none() {
                 return Err(failed.reject);
             }
-            trace.attempt_failed(&failed.reject);
+            ctx.attempt_failed(&failed.reject);
             last = Some(failed.reject);
             let Some(wait) = wait else { break };
             left -= 1;
-            trace.retried();
+            ctx.retried();
             if !wait.is_zero() {
                 question.sleep(wait).await;
             }

@@ -26,10 +26,11 @@ use crate::net::timers::Timer;
 use crate::proxy::ai::stream;
 use crate::proxy::ai::{AiResponse, ChatRequest, ask, candidates};
 use crate::proxy::bot::{BotMatch, ChatSettings};
-use crate::proxy::context::{RequestContext, error_response};
+use crate::proxy::context::RequestContext;
 use crate::proxy::head::{format, prefers_xml};
 use crate::proxy::rate_limit::charge_body;
 use crate::proxy::reject::Reject;
+use crate::proxy::respond::error_response;
 use crate::proxy::response::ResponseBody;
 use crate::proxy::worker::{ConfigSnapshot, Worker};
 use crate::state::conversation::TurnGuard;
@@ -49,52 +50,52 @@ pub struct Message<'a> {
     /// Who serves it.
     pub worker: &'a Rc<Worker>,
     /// The configuration it is served under.
-    pub view: &'a Rc<ConfigSnapshot>,
+    pub snapshot: &'a Rc<ConfigSnapshot>,
     /// What it waits on.
     pub timer: &'a Rc<Timer>,
     /// How its bot talks.
-    pub talk: &'a ChatSettings,
+    pub settings: &'a ChatSettings,
     /// Its bot.
     pub found: &'a BotMatch<'a, 'a>,
     /// Its bot's id.
     pub id: &'a str,
     /// Who sent it.
-    pub peer: IpAddr,
+    pub client: IpAddr,
 }
 
 /// Answers one message.
 pub async fn answer(
     message: Message<'_>,
-    trace: &mut RequestContext,
+    ctx: &mut RequestContext,
     headers: &mut HeaderMap,
     frames: Vec<Bytes>,
     hold: Option<Hold>,
     mut guard: Option<Guard>,
 ) -> Result<Response<ResponseBody>, Reject> {
-    let Message { worker, view, talk, id, .. } = message;
+    let Message { worker, snapshot, settings, id, .. } = message;
     let format = format(headers).unwrap_or(Format::Json);
     let mut room = worker.buffer();
     frames.iter().for_each(|frame| room.extend_from_slice(frame));
-    let event = match talk.chat.decode(format, &mut room) {
+    let event = match settings.chat.decode(format, &mut room) {
         Ok(event) => event,
         Err(malformed) => {
             let reject = Reject::Malformed(malformed);
             if let Some(guard) = guard {
-                keep(guard, &error_response(Some(talk.chat), &reject));
+                keep(guard, &error_response(Some(settings.chat), &reject));
             }
             return Err(reject);
         }
     };
     let user = event.user.id.as_deref();
-    charge_body(worker, message.found, trace, message.peer, headers, &frames, user)?;
+    charge_body(worker, message.found, ctx, message.client, headers, &frames, user)?;
     // What is only acknowledged waits for nobody's answer.
-    let silent = talk.upstreams.is_empty() || event.message_type != MessageType::Message;
-    let reports = talk.chat.acknowledges();
-    let report = reports.then(|| Report::new(&message, &event, trace.began_ms));
+    let silent = settings.upstreams.is_empty() || event.message_type != MessageType::Message;
+    let reports = settings.chat.acknowledges();
+    let report = reports.then(|| Report::new(&message, &event, ctx.start_ms));
     // An answer that nobody wants to be told is asked for all the same: the conversation goes on with it.
-    let told = !reports || is_subscribed(&view.registry, bot_event::EventType::Sent, id);
-    let xml = format == Format::Form && (talk.twiml || prefers_xml(headers));
-    if let Some(later) = talk.later.as_ref().filter(|_| !silent && told) {
+    let told = !reports || is_subscribed(&snapshot.registry, bot_event::EventType::Sent, id);
+    let xml = format == Format::Form && (settings.twiml || prefers_xml(headers));
+    if let Some(later) = settings.later.as_ref().filter(|_| !silent && told) {
         let said = deferred::DeferredRequest {
             later,
             event: &event,
@@ -104,27 +105,27 @@ pub async fn answer(
             report,
         };
         drop(frames);
-        return Box::pin(deferred::answer(&message, said, trace, hold, guard)).await;
+        return Box::pin(deferred::answer(&message, said, ctx, hold, guard)).await;
     }
     drop(frames);
     if let Some(report) = report {
         // What is said to it is known already where nobody's answer is waited for.
         let promise = guard.take_if(|_| silent).map(|guard| {
             let nothing = Answer::default();
-            let said = encode(&message, trace, &event, &nothing, "", 0, xml);
+            let said = encode(&message, ctx, &event, &nothing, "", 0, xml);
             PendingIdempotency::new(guard, &said)
         });
-        let accepted = report.accept(&message, None, promise, trace.began_ms);
+        let accepted = report.accept(&message, None, promise, ctx.start_ms);
         deferred::done(accepted).await?;
     }
 
     let key = conversation_key(id, &event);
-    let candidates = candidates(talk, routing_key(id, &event, &key, trace.start));
-    let by = answer_deadline(view, &candidates, trace.start);
-    let mut held = match (talk.conversation, key) {
+    let candidates = candidates(settings, routing_key(id, &event, &key, ctx.start_ns));
+    let by = answer_deadline(snapshot, &candidates, ctx.start_ns);
+    let mut held = match (settings.conversation, key) {
         (Some(policy), Some(key)) if !silent => {
             let conversations = &worker.shared.state.conversations;
-            let turn = wait_for_turn(message.timer, conversations, key, policy, by, trace.began_ms);
+            let turn = wait_for_turn(message.timer, conversations, key, policy, by, ctx.start_ms);
             Some(turn.await?)
         }
         _ => None,
@@ -145,26 +146,26 @@ pub async fn answer(
         let history: Vec<Turn<'_>> = held.iter().flat_map(TurnGuard::history).collect();
         let question = ChatRequest {
             worker,
-            view,
-            talk,
+            snapshot,
+            settings,
             timer: message.timer,
             bot: id,
             event: &event,
-            conversation: talk.chat.keeps_history().then_some(conversation),
+            conversation: settings.chat.keeps_history().then_some(conversation),
             history: &history,
             by,
         };
-        ask(&question, &candidates, trace, headers).await?
+        ask(&question, &candidates, ctx, headers).await?
     };
     drop(hold);
     let (answer, micro_cents) = match spoken {
         AiResponse::Whole(answer, micro_cents) => (answer, micro_cents),
-        AiResponse::Pieces(speech) => return Ok(streamed(ResponseBody::speech(speech, guard))),
+        AiResponse::Pieces(speech) => return Ok(streamed(ResponseBody::streamed(speech, guard))),
     };
-    if let Some(stream) = talk.stream {
+    if let Some(stream) = settings.stream {
         return Ok(at_once(&message, &answer, stream, guard));
     }
-    let response = encode(&message, trace, &event, &answer, conversation, micro_cents, xml);
+    let response = encode(&message, ctx, &event, &answer, conversation, micro_cents, xml);
     if let Some(held) = held.take()
         && let Some(asked) = event.turns.last()
     {
@@ -180,7 +181,7 @@ pub async fn answer(
 
 fn encode(
     message: &Message<'_>,
-    trace: &RequestContext,
+    ctx: &RequestContext,
     event: &Event<'_>,
     answer: &Answer<'_>,
     conversation: &str,
@@ -195,11 +196,11 @@ fn encode(
         message_id: id.to_str().unwrap_or_default(),
         now_ms: clock::unix_ms(),
         model: None,
-        latency_ms: clock::now().saturating_sub(trace.start) / 1_000_000,
+        latency_ms: clock::now().saturating_sub(ctx.start_ns) / 1_000_000,
         micro_cents,
         xml,
     };
-    let chat = message.talk.chat;
+    let chat = message.settings.chat;
     let mut body = Vec::with_capacity(answer.text.len() + 256);
     chat.encode(answer, &receipt, &mut body);
     let mut response = Response::new(ResponseBody::full(body.into()));

@@ -37,21 +37,21 @@ impl Attempt<'_> {
     pub(super) async fn run(
         &self,
         pass: Permit<&Breaker>,
-        trace: &mut RequestContext,
+        ctx: &mut RequestContext,
         spare: HeaderMap,
     ) -> Result<AiResponse, Failed> {
         let question = self.question;
         let pool = question
-            .view
+            .snapshot
             .pools
             .get(self.index)
             .ok_or_else(|| Failed::next(Reject::Unavailable(Duration::ZERO)))?;
         let mut body = question.worker.buffer();
         self.encode(&mut body).map_err(|wrong| Failed::next(Reject::Unsupported(wrong)))?;
-        let mut reservation = self.reserve(body.len(), trace.began_ms)?;
-        let request = self.request(&body, trace, spare)?;
+        let mut reservation = self.reserve(body.len(), ctx.start_ms)?;
+        let request = self.request(&body, ctx, spare)?;
         drop(body);
-        trace.upstream(pool);
+        ctx.set_upstream(pool);
         if let Some(reservation) = &mut reservation {
             reservation.on_its_way();
         }
@@ -70,9 +70,9 @@ impl Attempt<'_> {
             }
         };
         let judged = if response.status().is_success() {
-            self.read_response(response, &mut reservation, trace).await
+            self.read_response(response, &mut reservation, ctx).await
         } else {
-            Err(self.read_error(response, trace).await)
+            Err(self.read_error(response, ctx).await)
         };
         // Whoever settles or goes on with it has taken it.
         let error = match &judged {
@@ -80,7 +80,7 @@ impl Attempt<'_> {
             _ => None,
         };
         settle_unused(reservation, error);
-        match (judged, question.view.breakers.get(self.index)) {
+        match (judged, question.snapshot.breakers.get(self.index)) {
             (Ok(AiResponse::Pieces(mut speech)), Some(breaker)) => {
                 pass.begun();
                 speech.tell(breaker.clone());
@@ -102,7 +102,7 @@ impl Attempt<'_> {
         &self,
         response: Response<Received>,
         reservation: &mut Option<Reservation>,
-        trace: &mut RequestContext,
+        ctx: &mut RequestContext,
     ) -> Result<AiResponse, Failed> {
         let (head, body) = response.into_parts();
         if head.headers.contains_key(header::CONTENT_ENCODING) {
@@ -113,7 +113,7 @@ impl Attempt<'_> {
             .headers
             .get(header::CONTENT_TYPE)
             .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
-        if let Some(stream) = self.question.talk.stream.filter(|_| streams) {
+        if let Some(stream) = self.question.settings.stream.filter(|_| streams) {
             let speech = StreamingAnswer::open(
                 body,
                 self.ai.codec,
@@ -128,7 +128,7 @@ impl Attempt<'_> {
         client::whole(body, MAX_ANSWER, &mut text)
             .await
             .map_err(|error| Failed::next(Reject::Upstream(error)))?;
-        trace.said(&text);
+        ctx.observe_response(&text);
         let decoded = self.ai.codec.decode(&mut text);
         // What is no answer may have cost as much as one.
         let usage = match &decoded {
@@ -139,7 +139,7 @@ impl Attempt<'_> {
         if let Some(reservation) = reservation.take() {
             reservation.settle(cost);
         }
-        trace.spent(usage, cost);
+        ctx.record_cost(usage, cost);
         match decoded {
             Ok(answer) => Ok(AiResponse::Whole(answer.into_owned(), cost)),
             Err(none) => Err(classify(Reject::Answer(none.error))),
@@ -147,15 +147,15 @@ impl Attempt<'_> {
     }
 
     /// Reads any other response.
-    async fn read_error(&self, response: Response<Received>, trace: &RequestContext) -> Failed {
+    async fn read_error(&self, response: Response<Received>, ctx: &RequestContext) -> Failed {
         let (head, body) = response.into_parts();
         let mut text = self.question.worker.buffer();
         // An error's body only says more of what the status says.
         if client::whole(body, MAX_ERROR, &mut text).await.is_err() {
             text.clear();
         }
-        trace.said(&text);
-        let (status, now_ms) = (head.status.as_u16(), trace.began_ms);
+        ctx.observe_response(&text);
+        let (status, now_ms) = (head.status.as_u16(), ctx.start_ms);
         let codec = self.ai.codec;
         let refusal = codec.decode_error(status, &head.headers, &mut text, now_ms);
         let again = refusal.retry_after.filter(|_| refusal.retryable);
@@ -173,11 +173,11 @@ impl Attempt<'_> {
 
     fn encode(&self, out: &mut Vec<u8>) -> Result<(), Unsupported> {
         let question = self.question;
-        let own = [question.talk.system.as_deref(), self.ai.system.as_deref()];
+        let own = [question.settings.system.as_deref(), self.ai.system.as_deref()];
         let system: SmallVec<[&str; 2]> = own.into_iter().flatten().collect();
         let ask = ProviderRequest {
             bot: question.bot,
-            bot_name: question.talk.name.as_deref(),
+            bot_name: question.settings.name.as_deref(),
             conversation: question.conversation.or(question.event.conversation.as_deref()),
             model: self.ai.model.as_deref(),
             max_tokens: self.ai.max_tokens,
@@ -185,14 +185,14 @@ impl Attempt<'_> {
             system: &system,
             history: question.history,
             event: question.event,
-            stream: question.talk.stream.is_some(),
+            stream: question.settings.stream.is_some(),
         };
         self.ai.codec.encode(&ask, out)
     }
 
     /// Sets aside what the call can cost at most: no text has more tokens than bytes.
     fn reserve(&self, bytes: usize, now_ms: u64) -> Result<Option<Reservation>, Failed> {
-        let (Some(cap), Some(price)) = (self.question.talk.budget, self.ai.price) else {
+        let (Some(cap), Some(price)) = (self.question.settings.budget, self.ai.price) else {
             return Ok(None);
         };
         let turns = self.question.history.iter().chain(&self.question.event.turns);
@@ -219,7 +219,7 @@ impl Attempt<'_> {
     fn request(
         &self,
         body: &[u8],
-        trace: &RequestContext,
+        ctx: &RequestContext,
         spare: HeaderMap,
     ) -> Result<Outgoing, Failed> {
         let question = self.question;
@@ -241,7 +241,7 @@ impl Attempt<'_> {
                 }
             }
             out.extend_from_slice(b"\r\nx-request-id: ");
-            out.extend_from_slice(trace.id.as_bytes());
+            out.extend_from_slice(ctx.id.as_bytes());
             out.extend_from_slice(b"\r\ncontent-length: ");
             out.extend_from_slice(itoa::Buffer::new().format(body.len()).as_bytes());
             out.extend_from_slice(b"\r\n\r\n");

@@ -131,7 +131,7 @@ impl StreamingAnswer {
     }
 
     /// How it ended: what it cost in tokens and money, or the word for why it broke off.
-    pub fn fate(&self) -> Result<(Usage, MicroCents), &'static str> {
+    pub fn outcome(&self) -> Result<(Usage, MicroCents), &'static str> {
         match &self.outcome {
             Some(Ok(usage)) => Ok((*usage, self.cost(*usage))),
             Some(Err(reject)) => Err(reject.describe().reason),

@@ -46,18 +46,18 @@ pub(super) struct DeferredRequest<'a> {
 pub(super) async fn answer(
     message: &Message<'_>,
     said: DeferredRequest<'_>,
-    trace: &mut RequestContext,
+    ctx: &mut RequestContext,
     hold: Option<Hold>,
     guard: Option<Guard>,
 ) -> Result<Response<ResponseBody>, Reject> {
     let (worker, id) = (message.worker, message.id);
     let state = &worker.shared.state;
     let key = conversation_key(id, said.event);
-    let candidates = candidates(message.talk, routing_key(id, said.event, &key, trace.start));
-    let by = answer_deadline(message.view, &candidates, trace.start);
-    let named = match (message.talk.conversation, key) {
+    let candidates = candidates(message.settings, routing_key(id, said.event, &key, ctx.start_ns));
+    let by = answer_deadline(message.snapshot, &candidates, ctx.start_ns);
+    let named = match (message.settings.conversation, key) {
         (Some(policy), Some(key)) => {
-            let name = || state.conversations.conversation_id(key, policy, trace.began_ms);
+            let name = || state.conversations.conversation_id(key, policy, ctx.start_ms);
             Some(known(name, by).await?)
         }
         _ => None,
@@ -74,12 +74,12 @@ pub(super) async fn answer(
     };
     let errand = AnswerJob {
         worker: worker.clone(),
-        snapshot: message.view.clone(),
+        snapshot: message.snapshot.clone(),
         index: message.found.index,
         bot: id.into(),
         subject: Subject::of(id, said.event.user.id.as_deref()),
         envelope,
-        accepted_ms: trace.began_ms,
+        accepted_ms: ctx.start_ms,
     };
     let accepted = {
         let own = said.event.conversation.as_deref().filter(|_| named.is_none());
@@ -88,20 +88,20 @@ pub(super) async fn answer(
             event: said.event,
             conversation: own.unwrap_or(errand.envelope.conversation()),
             message_id: &errand.envelope.message_id,
-            now_ms: trace.began_ms,
+            now_ms: ctx.start_ms,
             model: None,
             latency_ms: 0,
             micro_cents: 0,
             xml: said.xml,
         };
         let mut body = Vec::new();
-        message.talk.chat.encode_accepted(&receipt, &mut body);
+        message.settings.chat.encode_accepted(&receipt, &mut body);
         let status = match &said.report {
             // The acknowledgement is the same whatever follows.
             Some(_) => StatusCode::OK,
             None => StatusCode::ACCEPTED,
         };
-        let body = (body.into(), message.talk.chat.content_type(&receipt));
+        let body = (body.into(), message.settings.chat.content_type(&receipt));
         response(status, body)
     };
     let place = Place {
@@ -123,7 +123,7 @@ pub(super) async fn answer(
             .await?;
         }
         Some(within) => {
-            let soon = trace.start.saturating_add(clock::nanos(within));
+            let soon = ctx.start_ns.saturating_add(clock::nanos(within));
             let exchange = Exchange::start(errand, by, said.xml, hold);
             let told = exchange.until(soon, message.timer, place, promise).await?;
             if let Some((reply, promise)) = told {
@@ -135,7 +135,7 @@ pub(super) async fn answer(
             }
         }
     }
-    trace.later();
+    ctx.set_answered_later();
     Ok(accepted)
 }
 

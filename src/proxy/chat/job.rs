@@ -92,10 +92,12 @@ pub(super) enum Sent {
 }
 
 impl AnswerJob {
-    pub(super) fn talk(&self) -> Result<(&ChatSettings, &DeferredReply), Reject> {
+    pub(super) fn settings(&self) -> Result<(&ChatSettings, &DeferredReply), Reject> {
         let bot = self.snapshot.registry.bots().get(self.index);
         match bot.map(|bot| &bot.way) {
-            Some(Handler::Chat(talk)) => talk.later.as_ref().map(|later| (&**talk, later)),
+            Some(Handler::Chat(settings)) => {
+                settings.later.as_ref().map(|later| (&**settings, later))
+            }
             _ => None,
         }
         .ok_or(Reject::NotFound)
@@ -148,17 +150,17 @@ impl AnswerJob {
         xml: bool,
         hand_over: impl AsyncFnOnce(Bodies) -> bool,
     ) -> Result<(), Unanswered> {
-        let (talk, _) = self.talk()?;
-        let (worker, view, id) = (&self.worker, &self.snapshot, &*self.bot);
-        let mut trace = RequestContext::for_job(worker, view, self.index, &self.bot);
+        let (settings, _) = self.settings()?;
+        let (worker, snapshot, id) = (&self.worker, &self.snapshot, &*self.bot);
+        let mut ctx = RequestContext::for_job(worker, snapshot, self.index, &self.bot);
         let mut room = worker.buffer();
         room.extend_from_slice(&self.envelope.body);
-        let event = talk.chat.decode(self.envelope.format, &mut room);
+        let event = settings.chat.decode(self.envelope.format, &mut room);
         let event = event.map_err(Reject::Malformed)?;
         let timer = Rc::new(worker.timers.timer());
         let key = conversation_key(id, &event);
-        let candidates = candidates(talk, routing_key(id, &event, &key, trace.start));
-        let mut held = match (talk.conversation, key) {
+        let candidates = candidates(settings, routing_key(id, &event, &key, ctx.start_ns));
+        let mut held = match (settings.conversation, key) {
             (Some(policy), Some(key)) => {
                 let now_ms = clock::unix_ms();
                 let limit = by_when.unwrap_or(u64::MAX);
@@ -181,19 +183,19 @@ impl AnswerJob {
             let history: Vec<Turn<'_>> = held.iter().flat_map(TurnGuard::history).collect();
             let question = ChatRequest {
                 worker,
-                view,
-                talk,
+                snapshot,
+                settings,
                 timer: &timer,
                 bot: id,
                 event: &event,
-                conversation: talk.chat.keeps_history().then_some(&conversation),
+                conversation: settings.chat.keeps_history().then_some(&conversation),
                 history: &history,
-                by: by_when.unwrap_or_else(|| answer_deadline(view, &candidates, clock::now())),
+                by: by_when.unwrap_or_else(|| answer_deadline(snapshot, &candidates, clock::now())),
             };
-            let spoken = ask(&question, &candidates, &mut trace, &mut HeaderMap::new()).await;
+            let spoken = ask(&question, &candidates, &mut ctx, &mut HeaderMap::new()).await;
             let spoken = spoken.map_err(|reject| {
-                trace.given_up(&reject);
-                let asked = trace.asked;
+                ctx.unanswered(&reject);
+                let asked = ctx.ai_asked;
                 Unanswered { reject, asked }
             });
             match spoken? {
@@ -202,7 +204,7 @@ impl AnswerJob {
                 AiResponse::Pieces(_) => return Err(Reject::NotFound.into()),
             }
         };
-        let bodies = self.bodies(talk.chat, &event, &conversation, &answer, micro_cents, xml);
+        let bodies = self.bodies(settings.chat, &event, &conversation, &answer, micro_cents, xml);
         if hand_over(bodies).await
             && let Some(held) = held.take()
             && let Some(asked) = event.turns.last()

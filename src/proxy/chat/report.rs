@@ -20,7 +20,7 @@ pub(super) struct Report {
 impl Report {
     /// What a message becomes that came at this time, in milliseconds since 1970.
     pub(super) fn new(message: &Message<'_>, event: &Event<'_>, now_ms: u64) -> Self {
-        let (registry, bot) = (&message.view.registry, message.id);
+        let (registry, bot) = (&message.snapshot.registry, message.id);
         let id = Id::new(now_ms);
         let text = id.to_string();
         let envelope = bot_event::Envelope { id: &text, bot, now_ms };

@@ -16,7 +16,7 @@ pub const MAX_BACKOFF: Duration = Duration::from_secs(60);
 impl AnswerJob {
     /// Until when it may be tried again, in milliseconds since 1970.
     pub(super) fn answer_deadline_ms(&self) -> u64 {
-        self.talk()
+        self.settings()
             .map_or(0, |(_, later)| self.accepted_ms.saturating_add(millis(later.answer_within)))
     }
 
@@ -101,12 +101,12 @@ impl AnswerJob {
 
     /// The answer that says what is said where there is none.
     fn failure_text_answer(&self) -> Option<Sent> {
-        let (talk, later) = self.talk().ok()?;
+        let (settings, later) = self.settings().ok()?;
         let mut body = self.envelope.body.clone();
-        let event = talk.chat.decode(self.envelope.format, &mut body).ok()?;
+        let event = settings.chat.decode(self.envelope.format, &mut body).ok()?;
         let answer = Answer { text: later.failure_text.as_deref()?.into(), ..Answer::default() };
         let conversation = self.conversation(None, &event).to_owned();
-        let bodies = self.bodies(talk.chat, &event, &conversation, &answer, 0, false);
+        let bodies = self.bodies(settings.chat, &event, &conversation, &answer, 0, false);
         Some(bodies.way)
     }
 }
