@@ -18,6 +18,7 @@ mod sign;
 mod table;
 mod test;
 
+use crate::config::{self, Report, Settings};
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -67,11 +68,13 @@ enum Command {
     /// Print a curl line that a bot accepts.
     Sign(sign::Arguments),
     /// Send a bot's test message through its real upstream, and show each step with its time.
-    Test(test::Arguments),
+    Test(sign::Message),
     /// What leaves later: list it, show one, take up again what was given up. Asks a running Botgate.
-    Deliveries(deliveries::Arguments),
+    #[command(subcommand)]
+    Deliveries(deliveries::Action),
     /// List bots, switch them off and on, test their callbacks. Asks a running Botgate.
-    Bots(bots::Arguments),
+    #[command(subcommand)]
+    Bots(bots::Action),
     /// Say whether a running Botgate is ready.
     Health(health::Arguments),
     /// Kill a Botgate under load again and again, and prove that nothing it accepted is lost.
@@ -94,11 +97,20 @@ pub(crate) struct Configuration {
 }
 
 impl Configuration {
-    fn path(self) -> PathBuf {
+    /// Reads it; an error is printed.
+    fn load(&self, format: Option<LogFormat>) -> Result<(Settings, Report), ExitCode> {
+        config::load(&self.path())
+            .map_err(|report| output::refused(&report, LogFormat::of_command(format)))
+    }
+
+    fn path(&self) -> PathBuf {
         let from_environment = || {
             std::env::var_os("BOTGATE_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from)
         };
-        self.config.or_else(from_environment).unwrap_or_else(|| PathBuf::from("botgate.toml"))
+        self.config
+            .clone()
+            .or_else(from_environment)
+            .unwrap_or_else(|| PathBuf::from("botgate.toml"))
     }
 }
 
@@ -114,24 +126,25 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let format = arguments.log_format;
-    match arguments.command {
-        Command::Demo { once } => demo::demo(once, format),
-        Command::Run(configuration) => run::run(&configuration.path(), format),
-        Command::Check(configuration) => check::check(&configuration.path(), format),
-        Command::Init(arguments) => init::init(&arguments),
+    let code = match arguments.command {
+        Command::Demo { once } => Ok(demo::demo(once, format)),
+        Command::Run(configuration) => Ok(run::run(&configuration.path(), format)),
+        Command::Check(configuration) => Ok(check::check(&configuration.path(), format)),
+        Command::Init(arguments) => Ok(init::init(&arguments)),
         Command::Sign(arguments) => sign::sign(arguments, format),
-        Command::Test(arguments) => test::test(arguments, format),
-        Command::Deliveries(arguments) => deliveries::deliveries(arguments, format),
-        Command::Bots(arguments) => bots::bots(arguments, format),
+        Command::Test(message) => test::test(message, format),
+        Command::Deliveries(action) => deliveries::deliveries(action, format),
+        Command::Bots(action) => bots::bots(action, format),
         Command::Health(arguments) => health::health(arguments, format),
-        Command::Chaos(arguments) => chaos::chaos(&arguments),
-        Command::Schema => schema::schema(),
+        Command::Chaos(arguments) => Ok(chaos::chaos(&arguments)),
+        Command::Schema => Ok(schema::schema()),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "botgate", &mut script);
-            output::out(&String::from_utf8_lossy(&script))
+            Ok(output::out(&String::from_utf8_lossy(&script)))
         }
-    }
+    };
+    code.unwrap_or_else(|code| code)
 }
 
 #[cfg(test)]

@@ -60,11 +60,11 @@ pub struct App {
 impl App {
     /// Binds every listener, starts the workers and accepts. Needs a runtime, the background plane's.
     pub async fn start(settings: Settings, log_format: Format) -> io::Result<Self> {
-        Self::start_before(None, settings, log_format).await
+        Self::start_observed(None, settings, log_format).await
     }
 
     /// The same, before the eyes of a witness who is told of every step of every request.
-    pub async fn start_before(
+    pub async fn start_observed(
         witness: Option<Observer>,
         settings: Settings,
         log_format: Format,

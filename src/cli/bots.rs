@@ -1,26 +1,17 @@
 //! `botgate bots`: which bots there are, switching them off and on, and testing their callbacks; asked of a running Botgate.
 
 use super::LogFormat;
-use super::admin_query::{OutputFormat, path};
+use super::admin_query::{AdminQuery, path};
 use super::table::{columns, plain, text};
 use clap::Subcommand;
 use http::Method;
 use serde_json::Value;
 use std::process::ExitCode;
 
-#[derive(clap::Args)]
-pub(crate) struct Arguments {
-    #[command(subcommand)]
-    what: Action,
-}
-
 #[derive(Subcommand)]
-enum Action {
+pub(crate) enum Action {
     /// List them, in the order of the configuration.
-    List {
-        #[command(flatten)]
-        how: OutputFormat,
-    },
+    List(AdminQuery),
     /// Switch one on.
     Activate(Selector),
     /// Switch one off: from then on it is as one that is not there.
@@ -30,26 +21,26 @@ enum Action {
 }
 
 #[derive(clap::Args)]
-struct Selector {
+pub(crate) struct Selector {
     /// Its id, or one that a template stands for; a template goes by its own, with the * at its end.
     id: String,
     #[command(flatten)]
-    how: OutputFormat,
+    query: AdminQuery,
 }
 
 /// Asks, and prints the answer: 0, or 1 where it was no.
-pub(crate) fn bots(arguments: Arguments, format: Option<LogFormat>) -> ExitCode {
-    let (Selector { id, how }, end) = match arguments.what {
-        Action::List { how } => return how.print(format, Method::GET, "/api/bots", list),
-        Action::Activate(which) => (which, "/activate"),
-        Action::Deactivate(which) => (which, "/deactivate"),
-        Action::Test(which) => (which, "/test"),
+pub(crate) fn bots(action: Action, format: Option<LogFormat>) -> Result<ExitCode, ExitCode> {
+    let (Selector { id, query }, action) = match action {
+        Action::List(query) => return query.print(format, Method::GET, "/api/bots", list),
+        Action::Activate(bot) => (bot, "/activate"),
+        Action::Deactivate(bot) => (bot, "/deactivate"),
+        Action::Test(bot) => (bot, "/test"),
     };
-    how.print(format, Method::POST, &path("bots", &id, end), |said| {
-        if end == "/test" {
-            return format!("on its way: botgate deliveries show {}\n", text(&said["delivery"]));
+    query.print(format, Method::POST, &path("bots", &id, action), |response| match action {
+        "/test" => {
+            format!("on its way: botgate deliveries show {}\n", text(&response["delivery"]))
         }
-        switched(&id, said)
+        _ => switched(&id, response),
     })
 }
 
@@ -61,10 +52,10 @@ fn list(page: &Value) -> String {
     columns(&rows)
 }
 
-fn switched(id: &str, said: &Value) -> String {
-    let (status, url) = (text(&said["status"]), text(&said["webhook_url"]));
+fn switched(id: &str, bot: &Value) -> String {
+    let (status, url) = (text(&bot["status"]), text(&bot["webhook_url"]));
     let mut out = format!("{} is {status}: {url}\n", plain(id));
-    for warning in said["warnings"].as_array().into_iter().flatten() {
+    for warning in bot["warnings"].as_array().into_iter().flatten() {
         out += &format!("warning: {}\n", text(warning));
     }
     out
