@@ -3,6 +3,7 @@
 pub mod bot_event;
 pub mod dialect;
 pub mod json;
+pub mod keys;
 pub mod message;
 pub mod price;
 pub mod provider;

@@ -167,7 +167,7 @@ impl Attempt<'_> {
         StreamReceipt {
             message_id: id.to_str().unwrap_or_default().to_owned(),
             now_ms: clock::unix_ms(),
-            model: self.ai.model.clone(),
+            model: self.ai.settings.model.clone(),
         }
     }
 
@@ -179,9 +179,9 @@ impl Attempt<'_> {
             bot: question.bot,
             bot_name: question.settings.name.as_deref(),
             conversation: question.conversation.or(question.event.conversation.as_deref()),
-            model: self.ai.model.as_deref(),
-            max_tokens: self.ai.max_tokens,
-            version: self.ai.version.as_deref(),
+            model: self.ai.settings.model.as_deref(),
+            max_tokens: self.ai.settings.max_tokens,
+            version: self.ai.settings.version,
             system: &system,
             history: question.history,
             event: question.event,
@@ -202,7 +202,7 @@ impl Attempt<'_> {
             .count();
         let most = price.of(Usage {
             input: bytes as u64 + attachments as u64 * ATTACHMENT_TOKENS,
-            output: u64::from(self.ai.max_tokens),
+            output: u64::from(self.ai.settings.max_tokens),
         });
         let budgets = &self.question.worker.shared.state.budgets;
         budgets.reserve(self.question.bot, cap.most, cap.per, most, now_ms).map(Some).map_err(
@@ -229,9 +229,13 @@ impl Attempt<'_> {
             conversation: question.conversation.or(question.event.conversation.as_deref()),
             channel: question.event.channel.as_deref(),
         };
+        let head = match question.talk.stream {
+            Some(_) => &self.ai.streaming_head,
+            None => &self.ai.head,
+        };
         let mut fit = Ok(());
         let request = Outgoing::new(false, Frames::default(), spare, |_, out| {
-            out.extend_from_slice(self.ai.head.expose());
+            out.extend_from_slice(head.expose());
             for field in &self.ai.fields {
                 out.extend_from_slice(b"\r\n");
                 out.extend_from_slice(field.name.as_str().as_bytes());
