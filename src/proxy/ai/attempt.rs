@@ -229,7 +229,7 @@ impl Attempt<'_> {
             conversation: question.conversation.or(question.event.conversation.as_deref()),
             channel: question.event.channel.as_deref(),
         };
-        let head = match question.talk.stream {
+        let head = match question.settings.stream {
             Some(_) => &self.ai.streaming_head,
             None => &self.ai.head,
         };
