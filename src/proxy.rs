@@ -3,6 +3,9 @@
 //! head → route → CORS preflight → origin, address → challenge → verify and limit by the head, around the body → limit by the body →
 //! handshake → duplicate, and then either forward → upstream → response, or (in [`chat`]) decode → limit by user → conversation →
 //! budget → AI → encode → response
+//!
+//! Elsewhere: retries of an AI (after a 429, say) in [`ai`], of callbacks in `delivery`; names of metrics in `telemetry::metrics`;
+//! events for subscribers in `codec::bot_event`; records on disk in the `record.rs` of each part of `state`.
 
 pub mod ai;
 pub mod authenticate;

@@ -1,4 +1,4 @@
-//! The exchange with an AI: which upstream is asked, in what order the others follow, when one is asked again, what it costs.
+//! The exchange with an AI: which upstream is asked, in what order the others follow, when one is retried (after a 429, say), the cost.
 
 mod attempt;
 pub mod stream;
