@@ -243,11 +243,11 @@ impl App {
         };
         tokio::select! {
             () = ended => {}
-            () = now => tracing::warn!("stopped without waiting for what was in flight"),
+            () = now => tracing::warn!("stopped without waiting for requests in flight"),
         }
         if !self.shared.state.close(FLUSH_TIMEOUT) {
             tracing::error!(
-                "what was said or spent last is not on disk: it did not take it in time"
+                "the last conversations and spent budgets are not on disk: the store was not flushed in time"
             );
         }
         let log = self.shared.log().take();

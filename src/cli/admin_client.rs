@@ -23,7 +23,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 pub(super) struct Target {
     #[command(flatten)]
     configuration: Configuration,
-    /// Its admin side; by default `listen` under [admin] of the configuration, whose token is sent.
+    /// The admin side's URL [default: `listen` under [admin] of the configuration]
     #[arg(long)]
     url: Option<String>,
 }
@@ -65,7 +65,7 @@ pub(super) fn url(
     let mut address = listener(admin);
     if address.port() == 0 {
         return Err(
-            "the admin side listens on a port that the system chose: write the URL that its log tells"
+            "the admin side listens on a port that the system chose: write the URL from its log with --url"
                 .to_owned(),
         );
     }
@@ -83,7 +83,7 @@ impl AdminClient {
         let uri = url.parse::<Uri>().ok();
         let uri = uri.filter(|uri| uri.scheme_str() == Some("http") && uri.authority().is_some());
         let url = uri.ok_or_else(|| {
-            format!("{url:?} is no URL of an admin side; write it like http://127.0.0.1:9901")
+            format!("{url:?} is not the URL of an admin side; write it like http://127.0.0.1:9901")
         })?;
         Ok(Self { url, token })
     }

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 /// The Botgate that is asked, and how its response is printed.
 #[derive(clap::Args)]
 pub(super) struct AdminQuery {
-    /// Print the admin side's response as it is, for programs.
+    /// Print the response's JSON
     #[arg(long)]
     pub(super) json: bool,
     #[command(flatten)]
@@ -47,6 +47,8 @@ pub(super) fn send(client: &AdminClient, method: Method, path: &str) -> Result<V
         (_, Some(value)) if value["error"].is_string() => {
             Err(plain(value["error"].as_str().unwrap_or_default()))
         }
-        _ => Err(format!("it answered {status}, and not as Botgate's admin side does")),
+        _ => Err(format!(
+            "unexpected response with status {status}: this is no admin side of Botgate"
+        )),
     }
 }

@@ -10,25 +10,25 @@ use std::process::ExitCode;
 
 #[derive(Subcommand)]
 pub(crate) enum Action {
-    /// List them, in the order of the configuration.
+    /// List the bots, in the order of the configuration.
     List(AdminQuery),
-    /// Switch one on.
+    /// Switch a bot on.
     Activate(Selector),
-    /// Switch one off: from then on it is as one that is not there.
+    /// Switch a bot off: callers get the same answers as for an unknown bot.
     Deactivate(Selector),
-    /// Send the receiver of its callback a test.
+    /// Send a test event to a bot's callback.
     Test(Selector),
 }
 
 #[derive(clap::Args)]
 pub(crate) struct Selector {
-    /// Its id, or one that a template stands for; a template goes by its own, with the * at its end.
+    /// The bot's id, an id that a template stands for, or a template's own id with its *.
     id: String,
     #[command(flatten)]
     query: AdminQuery,
 }
 
-/// Asks, and prints the answer: 0, or 1 where it was no.
+/// 0 for success, 1 for an error.
 pub(crate) fn bots(action: Action, format: Option<LogFormat>) -> Result<ExitCode, ExitCode> {
     let (Selector { id, query }, action) = match action {
         Action::List(query) => return query.print(format, Method::GET, "/api/bots", list),

@@ -1,4 +1,4 @@
-//! `botgate deliveries`: what leaves later, asked of a running Botgate.
+//! `botgate deliveries`: lists, shows and retries the deliveries of a running Botgate.
 
 mod table;
 
@@ -12,42 +12,42 @@ use std::process::ExitCode;
 
 #[derive(Subcommand)]
 pub(crate) enum Action {
-    /// List them, the newest first.
+    /// List deliveries, the newest first.
     List {
-        /// Only those that stand here.
+        /// Only those with this status.
         #[arg(long)]
         status: Option<Status>,
-        /// Only this bot's.
+        /// Only those of this bot.
         #[arg(long)]
         bot: Option<String>,
-        /// Only those before this one: the last that was listed.
+        /// Continue after this delivery: the last one of the previous page.
         #[arg(long, value_name = "ID")]
         cursor: Option<String>,
-        /// How many.
+        /// The most deliveries to list.
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=100))]
         limit: u16,
         #[command(flatten)]
         query: AdminQuery,
     },
-    /// Show one, with its attempts and how long each phase took.
+    /// Show a delivery, with its attempts and the times of their phases.
     Show {
-        /// Which.
+        /// The delivery's id.
         id: String,
-        /// And what is delivered, as the receiver gets it.
+        /// Also show the body that the receiver gets.
         #[arg(long)]
         body: bool,
         #[command(flatten)]
         query: AdminQuery,
     },
-    /// Take up again what was given up.
+    /// Retry a dead delivery, or all of them.
     Retry {
-        /// Which.
+        /// The delivery's id.
         #[arg(required_unless_present = "dead")]
         id: Option<String>,
-        /// All that are dead.
+        /// Retry all dead deliveries.
         #[arg(long, conflicts_with = "id")]
         dead: bool,
-        /// Of those only this bot's.
+        /// Only those of this bot.
         #[arg(long, requires = "dead")]
         bot: Option<String>,
         #[command(flatten)]
@@ -74,7 +74,7 @@ impl Status {
     }
 }
 
-/// Asks, and prints the answer: 0, or 1 where it was no.
+/// 0 for success, 1 for an error.
 pub(crate) fn deliveries(action: Action, format: Option<LogFormat>) -> Result<ExitCode, ExitCode> {
     match action {
         Action::List { status, bot, cursor, limit, query } => {
@@ -95,7 +95,7 @@ pub(crate) fn deliveries(action: Action, format: Option<LogFormat>) -> Result<Ex
         }
         Action::Retry { id: Some(id), query, .. } => {
             query.print(format, Method::POST, &path("deliveries", &id, "/retry"), |_| {
-                format!("{} is taken up again\n", plain(&id))
+                format!("{} is retried\n", plain(&id))
             })
         }
         Action::Retry { bot, query, .. } => retry_all(query, format, bot.as_deref()),
@@ -116,7 +116,7 @@ fn retry_all(
             &[("status", Some("dead")), ("bot", bot), ("cursor", cursor.as_deref())],
         );
         let value = send(&client, Method::POST, &target)
-            .map_err(|error| output::failed(&format!("{error} ({retried} are taken up again)")))?;
+            .map_err(|error| output::failed(&format!("{error} ({retried} were retried)")))?;
         retried += value["retried"].as_u64().unwrap_or_default();
         let next = value["next"].as_str().map(str::to_owned);
         if next.is_none() || next == cursor {
@@ -127,7 +127,7 @@ fn retry_all(
     Ok(output::out(&if query.json {
         format!("{{\"retried\":{retried}}}\n")
     } else {
-        format!("{retried} taken up again\n")
+        format!("{retried} retried\n")
     }))
 }
 

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Where it tells; by default /readyz of `probes`, or else `listen`, under [admin] of the configuration.
+    /// The URL to ask [default: /readyz of `probes`, or of `listen`, under [admin] of the configuration]
     url: Option<String>,
     #[command(flatten)]
     configuration: Configuration,
@@ -34,7 +34,7 @@ pub(crate) fn health(
     });
     Ok(match answer {
         Ok(answer) if answer.status == 200 => output::out("ready\n"),
-        Ok(answer) => output::failed(&format!("not ready: it answered {}", answer.status)),
+        Ok(answer) => output::failed(&format!("not ready: status {}", answer.status)),
         Err(error) => output::failed(&error),
     })
 }

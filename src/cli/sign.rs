@@ -16,7 +16,7 @@ const MAX_BODY: u64 = 64 * 1024 * 1024;
 pub(crate) struct Arguments {
     #[command(flatten)]
     message: Message,
-    /// Where to; by default the first listener and the bot's path.
+    /// The URL to send to [default: the first listener and the bot's path]
     #[arg(long)]
     url: Option<String>,
 }
@@ -24,14 +24,14 @@ pub(crate) struct Arguments {
 /// The message that a command sends, and the bot it is for.
 #[derive(clap::Args)]
 pub(super) struct Message {
-    /// The bot's id; of a template any id that it stands for.
+    /// The bot's id, or any id that a template stands for.
     pub(super) bot: String,
     #[command(flatten)]
     pub(super) configuration: Configuration,
-    /// The dialect, where bots of several stand for this id.
+    /// The dialect, if the id fits bots of several.
     #[arg(long, value_name = "NAME")]
     dialect: Option<String>,
-    /// The body, or @FILE; by default the dialect's test message.
+    /// The body, or @FILE [default: the dialect's test message]
     #[arg(short, long = "data", value_name = "BODY|@FILE")]
     data: Option<String>,
 }

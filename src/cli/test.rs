@@ -75,7 +75,7 @@ async fn run_test(
     let verdict = answer.and_then(|answer| {
         match delivered? {
             Ok(None) => {}
-            Ok(Some(reason)) => return Err(format!("the message was given up: {reason}")),
+            Ok(Some(reason)) => return Err(format!("the message was dead-lettered: {reason}")),
             Err(_) => return Err("the answer was not delivered in time".to_owned()),
         }
         match answer.status {

@@ -82,11 +82,11 @@ impl AnswerJob {
             // It too goes out with what the caller has sent along.
             if !matches!(said, Err(JobsError::TooLarge { .. })) {
                 return said.inspect(|()| {
-                    tracing::warn!(%id, bot = &*self.bot, reason, "a message has no answer, failure_text is said instead");
+                    tracing::warn!(%id, bot = &*self.bot, reason, "a message has no answer, failure_text is sent instead");
                 });
             }
         }
-        tracing::warn!(%id, bot = &*self.bot, reason, "a message is given up");
+        tracing::warn!(%id, bot = &*self.bot, reason, "a message is dead-lettered");
         let told = self.letters(EventType::Error, |envelope, out| {
             bot_event::error(envelope, &self.envelope.message_id, reason, out);
         });

@@ -110,7 +110,7 @@ pub(super) async fn retry(jobs: &Jobs, id: Id) -> Result<DeliveryDetail, ApiErro
 /// Retries up to [`MAX_RETRIES_PER_CALL`] dead jobs.
 pub(super) async fn retry_all(jobs: &Jobs, query: &Query<'_>) -> Result<Retried, ApiError> {
     if query.status()? != Some(JobState::Dead) {
-        let error = "only dead deliveries are taken up again; write status=dead";
+        let error = "only dead deliveries can be retried; write status=dead";
         return Err(ApiError::invalid(error));
     }
     let filter = Filter { state: Some(JobState::Dead), bot: query.get("bot").map(str::to_owned) };

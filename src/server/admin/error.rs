@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn what_has_not_happened_may_be_asked_again_and_says_so() {
         let id = Id::new(1);
-        let order = JobsError::Order { id, step: "taken up again", now: "not dead" };
+        let order = JobsError::Order { id, step: "retried", now: "not dead" };
         let cases: [(ApiError, u16, &str); 10] = [
             (
                 JobsError::Unknown(id).into(),

@@ -103,8 +103,7 @@ impl<'a> Query<'a> {
             return Ok(None);
         };
         let read = read(text);
-        let wrong =
-            || ApiError::invalid(format!("the parameter {name} makes no sense; write {fix}"));
+        let wrong = || ApiError::invalid(format!("the parameter {name} is invalid; write {fix}"));
         read.map(Some).ok_or_else(wrong)
     }
 }
