@@ -25,7 +25,7 @@ fn fine(dir: &TempDir, arguments: &[&str]) -> String {
 }
 
 #[test]
-fn deliveries_are_listed_shown_and_taken_up_again() {
+fn deliveries_are_listed_shown_and_retried() {
     let house = House::new();
     let dir = folder(&house.botgate, &house.text);
     assert_eq!(fine(&dir, &["deliveries", "list"]), "no deliveries\n");
@@ -93,7 +93,7 @@ fn bots_are_listed_switched_and_tested() {
 }
 
 #[test]
-fn what_cannot_be_done_says_why_and_how_it_ended() {
+fn failures_have_a_reason_and_an_exit_code() {
     let house = House::new();
     let dir = folder(&house.botgate, &house.text);
     let wrong = folder(&house.botgate, &house.text.replace("admin word", "other word"));
