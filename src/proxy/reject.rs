@@ -95,50 +95,15 @@ const fn info(
 }
 
 /// Every reason that a refusal, by the gate or by the line, can be counted under.
+#[rustfmt::skip]
 pub const REASONS: [&str; 44] = [
-    "caller_gone",
-    "framing",
-    "head_timeout",
-    "head_too_large",
-    "dot_segments",
-    "expectation",
-    "not_found",
-    "method",
-    "content_type",
-    "origin",
-    "address",
-    "forbidden",
-    "unknown_bot",
-    "signature",
-    "malformed",
-    "limit",
-    "too_large",
-    "body_timeout",
-    "buffer_full",
-    "duplicate",
-    "conversation_full",
-    "conversation_timeout",
-    "budget",
-    "state",
-    "journal",
-    "unsupported",
-    "breaker_open",
-    "ai_limited",
-    "ai_exhausted",
-    "ai_overloaded",
-    "ai_key_refused",
-    "ai_rejected",
-    "ai_slow",
-    "ai_failed",
-    "answer_senseless",
-    "answer_cut",
-    "answer_refused",
-    "answer_filtered",
-    "answer_empty",
-    "answer_broken",
-    "upstream_timeout",
-    "upstream_unreachable",
-    "upstream_error",
+    "caller_gone", "framing", "head_timeout", "head_too_large", "dot_segments", "expectation",
+    "not_found", "method", "content_type", "origin", "address", "forbidden", "unknown_bot",
+    "signature", "malformed", "limit", "too_large", "body_timeout", "buffer_full", "duplicate",
+    "conversation_full", "conversation_timeout", "budget", "state", "journal", "unsupported",
+    "breaker_open", "ai_limited", "ai_exhausted", "ai_overloaded", "ai_key_refused", "ai_rejected",
+    "ai_slow", "ai_failed", "answer_senseless", "answer_cut", "answer_refused", "answer_filtered",
+    "answer_empty", "answer_broken", "upstream_timeout", "upstream_unreachable", "upstream_error",
     "upstream_queue",
 ];
 
@@ -179,6 +144,8 @@ impl Reject {
     }
 
     /// Status, code word, reason and sentence: the one place that maps them.
+    // A table: one refusal a line.
+    #[rustfmt::skip]
     pub fn describe(&self) -> ErrorInfo {
         const INVALID: &str = "invalid_request";
         const OVERLOADED: &str = "overloaded";
@@ -186,71 +153,29 @@ impl Reject {
         match self {
             Self::CallerGone => info(400, INVALID, "caller_gone", "The body ended early"),
             Self::Framing(fault) => describe_fault(*fault),
-            Self::DotSegments => {
-                info(400, INVALID, "dot_segments", "The path must not contain dot segments")
-            }
-            Self::Expectation => {
-                info(417, INVALID, "expectation", "Only the expectation 100-continue can be met")
-            }
+            Self::DotSegments => info(400, INVALID, "dot_segments", "The path must not contain dot segments"),
+            Self::Expectation => info(417, INVALID, "expectation", "Only the expectation 100-continue can be met"),
             Self::NotFound => info(404, "not_found", "not_found", "Nothing is served at this path"),
-            Self::Method => {
-                info(405, "method_not_allowed", "method", "This bot is spoken to by POST")
-            }
-            Self::ContentType => info(
-                415,
-                "unsupported_media_type",
-                "content_type",
-                "The body must be JSON, said to be application/json, and not compressed",
-            ),
-            Self::Origin => {
-                info(403, "forbidden", "origin", "Pages of this origin may not call this bot")
-            }
-            Self::Address => {
-                info(403, "forbidden", "address", "This address may not call this bot")
-            }
-            Self::Forbidden => {
-                info(403, "forbidden", "forbidden", "The verification token is wrong")
-            }
+            Self::Method => info(405, "method_not_allowed", "method", "This bot is spoken to by POST"),
+            Self::ContentType => info(415, "unsupported_media_type", "content_type", "The body must be JSON, said to be application/json, and not compressed"),
+            Self::Origin => info(403, "forbidden", "origin", "Pages of this origin may not call this bot"),
+            Self::Address => info(403, "forbidden", "address", "This address may not call this bot"),
+            Self::Forbidden => info(403, "forbidden", "forbidden", "The verification token is wrong"),
             Self::UnknownBot => info(401, "unauthorized", "unknown_bot", UNVERIFIED),
             Self::Unverified(_) => info(401, "unauthorized", "signature", UNVERIFIED),
             Self::Malformed(_) => info(400, INVALID, "malformed", ""),
             Self::Unsupported(_) => info(400, INVALID, "unsupported", ""),
-            Self::Limited => {
-                info(429, "rate_limit", "limit", "The rate limit is exceeded; try again later")
-            }
+            Self::Limited => info(429, "rate_limit", "limit", "The rate limit is exceeded; try again later"),
             Self::TooLarge => info(413, "too_large", "too_large", "The body is too large"),
-            Self::BodyTimeout => {
-                info(408, "timeout", "body_timeout", "The body did not arrive in time")
-            }
-            Self::BufferFull => {
-                let sentence = "Too many bodies are in flight; try again in a moment";
-                info(503, OVERLOADED, "buffer_full", sentence)
-            }
-            Self::DuplicateInProgress => {
-                let sentence = "The same delivery is being answered; try again in a moment";
-                info(409, "conflict", "duplicate", sentence)
-            }
-            Self::ConversationFull => {
-                let sentence = "Too many messages of this conversation wait; try again in a moment";
-                info(429, "rate_limit", "conversation_full", sentence)
-            }
-            Self::TurnTimeout => {
-                let sentence = "The messages before this one were not answered in time";
-                info(504, TIMEOUT, "conversation_timeout", sentence)
-            }
+            Self::BodyTimeout => info(408, "timeout", "body_timeout", "The body did not arrive in time"),
+            Self::BufferFull => info(503, OVERLOADED, "buffer_full", "Too many bodies are in flight; try again in a moment"),
+            Self::DuplicateInProgress => info(409, "conflict", "duplicate", "The same delivery is being answered; try again in a moment"),
+            Self::ConversationFull => info(429, "rate_limit", "conversation_full", "Too many messages of this conversation wait; try again in a moment"),
+            Self::TurnTimeout => info(504, TIMEOUT, "conversation_timeout", "The messages before this one were not answered in time"),
             Self::Budget => info(402, "budget_exceeded", "budget", "The bot has spent its budget"),
-            Self::State => {
-                let sentence = "The bot's budget cannot be read; try again in a moment";
-                info(503, OVERLOADED, "state", sentence)
-            }
-            Self::NotPersisted => {
-                let sentence = "The message could not be stored; try again in a moment";
-                info(503, OVERLOADED, "journal", sentence)
-            }
-            Self::Unavailable(_) => {
-                let sentence = "The AI is unavailable; try again in a moment";
-                info(503, "upstream_unavailable", "breaker_open", sentence)
-            }
+            Self::State => info(503, OVERLOADED, "state", "The bot's budget cannot be read; try again in a moment"),
+            Self::NotPersisted => info(503, OVERLOADED, "journal", "The message could not be stored; try again in a moment"),
+            Self::Unavailable(_) => info(503, "upstream_unavailable", "breaker_open", "The AI is unavailable; try again in a moment"),
             Self::Refused(refusal) => describe_refusal(refusal.kind),
             Self::Answer(fault) => describe_answer(*fault),
             Self::Upstream(error) => describe_upstream(&error.cause),
@@ -312,69 +237,46 @@ impl Reject {
 /// What a caller learns whose signature is wrong, or whose bot does not exist: the same.
 const UNVERIFIED: &str = "The request could not be verified";
 
+// A table: one refusal a line.
+#[rustfmt::skip]
 fn describe_upstream(cause: &Cause) -> ErrorInfo {
     const UNREACHABLE: &str = "upstream_unreachable";
     const ERROR: &str = "upstream_error";
     match cause {
         Cause::Deadline(_) => info(504, "upstream_timeout", "upstream_timeout", ""),
-        Cause::Busy => {
-            info(503, "overloaded", "upstream_queue", "The upstream has no free connection")
-        }
+        Cause::Busy => info(503, "overloaded", "upstream_queue", "The upstream has no free connection"),
         Cause::Connect(_) => info(502, UNREACHABLE, UNREACHABLE, "The upstream cannot be reached"),
-        Cause::Refused(_) => {
-            info(502, UNREACHABLE, UNREACHABLE, "The upstream's address is not public")
-        }
-        Cause::Tls(_) => {
-            let sentence = "The upstream cannot be trusted or does not speak TLS";
-            info(502, UNREACHABLE, UNREACHABLE, sentence)
-        }
-        Cause::Broken(_) | Cause::Closed => {
-            info(502, ERROR, ERROR, "The upstream broke the exchange off")
-        }
+        Cause::Refused(_) => info(502, UNREACHABLE, UNREACHABLE, "The upstream's address is not public"),
+        Cause::Tls(_) => info(502, UNREACHABLE, UNREACHABLE, "The upstream cannot be trusted or does not speak TLS"),
+        Cause::Broken(_) | Cause::Closed => info(502, ERROR, ERROR, "The upstream broke the exchange off"),
         Cause::Invalid(_) => info(502, ERROR, ERROR, "The upstream's response makes no sense"),
     }
 }
 
+// A table: one refusal a line.
+#[rustfmt::skip]
 fn describe_refusal(kind: ErrorKind) -> ErrorInfo {
     const ERROR: &str = "upstream_error";
     match kind {
-        ErrorKind::Limited => info(
-            429,
-            "rate_limit",
-            "ai_limited",
-            "The AI's rate limit is exceeded; try again later",
-        ),
-        ErrorKind::Exhausted => {
-            info(503, "upstream_unavailable", "ai_exhausted", "The AI's quota is used up")
-        }
-        ErrorKind::Overloaded => info(
-            503,
-            "overloaded",
-            "ai_overloaded",
-            "The AI has too much to do; try again in a moment",
-        ),
-        ErrorKind::KeyRefused => {
-            info(502, ERROR, "ai_key_refused", "The AI does not accept this server's key")
-        }
-        ErrorKind::TooLarge => {
-            info(413, "too_large", "ai_rejected", "The message is too large for the AI")
-        }
+        ErrorKind::Limited => info(429, "rate_limit", "ai_limited", "The AI's rate limit is exceeded; try again later"),
+        ErrorKind::Exhausted => info(503, "upstream_unavailable", "ai_exhausted", "The AI's quota is used up"),
+        ErrorKind::Overloaded => info(503, "overloaded", "ai_overloaded", "The AI has too much to do; try again in a moment"),
+        ErrorKind::KeyRefused => info(502, ERROR, "ai_key_refused", "The AI does not accept this server's key"),
+        ErrorKind::TooLarge => info(413, "too_large", "ai_rejected", "The message is too large for the AI"),
         ErrorKind::TooSlow => info(504, "upstream_timeout", "ai_slow", "The AI took too long"),
         ErrorKind::Rejected => info(502, ERROR, "ai_rejected", "The AI did not take the request"),
         ErrorKind::Failed => info(502, ERROR, "ai_failed", "The AI failed"),
     }
 }
 
+// A table: one refusal a line.
+#[rustfmt::skip]
 fn describe_answer(fault: message::AnswerError) -> ErrorInfo {
     let (reason, sentence) = match fault {
         message::AnswerError::Invalid(_) => ("answer_senseless", "The AI's answer makes no sense"),
-        message::AnswerError::Truncated => {
-            ("answer_cut", "The AI's answer was cut short at its token limit")
-        }
+        message::AnswerError::Truncated => ("answer_cut", "The AI's answer was cut short at its token limit"),
         message::AnswerError::Refused => ("answer_refused", "The AI refused to answer"),
-        message::AnswerError::Filtered => {
-            ("answer_filtered", "The AI's answer was withheld by a content filter")
-        }
+        message::AnswerError::Filtered => ("answer_filtered", "The AI's answer was withheld by a content filter"),
         message::AnswerError::Empty => ("answer_empty", "The AI's answer is empty"),
         message::AnswerError::Interrupted => ("answer_broken", "The AI's answer broke off"),
         message::AnswerError::Overloaded => return describe_refusal(ErrorKind::Overloaded),

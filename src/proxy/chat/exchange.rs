@@ -110,7 +110,8 @@ impl Exchange<'_> {
         match response {
             AiResponse::Whole { answer, micro_cents, upstream } => {
                 let upstream = snapshot.registry.upstreams.get(upstream);
-                let model = upstream.and_then(|upstream| upstream.ai.as_ref()?.settings.model.as_deref());
+                let model =
+                    upstream.and_then(|upstream| upstream.ai.as_ref()?.settings.model.as_deref());
                 let answered = Answered { answer: &answer, conversation, model, micro_cents };
                 let handed_over = hand_over(answered).await;
                 if let (Ok(_), Some(turn), Some(asked)) =
@@ -121,11 +122,8 @@ impl Exchange<'_> {
                 Ok(Outcome::HandedOver(handed_over))
             }
             AiResponse::Streaming(mut answer) => {
-                if let (Some(turn), Some(asked)) = (turn.take(), event.turns.last()) {
-                    let (asked, metadata) = (asked.to_static(), event.metadata.clone());
-                    answer.on_complete(Box::new(move |text| {
-                        remember(turn, &asked, metadata.as_deref(), text);
-                    }));
+                if let Some(turn) = turn.take() {
+                    remember_at_end(&mut answer, turn, event);
                 }
                 Ok(Outcome::Streaming(answer))
             }
@@ -137,4 +135,75 @@ impl Exchange<'_> {
 fn remember(turn: TurnGuard, asked: &Turn<'_>, metadata: Option<&RawValue>, answer: &str) {
     let answered = Turn::text(Role::Assistant, answer);
     turn.append(asked, &answered, metadata.map(RawValue::get), clock::unix_ms());
+}
+
+/// The same for an answer that has begun, once it is whole.
+fn remember_at_end(answer: &mut StreamingAnswer, turn: TurnGuard, event: &Event<'_>) {
+    if let Some(asked) = event.turns.last() {
+        let (asked, metadata) = (asked.to_static(), event.metadata.clone());
+        answer.on_complete(Box::new(move |text| {
+            remember(turn, &asked, metadata.as_deref(), text);
+        }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::message::{OneOrMany, Part};
+    use crate::codec::{dialect, provider};
+    use crate::net::client::Received;
+    use crate::state::conversation::{Begin, Conversations, Key, Policy};
+    use crate::state::store::Store;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    const POLICY: Policy = Policy { ttl: Duration::from_secs(60), window: 20 };
+
+    fn turn(conversations: &Arc<Conversations>) -> TurnGuard {
+        match conversations.begin(Key::of_user("bot", "one", None), POLICY, 1) {
+            Begin::Ready(turn) => turn,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn history(conversations: &Arc<Conversations>) -> Vec<String> {
+        let turn = turn(conversations);
+        let parts = turn.history().flat_map(|turn| turn.parts.to_vec());
+        let texts = parts.map(|part| match part {
+            Part::Text(text) => text.into_owned(),
+            other => panic!("{other:?}"),
+        });
+        texts.collect()
+    }
+
+    /// An answer that has begun: what the AI sends up to the end of its stream.
+    async fn begun(events: &'static str) -> Box<StreamingAnswer> {
+        let encoder = dialect::find("chatbot-platform").unwrap().chat.unwrap().stream_encoder();
+        let codec = provider::find("openai").unwrap();
+        let body = Received::Whole(events.into());
+        let receipt = dialect::StreamReceipt::default();
+        StreamingAnswer::open(body, codec, encoder.unwrap(), receipt, None, None).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_streamed_answer_is_remembered_once_it_is_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let conversations = Conversations::new(Store::open(folder.path()).unwrap());
+        let event =
+            Event { turns: OneOrMany::One(Turn::text(Role::User, "Hi")), ..Event::default() };
+        let whole = "data: {\"choices\":[{\"delta\":{\"content\":\"Hello\"}}]}\n\n\
+            data: {\"choices\":[{\"delta\":{\"content\":\" you\"},\"finish_reason\":\"stop\"}]}\n\n\
+            data: [DONE]\n\n";
+        let cut = "data: {\"choices\":[{\"delta\":{\"content\":\"Hel\"}}]}\n\n";
+        for (events, remembered) in [(cut, 0), (whole, 2), (cut, 2), (whole, 4)] {
+            let mut answer = begun(events).await;
+            remember_at_end(&mut answer, turn(&conversations), &event);
+            while std::future::poll_fn(|cx| answer.poll_piece(cx)).await.is_some() {}
+            drop(answer);
+            let texts = history(&conversations);
+            assert_eq!(texts.len(), remembered);
+            assert!(texts.chunks(2).all(|pair| pair == ["Hi", "Hello you"]), "{texts:?}");
+        }
+    }
 }
