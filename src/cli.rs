@@ -18,23 +18,24 @@ mod sign;
 mod table;
 mod test;
 
+use crate::config::{self, Report, Settings};
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// It could not be done.
+/// The command failed.
 const FAILED: u8 = 1;
-/// The arguments make no sense.
+/// The arguments are wrong.
 const USAGE: u8 = 2;
 /// The configuration is wrong (`EX_CONFIG` of BSD's sysexits.h).
 const BAD_CONFIGURATION: u8 = 78;
 
-/// One binary in front of chatbot backends: verifies webhook signatures, holds each bot to its limit, forwards under deadlines.
+/// A proxy in front of chatbot backends: verifies webhook signatures, enforces each bot's limits, forwards under deadlines or asks an AI.
 #[derive(Parser)]
 #[command(name = "botgate", version)]
 struct Arguments {
-    /// How logs and errors are written; by default for people on a terminal, as JSON lines otherwise.
+    /// The format of logs and errors [default: human on a terminal, json otherwise]
     #[arg(long, global = true, value_enum, value_name = "FORMAT")]
     log_format: Option<LogFormat>,
     #[command(subcommand)]
@@ -44,41 +45,43 @@ struct Arguments {
 /// How logs and errors are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {
-    /// For people.
+    /// Text for people.
     Human,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
 #[derive(Subcommand)]
 enum Command {
-    /// Show it all working: a server, a backend and signed requests, on loopback, without any file.
+    /// Run a server, a backend and signed requests on loopback, without any file.
     Demo {
-        /// End after the requests: 0 when every answer was right.
+        /// Exit after the requests, with 0 when every answer is as expected.
         #[arg(long)]
         once: bool,
     },
-    /// Serve.
+    /// Run the server.
     Run(Configuration),
-    /// Say everything that is wrong with a configuration, and how to put it right.
+    /// Report all errors of a configuration, each with its fix.
     Check(Configuration),
-    /// Write a configuration to start from, with a fresh bot and a fresh secret.
+    /// Write a configuration to start from, with a new bot and a new secret.
     Init(init::Arguments),
-    /// Print a curl line that a bot accepts.
+    /// Print a curl command with a signed request for a bot.
     Sign(sign::Arguments),
-    /// Send a bot's test message through its real upstream, and show each step with its time.
-    Test(test::Arguments),
-    /// What leaves later: list it, show one, take up again what was given up. Asks a running Botgate.
-    Deliveries(deliveries::Arguments),
-    /// List bots, switch them off and on, test their callbacks. Asks a running Botgate.
-    Bots(bots::Arguments),
-    /// Say whether a running Botgate is ready.
+    /// Send a bot's test message to its real upstream and show each step with its time.
+    Test(sign::Message),
+    /// List, show and retry the deliveries of a running Botgate.
+    #[command(subcommand)]
+    Deliveries(deliveries::Action),
+    /// List the bots of a running Botgate, switch them off and on, test their callbacks.
+    #[command(subcommand)]
+    Bots(bots::Action),
+    /// Check whether a running Botgate is ready.
     Health(health::Arguments),
-    /// Kill a Botgate under load again and again, and prove that nothing it accepted is lost.
+    /// Kill a Botgate under load again and again and prove that no accepted message is lost.
     Chaos(chaos::Arguments),
     /// Print the JSON Schema of the configuration, for editors.
     Schema,
-    /// Print a shell's completions.
+    /// Print the completions for a shell.
     Completions {
         /// The shell.
         shell: clap_complete::Shell,
@@ -88,50 +91,60 @@ enum Command {
 /// Which configuration a command reads.
 #[derive(clap::Args)]
 pub(crate) struct Configuration {
-    /// The configuration; by default $BOTGATE_CONFIG, or botgate.toml here.
+    /// The configuration [default: $BOTGATE_CONFIG, or botgate.toml in the current folder]
     #[arg(short, long = "config", value_name = "FILE")]
     config: Option<PathBuf>,
 }
 
 impl Configuration {
-    fn path(self) -> PathBuf {
+    /// Reads it; an error is printed.
+    fn load(&self, format: Option<LogFormat>) -> Result<(Settings, Report), ExitCode> {
+        config::load(&self.path())
+            .map_err(|report| output::refused(&report, LogFormat::of_command(format)))
+    }
+
+    fn path(&self) -> PathBuf {
         let from_environment = || {
             std::env::var_os("BOTGATE_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from)
         };
-        self.config.or_else(from_environment).unwrap_or_else(|| PathBuf::from("botgate.toml"))
+        self.config
+            .clone()
+            .or_else(from_environment)
+            .unwrap_or_else(|| PathBuf::from("botgate.toml"))
     }
 }
 
-/// Does what the arguments ask for; the first one is the program's name. The exit code is 0 when it went well, 1 when it
-/// failed, 2 for arguments that make no sense, 78 for a wrong configuration.
+/// Runs the command; the first argument is the program's name. The exit code is 0 for success, 1 for a failure, 2 for wrong
+/// arguments, 78 for a wrong configuration.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(error) => {
-            // Help and version end here, too; a closed pipe is nobody's loss.
+            // Help and version end here, too; a closed pipe is no error.
             let _ = error.print();
             return if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
         }
     };
     let format = arguments.log_format;
-    match arguments.command {
-        Command::Demo { once } => demo::demo(once, format),
-        Command::Run(configuration) => run::run(&configuration.path(), format),
-        Command::Check(configuration) => check::check(&configuration.path(), format),
-        Command::Init(arguments) => init::init(&arguments),
+    let code = match arguments.command {
+        Command::Demo { once } => Ok(demo::demo(once, format)),
+        Command::Run(configuration) => Ok(run::run(&configuration.path(), format)),
+        Command::Check(configuration) => Ok(check::check(&configuration.path(), format)),
+        Command::Init(arguments) => Ok(init::init(&arguments)),
         Command::Sign(arguments) => sign::sign(arguments, format),
-        Command::Test(arguments) => test::test(arguments, format),
-        Command::Deliveries(arguments) => deliveries::deliveries(arguments, format),
-        Command::Bots(arguments) => bots::bots(arguments, format),
+        Command::Test(message) => test::test(message, format),
+        Command::Deliveries(action) => deliveries::deliveries(action, format),
+        Command::Bots(action) => bots::bots(action, format),
         Command::Health(arguments) => health::health(arguments, format),
-        Command::Chaos(arguments) => chaos::chaos(&arguments),
-        Command::Schema => schema::schema(),
+        Command::Chaos(arguments) => Ok(chaos::chaos(&arguments)),
+        Command::Schema => Ok(schema::schema()),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "botgate", &mut script);
-            output::out(&String::from_utf8_lossy(&script))
+            Ok(output::out(&String::from_utf8_lossy(&script)))
         }
-    }
+    };
+    code.unwrap_or_else(|code| code)
 }
 
 #[cfg(test)]

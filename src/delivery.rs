@@ -212,7 +212,7 @@ impl Dispatcher {
     fn note(&self, id: Id, done: Result<(), JobsError>) {
         const RETRY_AFTER_ERROR_MS: u32 = 10_000;
         if let Err(error) = done {
-            tracing::error!(%id, %error, "a job cannot be worked on just now");
+            tracing::error!(%id, %error, "a job failed with an internal error and is retried");
             let _ = self.jobs.release(id, RETRY_AFTER_ERROR_MS, clock::unix_ms());
         }
     }

@@ -1,6 +1,6 @@
 //! Botgate: one binary in front of chatbot backends.
 //!
-//! A request's whole way is one file, [`proxy`]: head, route, verify, limit, body, duplicate, upstream. ARCHITECTURE.md has the map of
+//! [`proxy`] is the whole way of a request: head, route, verify, limit, body, duplicate, upstream. ARCHITECTURE.md has the map of
 //! the folders and their order: imports go down only, and a test checks it.
 
 pub mod cli;

@@ -1,4 +1,4 @@
-//! The wiring: settings in, a running Botgate out. The only file that sees all the parts.
+//! A running Botgate: start, reload, drain, stop. The only file that sees all the parts.
 
 pub mod admin;
 mod background;
@@ -22,7 +22,7 @@ use crate::state::limit::Limiter;
 use crate::telemetry::access_log::{AccessLog, Destination, Format, Producer};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::observer::Observer;
-use background::{courier, keep, save_figures, sharers};
+use background::{connection_sharers, open_state, save_analytics, start_dispatcher};
 use edge::{Acceptor, Handle, Order};
 use fd_limit::connections;
 use inventory::listed;
@@ -32,13 +32,13 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, timeout};
 
 /// How long a reload waits for one worker to put the new configuration in force.
 const RELOAD_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a stop waits for the last records of the store, and then for the last lines of the access log.
+/// How long a stop waits for the store's last records, and again for the access log's last lines.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A running Botgate. Dropped without [`App::stop`], it ends at once.
@@ -46,26 +46,26 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 pub struct App {
     shared: Arc<SharedState>,
     workers: Arc<Vec<Handle>>,
-    courier: Option<delivery::Handle>,
+    dispatcher: Option<delivery::Handle>,
     ready: Arc<AtomicBool>,
-    desk: Option<admin::AdminServer>,
+    admin: Option<admin::AdminServer>,
     acceptors: Vec<AbortHandle>,
     /// Ends with the app.
     _tasks: JoinSet<()>,
     settings: Settings,
-    /// Where it listens: `http` or `admin` or `probes`, and the address.
+    /// `http`, `admin` or `probes`, and the address.
     pub listening: Vec<(&'static str, SocketAddr)>,
 }
 
 impl App {
-    /// Binds every listener, starts the workers and accepts. Needs a runtime, the background plane's.
+    /// Binds every listener, starts the workers and accepts. Needs the background runtime.
     pub async fn start(settings: Settings, log_format: Format) -> io::Result<Self> {
-        Self::start_before(None, settings, log_format).await
+        Self::start_observed(None, settings, log_format).await
     }
 
-    /// The same, before the eyes of a witness who is told of every step of every request.
-    pub async fn start_before(
-        witness: Option<Observer>,
+    /// The same with an observer of every request.
+    pub async fn start_observed(
+        observer: Option<Observer>,
         settings: Settings,
         log_format: Format,
     ) -> io::Result<Self> {
@@ -81,12 +81,12 @@ impl App {
             state: StateHandle::default(),
             breakers: Mutex::default(),
             switches: Arc::default(),
-            observer: witness,
+            observer,
             log: Mutex::new(log),
-            metrics: Metrics::new(sharers(&settings, count), &REASONS, &client::WORDS),
+            metrics: Metrics::new(connection_sharers(&settings, count), &REASONS, &client::WORDS),
         });
-        keep(&shared, &settings).map_err(io::Error::other)?;
-        let sharers = sharers(&settings, count);
+        open_state(&shared, &settings).map_err(io::Error::other)?;
+        let connection_sharers = connection_sharers(&settings, count);
         let mut listening = Vec::new();
         let mut listeners = Vec::new();
         for address in &settings.server.http {
@@ -94,7 +94,7 @@ impl App {
             listening.push(("http", listener.local_addr()?));
             listeners.push(listener);
         }
-        let admin = match &settings.admin {
+        let admin_listeners = match &settings.admin {
             Some(admin) => {
                 let main = bind(admin.listen)?;
                 listening.push(("admin", main.local_addr()?));
@@ -109,35 +109,41 @@ impl App {
 
         let workers = (0..count)
             .map(|number| {
-                edge::start(number, sharers, shared.clone(), registry.clone(), producers.next())
+                edge::start(
+                    number,
+                    connection_sharers,
+                    shared.clone(),
+                    registry.clone(),
+                    producers.next(),
+                )
             })
             .collect::<io::Result<Vec<_>>>()?;
-        let courier = courier(&shared, &registry, &settings, count)?;
+        let dispatcher = start_dispatcher(&shared, &registry, &settings, count)?;
         let workers = Arc::new(workers);
         let ready = Arc::new(AtomicBool::new(true));
         let mut tasks = JoinSet::new();
-        tasks.spawn(save_figures(shared.clone()));
+        tasks.spawn(save_analytics(shared.clone()));
         let acceptors = listeners.into_iter().map(|listener| {
             let acceptor = Acceptor { places: places.clone(), workers: workers.clone() };
             tasks.spawn(acceptor.run(listener))
         });
         let acceptors = acceptors.collect();
-        let desk = admin.map(|(main, probes)| {
+        let admin = admin_listeners.map(|(main, probes)| {
             let token = settings.admin.as_ref().and_then(|admin| admin.token.clone());
-            let house = listed(&settings, &registry, http(&listening));
-            let desk = admin::AdminServer::new(shared.clone(), ready.clone(), token, house);
+            let inventory = listed(&settings, &registry, http(&listening));
+            let server = admin::AdminServer::new(shared.clone(), ready.clone(), token, inventory);
             if let Some(probes) = probes {
-                tasks.spawn(desk.clone().serve(probes, admin::Scope::Probes));
+                tasks.spawn(server.clone().serve(probes, admin::Scope::Probes));
             }
-            tasks.spawn(desk.clone().serve(main, admin::Scope::All));
-            desk
+            tasks.spawn(server.clone().serve(main, admin::Scope::All));
+            server
         });
         Ok(Self {
             shared,
             workers,
-            courier,
+            dispatcher,
             ready,
-            desk,
+            admin,
             acceptors,
             _tasks: tasks,
             settings,
@@ -150,10 +156,10 @@ impl App {
         http(&self.listening)
     }
 
-    /// Puts new settings in force, as far as a running process can; what it cannot is said in a warning.
+    /// Puts new settings in force. A warning names those that need a restart.
     pub async fn reload(&mut self, settings: Settings) -> Result<(), String> {
         let registry = Arc::new(registry(&settings)?);
-        keep(&self.shared, &settings).map_err(|error| error.to_string())?;
+        open_state(&self.shared, &settings).map_err(|error| error.to_string())?;
         for key in needs_restart(&self.settings, &settings) {
             tracing::warn!("{key} has changed: it takes effect at the next start");
         }
@@ -176,86 +182,72 @@ impl App {
             place(&settings).is_some_and(|now| place(&self.settings) == Some(now))
         });
         for bot in &settings.bots {
-            // "Last used" is kept by a secret's place in the list, which means another secret once the list has changed.
+            // "Last used" is kept by a secret's position, which is another secret's once the list has changed.
             let before = self.settings.bots.iter().find(|old| old.id == bot.id);
             if before.is_some_and(|before| secrets(before) != secrets(bot)) {
                 self.shared.metrics.forget_secrets(&bot.id);
             }
         }
         for worker in self.workers.iter() {
-            let (done, in_force) = oneshot::channel();
-            let order = Order::Replace(registry.clone(), done);
-            let replaced = async {
-                worker.orders.send(order).await.ok()?;
-                in_force.await.ok()
-            };
-            if !matches!(timeout(RELOAD_TIMEOUT, replaced).await, Ok(Some(()))) {
-                tracing::error!("a worker did not take the new configuration");
-            }
+            let order = |done| Order::Replace(registry.clone(), done);
+            put_in_force("a worker", &worker.orders, order).await;
         }
-        match &self.courier {
+        match &self.dispatcher {
             None => {
-                let started = courier(&self.shared, &registry, &settings, self.workers.len());
-                self.courier = started.map_err(|error| error.to_string())?;
+                let started =
+                    start_dispatcher(&self.shared, &registry, &settings, self.workers.len());
+                self.dispatcher = started.map_err(|error| error.to_string())?;
             }
-            Some(courier) => {
-                let (done, in_force) = oneshot::channel();
-                let order = delivery::Order::Replace(registry.clone(), done);
-                let replaced = async {
-                    courier.orders.send(order).await.ok()?;
-                    in_force.await.ok()
-                };
-                if !matches!(timeout(RELOAD_TIMEOUT, replaced).await, Ok(Some(()))) {
-                    tracing::error!("the courier did not take the new configuration");
-                }
+            Some(dispatcher) => {
+                let order = |done| delivery::Order::Replace(registry.clone(), done);
+                put_in_force("the dispatcher", &dispatcher.orders, order).await;
             }
         }
-        if let Some(desk) = &self.desk {
-            desk.list(listed(&settings, &registry, self.http()));
+        if let Some(admin) = &self.admin {
+            admin.replace_inventory(listed(&settings, &registry, self.http()));
         }
         self.settings = settings;
         Ok(())
     }
 
-    /// The access log's file is opened anew, so that it can be rotated.
+    /// Opens the access log's file again, after a rotation.
     pub fn reopen_log(&self) {
         if let Some(log) = &*self.shared.log() {
             log.reopen();
         }
     }
 
-    /// The counters.
     pub fn metrics(&self) -> &Metrics {
         &self.shared.metrics
     }
 
-    /// Stops accepting and lets what is in flight end, for `drain` at the most or until `now` resolves.
+    /// Stops accepting and waits for requests in flight, for at most `drain` or until `now` resolves.
     pub async fn stop(mut self, now: impl Future<Output = ()>) {
         self.ready.store(false, Relaxed);
         // The listeners close with the tasks that accept on them; the admin side goes on answering until the end.
         self.close_listeners().await;
-        let by = Instant::now() + self.settings.server.drain;
+        let deadline = Instant::now() + self.settings.server.drain;
         for worker in self.workers.iter() {
-            let _ = worker.orders.send(Order::Drain(by)).await;
+            let _ = worker.orders.send(Order::Drain(deadline)).await;
         }
-        if let Some(courier) = &self.courier {
-            let _ = courier.orders.send(delivery::Order::Drain(by)).await;
+        if let Some(dispatcher) = &self.dispatcher {
+            let _ = dispatcher.orders.send(delivery::Order::Drain(deadline)).await;
         }
         let ended = async {
-            let courier = self.courier.iter().map(|courier| &courier.thread);
+            let dispatcher = self.dispatcher.iter().map(|dispatcher| &dispatcher.thread);
             let workers = self.workers.iter().map(|worker| &worker.thread);
-            let threads: Vec<_> = workers.chain(courier).collect();
+            let threads: Vec<_> = workers.chain(dispatcher).collect();
             while !threads.iter().all(|thread| thread.is_finished()) {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
         tokio::select! {
             () = ended => {}
-            () = now => tracing::warn!("stopped without waiting for what was in flight"),
+            () = now => tracing::warn!("stopped without waiting for requests in flight"),
         }
         if !self.shared.state.close(FLUSH_TIMEOUT) {
             tracing::error!(
-                "what was said or spent last is not on disk: it did not take it in time"
+                "the last conversations and spent budgets are not on disk: the store was not flushed in time"
             );
         }
         let log = self.shared.log().take();
@@ -266,12 +258,28 @@ impl App {
 }
 
 impl App {
-    /// Ends accepting for good: no connection is handed to a worker after this.
+    /// No connection is handed to a worker after this.
     async fn close_listeners(&mut self) {
         self.acceptors.iter().for_each(AbortHandle::abort);
         while !self.acceptors.iter().all(AbortHandle::is_finished) {
             tokio::task::yield_now().await;
         }
+    }
+}
+
+/// Orders a thread to use a new configuration and waits until it does; logs an error after [`RELOAD_TIMEOUT`].
+async fn put_in_force<O>(
+    thread: &str,
+    orders: &mpsc::Sender<O>,
+    order: impl FnOnce(oneshot::Sender<()>) -> O,
+) {
+    let (done, in_force) = oneshot::channel();
+    let replaced = async {
+        orders.send(order(done)).await.ok()?;
+        in_force.await.ok()
+    };
+    if !matches!(timeout(RELOAD_TIMEOUT, replaced).await, Ok(Some(()))) {
+        tracing::error!("{thread} did not take the new configuration");
     }
 }
 
@@ -294,7 +302,7 @@ fn open_log(
     Ok((Some(log), producers))
 }
 
-/// The settings that a reload cannot put in force.
+/// The changed keys that a reload cannot put in force.
 fn needs_restart(old: &Settings, new: &Settings) -> Vec<&'static str> {
     let addresses =
         |settings: &Settings| settings.admin.as_ref().map(|admin| (admin.listen, admin.probes));

@@ -1,4 +1,4 @@
-//! What outlives the process: the store, and what is kept in it.
+//! What outlives the process: the store, and what is kept in it. Each part's records on disk are in its `record.rs`.
 
 pub mod analytics;
 pub mod budget;

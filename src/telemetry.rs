@@ -1,4 +1,4 @@
-//! What Botgate tells of itself: metrics, the access log, and observers of a message.
+//! What Botgate reports about itself: metrics, with all their names; the access log; observers of a request.
 
 pub mod access_log;
 pub mod metrics;

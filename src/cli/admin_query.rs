@@ -1,58 +1,54 @@
-//! A command that asks a running Botgate one thing, and prints the answer for people or for programs.
+//! A command that sends a running Botgate one request and prints the response, for people or for programs.
 
-use super::admin_client::{Answer, Operator, Target};
+use super::admin_client::{AdminClient, Answer, Target};
 use super::table::plain;
 use super::{LogFormat, output};
 use http::Method;
 use serde_json::Value;
 use std::process::ExitCode;
 
-/// Whom it asks, and for whom it prints.
+/// The Botgate that is asked, and how its response is printed.
 #[derive(clap::Args)]
-pub(super) struct OutputFormat {
-    /// Print what the admin side answered, for programs.
+pub(super) struct AdminQuery {
+    /// Print the response's JSON
     #[arg(long)]
     pub(super) json: bool,
     #[command(flatten)]
-    pub(super) whom: Target,
+    pub(super) target: Target,
 }
 
-impl OutputFormat {
-    /// Asks, and prints the answer, for people as `table` has it: 0, or 1 where it was no.
+impl AdminQuery {
+    /// Sends the request and prints the response, formatted by `table` unless as JSON. 0 for a 200, 1 for anything else.
     pub(super) fn print(
         self,
         format: Option<LogFormat>,
         method: Method,
-        target: &str,
+        path: &str,
         table: impl FnOnce(&Value) -> String,
-    ) -> ExitCode {
-        let operator = match self.whom.operator(format) {
-            Ok(operator) => operator,
-            Err(code) => return code,
-        };
-        match ask(&operator, method, target) {
-            Err(error) => output::failed(&error),
-            Ok(value) if self.json => output::out(&format!("{value}\n")),
-            Ok(value) => output::out(&table(&value)),
-        }
+    ) -> Result<ExitCode, ExitCode> {
+        let client = self.target.client(format)?;
+        let value = send(&client, method, path).map_err(|error| output::failed(&error))?;
+        Ok(output::out(&if self.json { format!("{value}\n") } else { table(&value) }))
     }
 }
 
-/// The path of one of these, whatever its id was said to be.
-pub(super) fn path(these: &str, id: &str, end: &str) -> String {
+/// The API's path of one resource. The id is percent-encoded.
+pub(super) fn path(collection: &str, id: &str, action: &str) -> String {
     let id: String = form_urlencoded::byte_serialize(id.as_bytes()).collect();
-    format!("/api/{these}/{id}{end}")
+    format!("/api/{collection}/{id}{action}")
 }
 
-/// What the admin side answers with; the error is its own sentence.
-pub(super) fn ask(operator: &Operator, method: Method, target: &str) -> Result<Value, String> {
-    let Answer { status, body } = operator.ask(method, target)?;
+/// The JSON of a 200; the error is the admin side's own sentence.
+pub(super) fn send(client: &AdminClient, method: Method, path: &str) -> Result<Value, String> {
+    let Answer { status, body } = client.send(method, path)?;
     let value = serde_json::from_slice::<Value>(&body).ok();
     match (status, value) {
         (200, Some(value)) => Ok(value),
         (_, Some(value)) if value["error"].is_string() => {
             Err(plain(value["error"].as_str().unwrap_or_default()))
         }
-        _ => Err(format!("it answered {status}, and not as Botgate's admin side does")),
+        _ => Err(format!(
+            "unexpected response with status {status}: this is no admin side of Botgate"
+        )),
     }
 }

@@ -1,55 +1,46 @@
 //! `botgate bots`: which bots there are, switching them off and on, and testing their callbacks; asked of a running Botgate.
 
 use super::LogFormat;
-use super::admin_query::{OutputFormat, path};
+use super::admin_query::{AdminQuery, path};
 use super::table::{columns, plain, text};
 use clap::Subcommand;
 use http::Method;
 use serde_json::Value;
 use std::process::ExitCode;
 
-#[derive(clap::Args)]
-pub(crate) struct Arguments {
-    #[command(subcommand)]
-    what: Action,
-}
-
 #[derive(Subcommand)]
-enum Action {
-    /// List them, in the order of the configuration.
-    List {
-        #[command(flatten)]
-        how: OutputFormat,
-    },
-    /// Switch one on.
+pub(crate) enum Action {
+    /// List the bots, in the order of the configuration.
+    List(AdminQuery),
+    /// Switch a bot on.
     Activate(Selector),
-    /// Switch one off: from then on it is as one that is not there.
+    /// Switch a bot off: callers get the same answers as for an unknown bot.
     Deactivate(Selector),
-    /// Send the receiver of its callback a test.
+    /// Send a test event to a bot's callback.
     Test(Selector),
 }
 
 #[derive(clap::Args)]
-struct Selector {
-    /// Its id, or one that a template stands for; a template goes by its own, with the * at its end.
+pub(crate) struct Selector {
+    /// The bot's id, an id that a template stands for, or a template's own id with its *.
     id: String,
     #[command(flatten)]
-    how: OutputFormat,
+    query: AdminQuery,
 }
 
-/// Asks, and prints the answer: 0, or 1 where it was no.
-pub(crate) fn bots(arguments: Arguments, format: Option<LogFormat>) -> ExitCode {
-    let (Selector { id, how }, end) = match arguments.what {
-        Action::List { how } => return how.print(format, Method::GET, "/api/bots", list),
-        Action::Activate(which) => (which, "/activate"),
-        Action::Deactivate(which) => (which, "/deactivate"),
-        Action::Test(which) => (which, "/test"),
+/// 0 for success, 1 for an error.
+pub(crate) fn bots(action: Action, format: Option<LogFormat>) -> Result<ExitCode, ExitCode> {
+    let (Selector { id, query }, action) = match action {
+        Action::List(query) => return query.print(format, Method::GET, "/api/bots", list),
+        Action::Activate(bot) => (bot, "/activate"),
+        Action::Deactivate(bot) => (bot, "/deactivate"),
+        Action::Test(bot) => (bot, "/test"),
     };
-    how.print(format, Method::POST, &path("bots", &id, end), |said| {
-        if end == "/test" {
-            return format!("on its way: botgate deliveries show {}\n", text(&said["delivery"]));
+    query.print(format, Method::POST, &path("bots", &id, action), |response| match action {
+        "/test" => {
+            format!("on its way: botgate deliveries show {}\n", text(&response["delivery"]))
         }
-        switched(&id, said)
+        _ => switched(&id, response),
     })
 }
 
@@ -61,10 +52,10 @@ fn list(page: &Value) -> String {
     columns(&rows)
 }
 
-fn switched(id: &str, said: &Value) -> String {
-    let (status, url) = (text(&said["status"]), text(&said["webhook_url"]));
+fn switched(id: &str, bot: &Value) -> String {
+    let (status, url) = (text(&bot["status"]), text(&bot["webhook_url"]));
     let mut out = format!("{} is {status}: {url}\n", plain(id));
-    for warning in said["warnings"].as_array().into_iter().flatten() {
+    for warning in bot["warnings"].as_array().into_iter().flatten() {
         out += &format!("warning: {}\n", text(warning));
     }
     out

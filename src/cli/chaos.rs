@@ -1,4 +1,4 @@
-//! `botgate chaos`: a Botgate under load is killed again and again, and then it is proven that nothing it accepted is lost.
+//! `botgate chaos`: kills a Botgate under load again and again, then proves that nothing it accepted is lost.
 
 mod load;
 mod observations;
@@ -8,9 +8,9 @@ mod proof;
 mod report;
 
 use super::{output, run};
-use observations::Seen;
-use process::Life;
-use proof::{Proof, millis, prove};
+use observations::Observations;
+use process::Instance;
+use proof::{Proof, millis, verify};
 use report::Progress;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -21,22 +21,21 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-/// Messages a second while it lives.
-const RATE: u32 = 300;
+/// Messages a second while an instance runs.
+const MAX_RATE: u32 = 300;
 /// No more messages in all: each of them must still be in the journal in the end.
 const MAX_MESSAGES: u32 = 80_000;
-/// A life ends so many milliseconds after it is ready, at a random moment.
-const LIFE_MS: std::ops::Range<u64> = 50..600;
-/// One kill of so many comes before it is ready, within so many milliseconds of its start.
-const EARLY: (u64, u64) = (6, 60);
-/// How long what was accepted may take to be delivered once nothing more comes.
+/// An instance is killed at a random moment this long after it is ready, in milliseconds.
+const LIFETIME_MS: std::ops::Range<u64> = 50..600;
+/// One of this many kills comes before the instance is ready, within this many milliseconds of its start.
+const EARLY_KILLS: (u64, u64) = (6, 60);
+/// How long the last deliveries may take once no more messages are sent.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(60);
-/// How long between two looks at what is left.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// How often it is killed.
+    /// The number of kills.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
     kills: u32,
     /// Print the result as JSON.
@@ -44,13 +43,13 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-/// Kills and proves: 0 when nothing was lost, 1 when something was, with the ids.
+/// 0 when nothing was lost, 1 when something was, with the ids.
 pub(crate) fn chaos(arguments: &Arguments) -> ExitCode {
     let ran = run::background().map_err(|error| error.to_string());
     let ran = ran.and_then(|runtime| {
         runtime.block_on(async {
             tokio::select! {
-                ran = ordeal(arguments.kills) => ran,
+                ran = kill_and_verify(arguments.kills) => ran,
                 _ = tokio::signal::ctrl_c() => Err("interrupted".to_owned()),
             }
         })
@@ -69,53 +68,52 @@ pub(crate) fn chaos(arguments: &Arguments) -> ExitCode {
     }
 }
 
-async fn ordeal(kills: u32) -> Result<Proof, String> {
+async fn kill_and_verify(kills: u32) -> Result<Proof, String> {
     let began = Instant::now();
-    // Gone when this function ends.
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let file = folder.path().join("botgate.toml");
-    let seen = Arc::new(Seen::default());
+    let observations = Arc::new(Observations::default());
     let (ai, ai_at) = listen().await?;
     let (receiver, receiver_at) = listen().await?;
-    tokio::spawn(peers::think(ai));
-    tokio::spawn(peers::receive(receiver, Arc::clone(&seen)));
+    tokio::spawn(peers::serve_ai(ai));
+    tokio::spawn(peers::receive(receiver, Arc::clone(&observations)));
     std::fs::write(&file, configuration(ai_at, receiver_at)).map_err(|error| error.to_string())?;
 
     let progress = Progress::new();
-    let (tell, address) = watch::channel(None);
-    let longest = u64::from(kills) * LIFE_MS.end;
+    let (publish, address) = watch::channel(None);
+    let longest = u64::from(kills) * LIFETIME_MS.end;
     let rate = u64::from(MAX_MESSAGES) * 1000 / longest;
-    let rate = u32::try_from(rate).unwrap_or(RATE).min(RATE);
-    let mut senders = load::start(rate, &address, &seen);
+    let rate = u32::try_from(rate).unwrap_or(MAX_RATE).min(MAX_RATE);
+    let mut senders = load::start(rate, &address, &observations);
     let mut recoveries = Vec::new();
-    let mut early = 0;
+    let mut early_kills = 0;
     for kill in 0..kills {
-        progress.tell(&format!("kill {} of {kills}", kill + 1), &seen);
-        let mut life = start(&file, kill)?;
-        // The first life is whole, so that there is something to be lost.
-        if kill > 0 && random(EARLY.0) == 0 {
-            early += 1;
-            sleep(Duration::from_millis(random(EARLY.1))).await;
+        progress.show(&format!("kill {} of {kills}", kill + 1), &observations);
+        let mut instance = start(&file, kill)?;
+        // The first instance gets ready, so that there is something to lose.
+        if kill > 0 && random(EARLY_KILLS.0) == 0 {
+            early_kills += 1;
+            sleep(Duration::from_millis(random(EARLY_KILLS.1))).await;
         } else {
-            recoveries.push(life.ready().await?);
-            tell.send_replace(life.http);
-            let long = LIFE_MS.start + random(LIFE_MS.end - LIFE_MS.start);
-            life.live(Duration::from_millis(long)).await?;
+            recoveries.push(instance.ready().await?);
+            publish.send_replace(instance.http);
+            let long = LIFETIME_MS.start + random(LIFETIME_MS.end - LIFETIME_MS.start);
+            instance.stay_up(Duration::from_millis(long)).await?;
         }
-        seen.killed();
-        life.kill().await?;
-        tell.send_replace(None);
+        observations.kill();
+        instance.kill().await?;
+        publish.send_replace(None);
     }
-    let mut life = start(&file, kills)?;
-    recoveries.push(life.ready().await?);
-    tell.send_replace(life.http);
-    life.live(Duration::from_millis(LIFE_MS.start)).await?;
-    drop(tell);
+    let mut instance = start(&file, kills)?;
+    recoveries.push(instance.ready().await?);
+    publish.send_replace(instance.http);
+    instance.stay_up(Duration::from_millis(LIFETIME_MS.start)).await?;
+    drop(publish);
     while senders.join_next().await.is_some() {}
-    settle(&life, &seen, &progress).await?;
-    life.stop().await?;
-    let mut proof = prove(&seen, &folder.path().join("data"))?;
-    proof.early = early;
+    settle(&instance, &observations, &progress).await?;
+    instance.stop().await?;
+    let mut proof = verify(&observations, &folder.path().join("data"))?;
+    proof.early = early_kills;
     proof.took_ms = millis(&began.elapsed());
     proof.recoveries(recoveries);
     Ok(proof)
@@ -128,14 +126,18 @@ async fn listen() -> Result<(TcpListener, SocketAddr), String> {
     Ok((listener, at))
 }
 
-fn start(file: &Path, number: u32) -> Result<Life, String> {
-    Life::start(file, number as usize)
+fn start(file: &Path, number: u32) -> Result<Instance, String> {
+    Instance::start(file, number as usize)
         .map_err(|error| format!("cannot start the Botgate to be killed: {error}"))
 }
 
-/// Waits until nothing is left to be delivered, or as long as it may take.
-async fn settle(life: &Life, seen: &Seen, progress: &Progress) -> Result<(), String> {
-    let admin = life.admin.ok_or("it has no admin listener")?;
+/// Waits until no delivery is pending, or for [`SETTLE_TIMEOUT`].
+async fn settle(
+    instance: &Instance,
+    observations: &Observations,
+    progress: &Progress,
+) -> Result<(), String> {
+    let admin = instance.admin.ok_or("it has no admin listener")?;
     let began = Instant::now();
     loop {
         let page = process::get(admin, "/metrics").await?;
@@ -143,12 +145,12 @@ async fn settle(life: &Life, seen: &Seen, progress: &Progress) -> Result<(), Str
         if left == 0 || began.elapsed() > SETTLE_TIMEOUT {
             return Ok(());
         }
-        progress.tell(&format!("{left} are left"), seen);
+        progress.show(&format!("{left} are left"), observations);
         sleep(POLL_INTERVAL).await;
     }
 }
 
-/// How many jobs have not ended, by a page of metrics.
+/// The number of unfinished jobs on a page of metrics.
 fn unfinished(page: &str) -> u64 {
     ["accepted", "answered"]
         .into_iter()
@@ -160,11 +162,11 @@ fn unfinished(page: &str) -> u64 {
         .sum()
 }
 
-/// A bot whose answers come later, by way of an AI and a receiver on this machine. Its receiver is tried often: what is given up
+/// A bot that defers its answers, with an AI and a receiver on this machine. Deliveries are retried often: one that is given up
 /// after too many failures would prove little.
 fn configuration(ai: SocketAddr, receiver: SocketAddr) -> String {
     let (bot, key) = (load::BOT, load::KEY);
-    let (life, number) = (peers::LIFE, process::NUMBER);
+    let (instance, number) = (peers::INSTANCE_HEADER, process::INSTANCE_VARIABLE);
     format!(
         r#"
 [server]
@@ -191,14 +193,13 @@ limit = {{ rate = "1000000/s", burst = 1000000 }}
 [bots.{bot}.callback]
 url = "http://{receiver}/"
 sign = {{ secret = "{key}" }}
-headers = {{ {life} = "${{env:{number}}}" }}
+headers = {{ {instance} = "${{env:{number}}}" }}
 allow = ["127.0.0.0/8"]
 retries = ["200ms", "400ms", "800ms", "1s", "2s", "2s", "2s", "2s"]
 "#
     )
 }
 
-/// A random number below another.
 fn random(below: u64) -> u64 {
     uuid::Uuid::new_v4().as_u64_pair().1 % below.max(1)
 }

@@ -15,11 +15,11 @@ pub(crate) fn check(path: &Path, format: Option<LogFormat>) -> ExitCode {
             if format == LogFormat::Json {
                 return ExitCode::SUCCESS;
             }
-            let mut line = format!("{} is fine: ", path.display());
-            line += &format!(
-                "{}, {}",
-                many(settings.bots.len(), "bot"),
-                many(settings.upstreams.len(), "upstream")
+            let mut line = format!(
+                "{} is fine: {}, {}",
+                path.display(),
+                count(settings.bots.len(), "bot"),
+                count(settings.upstreams.len(), "upstream")
             );
             if !warnings.is_empty() {
                 line += &format!("; {}", warnings.summary());
@@ -29,7 +29,7 @@ pub(crate) fn check(path: &Path, format: Option<LogFormat>) -> ExitCode {
     }
 }
 
-fn many(count: usize, what: &str) -> String {
+fn count(count: usize, what: &str) -> String {
     match count {
         1 => format!("1 {what}"),
         count => format!("{count} {what}s"),

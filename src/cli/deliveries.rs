@@ -1,8 +1,8 @@
-//! `botgate deliveries`: what leaves later, asked of a running Botgate.
+//! `botgate deliveries`: lists, shows and retries the deliveries of a running Botgate.
 
 mod table;
 
-use super::admin_query::{OutputFormat, ask, path};
+use super::admin_query::{AdminQuery, path, send};
 use super::table::plain;
 use super::{LogFormat, output};
 use clap::{Subcommand, ValueEnum};
@@ -10,59 +10,53 @@ use form_urlencoded::Serializer;
 use http::Method;
 use std::process::ExitCode;
 
-#[derive(clap::Args)]
-pub(crate) struct Arguments {
-    #[command(subcommand)]
-    what: Action,
-}
-
 #[derive(Subcommand)]
-enum Action {
-    /// List them, the newest first.
+pub(crate) enum Action {
+    /// List deliveries, the newest first.
     List {
-        /// Only those that stand here.
+        /// Only those with this status.
         #[arg(long)]
         status: Option<Status>,
-        /// Only this bot's.
+        /// Only those of this bot.
         #[arg(long)]
         bot: Option<String>,
-        /// Only those before this one: the last that was listed.
+        /// Continue after this delivery: the last one of the previous page.
         #[arg(long, value_name = "ID")]
         cursor: Option<String>,
-        /// How many.
+        /// The most deliveries to list.
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=100))]
         limit: u16,
         #[command(flatten)]
-        how: OutputFormat,
+        query: AdminQuery,
     },
-    /// Show one, with its attempts and how long each phase took.
+    /// Show a delivery, with its attempts and the times of their phases.
     Show {
-        /// Which.
+        /// The delivery's id.
         id: String,
-        /// And what is delivered, as the receiver gets it.
+        /// Also show the body that the receiver gets.
         #[arg(long)]
         body: bool,
         #[command(flatten)]
-        how: OutputFormat,
+        query: AdminQuery,
     },
-    /// Take up again what was given up.
+    /// Retry a dead delivery, or all of them.
     Retry {
-        /// Which.
+        /// The delivery's id.
         #[arg(required_unless_present = "dead")]
         id: Option<String>,
-        /// All that are dead.
+        /// Retry all dead deliveries.
         #[arg(long, conflicts_with = "id")]
         dead: bool,
-        /// Of those only this bot's.
+        /// Only those of this bot.
         #[arg(long, requires = "dead")]
         bot: Option<String>,
         #[command(flatten)]
-        how: OutputFormat,
+        query: AdminQuery,
     },
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum Status {
+pub(crate) enum Status {
     Accepted,
     Answered,
     Delivered,
@@ -80,10 +74,10 @@ impl Status {
     }
 }
 
-/// Asks, and prints the answer: 0, or 1 where it was no.
-pub(crate) fn deliveries(arguments: Arguments, format: Option<LogFormat>) -> ExitCode {
-    match arguments.what {
-        Action::List { status, bot, cursor, limit, how } => {
+/// 0 for success, 1 for an error.
+pub(crate) fn deliveries(action: Action, format: Option<LogFormat>) -> Result<ExitCode, ExitCode> {
+    match action {
+        Action::List { status, bot, cursor, limit, query } => {
             let target = target(
                 "/api/deliveries",
                 &[
@@ -93,40 +87,36 @@ pub(crate) fn deliveries(arguments: Arguments, format: Option<LogFormat>) -> Exi
                     ("limit", Some(&limit.to_string())),
                 ],
             );
-            how.print(format, Method::GET, &target, table::list)
+            query.print(format, Method::GET, &target, table::list)
         }
-        Action::Show { id, body, how } => {
-            let path = path("deliveries", &id, "");
-            let target = target(&path, &[("body", body.then_some("1"))]);
-            how.print(format, Method::GET, &target, table::show)
+        Action::Show { id, body, query } => {
+            let target = target(&path("deliveries", &id, ""), &[("body", body.then_some("1"))]);
+            query.print(format, Method::GET, &target, table::show)
         }
-        Action::Retry { id: Some(id), how, .. } => {
-            how.print(format, Method::POST, &path("deliveries", &id, "/retry"), |_| {
-                format!("{} is taken up again\n", plain(&id))
+        Action::Retry { id: Some(id), query, .. } => {
+            query.print(format, Method::POST, &path("deliveries", &id, "/retry"), |_| {
+                format!("{} is retried\n", plain(&id))
             })
         }
-        Action::Retry { bot, how, .. } => retry_all(how, format, bot.as_deref()),
+        Action::Retry { bot, query, .. } => retry_all(query, format, bot.as_deref()),
     }
 }
 
-/// Takes up all that are dead, piece by piece.
-fn retry_all(how: OutputFormat, format: Option<LogFormat>, bot: Option<&str>) -> ExitCode {
-    let operator = match how.whom.operator(format) {
-        Ok(operator) => operator,
-        Err(code) => return code,
-    };
+/// Retries all that are dead, batch by batch.
+fn retry_all(
+    query: AdminQuery,
+    format: Option<LogFormat>,
+    bot: Option<&str>,
+) -> Result<ExitCode, ExitCode> {
+    let client = query.target.client(format)?;
     let (mut retried, mut cursor) = (0, None::<String>);
     loop {
         let target = target(
             "/api/deliveries/retry",
             &[("status", Some("dead")), ("bot", bot), ("cursor", cursor.as_deref())],
         );
-        let value = match ask(&operator, Method::POST, &target) {
-            Ok(value) => value,
-            Err(error) => {
-                return output::failed(&format!("{error} ({retried} are taken up again)"));
-            }
-        };
+        let value = send(&client, Method::POST, &target)
+            .map_err(|error| output::failed(&format!("{error} ({retried} were retried)")))?;
         retried += value["retried"].as_u64().unwrap_or_default();
         let next = value["next"].as_str().map(str::to_owned);
         if next.is_none() || next == cursor {
@@ -134,22 +124,22 @@ fn retry_all(how: OutputFormat, format: Option<LogFormat>, bot: Option<&str>) ->
         }
         cursor = next;
     }
-    output::out(&if how.json {
+    Ok(output::out(&if query.json {
         format!("{{\"retried\":{retried}}}\n")
     } else {
-        format!("{retried} taken up again\n")
-    })
+        format!("{retried} retried\n")
+    }))
 }
 
 /// A path and its query; what has no value is left out.
-fn target(path: &str, query: &[(&str, Option<&str>)]) -> String {
-    let mut written = Serializer::new(String::new());
-    for (name, value) in query {
+fn target(path: &str, parameters: &[(&str, Option<&str>)]) -> String {
+    let mut encoded = Serializer::new(String::new());
+    for (name, value) in parameters {
         if let Some(value) = value {
-            written.append_pair(name, value);
+            encoded.append_pair(name, value);
         }
     }
-    match written.finish() {
+    match encoded.finish() {
         query if query.is_empty() => path.to_owned(),
         query => format!("{path}?{query}"),
     }

@@ -1,4 +1,4 @@
-//! `botgate demo`: every dialect and every kind of upstream at work, with a backend of its own; no file, no server, no key needed.
+//! `botgate demo`: every dialect and every kind of upstream, with an embedded backend; no file, no server, no key needed.
 
 pub(super) mod backend;
 mod exchange;
@@ -16,10 +16,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 use tokio::net::TcpListener;
 
-/// One exchange takes no longer than this.
-const START_TIMEOUT: Duration = Duration::from_secs(30);
-/// How much of an answer fits into its column.
-const ANSWER: usize = 52;
+const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(30);
+/// The width of the answer's column, in characters.
+const ANSWER_WIDTH: usize = 52;
 
 /// Runs the exchanges and prints them; then keeps serving, unless it is for `once`.
 pub(crate) fn demo(once: bool, format: Option<LogFormat>) -> ExitCode {
@@ -40,7 +39,6 @@ async fn show(once: bool, format: LogFormat) -> Result<bool, String> {
         TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(|error| error.to_string())?;
     let text = exchange::configuration(backend.local_addr().map_err(|error| error.to_string())?);
     let secret = uuid::Uuid::new_v4().simple().to_string();
-    // Gone when this function ends.
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let (mut settings, _) = config::parse(&text, Path::new("demo.toml"), &|_| Some(secret.clone()))
         .map_err(|report| report.human(false))?;
@@ -49,7 +47,7 @@ async fn show(once: bool, format: LogFormat) -> Result<bool, String> {
     let bots = settings.bots.clone();
     let app = App::start(settings, format.of_log()).await.map_err(|error| error.to_string())?;
     let at = app.http().ok_or("nothing listens")?;
-    let right = exchanged(&exchange::all(&bots, at)?, at).await?;
+    let all_expected = run_exchanges(&exchange::all(&bots, at)?, at).await?;
     if !once {
         let mut out = anstream::stdout();
         let _ = writeln!(
@@ -62,11 +60,11 @@ async fn show(once: bool, format: LogFormat) -> Result<bool, String> {
         let _ = tokio::signal::ctrl_c().await;
     })
     .await;
-    Ok(right)
+    Ok(all_expected)
 }
 
-/// Sends them one after the other and prints what came of each; whether all was right.
-async fn exchanged(exchanges: &[Exchange], at: SocketAddr) -> Result<bool, String> {
+/// Sends each in turn and prints a row for it; true where all answers are as expected.
+async fn run_exchanges(exchanges: &[Exchange], at: SocketAddr) -> Result<bool, String> {
     let mut out = anstream::stdout();
     let _ = writeln!(
         out,
@@ -78,13 +76,14 @@ async fn exchanged(exchanges: &[Exchange], at: SocketAddr) -> Result<bool, Strin
         "{:<16} {:<11} {:<16} {:>6} {:>10}  ANSWER",
         "DIALECT", "UPSTREAM", "REQUEST", "STATUS", "TIME"
     );
-    let mut right = true;
+    let mut all_expected = true;
     let mut lines = String::new();
     for exchange in exchanges {
-        let answer = exchange.request.send(at, START_TIMEOUT, None).await?;
-        let fits = answer.status == exchange.status && answer.body.contains(exchange.words);
-        right &= fits;
-        let _ = writeln!(out, "{}", row(exchange, &answer, fits));
+        let answer = exchange.request.send(at, EXCHANGE_TIMEOUT, None).await?;
+        let expected =
+            answer.status == exchange.status && answer.body.contains(exchange.expected_text);
+        all_expected &= expected;
+        let _ = writeln!(out, "{}", row(exchange, &answer, expected));
         if exchange.shown {
             let (dialect, title, status) = (exchange.dialect, exchange.title, exchange.status);
             let line = exchange.request.curl();
@@ -92,21 +91,24 @@ async fn exchanged(exchanges: &[Exchange], at: SocketAddr) -> Result<bool, Strin
         }
     }
     let _ = writeln!(out, "\nTo repeat them:\n\n{lines}");
-    let verdict =
-        if right { "Every exchange was right." } else { "Something was not right: see the marks." };
+    let verdict = if all_expected {
+        "Every exchange was right."
+    } else {
+        "Something was not right: see the marks."
+    };
     let _ = writeln!(out, "{verdict}");
-    Ok(right)
+    Ok(all_expected)
 }
 
-fn row(exchange: &Exchange, answer: &Answer, fits: bool) -> String {
+fn row(exchange: &Exchange, answer: &Answer, expected: bool) -> String {
     let colour = match answer.status {
         200..300 => anstyle::AnsiColor::Green,
         400..500 => anstyle::AnsiColor::Yellow,
         _ => anstyle::AnsiColor::Red,
     };
     let style = anstyle::Style::new().fg_color(Some(colour.into()));
-    let mark = if fits { "" } else { "  <- expected otherwise" };
-    let text = excerpt(&answer.body, exchange.words);
+    let mark = if expected { "" } else { "  <- expected otherwise" };
+    let text = excerpt(&answer.body, exchange.expected_text);
     format!(
         "{:<16} {:<11} {:<16} {style}{:>6}{style:#} {:>7.2} ms  {text}{mark}",
         exchange.dialect,
@@ -117,13 +119,13 @@ fn row(exchange: &Exchange, answer: &Answer, fits: bool) -> String {
     )
 }
 
-/// The front of an answer, or where its words stand further behind, the part that begins with them.
+/// The start of an answer, or the part from `words` on where they do not fit.
 fn excerpt(body: &str, words: &str) -> String {
     let line = body.replace(char::is_control, " ");
     let (before, from) = match line.find(words) {
-        Some(at) if at + words.len() > ANSWER => ("…", at),
+        Some(at) if at + words.len() > ANSWER_WIDTH => ("…", at),
         _ => ("", 0),
     };
     let shown = line.get(from..).unwrap_or_default().chars();
-    before.chars().chain(shown).take(ANSWER).collect()
+    before.chars().chain(shown).take(ANSWER_WIDTH).collect()
 }

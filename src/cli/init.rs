@@ -18,7 +18,7 @@ const CHAT: &str = include_str!("chat.toml");
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// What the bot's callers speak.
+    /// The dialect of the bot's callers.
     #[arg(long, value_name = "NAME", default_value = "raw",
         value_parser = PossibleValuesParser::new(DIALECTS.iter().map(|dialect| dialect.name)))]
     dialect: String,
@@ -31,7 +31,7 @@ pub(crate) fn init(arguments: &Arguments) -> ExitCode {
     };
     let mut secret = [0; 32];
     if SystemRandom::new().fill(&mut secret).is_err() {
-        return output::failed("the system gives no random numbers");
+        return output::failed("the system's random number generator failed");
     }
     let bot = format!("bt_{}", Uuid::new_v4());
     let text = configuration(dialect, &bot, &hex::encode(secret));
@@ -47,7 +47,7 @@ pub(crate) fn init(arguments: &Arguments) -> ExitCode {
              4. botgate sign {bot}   # prints a signed curl line\n"
         )),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => output::failed(&format!(
-            "{FILE} is there already; move it away, or edit it and run `botgate check`"
+            "{FILE} already exists; move it away, or edit it and run `botgate check`"
         )),
         Err(error) => output::failed(&format!("cannot write {FILE}: {error}")),
     }

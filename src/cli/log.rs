@@ -4,16 +4,16 @@ use super::LogFormat;
 use std::io::{IsTerminal, stderr};
 use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 
-/// What is logged unless `RUST_LOG` says otherwise: of the database only what somebody may have to act on.
-const USUALLY: &str = "info,fjall=warn,lsm_tree=warn";
+/// The default of `RUST_LOG`: of the database only what an operator may have to act on.
+const DEFAULT_FILTER: &str = "info,fjall=warn,lsm_tree=warn";
 
-/// Starts logging; `RUST_LOG` says what.
+/// Starts logging, filtered by `RUST_LOG`.
 pub(super) fn start(format: LogFormat) {
-    let asked = std::env::var(EnvFilter::DEFAULT_ENV).ok();
-    let asked = asked.filter(|text| !text.trim().is_empty());
+    let filter_text = std::env::var(EnvFilter::DEFAULT_ENV).ok();
+    let filter_text = filter_text.filter(|text| !text.trim().is_empty());
     let filter = EnvFilter::builder()
         .with_default_directive(LevelFilter::INFO.into())
-        .parse_lossy(asked.as_deref().unwrap_or(USUALLY));
+        .parse_lossy(filter_text.as_deref().unwrap_or(DEFAULT_FILTER));
     let colour = stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -1,4 +1,4 @@
-//! What commands print. A reader that has gone away is no failure of ours; a full disk is.
+//! What commands print. A closed pipe is no error; a full disk is.
 
 use super::{BAD_CONFIGURATION, FAILED, LogFormat};
 use crate::config::Report;
@@ -6,7 +6,7 @@ use crate::telemetry::access_log;
 use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
-/// Prints what was asked for. Colours show on a terminal only, and not with NO_COLOR.
+/// Prints to stdout. Colours show on a terminal only, and not with NO_COLOR.
 pub(crate) fn out(text: &str) -> ExitCode {
     let mut out = anstream::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -17,19 +17,19 @@ pub(crate) fn out(text: &str) -> ExitCode {
     }
 }
 
-/// Prints a remark beside what was asked for.
+/// Prints to stderr.
 pub(crate) fn remark(text: &str) {
     let mut out = anstream::stderr().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
-/// Prints why it could not be done, and what to do about it.
+/// Prints an error, which says what to do about it.
 pub(crate) fn failed(message: &str) -> ExitCode {
     remark(&format!("error: {message}\n"));
     ExitCode::from(FAILED)
 }
 
-/// Prints the notes on a configuration.
+/// Prints the errors and warnings of a configuration.
 pub(crate) fn report(report: &Report, format: LogFormat) {
     match format {
         LogFormat::Human => remark(&report.human(true)),
@@ -37,17 +37,17 @@ pub(crate) fn report(report: &Report, format: LogFormat) {
     }
 }
 
-/// Prints the notes on a refused configuration and how many there are.
-pub(crate) fn refused(refusal: &Report, format: LogFormat) -> ExitCode {
-    report(refusal, format);
+/// Prints the errors of a configuration and their number.
+pub(crate) fn refused(errors: &Report, format: LogFormat) -> ExitCode {
+    report(errors, format);
     if format == LogFormat::Human {
-        remark(&format!("{}\n", refusal.summary()));
+        remark(&format!("{}\n", errors.summary()));
     }
     ExitCode::from(BAD_CONFIGURATION)
 }
 
 impl LogFormat {
-    /// How the access log is written beside it.
+    /// The access log's format beside it.
     pub(crate) fn of_log(self) -> access_log::Format {
         match self {
             Self::Human => access_log::Format::Human,
@@ -55,7 +55,7 @@ impl LogFormat {
         }
     }
 
-    /// How a server writes its log: for people on a terminal, for programs otherwise.
+    /// The format of a server's log: for people on a terminal, JSON otherwise.
     pub(crate) fn of_server(asked: Option<Self>) -> Self {
         let usual = || {
             if std::io::stderr().is_terminal() { Self::Human } else { Self::Json }
@@ -63,7 +63,7 @@ impl LogFormat {
         asked.unwrap_or_else(usual)
     }
 
-    /// How a command writes what it was asked for: for people, unless told otherwise.
+    /// The format of a command's output: for people by default.
     pub(crate) fn of_command(asked: Option<Self>) -> Self {
         asked.unwrap_or(Self::Human)
     }

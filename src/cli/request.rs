@@ -1,4 +1,4 @@
-//! A request that is signed, shown as a curl line, and sent.
+//! A request: signed, shown as a curl line, sent.
 
 use crate::signature::{CannotSign, Outgoing, UnixTime, Verifier};
 use crate::telemetry::observer::{Observer, Step};
@@ -10,30 +10,28 @@ use hyper_util::rt::TokioIo;
 use std::fmt::Write;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
+use tokio::net::{TcpStream, ToSocketAddrs};
 
-/// An answer is read this far, in bytes.
-const MAX_ANSWER: usize = 1024 * 1024;
+/// The largest response, in bytes.
+const MAX_RESPONSE: usize = 1024 * 1024;
 
-/// The `Content-Type` of an answer that streams.
-const STREAM: &str = "text/event-stream";
+/// The `Content-Type` of a streaming response.
+const EVENT_STREAM: &str = "text/event-stream";
 
-/// A request as a sender writes it.
 #[derive(Clone, Debug)]
 pub(super) struct Request {
     method: Method,
     url: Uri,
     pub(super) headers: Vec<(String, String)>,
     body: Vec<u8>,
-    /// Where the body stands, if it came from a file and was left as it is.
+    /// The file that the body was read from, unless signing has changed it.
     file: Option<String>,
 }
 
-/// What came back.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: u16,
-    /// Its `Content-Type`.
-    pub(super) kind: String,
+    pub(super) content_type: String,
     pub(super) body: String,
     pub(super) took: Duration,
 }
@@ -55,13 +53,13 @@ impl Request {
         Ok(Self { method, url: uri, headers, body, file: None })
     }
 
-    /// Its body is what this file holds.
+    /// Names the file that holds its body.
     pub(super) fn with_file(mut self, file: Option<&str>) -> Self {
         self.file = file.map(str::to_owned);
         self
     }
 
-    /// With what the schemes of the bot with this id add.
+    /// Signed by all schemes of the bot with this id.
     pub(super) fn signed(
         mut self,
         verifier: &Verifier,
@@ -96,7 +94,7 @@ impl Request {
         Ok(self)
     }
 
-    /// What is sent, in one line that tells no secret: method, path, length, and which fields prove it.
+    /// A line without secrets: method, path, length and the names of the header fields that sign it.
     pub(super) fn outline(&self) -> String {
         let (path, length) = (self.url.path(), self.body.len());
         let proofs: Vec<_> = self.headers.iter().skip(1).map(|(name, _)| &**name).collect();
@@ -107,7 +105,7 @@ impl Request {
         format!("{} {path}, {length} bytes{proofs}", self.method)
     }
 
-    /// The line that repeats it, quoted for a POSIX shell.
+    /// The curl command that sends it, quoted for a POSIX shell.
     pub(super) fn curl(&self) -> String {
         let mut line = format!("curl -i -X {} {}", self.method, quoted(&self.url.to_string()));
         for (name, value) in &self.headers {
@@ -125,21 +123,16 @@ impl Request {
         line
     }
 
-    /// Sends it, over a connection of its own, and waits no longer than `patience` for the whole answer. The witness is told of
-    /// the first piece of a stream.
+    /// Sends it over a connection of its own; `limit` bounds the whole exchange. The observer gets the first frame of a stream.
     pub(super) async fn send(
         &self,
         to: SocketAddr,
-        patience: Duration,
-        witness: Option<&Observer>,
+        limit: Duration,
+        observer: Option<&Observer>,
     ) -> Result<Answer, String> {
         let exchange = async {
             let start = Instant::now();
-            let stream =
-                tokio::net::TcpStream::connect(to).await.map_err(|error| error.to_string())?;
-            let (mut sender, connection) =
-                http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
-            let connection = tokio::spawn(connection);
+            let mut sender = connect(to).await?;
             let target = self.url.path_and_query().map_or("/", |target| target.as_str());
             let mut request = http::Request::builder().method(&self.method).uri(target);
             request = request.header(header::HOST, to.to_string());
@@ -150,32 +143,44 @@ impl Request {
             let request = request.body(body).map_err(|error| error.to_string())?;
             let response = sender.send_request(request).await.map_err(|error| error.to_string())?;
             let (head, body) = response.into_parts();
-            let (status, kind) = (head.status.as_u16(), head.headers.get(header::CONTENT_TYPE));
-            let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-            let mut witness = witness.filter(|_| kind.starts_with(STREAM));
-            let mut body = Limited::new(body, MAX_ANSWER);
+            let status = head.status.as_u16();
+            let content_type = head.headers.get(header::CONTENT_TYPE);
+            let content_type =
+                content_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
+            let mut observer = observer.filter(|_| content_type.starts_with(EVENT_STREAM));
+            let mut body = Limited::new(body, MAX_RESPONSE);
             let mut bytes = Vec::new();
             while let Some(frame) = body.frame().await {
                 let frame = frame.map_err(|error| {
                     format!("the answer began with the status {status} and broke off: {error}")
                 })?;
-                if let Some(witness) = witness.take() {
-                    witness.tell(Step::Heard(status));
+                if let Some(observer) = observer.take() {
+                    observer.tell(Step::Heard(status));
                 }
                 bytes.extend_from_slice(frame.data_ref().map_or(b"", |data| data));
             }
-            connection.abort();
             Ok(Answer {
                 status,
-                kind: kind.to_owned(),
+                content_type: content_type.to_owned(),
                 body: String::from_utf8_lossy(&bytes).into_owned(),
                 took: start.elapsed(),
             })
         };
-        tokio::time::timeout(patience, exchange)
+        tokio::time::timeout(limit, exchange)
             .await
             .unwrap_or_else(|_| Err("no answer in time".to_owned()))
     }
+}
+
+/// Opens a connection. It ends once the sender and the body of its last response are dropped.
+pub(super) async fn connect(
+    to: impl ToSocketAddrs,
+) -> Result<http1::SendRequest<Full<Bytes>>, String> {
+    let stream = TcpStream::connect(to).await.map_err(|error| error.to_string())?;
+    let (sender, connection) =
+        http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
+    tokio::spawn(connection);
+    Ok(sender)
 }
 
 fn with_query(url: &Uri, query: &str) -> Result<Uri, http::Error> {

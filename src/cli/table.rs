@@ -1,25 +1,23 @@
-//! Answers as columns of plain text.
+//! JSON values as columns of plain text.
 
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
 use serde_json::Value;
-use std::fmt::Write;
+use std::io::stdout;
+use terminal_size::{Width, terminal_size_of};
 
-/// Columns as wide as their widest cell; the last one is not filled up.
+/// Aligned columns; the first row is their heading. On a terminal cells that do not fit are wrapped, but for those of the first
+/// column: an id is there to be copied.
 pub(super) fn columns<const N: usize>(rows: &[[String; N]]) -> String {
-    let width = |column: usize| {
-        let widths = rows.iter().map(|row| row[column].chars().count());
-        widths.max().unwrap_or_default()
-    };
-    let widths: [usize; N] = std::array::from_fn(width);
-    let mut out = String::new();
-    for row in rows {
-        let mut line = String::new();
-        for (cell, width) in row.iter().zip(widths) {
-            let _ = write!(line, "{cell:<width$}  ");
-        }
-        out += line.trim_end();
-        out.push('\n');
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).add_rows(rows);
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
     }
-    out
+    if let (Some((Width(width), _)), Some(id)) = (terminal_size_of(stdout()), table.column_mut(0)) {
+        id.set_constraint(ColumnConstraint::ContentWidth);
+        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+    }
+    table.trim_fmt() + "\n"
 }
 
 /// A value as a cell.
@@ -31,7 +29,7 @@ pub(super) fn text(value: &Value) -> String {
     }
 }
 
-/// Others wrote it: nothing in it reaches the terminal as a command.
+/// Text that others wrote, with everything escaped that a terminal would obey.
 pub(super) fn plain(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for character in text.chars() {
@@ -44,7 +42,7 @@ pub(super) fn plain(text: &str) -> String {
     plain
 }
 
-/// Marks that turn the direction of text, and line ends that are no control characters.
+/// Bidirectional marks and line separators: format characters that `char::is_control` does not cover.
 fn is_format(character: char) -> bool {
     matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

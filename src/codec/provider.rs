@@ -14,29 +14,60 @@ mod tool_calls;
 mod user_name;
 
 use crate::codec::json;
+use crate::codec::keys::{KeyError, KeySchema, Written};
 use crate::codec::message::{Answer, AnswerError, ErrorResponse, ProviderRequest, Usage};
 use http::{HeaderMap, HeaderName};
 use simd_json::prelude::*;
+
+/// The most tokens of an answer unless the configuration says otherwise.
+pub const DEFAULT_MAX_TOKENS: u32 = 4096;
+
+/// What the keys of `[upstreams.NAME]` say that a kind brings itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The model's name; `None` where the API has none.
+    pub model: Option<String>,
+    /// The most tokens that may be answered. What the API is not told still bounds what is set aside of a budget.
+    pub max_tokens: u32,
+    /// The version of the API; `None` where it has none.
+    pub version: Option<&'static str>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { model: None, max_tokens: DEFAULT_MAX_TOKENS, version: None }
+    }
+}
 
 /// One kind of upstream. Pure: bytes in, values out.
 pub trait Codec: Sync + std::fmt::Debug {
     /// Its name in the configuration.
     fn name(&self) -> &'static str;
 
-    /// The path that requests go to, from the path of the configured URL (without a slash at its end, often empty).
-    fn endpoint(&self, path: &str) -> String;
+    /// The schema of the keys of `[upstreams.NAME]` that only some kinds have; `None`: this one has none.
+    fn keys(&self) -> Option<KeySchema> {
+        None
+    }
+
+    /// What those keys say.
+    ///
+    /// # Errors
+    /// What is wrong with each of them.
+    fn settings(&self, _written: &Written) -> Result<Settings, Vec<KeyError>> {
+        Ok(Settings::default())
+    }
+
+    /// The path that requests go to, from the path of the configured URL (without a slash at its end, often empty). It may depend
+    /// on the model and on whether the answer is asked for as a stream.
+    fn endpoint(&self, path: &str, settings: &Settings, stream: bool) -> String;
 
     /// The header field that carries the key: its name and what stands before the key in its value.
-    fn auth(&self, version: Option<&str>) -> (HeaderName, &'static str);
+    fn auth(&self, settings: &Settings) -> (HeaderName, &'static str);
 
     /// Further header fields of every request, `content-type` left out.
-    fn headers(&self, version: Option<&str>) -> Vec<(HeaderName, String)>;
-
-    /// The API versions that it knows, the one that it takes for `None` first. Empty where the API has none.
-    fn versions(&self) -> &'static [&'static str];
-
-    /// A model's name as an example, where one must be named.
-    fn example_model(&self) -> Option<&'static str>;
+    fn headers(&self, _settings: &Settings) -> Vec<(HeaderName, String)> {
+        Vec::new()
+    }
 
     /// Appends the request's body.
     ///
@@ -116,12 +147,29 @@ impl From<json::NotJson> for DecodeError {
     }
 }
 
+/// The kind that forwards bytes as they are, and so needs no codec.
+pub const FORWARDING: &str = "passthrough";
+
 /// Every codec.
 pub static CODECS: &[&dyn Codec] = &[&custom::Custom, &openai::OpenAi, &anthropic::Anthropic];
 
 /// The codec of that name.
 pub fn find(name: &str) -> Option<&'static dyn Codec> {
     CODECS.iter().copied().find(|codec| codec.name() == name)
+}
+
+/// The names of all kinds, the one without a codec first.
+pub fn kinds() -> impl Iterator<Item = &'static str> {
+    std::iter::once(FORWARDING).chain(CODECS.iter().map(|codec| codec.name()))
+}
+
+/// A model that must be named.
+fn required_model(written: Option<String>, example: &'static str) -> Result<String, KeyError> {
+    match written {
+        None => Err(KeyError::Missing { key: "model", example }),
+        Some(model) if model.trim().is_empty() => Err(KeyError::Empty { key: "model", example }),
+        Some(model) => Ok(model),
+    }
 }
 
 /// A base path and the endpoint below it: appended unless it is there, below `/v1` where there is no path at all.

@@ -9,9 +9,29 @@ pub(crate) use bot::{Bot, Budget, Conversation, Duplicates, Per, Reply, Upstream
 pub(crate) use callback::{Auth, AuthOwn, AuthWord, Callback, Sign, SignScheme, Subscriber};
 pub(crate) use upstream::{Deadlines, Price, Timeout, Upstream};
 
-use schemars::JsonSchema;
+use crate::codec::keys::KeySchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+
+/// The properties of a schema, and those that `keys` adds to them.
+fn add_keys(schema: &mut Schema, keys: KeySchema) {
+    let mut own = properties(keys);
+    let object = schema.ensure_object().get_mut("properties");
+    if let Some(properties) = object.and_then(Value::as_object_mut) {
+        properties.append(&mut own);
+    }
+}
+
+/// The properties of the object that these keys are in.
+pub(crate) fn properties(keys: KeySchema) -> Map<String, Value> {
+    let mut schema = keys(&mut SchemaGenerator::default());
+    match schema.ensure_object().remove("properties") {
+        Some(Value::Object(properties)) => properties,
+        _ => Map::new(),
+    }
+}
 
 /// Botgate's configuration, a TOML file. Any string may hold ${env:NAME} and ${file:PATH}.
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -5,6 +5,7 @@ mod callback;
 pub use callback::{Auth, Callback, Mode, Reply, Subscriber};
 
 use crate::codec::price::{MicroCents, Period, Price};
+use crate::codec::provider;
 use crate::net::header_template::Field;
 use crate::secret::Secret;
 use crate::signature::{IdSource, PublicUrl, Verifier};
@@ -122,7 +123,7 @@ pub struct State {
 pub struct Upstream {
     /// Its name in the file.
     pub name: String,
-    /// What it speaks: `passthrough`, or the name of a codec.
+    /// What it speaks: [`provider::FORWARDING`], or the name of a codec.
     pub kind: &'static str,
     /// Whether TLS is spoken to it: its URL begins with `https`.
     pub tls: bool,
@@ -136,18 +137,16 @@ pub struct Upstream {
     pub port: u16,
     /// The URL's path without a slash at its end; goes before the request's own. Often empty.
     pub prefix: String,
-    /// Where a codec's requests go: path and query. Empty for `passthrough`.
+    /// Where a codec's requests go: path and query. Empty without a codec.
     pub endpoint: String,
+    /// The same where the answer is asked for as a stream.
+    pub streaming_endpoint: String,
     /// What its requests are authorised with; absent: a field of `fields` may do it.
     pub key: Option<Secret>,
-    /// The model; always there for `openai` and `anthropic`.
-    pub model: Option<String>,
-    /// The most tokens that are asked for. Default 4,096.
-    pub max_tokens: u32,
+    /// What the keys say that only its kind has.
+    pub settings: provider::Settings,
     /// The system text that it gets after the bot's own.
     pub system: Option<String>,
-    /// The version of its API, one of its codec's; `None`: the codec's default.
-    pub version: Option<&'static str>,
     /// What its tokens cost; `None`: nothing that is counted.
     pub price: Option<Price>,
     /// How often a call is repeated where that is safe: 0 to 5. Default 1.

@@ -5,31 +5,25 @@ pub(crate) mod fields;
 use super::parse::ValueError;
 use super::reader::Reading;
 use super::schema_types::shown;
+use super::suggest::known_or_nearest;
 use super::{Upstream, UpstreamTimeouts, money, parse, raw, transport_security, url};
+use crate::codec::keys::{KeyError, Written};
 use crate::codec::price::Price;
-use crate::codec::provider::{self, CODECS, Codec};
+use crate::codec::provider::{self, Codec, Settings};
 use crate::net::header_template::Names;
 use crate::secret::Secret;
 use http::header::{HeaderName, HeaderValue};
+use serde_json::Value;
 use std::time::Duration;
 
-/// The kind that hands on bytes as they are; every other one is a codec's.
-pub(crate) const PASSTHROUGH: &str = "passthrough";
 /// Sockets to one upstream unless its table says otherwise.
 const DEFAULT_MAX_CONNECTIONS: usize = 1024;
-/// The most tokens of an answer unless the table says otherwise.
-const DEFAULT_MAX_TOKENS: u32 = 4096;
 /// How often a call is repeated unless the table says otherwise.
 const DEFAULT_RETRIES: u32 = 1;
 
 /// An upstream that could be read.
 pub(crate) struct Read {
     pub(crate) upstream: Upstream,
-}
-
-/// The names of all kinds.
-pub(crate) fn kinds() -> impl Iterator<Item = &'static str> {
-    std::iter::once(PASSTHROUGH).chain(CODECS.iter().map(|codec| codec.name()))
 }
 
 /// Reads the table at `path`; nothing when its URL is missing or wrong, which is noted.
@@ -43,12 +37,13 @@ pub(crate) fn upstream(
     if written.url.as_deref().is_some_and(url::may_hold_secret) {
         reading.blot(&url_path);
     }
-    let kind = kinds().find(|kind| Some(*kind) == written.kind.as_deref());
+    let kind = provider::kinds().find(|kind| Some(*kind) == written.kind.as_deref());
     let codec = kind.and_then(provider::find);
     if let Some(kind) = kind {
         suits(reading, &path, written, kind, codec);
     }
-    let fields = fields::fields(reading, &path, written, kind, codec);
+    let settings = codec.map(|codec| settings(reading, &path, written, codec)).unwrap_or_default();
+    let fields = fields::fields(reading, &path, written, codec, &settings);
     let timeouts = timeouts(reading, &path, written.timeout.as_ref());
     let key = key(reading, &path, written.key.as_deref());
     let price = written.price.as_ref().and_then(|price| self::price(reading, &path, price));
@@ -56,25 +51,23 @@ pub(crate) fn upstream(
     let backend = reading
         .value(&url_path, written.url.as_deref(), |text| url::backend(text, codec.is_some()))?;
     transport_security::check(reading, &path, written.allow_http, written.ca.is_some(), &backend);
-    let version = written.version.as_deref();
-    let versions = codec.map_or(&[] as &[_], Codec::versions);
-    let version = versions.iter().copied().find(|known| Some(*known) == version);
+    let endpoint =
+        |stream| codec.map(|codec| backend.endpoint(codec, &settings, stream)).unwrap_or_default();
     Some(Read {
         upstream: Upstream {
             name: name.to_owned(),
             kind: kind?,
             tls: backend.tls,
             ca,
-            endpoint: codec.map_or_else(String::new, |codec| backend.endpoint(codec)),
+            endpoint: endpoint(false),
+            streaming_endpoint: endpoint(true),
             authority: backend.authority,
             host: backend.host,
             port: backend.port,
             prefix: backend.prefix,
             key,
-            model: written.model.clone(),
-            max_tokens: written.max_tokens.unwrap_or(DEFAULT_MAX_TOKENS),
             system: written.system.clone(),
-            version,
+            settings,
             price,
             retries: written.retries.unwrap_or(DEFAULT_RETRIES),
             fields,
@@ -97,14 +90,12 @@ fn suits(
     let Some(codec) = codec else {
         let meant = [
             ("key", written.key.is_some()),
-            ("model", written.model.is_some()),
-            ("max_tokens", written.max_tokens.is_some()),
             ("system", written.system.is_some()),
-            ("version", written.version.is_some()),
             ("price", written.price.is_some()),
             ("retries", written.retries.is_some()),
         ];
-        for (key, _) in meant.into_iter().filter(|(_, meant)| *meant) {
+        let meant = meant.into_iter().filter(|(_, meant)| *meant).map(|(key, _)| key);
+        for key in meant.chain(written.own.keys().map(String::as_str)) {
             reading.error(
                 &format!("{path}.{key}"),
                 format!(
@@ -121,49 +112,56 @@ fn suits(
         }
         return;
     };
-    let model = written.model.as_deref().map(str::trim);
-    match (model, codec.example_model()) {
-        (Some(""), Some(example)) => reading.error(
-            &format!("{path}.model"),
-            format!("`{}.model` is empty", shown(path)),
-            format!("write the model's name: model = \"{example}\""),
-        ),
-        (None, Some(example)) if !reading.has(&format!("{path}.model")) => reading.error_at_key(
-            path,
-            format!("`{}` has no `model`", shown(path)),
-            format!("add the line: model = \"{example}\", or the name of another one"),
-        ),
-        (Some(_), None) => reading.error(
-            &format!("{path}.model"),
-            format!("`{}.model`: an upstream of kind {kind} is told no model", shown(path)),
-            "leave it out",
-        ),
-        _ => {}
-    }
-    if written.max_tokens.is_some() && codec.example_model().is_none() {
+    let own = codec.keys().map(raw::properties).unwrap_or_default();
+    for key in written.own.keys().filter(|key| !own.contains_key(*key)) {
         reading.error(
-            &format!("{path}.max_tokens"),
-            format!("`{}.max_tokens`: an upstream of kind {kind} is told no bound", shown(path)),
+            &format!("{path}.{key}"),
+            format!("`{}.{key}`: an upstream of kind {kind} has no such key", shown(path)),
             "leave it out",
         );
     }
-    let at = format!("{path}.version");
-    reading.value(&at, written.version.as_deref(), |version| {
-        let versions = codec.versions();
-        match versions.contains(&version) {
-            true => Ok(()),
-            false if versions.is_empty() => Err(ValueError::new(
-                format!("an upstream of kind {kind} has no versions"),
-                "leave it out",
-            )),
-            false => Err(ValueError::new(
-                "a version that is not known here",
-                crate::config::suggest::known_or_nearest(version, versions, |version| {
-                    format!("{version:?}")
-                }),
-            )),
+}
+
+/// What the keys say that only some kinds have.
+fn settings(
+    reading: &mut Reading<'_>,
+    path: &str,
+    written: &raw::Upstream,
+    codec: &dyn Codec,
+) -> Settings {
+    let errors = match codec.settings(&written.own) {
+        Ok(settings) => return settings,
+        Err(errors) => errors,
+    };
+    for error in errors {
+        own_key_error(reading, path, &written.own, error);
+    }
+    Settings::default()
+}
+
+/// Notes what is wrong with a key that a dialect or a provider brings.
+fn own_key_error(reading: &mut Reading<'_>, path: &str, written: &Written, error: KeyError) {
+    match error {
+        // What is there and of a wrong type is noted already.
+        KeyError::Missing { key, .. } if reading.has(&format!("{path}.{key}")) => {}
+        KeyError::Missing { key, example } => reading.error_at_key(
+            path,
+            format!("`{}` has no `{key}`", shown(path)),
+            format!("add the line: {key} = \"{example}\", or the name of another one"),
+        ),
+        KeyError::Empty { key, example } => reading.error(
+            &format!("{path}.{key}"),
+            format!("`{}.{key}` is empty", shown(path)),
+            format!("write the {key}'s name: {key} = \"{example}\""),
+        ),
+        KeyError::Unknown { key, known } => {
+            let value = written.get(key).and_then(Value::as_str).unwrap_or_default();
+            let fix = known_or_nearest(value, known, |known| format!("{known:?}"));
+            let path = format!("{path}.{key}");
+            let message = format!("`{}`: a {key} that is not known here", shown(&path));
+            reading.error(&path, message, fix);
         }
-    });
+    }
 }
 
 fn key(reading: &mut Reading<'_>, path: &str, written: Option<&str>) -> Option<Secret> {

@@ -7,8 +7,8 @@ use super::raw::Upstreams;
 use super::reader::Reading;
 use super::schema_types::shown;
 use super::suggest::known_or_nearest;
-use super::upstream::PASSTHROUGH;
 use crate::codec::dialect::Dialect;
+use crate::codec::provider;
 
 /// What `upstream` and `fallback` resolve to: indices with weights, and indices.
 pub(crate) struct Arms {
@@ -190,7 +190,7 @@ fn find(
     };
     let kind = around.upstreams.get(index)?.as_ref()?.upstream.kind;
     let dialect = dialect?;
-    match (dialect.chat.is_none(), kind == PASSTHROUGH) {
+    match (dialect.chat.is_none(), kind == provider::FORWARDING) {
         (true, false) => reading.error(
             path,
             format!("a raw bot's bytes go on as they are, and the upstream `{}` speaks {kind}", shown(name)),

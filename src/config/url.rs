@@ -2,7 +2,7 @@
 
 use super::parse::{self, ValueError};
 use super::reader::Reading;
-use crate::codec::provider::Codec;
+use crate::codec::provider::{Codec, Settings};
 use http::Uri;
 use http::uri::Scheme;
 
@@ -30,8 +30,8 @@ impl Backend {
 
     /// Where a codec's requests go: its own end of the path, and the URL's query. A path that the codec leaves as it is keeps
     /// its slash, too.
-    pub(crate) fn endpoint(&self, codec: &dyn Codec) -> String {
-        let mut endpoint = codec.endpoint(&self.prefix);
+    pub(crate) fn endpoint(&self, codec: &dyn Codec, settings: &Settings, stream: bool) -> String {
+        let mut endpoint = codec.endpoint(&self.prefix, settings, stream);
         if self.slash && endpoint == self.prefix {
             endpoint.push('/');
         }

@@ -83,7 +83,7 @@ impl Dispatcher {
                     Err(failed) => format!("{why}; the last one: {failed}"),
                     Ok(answered) => format!("{why}; the last status: {}", answered.status.as_u16()),
                 };
-                tracing::warn!(%id, receiver = &*receiver.name, reason, "a message is given up");
+                tracing::warn!(%id, receiver = &*receiver.name, reason, "a message is dead-lettered");
                 (NextState::Dead(&reason), &counts.dead, Some(Happened::Dead))
             }
         };

@@ -11,7 +11,7 @@ use crate::state::jobs::{Head, Id, JobsError};
 impl Dispatcher {
     /// Ends a job without another attempt.
     pub(super) async fn give_up(&self, id: Id, head: &Head, reason: &str) -> Result<(), JobsError> {
-        tracing::warn!(%id, reason, "a message is given up");
+        tracing::warn!(%id, reason, "a message is dead-lettered");
         let told = self.tell(id, head, reason);
         let jobs = delivery_jobs(&told, &head.bot, &head.dialect, head.subject);
         retry_until_written(|| self.jobs.give_up(id, reason, &jobs, clock::unix_ms())).await?;

@@ -1,9 +1,10 @@
-//! The exchange with an AI: which upstream is asked, in what order the others follow, when one is asked again, what it costs.
+//! The exchange with an AI: which upstream is asked, in what order the others follow, when one is retried (after a 429, say), the cost.
 
 mod attempt;
 pub mod stream;
 
 use crate::clock;
+use crate::codec::dialect::StreamEncoder;
 use crate::codec::message::{Answer, Event, Turn};
 use crate::codec::price::MicroCents;
 use crate::net::client::breaker::Breaker;
@@ -24,45 +25,42 @@ use std::time::Duration;
 /// What is asked.
 #[derive(Debug)]
 pub struct ChatRequest<'a> {
-    /// Who asks.
     pub worker: &'a Rc<Worker>,
-    /// The upstreams there are.
-    pub view: &'a Rc<ConfigSnapshot>,
-    /// How the bot talks.
-    pub talk: &'a ChatSettings,
-    /// What is waited on.
+    pub snapshot: &'a Rc<ConfigSnapshot>,
+    pub settings: &'a ChatSettings,
     pub timer: &'a Rc<Timer>,
     /// The bot's id.
     pub bot: &'a str,
-    /// What the caller said.
     pub event: &'a Event<'a>,
-    /// The conversation's own id; `None` where its platform has the say.
+    /// How the answer is streamed to the caller; `None`: it is asked for whole.
+    pub stream: Option<&'static dyn StreamEncoder>,
+    /// The conversation's own id; `None` where its platform keeps the history.
     pub conversation: Option<&'a str>,
-    /// What was said in it before.
+    /// Its past turns, oldest first.
     pub history: &'a [Turn<'a>],
     /// When the answer must be there, in nanoseconds of [`clock::now`].
-    pub by: u64,
+    pub deadline_ns: u64,
 }
 
 /// What came of it.
 #[derive(Debug)]
 pub enum AiResponse {
-    /// The whole answer, and what it cost.
-    Whole(Answer<'static>, MicroCents),
+    /// A whole answer of this upstream, an index into [`crate::proxy::bot::Registry::upstreams`].
+    Whole { answer: Answer<'static>, micro_cents: MicroCents, upstream: usize },
     /// An answer that has begun.
-    Pieces(Box<StreamingAnswer>),
+    Streaming(Box<StreamingAnswer>),
 }
 
 /// Who is asked, first to last: the bot's upstreams by weight, the conversation's own first, then those that stand in for them.
-pub fn candidates(talk: &ChatSettings, sticky: u64) -> SmallVec<[usize; 4]> {
-    let mut order: SmallVec<[usize; 4]> = match talk.upstreams.as_slice() {
+pub fn candidates(settings: &ChatSettings, sticky: u64) -> SmallVec<[usize; 4]> {
+    let mut order: SmallVec<[usize; 4]> = match settings.upstreams.as_slice() {
         [only] => SmallVec::from_slice(&[*only]),
-        several => rendezvous::order(sticky, &talk.arms)
+        several => rendezvous::order(sticky, &settings.arms)
             .into_iter()
             .filter_map(|arm| several.get(arm).copied())
             .collect(),
     };
-    for index in &talk.fallback {
+    for index in &settings.fallback {
         if !order.contains(index) {
             order.push(*index);
         }
@@ -91,52 +89,52 @@ impl Failed {
     }
 }
 
-/// Asks one AI after the other until one answers or time is up. `spare` is an emptied map for responses to use.
+/// Asks one AI after the other until one answers or time is up. `reused_headers` is an emptied map for responses to use.
 pub async fn ask(
-    question: &ChatRequest<'_>,
+    request: &ChatRequest<'_>,
     candidates: &[usize],
-    trace: &mut RequestContext,
-    spare: &mut HeaderMap,
+    ctx: &mut RequestContext,
+    reused_headers: &mut HeaderMap,
 ) -> Result<AiResponse, Reject> {
     let mut last = None;
     let mut closed_for = Duration::MAX;
     for index in candidates {
-        let registry = &question.view.registry;
+        let registry = &request.snapshot.registry;
         let upstream = registry.upstreams.get(*index);
         let Some(ai) = upstream.and_then(|upstream| upstream.ai.as_ref()) else {
             continue;
         };
         let mut left = ai.retries;
-        while let Some(breaker) = question.view.breakers.get(*index) {
+        while let Some(breaker) = request.snapshot.breakers.get(*index) {
             let now = clock::now();
             let Some(pass) = Breaker::admit(&**breaker, now) else {
                 closed_for = closed_for.min(breaker.wait(now));
                 break;
             };
             if let Some(before) = &last {
-                trace.passed_over(before);
+                ctx.passed_over(before);
             }
-            let attempt = Attempt { question, ai, index: *index };
-            let failed = match attempt.run(pass, trace, std::mem::take(spare)).await {
-                Ok(spoken) => return Ok(spoken),
+            let attempt = Attempt { request, ai, index: *index };
+            let failed = match attempt.run(pass, ctx, std::mem::take(reused_headers)).await {
+                Ok(response) => return Ok(response),
                 Err(failed) => failed,
             };
             let wait = failed.again.filter(|wait| {
-                left > 0 && clock::now().saturating_add(clock::nanos(*wait)) < question.by
+                left > 0 && clock::now().saturating_add(clock::nanos(*wait)) < request.deadline_ns
             });
             if !failed.next && wait.is_none() {
                 return Err(failed.reject);
             }
-            trace.attempt_failed(&failed.reject);
+            ctx.attempt_failed(&failed.reject);
             last = Some(failed.reject);
             let Some(wait) = wait else { break };
             left -= 1;
-            trace.retried();
+            ctx.retried();
             if !wait.is_zero() {
-                question.sleep(wait).await;
+                request.sleep(wait).await;
             }
         }
-        if clock::now() >= question.by {
+        if clock::now() >= request.deadline_ns {
             break;
         }
     }

@@ -16,17 +16,27 @@ use std::task::Poll;
 /// Frames smaller than this are gathered, so that a body sent byte by byte costs bytes and not frames.
 const MIN_FRAME: usize = 2 * 1024;
 
-/// Reads the body whole, within its size, its deadline and the budget, and shows each frame to `see` as it arrives.
+/// A body that has been read whole.
+pub struct ReceivedBody {
+    pub frames: Vec<Bytes>,
+    /// What it holds of the budget for all bodies; `None`: it is empty.
+    pub hold: Option<Hold>,
+}
+
+/// Reads the body whole, within its size, its deadline and the budget, and shows each frame to `inspect` as it arrives.
+///
+/// # Errors
+/// [`Reject::TooLarge`], [`Reject::BodyTimeout`], [`Reject::BufferFull`], [`Reject::Framing`], [`Reject::CallerGone`].
 pub async fn receive(
     worker: &Worker,
     timer: &Timer,
     registry: &Registry,
     body: &mut Incoming,
-    mut see: impl FnMut(&[u8]),
-) -> Result<(Vec<Bytes>, Option<Hold>), Reject> {
+    mut inspect: impl FnMut(&[u8]),
+) -> Result<ReceivedBody, Reject> {
     let max = registry.max_body;
     if body.is_end_stream() {
-        return Ok((Vec::new(), None));
+        return Ok(ReceivedBody { frames: Vec::new(), hold: None });
     }
     let declared = body.size_hint().lower();
     if declared > max {
@@ -61,7 +71,7 @@ pub async fn receive(
         if !hold.grow(data.len() as u64, declared.max(received)) {
             return Err(Reject::BufferFull);
         }
-        see(&data);
+        inspect(&data);
         if data.len() < MIN_FRAME && !frames.is_empty() {
             gathered.extend_from_slice(&data);
             if gathered.len() >= SMALL_BODY as usize {
@@ -85,10 +95,10 @@ pub async fn receive(
     if armed {
         timer.clear();
     }
-    Ok((frames, Some(hold)))
+    Ok(ReceivedBody { frames, hold: Some(hold) })
 }
 
-/// Why a body could not be read: the gate found its framing broken, or the caller has gone.
+/// Why a body could not be read: its framing is broken, or the caller has gone.
 fn unreadable(error: &hyper::Error) -> Reject {
     let io =
         std::error::Error::source(error).and_then(|source| source.downcast_ref::<std::io::Error>());

@@ -6,7 +6,7 @@ pub mod registry;
 use crate::codec::bot_event::EventType;
 use crate::codec::dialect::{Chat, Dialect, StreamEncoder};
 use crate::codec::price::{MicroCents, Period, Price};
-use crate::codec::provider::Codec;
+use crate::codec::provider::{Codec, Settings};
 use crate::net::client::Target;
 use crate::net::header_template::Field;
 use crate::net::rendezvous::WeightedUpstream;
@@ -211,16 +211,14 @@ pub struct AiUpstream {
     pub codec: &'static dyn Codec,
     /// The request's head up to what differs from request to request: it holds the key.
     pub head: Secret,
+    /// The same where the answer is asked for as a stream.
+    pub streaming_head: Secret,
     /// Header fields that name the bot, the user or the conversation.
     pub fields: Vec<Field>,
-    /// The model's name.
-    pub model: Option<String>,
-    /// The most tokens of an answer.
-    pub max_tokens: u32,
+    /// The model and what else its kind is told.
+    pub settings: Settings,
     /// The system text of this upstream.
     pub system: Option<String>,
-    /// The API's version.
-    pub version: Option<String>,
     /// What its tokens cost.
     pub price: Option<Price>,
     /// How often it is asked again.

@@ -1,10 +1,11 @@
-//! A message's way once it is proven: decoded, charged to its user, given its turn in the conversation, answered by an AI,
-//! remembered and encoded. The second half of [`crate::proxy`], for the dialects that read their messages.
+//! A message's way once it is verified: decoded, charged to its user, then acknowledged, answered at once or accepted for later.
+//! The second half of [`crate::proxy`], for the dialects that read their messages; how an answer comes about is in `exchange`.
 
 mod analytics;
 mod deferred;
 mod envelope;
 mod event_jobs;
+mod exchange;
 mod job;
 mod report;
 mod retry;
@@ -17,256 +18,215 @@ pub use job::{AnswerJob, JobOutcome, MAX_EVENT_BYTES};
 pub use retry::{BACKOFF, MAX_BACKOFF};
 
 use crate::clock;
-use crate::codec::bot_event;
+use crate::codec::bot_event::EventType;
 use crate::codec::dialect::{Format, Receipt, StreamEncoder, StreamReceipt};
-use crate::codec::message::{Answer, Event, MessageType, Role, Turn};
-use crate::codec::price::MicroCents;
+use crate::codec::message::{Answer, Event, MessageType};
 use crate::net::body_budget::Hold;
 use crate::net::timers::Timer;
-use crate::proxy::ai::stream;
-use crate::proxy::ai::{AiResponse, ChatRequest, ask, candidates};
+use crate::proxy::ai::stream::whole_as_stream;
 use crate::proxy::bot::{BotMatch, ChatSettings};
-use crate::proxy::context::{RequestContext, error_response};
+use crate::proxy::context::RequestContext;
 use crate::proxy::head::{format, prefers_xml};
 use crate::proxy::rate_limit::charge_body;
 use crate::proxy::reject::Reject;
+use crate::proxy::respond::error_response;
 use crate::proxy::response::ResponseBody;
 use crate::proxy::worker::{ConfigSnapshot, Worker};
-use crate::state::conversation::TurnGuard;
 use crate::state::idempotency::{Guard, Stored};
 use crate::state::jobs::RecordedResponse;
 use bytes::Bytes;
+use deferred::DeferredRequest;
+use exchange::{Answered, Exchange, Outcome};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use report::Report;
-use serde_json::value::RawValue;
+use std::convert::Infallible;
 use std::net::IpAddr;
 use std::rc::Rc;
-use turn::{answer_deadline, conversation_key, routing_key, wait_for_turn};
 
-/// A proven message, not yet read.
+const EVENT_STREAM: &str = "text/event-stream";
+
+/// A verified message, not yet decoded.
 #[derive(Debug)]
 pub struct Message<'a> {
-    /// Who serves it.
     pub worker: &'a Rc<Worker>,
-    /// The configuration it is served under.
-    pub view: &'a Rc<ConfigSnapshot>,
-    /// What it waits on.
+    pub snapshot: &'a Rc<ConfigSnapshot>,
     pub timer: &'a Rc<Timer>,
-    /// How its bot talks.
-    pub talk: &'a ChatSettings,
-    /// Its bot.
+    pub settings: &'a ChatSettings,
     pub found: &'a BotMatch<'a, 'a>,
-    /// Its bot's id.
+    /// The bot's id.
     pub id: &'a str,
-    /// Who sent it.
-    pub peer: IpAddr,
+    /// The address behind trusted proxies.
+    pub client: IpAddr,
 }
 
-/// Answers one message.
+/// Answers or accepts one message.
+///
+/// # Errors
+/// Why there is no answer.
 pub async fn answer(
     message: Message<'_>,
-    trace: &mut RequestContext,
+    ctx: &mut RequestContext,
     headers: &mut HeaderMap,
     frames: Vec<Bytes>,
     hold: Option<Hold>,
-    mut guard: Option<Guard>,
+    guard: Option<Guard>,
 ) -> Result<Response<ResponseBody>, Reject> {
-    let Message { worker, view, talk, id, .. } = message;
+    let Message { worker, snapshot, settings, id, .. } = message;
     let format = format(headers).unwrap_or(Format::Json);
-    let mut room = worker.buffer();
-    frames.iter().for_each(|frame| room.extend_from_slice(frame));
-    let event = match talk.chat.decode(format, &mut room) {
+    let mut buffer = worker.buffer();
+    frames.iter().for_each(|frame| buffer.extend_from_slice(frame));
+    let event = match settings.chat.decode(format, &mut buffer) {
         Ok(event) => event,
         Err(malformed) => {
             let reject = Reject::Malformed(malformed);
             if let Some(guard) = guard {
-                keep(guard, &error_response(Some(talk.chat), &reject));
+                let response = error_response(Some(settings.chat), &reject);
+                PendingIdempotency::new(guard, &response).complete();
             }
             return Err(reject);
         }
     };
     let user = event.user.id.as_deref();
-    charge_body(worker, message.found, trace, message.peer, headers, &frames, user)?;
-    // What is only acknowledged waits for nobody's answer.
-    let silent = talk.upstreams.is_empty() || event.message_type != MessageType::Message;
-    let reports = talk.chat.acknowledges();
-    let report = reports.then(|| Report::new(&message, &event, trace.began_ms));
-    // An answer that nobody wants to be told is asked for all the same: the conversation goes on with it.
-    let told = !reports || is_subscribed(&view.registry, bot_event::EventType::Sent, id);
-    let xml = format == Format::Form && (talk.twiml || prefers_xml(headers));
-    if let Some(later) = talk.later.as_ref().filter(|_| !silent && told) {
-        let said = deferred::DeferredRequest {
-            later,
-            event: &event,
-            format,
-            body: frames.concat(),
-            xml,
-            report,
-        };
+    charge_body(worker, message.found, ctx, message.client, headers, &frames, user)?;
+    let xml = format == Format::Form && (settings.twiml || prefers_xml(headers));
+    let reports = settings.chat.acknowledges();
+    let report = reports.then(|| Report::new(&message, &event, ctx.start_ms));
+    if settings.upstreams.is_empty() || event.message_type != MessageType::Message {
+        let nothing = Answer::default();
+        let answered = Answered { answer: &nothing, conversation: "", model: None, micro_cents: 0 };
+        let response = encode(&message, ctx.start_ns, &event, &answered, xml);
+        let mut pending = guard.map(|guard| PendingIdempotency::new(guard, &response));
+        if let Some(report) = report {
+            let accepted = report.accept(&message, None, pending.take(), ctx.start_ms);
+            deferred::wait_until_written(accepted).await?;
+        }
+        if let Some(pending) = pending {
+            pending.complete();
+        }
+        return Ok(response);
+    }
+    // An answer that no subscriber wants is asked for all the same, at once: the conversation goes on with it.
+    let is_wanted = !reports || is_subscribed(&snapshot.registry, EventType::Sent, id);
+    if let Some(reply) = settings.later.as_ref().filter(|_| is_wanted) {
+        let body = frames.concat();
         drop(frames);
-        return Box::pin(deferred::answer(&message, said, trace, hold, guard)).await;
+        let request = DeferredRequest { reply, event: &event, format, body, xml, report };
+        return Box::pin(deferred::answer(&message, request, ctx, hold, guard)).await;
     }
     drop(frames);
     if let Some(report) = report {
-        // What is said to it is known already where nobody's answer is waited for.
-        let promise = guard.take_if(|_| silent).map(|guard| {
-            let nothing = Answer::default();
-            let said = encode(&message, trace, &event, &nothing, "", 0, xml);
-            PendingIdempotency::new(guard, &said)
-        });
-        let accepted = report.accept(&message, None, promise, trace.began_ms);
-        deferred::done(accepted).await?;
+        let accepted = report.accept(&message, None, None, ctx.start_ms);
+        deferred::wait_until_written(accepted).await?;
     }
-
-    let key = conversation_key(id, &event);
-    let candidates = candidates(talk, routing_key(id, &event, &key, trace.start));
-    let by = answer_deadline(view, &candidates, trace.start);
-    let mut held = match (talk.conversation, key) {
-        (Some(policy), Some(key)) if !silent => {
-            let conversations = &worker.shared.state.conversations;
-            let turn = wait_for_turn(message.timer, conversations, key, policy, by, trace.began_ms);
-            Some(turn.await?)
+    let stream = match event.stream {
+        None => settings.stream,
+        Some(asked) => settings.chat.stream_encoder().filter(|_| asked),
+    };
+    let start_ns = ctx.start_ns;
+    let exchange = Exchange {
+        worker,
+        snapshot,
+        settings,
+        timer: message.timer,
+        bot: id,
+        event: &event,
+        stream,
+        promised_id: None,
+        since_ns: Some(start_ns),
+    };
+    let handed_over = exchange.answer(ctx, headers, async |answered| {
+        drop(hold);
+        Ok::<_, Infallible>(match stream {
+            Some(encoder) => encode_as_stream(worker, encoder, &answered),
+            None => encode(&message, start_ns, &event, &answered, xml),
+        })
+    });
+    match handed_over.await? {
+        Outcome::HandedOver(Ok(response)) => {
+            if let Some(guard) = guard {
+                PendingIdempotency::new(guard, &response).complete();
+            }
+            Ok(response)
         }
-        _ => None,
-    };
-    // Who stands alone has an id too: a backend that was told none would take all of them for one conversation.
-    let fresh;
-    let conversation = match (&held, event.conversation.as_deref()) {
-        (Some(held), _) => held.id(),
-        (None, Some(own)) => own,
-        (None, None) => {
-            fresh = worker.long_id();
-            &fresh
-        }
-    };
-    let spoken = if silent {
-        AiResponse::Whole(Answer::default(), 0)
-    } else {
-        let history: Vec<Turn<'_>> = held.iter().flat_map(TurnGuard::history).collect();
-        let question = ChatRequest {
-            worker,
-            view,
-            talk,
-            timer: message.timer,
-            bot: id,
-            event: &event,
-            conversation: talk.chat.keeps_history().then_some(conversation),
-            history: &history,
-            by,
-        };
-        ask(&question, &candidates, trace, headers).await?
-    };
-    drop(hold);
-    let (answer, micro_cents) = match spoken {
-        AiResponse::Whole(answer, micro_cents) => (answer, micro_cents),
-        AiResponse::Pieces(speech) => return Ok(streamed(ResponseBody::speech(speech, guard))),
-    };
-    if let Some(stream) = talk.stream {
-        return Ok(at_once(&message, &answer, stream, guard));
+        Outcome::Streaming(answer) => Ok(event_stream(ResponseBody::streamed(answer, guard))),
     }
-    let response = encode(&message, trace, &event, &answer, conversation, micro_cents, xml);
-    if let Some(held) = held.take()
-        && let Some(asked) = event.turns.last()
-    {
-        let said = Turn::text(Role::Assistant, &*answer.text);
-        let metadata = event.metadata.as_deref().map(RawValue::get);
-        held.append(asked, &said, metadata, clock::unix_ms());
-    }
-    if let Some(guard) = guard {
-        keep(guard, &response);
-    }
-    Ok(response)
 }
 
+/// The response that says an answer, to a request that came at `start_ns`.
 fn encode(
     message: &Message<'_>,
-    trace: &RequestContext,
+    start_ns: u64,
     event: &Event<'_>,
-    answer: &Answer<'_>,
-    conversation: &str,
-    micro_cents: MicroCents,
+    answered: &Answered<'_>,
     xml: bool,
 ) -> Response<ResponseBody> {
     let id = message.worker.request_id();
     let receipt = Receipt {
         bot: message.id,
         event,
-        conversation,
+        conversation: answered.conversation,
         message_id: id.to_str().unwrap_or_default(),
         now_ms: clock::unix_ms(),
-        model: None,
-        latency_ms: clock::now().saturating_sub(trace.start) / 1_000_000,
-        micro_cents,
+        model: answered.model,
+        latency_ms: clock::now().saturating_sub(start_ns) / 1_000_000,
+        micro_cents: answered.micro_cents,
         xml,
     };
-    let chat = message.talk.chat;
-    let mut body = Vec::with_capacity(answer.text.len() + 256);
-    chat.encode(answer, &receipt, &mut body);
-    let mut response = Response::new(ResponseBody::full(body.into()));
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static(chat.content_type(&receipt)));
-    response
+    let chat = message.settings.chat;
+    let mut body = Vec::with_capacity(answered.answer.text.len() + 256);
+    chat.encode(answered.answer, &receipt, &mut body);
+    ResponseBody::response(StatusCode::OK, chat.content_type(&receipt), body.into())
 }
 
 /// The stream of an AI that did not stream.
-fn at_once(
-    message: &Message<'_>,
-    answer: &Answer<'_>,
-    stream: &dyn StreamEncoder,
-    guard: Option<Guard>,
+fn encode_as_stream(
+    worker: &Worker,
+    encoder: &dyn StreamEncoder,
+    answered: &Answered<'_>,
 ) -> Response<ResponseBody> {
-    if let Some(guard) = guard {
-        guard.done(Stored::fact(StatusCode::OK), clock::now());
-    }
     let receipt = StreamReceipt {
-        message_id: message.worker.request_id().to_str().unwrap_or_default().to_owned(),
+        message_id: worker.request_id().to_str().unwrap_or_default().to_owned(),
         now_ms: clock::unix_ms(),
-        model: None,
+        model: answered.model.map(str::to_owned),
     };
-    streamed(ResponseBody::full(stream::at_once(answer, stream, &receipt)))
+    let body = whole_as_stream(answered.answer, encoder, &receipt);
+    event_stream(ResponseBody::full(body))
 }
 
-fn streamed(reply: ResponseBody) -> Response<ResponseBody> {
-    let mut response = Response::new(reply);
+fn event_stream(body: ResponseBody) -> Response<ResponseBody> {
+    let mut response = Response::new(body);
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(EVENT_STREAM));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     response
 }
 
-/// Keeps an answer for the next time that the same delivery comes.
-fn keep(guard: Guard, response: &Response<ResponseBody>) {
-    guard.done(stored(response), clock::now());
-}
-
-/// A delivery, and what is said to it and to whoever repeats it once the disk has what it became.
+/// The id of a delivery, and the response that whoever repeats it gets once this one is safe.
 struct PendingIdempotency {
     guard: Guard,
-    said: Stored,
+    response: Stored,
 }
 
 impl PendingIdempotency {
+    /// A stream is not kept: its repetition gets an empty 200.
     fn new(guard: Guard, response: &Response<ResponseBody>) -> Self {
-        let said = stored(response);
-        Self { guard, said }
+        let (status, headers) = (response.status(), response.headers());
+        let streams = headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == EVENT_STREAM);
+        let response = if streams {
+            Stored::fact(status)
+        } else {
+            Stored::new(status, headers, response.body().whole())
+        };
+        Self { guard, response }
     }
 
-    /// For longer than this process lives.
-    fn repeat(&self) -> RecordedResponse {
-        RecordedResponse {
-            key: *self.guard.key(),
-            response: self.guard.record(&self.said, clock::unix_ms()),
-        }
+    /// The same as a record that outlives this process.
+    fn record(&self) -> RecordedResponse {
+        let response = self.guard.record(&self.response, clock::unix_ms());
+        RecordedResponse { key: *self.guard.key(), response }
     }
 
-    /// It holds.
-    fn keep(self) {
-        self.guard.done(self.said, clock::now());
+    fn complete(self) {
+        self.guard.done(self.response, clock::now());
     }
-}
-
-fn stored(response: &Response<ResponseBody>) -> Stored {
-    let body = response.body().whole();
-    Stored::new(response.status(), response.headers(), body)
 }

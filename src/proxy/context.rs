@@ -1,46 +1,38 @@
-//! The trace of a request: gathered on its way, counted and logged in one place whatever became of it.
+//! What is known of a request while it is served; counted and logged in one place when it ends, however it ends.
 
 mod analytics;
 
 use crate::clock;
-use crate::codec::dialect::{Chat, default_error};
+use crate::codec::dialect::Chat;
 use crate::codec::message::Usage;
 use crate::codec::price::MicroCents;
 use crate::net::client::{Pool, UpstreamError};
 use crate::net::request_framing::Fault;
 use crate::proxy::bot::{BotMatch, RouteMatch};
-use crate::proxy::cors;
 use crate::proxy::forward::X_REQUEST_ID;
 use crate::proxy::reject::{ErrorInfo, Reject};
-use crate::proxy::response::ResponseBody;
 use crate::proxy::worker::{ConfigSnapshot, Worker};
 use crate::signature::Proof;
 use crate::state::analytics::Happened;
-use crate::state::limit::{RuleSet, Standing, Verdict, retry_after};
+use crate::state::limit::{RuleSet, Standing, Verdict};
 use crate::telemetry::access_log::{Record, Text};
 use crate::telemetry::observer::Step;
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
-const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
-const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
-/// How much of the request the upstream saw, on every 502 and 504.
-const BOTGATE_UPSTREAM: HeaderName = HeaderName::from_static("botgate-upstream");
-
-/// One request's trace: gathered on its way, counted and logged when it ends, however it ends.
+/// One request. Dropped, it is counted and logged.
 #[derive(Debug)]
 pub struct RequestContext {
-    /// Its id, the caller's own where that is sane.
+    /// `X-Request-Id`: the caller's own where [`is_sane`], otherwise a fresh one.
     pub id: HeaderValue,
     /// When it began, in nanoseconds of [`clock::now`].
-    pub start: u64,
+    pub start_ns: u64,
     /// The same by the wall clock, in milliseconds since 1970.
-    pub began_ms: u64,
+    pub start_ms: u64,
     worker: Rc<Worker>,
     bot: Option<(Rc<ConfigSnapshot>, usize)>,
     pool: Option<Rc<Pool>>,
@@ -48,45 +40,46 @@ pub struct RequestContext {
     chat: Option<&'static dyn Chat>,
     origin: Option<HeaderValue>,
     record: Record,
-    /// Its request is counted and logged elsewhere.
-    quiet: bool,
-    /// What it was refused with.
+    /// It has no response of its own: neither counted as a request nor logged.
+    counted_elsewhere: bool,
+    /// The code word of the error that it was refused with.
     code: Option<&'static str>,
-    proven: bool,
-    later: bool,
-    /// An AI was asked in vain.
-    pub asked: bool,
+    authenticated: bool,
+    /// The answer leaves as a callback.
+    answered_later: bool,
+    /// An AI was asked without success.
+    pub ai_asked: bool,
 }
 
 impl RequestContext {
-    /// The trace of a request whose head has been read.
+    /// A request whose head has been read.
     pub fn begin(worker: &Rc<Worker>, peer: IpAddr, head: &Parts) -> Box<Self> {
         let own = head.headers.get(X_REQUEST_ID).filter(|id| is_sane(id.as_bytes())).cloned();
         let id = own.unwrap_or_else(|| worker.request_id());
-        let mut trace = Self::open(worker, peer, id);
-        trace.record.method = Text::new(head.method.as_str().as_bytes());
-        trace.record.path = Text::new(head.uri.path().as_bytes());
-        trace
+        let mut ctx = Self::open(worker, peer, id);
+        ctx.record.method = Text::new(head.method.as_str().as_bytes());
+        ctx.record.path = Text::new(head.uri.path().as_bytes());
+        ctx
     }
 
-    /// The trace of a head that was refused before it was read.
+    /// A request whose head was refused before it was parsed.
     pub fn headless(worker: &Rc<Worker>, peer: IpAddr) -> Box<Self> {
         Self::open(worker, peer, worker.request_id())
     }
 
-    /// The trace of an exchange whose request is over, or has a trace of its own: what it costs is counted, the exchange itself is not.
+    /// An answer apart from its request, whose response has ended or has a context of its own. What the AI costs is counted, a request is not.
     pub fn for_job(
         worker: &Rc<Worker>,
-        view: &Rc<ConfigSnapshot>,
+        snapshot: &Rc<ConfigSnapshot>,
         bot: usize,
         id: &Arc<str>,
     ) -> Box<Self> {
-        let mut trace = Self::new(worker, worker.request_id(), Record::default());
-        trace.record.bot = Some(id.clone());
-        trace.proven = true;
-        trace.bot = Some((view.clone(), bot));
-        trace.quiet = true;
-        Box::new(trace)
+        let mut ctx = Self::new(worker, worker.request_id(), Record::default());
+        ctx.record.bot = Some(id.clone());
+        ctx.authenticated = true;
+        ctx.bot = Some((snapshot.clone(), bot));
+        ctx.counted_elsewhere = true;
+        Box::new(ctx)
     }
 
     fn open(worker: &Rc<Worker>, peer: IpAddr, id: HeaderValue) -> Box<Self> {
@@ -98,8 +91,8 @@ impl RequestContext {
     fn new(worker: &Rc<Worker>, id: HeaderValue, record: Record) -> Self {
         Self {
             id,
-            start: clock::now(),
-            began_ms: clock::unix_ms(),
+            start_ns: clock::now(),
+            start_ms: clock::unix_ms(),
             worker: worker.clone(),
             bot: None,
             pool: None,
@@ -107,54 +100,55 @@ impl RequestContext {
             chat: None,
             origin: None,
             record,
-            quiet: false,
+            counted_elsewhere: false,
             code: None,
-            proven: false,
-            later: false,
-            asked: false,
+            authenticated: false,
+            answered_later: false,
+            ai_asked: false,
         }
     }
 
-    /// What its path leads to: from here on errors are told in the dialect's own shape, and to a page that may read them.
-    pub fn door(&mut self, door: &RouteMatch<'_, '_>, headers: &HeaderMap) {
-        self.chat = door.dialect().chat;
-        if let Some(cors) = door.cors() {
+    /// Its path has a bot: from here on errors have the dialect's own shape and the CORS headers of an allowed page.
+    pub fn routed(&mut self, route: &RouteMatch<'_, '_>, headers: &HeaderMap) {
+        self.chat = route.dialect().chat;
+        if let Some(cors) = route.cors() {
             let origin = headers.get(header::ORIGIN);
             self.origin = origin.filter(|origin| cors.lists(origin.as_bytes())).cloned();
         }
     }
 
-    /// Which bot it is for.
-    pub fn bot(&mut self, view: &Rc<ConfigSnapshot>, found: &BotMatch<'_, '_>) {
+    /// Its bot is known.
+    pub fn matched(&mut self, snapshot: &Rc<ConfigSnapshot>, found: &BotMatch<'_, '_>) {
         self.record.bot = Some(found.named.map_or_else(|| found.bot.id.clone(), Arc::from));
-        self.bot = Some((view.clone(), found.index));
+        self.bot = Some((snapshot.clone(), found.index));
     }
 
-    /// Who really sent it.
-    pub fn peer(&mut self, peer: IpAddr) {
-        self.record.peer = Some(peer);
+    /// The address behind trusted proxies.
+    pub fn set_client_address(&mut self, address: IpAddr) {
+        self.record.peer = Some(address);
     }
 
-    /// It is verified, by one of the bot's secrets.
+    /// Its signature is right, `unix` seconds after 1970.
     pub fn verified(&mut self, proof: &Proof, unix: i64) {
-        self.proven();
-        if let Some((view, index)) = &self.bot {
-            view.bots[*index].secret_used(proof.secret(), unix.unsigned_abs());
+        self.authenticated = true;
+        if let Some((snapshot, index)) = &self.bot {
+            snapshot.bots[*index].secret_used(proof.secret(), unix.unsigned_abs());
         }
     }
 
-    /// The body has come in whole.
-    pub fn received(&mut self, frames: &[Bytes]) {
+    pub fn body_received(&mut self, frames: &[Bytes]) {
         self.record.bytes_in = frames.iter().map(|frame| frame.len() as u64).sum();
     }
 
-    /// It goes up through this pool.
-    pub fn upstream(&mut self, pool: &Rc<Pool>) {
+    pub fn set_upstream(&mut self, pool: &Rc<Pool>) {
         self.pool = Some(pool.clone());
     }
 
-    /// Notes where the caller stands with its limits, or that it is over one.
-    pub fn limit(&mut self, verdict: Verdict) -> Result<(), Reject> {
+    /// Keeps the tightest standing for the response's `RateLimit`.
+    ///
+    /// # Errors
+    /// [`Reject::Limited`] where a limit is exceeded.
+    pub fn apply_limit(&mut self, verdict: Verdict) -> Result<(), Reject> {
         let (standing, refused) = match verdict {
             Verdict::Unlimited => return Ok(()),
             Verdict::Admitted(standing) => (standing, false),
@@ -168,12 +162,12 @@ impl RequestContext {
         if refused { Err(Reject::Limited) } else { Ok(()) }
     }
 
-    /// What an answer cost.
-    pub fn spent(&mut self, usage: Usage, cost: MicroCents) {
-        if let Some((view, index)) = &self.bot {
-            view.bots[*index].spent(usage.input, usage.output, cost);
+    /// What an answer cost, whether or not it is usable.
+    pub fn record_cost(&mut self, usage: Usage, cost: MicroCents) {
+        if let Some((snapshot, index)) = &self.bot {
+            snapshot.bots[*index].spent(usage.input, usage.output, cost);
         }
-        self.happened(Happened::Spent(usage, cost), clock::unix_ms());
+        self.record_analytics(Happened::Spent(usage, cost), clock::unix_ms());
     }
 
     /// The same AI is asked once more.
@@ -183,139 +177,85 @@ impl RequestContext {
         }
     }
 
-    /// An AI could not answer.
     pub fn attempt_failed(&mut self, reject: &Reject) {
-        self.asked |= reject.was_asked();
-        self.tell(|| reject.observation());
+        self.ai_asked |= reject.was_asked();
+        self.observe(|| reject.observation());
     }
 
-    /// No AI could answer: the last failure of an exchange that has no caller to be told.
-    pub fn given_up(&mut self, reject: &Reject) {
-        self.tell(|| reject.observation());
+    /// No AI answered: the last failure, where there is no caller to be refused.
+    pub fn unanswered(&mut self, reject: &Reject) {
+        self.observe(|| reject.observation());
         if let Reject::Upstream(error) = reject {
-            self.failed(error);
+            self.upstream_failed(error);
         }
     }
 
-    /// After an AI that could not answer another one is asked, or the same again.
+    /// After this failure another AI is asked, or the same again.
     pub fn passed_over(&mut self, reject: &Reject) {
         if let Reject::Upstream(error) = reject {
-            self.failed(error);
+            self.upstream_failed(error);
         }
         if let Some(pool) = &self.pool {
             pool.cells().passed_over.up();
         }
     }
 
-    /// The response as it leaves, with the trace in its body's keeping.
-    pub fn answer(
-        mut self: Box<Self>,
-        mut response: Response<ResponseBody>,
-    ) -> Response<ResponseBody> {
-        response.headers_mut().insert(X_REQUEST_ID, self.id.clone());
-        if let Some(origin) = &self.origin {
-            cors::allow(origin, response.headers_mut());
-        }
-        if let (Some(standing), Some(rules)) = (&self.standing, self.rules()) {
-            let fields = [
-                (RATELIMIT_POLICY, rules.policy().cloned()),
-                (RATELIMIT, rules.rate_limit(standing)),
-            ];
-            for (name, value) in fields {
-                if let Some(value) = value {
-                    // The backend may announce limits of its own: a list member is added, none is rewritten.
-                    response.headers_mut().append(name, value);
-                }
-            }
-        }
-        self.record.status = response.status().as_u16();
-        response.body_mut().follow(self);
-        response
-    }
-
-    /// The refusal as it leaves.
-    pub fn refuse(mut self: Box<Self>, reject: &Reject) -> Response<ResponseBody> {
-        let face = reject.describe();
-        self.note(reject, face);
-        let mut response = error_response(self.chat, reject);
-        let headers = response.headers_mut();
-        match (face.retry_after, reject, &self.standing) {
-            (Some(seconds), _, _) => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from(u16::from(seconds)));
-            }
-            (None, Reject::Limited, Some(standing)) => {
-                headers.insert(header::RETRY_AFTER, retry_after(standing.wait_us));
-            }
-            _ => {}
-        }
-        if let Reject::Method = reject {
-            headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
-        }
-        let wait = match reject {
-            Reject::Refused(refusal) => refusal.retry_after,
-            Reject::Unavailable(wait) => Some((*wait).max(Duration::from_secs(1))),
-            _ => None,
-        };
-        if let Some(wait) = wait {
-            let seconds = wait.as_millis().div_ceil(1000) as u64;
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-        }
-        if let Reject::Upstream(error) = reject {
-            headers.insert(BOTGATE_UPSTREAM, HeaderValue::from_static(error.sent.word()));
-        }
-        self.answer(response)
-    }
-
-    /// The refusal of a head, which is written without a reply.
-    pub fn close(mut self: Box<Self>, face: ErrorInfo, fault: Fault) {
-        self.record.status = face.status;
+    /// Ends a request whose head was refused: its response has no [`crate::proxy::response::ResponseBody`].
+    pub fn head_refused(mut self: Box<Self>, info: ErrorInfo, fault: Fault) {
+        self.record.status = info.status;
         self.record.reason = fault.word();
-        self.worker.cells.refused(face.reason);
+        self.worker.cells.refused(info.reason);
+    }
+
+    /// The status of the response that now leaves.
+    pub(super) fn answered(&mut self, status: StatusCode) {
+        self.record.status = status.as_u16();
     }
 
     /// A piece of the body went out.
-    pub fn sent(&mut self, bytes: usize) {
+    pub fn body_sent(&mut self, bytes: usize) {
         self.record.bytes_out += bytes as u64;
     }
 
-    /// The response began but did not come to its end.
-    pub fn broke_off(&mut self, reason: &'static str) {
+    /// The response began and did not reach its end.
+    pub fn interrupted(&mut self, reason: &'static str) {
         self.record.reason = reason;
-        self.tell(|| Step::Failed {
+        self.observe(|| Step::Failed {
             word: reason,
             why: "the answer broke off after it had begun".to_owned(),
         });
     }
 
-    /// What an AI responded.
-    pub fn said(&self, body: &[u8]) {
-        self.tell(|| Step::said(body));
+    /// Shows an observer what an AI responded.
+    pub fn observe_response(&self, body: &[u8]) {
+        self.observe(|| Step::said(body));
     }
 
-    /// Tells the witness of a step, where there is one.
-    fn tell(&self, step: impl FnOnce() -> Step) {
+    fn observe(&self, step: impl FnOnce() -> Step) {
         match (&self.pool, &self.worker.shared.observer) {
             (Some(pool), _) => pool.seen(step),
-            (None, Some(witness)) => witness.tell(step()),
+            (None, Some(observer)) => observer.tell(step()),
             (None, None) => {}
         }
     }
 
-    fn note(&mut self, reject: &Reject, face: ErrorInfo) {
-        self.record.reason = face.reason;
-        self.code = Some(face.code);
-        self.worker.cells.refused(face.reason);
-        self.tell(|| reject.observation());
+    /// Counts why it is refused.
+    pub(super) fn rejected(&mut self, reject: &Reject) {
+        let info = reject.describe();
+        self.record.reason = info.reason;
+        self.code = Some(info.code);
+        self.worker.cells.refused(info.reason);
+        self.observe(|| reject.observation());
         match reject {
             Reject::Unverified(failure) => self.record.signature = failure.word(),
             Reject::Framing(fault) => self.record.reason = fault.word(),
-            Reject::Upstream(error) => self.failed(error),
+            Reject::Upstream(error) => self.upstream_failed(error),
             _ => {}
         }
     }
 
     /// The exchange with the upstream failed.
-    pub fn failed(&mut self, error: &UpstreamError) {
+    pub fn upstream_failed(&mut self, error: &UpstreamError) {
         self.record.upstream = error.cause.word();
         self.record.sent = error.sent.word();
         if let Some(pool) = &self.pool {
@@ -323,55 +263,54 @@ impl RequestContext {
         }
     }
 
-    fn rules(&self) -> Option<&RuleSet> {
-        let (view, index) = self.bot.as_ref()?;
-        view.registry.bots().get(*index).map(|bot| &bot.rules)
+    /// The dialect that its errors are written in.
+    pub(super) fn chat(&self) -> Option<&'static dyn Chat> {
+        self.chat
+    }
+
+    /// The page's origin, where its scripts may read the response.
+    pub(super) fn allowed_origin(&self) -> Option<&HeaderValue> {
+        self.origin.as_ref()
+    }
+
+    /// Where the caller stands with the tightest of its limits.
+    pub(super) fn standing(&self) -> Option<Standing> {
+        self.standing
+    }
+
+    /// The limits of its bot.
+    pub(super) fn rules(&self) -> Option<&RuleSet> {
+        let (snapshot, index) = self.bot.as_ref()?;
+        snapshot.registry.bots().get(*index).map(|bot| &bot.rules)
     }
 }
 
 impl Drop for RequestContext {
     fn drop(&mut self) {
-        if self.quiet {
+        if self.counted_elsewhere {
             return;
         }
         let now = clock::now();
         let left = self.record.status == 0;
         if left {
-            // Nobody waited for the answer: nginx's word for it.
+            // nginx's status for a caller that closed before its response.
             self.record.status = 499;
             self.record.reason = "caller_gone";
         }
-        self.record.duration_ns = now.saturating_sub(self.start);
+        self.record.duration_ns = now.saturating_sub(self.start_ns);
         let cells = &self.worker.cells;
         cells.in_flight.down();
         cells.request.observe(self.record.duration_ns);
         match &self.bot {
-            Some((view, index)) => view.bots[*index].answered(self.record.status),
+            Some((snapshot, index)) => snapshot.bots[*index].answered(self.record.status),
             None => cells.unrouted.answered(self.record.status),
         }
-        self.ended(left);
+        self.record_end(left);
         if let Some(log) = &self.worker.log {
-            self.record.at_ms = self.began_ms + self.record.duration_ns / 1_000_000;
+            self.record.at_ms = self.start_ms + self.record.duration_ns / 1_000_000;
             log.push(std::mem::take(&mut self.record));
         }
     }
-}
-
-/// The answer that says a refusal, in the shape of the dialect where one is known.
-pub fn error_response(chat: Option<&dyn Chat>, reject: &Reject) -> Response<ResponseBody> {
-    let face = reject.describe();
-    let mut body = Vec::new();
-    match chat {
-        Some(chat) => chat.encode_error(face.status, &reject.sentence(), face.code, &mut body),
-        None => default_error(&reject.sentence(), face.code, &mut body),
-    }
-    let mut response = Response::new(ResponseBody::full(body.into()));
-    *response.status_mut() =
-        StatusCode::from_u16(face.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
 }
 
 /// A request id that may be echoed and logged: 1 to 64 characters that mean nothing to anyone.

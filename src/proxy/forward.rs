@@ -1,11 +1,18 @@
-//! The head of a forwarded request, rebuilt: our own framing, our own identity headers, nothing that is hop-by-hop.
+//! A forwarded request: its head rebuilt with our own framing and identity headers and nothing that is hop-by-hop, its response
+//! streamed back.
 
-use crate::net::client::{Frames, Outgoing};
+use crate::net::client::{self, Frames, Outgoing};
 use crate::net::hop_by_hop::{is_hop_by_hop, lists};
 use crate::proxy::bot::Forward;
+use crate::proxy::caller::Caller;
+use crate::proxy::context::RequestContext;
+use crate::proxy::reject::Reject;
+use crate::proxy::response::ResponseBody;
+use crate::proxy::worker::ConfigSnapshot;
+use crate::state::idempotency::Guard;
 use http::header::{self, HeaderName};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Uri};
+use http::{HeaderMap, HeaderValue, Method, Response, Uri};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -13,19 +20,23 @@ const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto
 /// The id that one request has on both sides and in the log.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Who the caller is, as the upstream shall learn it.
+/// Who the caller is, as the upstream learns it.
 #[derive(Debug)]
 pub struct Identity<'a> {
-    /// The socket's address.
-    pub socket: &'a HeaderValue,
-    /// That address is a trusted proxy's: what it says of others is believed and passed on.
+    pub caller: &'a Caller,
+    /// The caller is a trusted proxy: what it says of others is believed and passed on.
     pub trusted: bool,
     /// The request's id.
     pub id: &'a HeaderValue,
 }
 
 /// The request for the upstream, rebuilt from the caller's head, whose header map it takes.
-pub fn rebuild(way: &Forward, head: &mut Parts, identity: &Identity<'_>, body: Frames) -> Outgoing {
+pub fn rebuild(
+    forward: &Forward,
+    head: &mut Parts,
+    identity: &Identity<'_>,
+    body: Frames,
+) -> Outgoing {
     let mut headers = std::mem::take(&mut head.headers);
     if headers.contains_key(header::CONNECTION) {
         drop_named(&mut headers);
@@ -33,13 +44,31 @@ pub fn rebuild(way: &Forward, head: &mut Parts, identity: &Identity<'_>, body: F
     let bodiless = head.method == Method::HEAD;
     let length = body.len();
     let write = |headers: &HeaderMap, out: &mut Vec<u8>| {
-        write_head(way, head, headers, identity, length, out)
+        write_head(forward, head, headers, identity, length, out)
     };
     Outgoing::new(bodiless, body, headers, write)
 }
 
+/// Sends it through the worker's pool. The response streams back, copied for a repeated delivery where there is a `guard`.
+pub async fn send(
+    snapshot: &ConfigSnapshot,
+    forward: &Forward,
+    request: Outgoing,
+    caller: &Caller,
+    ctx: &mut RequestContext,
+    guard: Option<Guard>,
+) -> Result<Response<ResponseBody>, Reject> {
+    let pool = &snapshot.pools[forward.upstream];
+    ctx.set_upstream(pool);
+    let response =
+        client::send(pool, request, &caller.timer, None, None).await.map_err(Reject::Upstream)?;
+    let (parts, body) = response.into_parts();
+    let body = ResponseBody::upstream(&parts, body, guard);
+    Ok(Response::from_parts(parts, body))
+}
+
 fn write_head(
-    way: &Forward,
+    forward: &Forward,
     head: &Parts,
     headers: &HeaderMap,
     identity: &Identity<'_>,
@@ -48,32 +77,37 @@ fn write_head(
 ) {
     out.extend_from_slice(head.method.as_str().as_bytes());
     out.push(b' ');
-    write_target(way, &head.uri, out);
+    write_target(forward, &head.uri, out);
     out.extend_from_slice(b" HTTP/1.1\r\nhost: ");
-    out.extend_from_slice(way.authority.as_bytes());
+    out.extend_from_slice(forward.authority.as_bytes());
     let mut framed = length > 0;
     for (name, value) in headers {
         let known = name.as_str();
         framed |= known == "content-length" || known == "transfer-encoding";
         let ours = is_hop_by_hop(known)
             || is_ours(known)
-            || way.headers.iter().any(|(own, _)| own == name);
+            || forward.headers.iter().any(|(own, _)| own == name);
         if !ours && (identity.trusted && known != "x-forwarded-for" || !is_identity(known)) {
             field(out, known, value.as_bytes());
         }
     }
-    for (name, value) in &way.headers {
+    for (name, value) in &forward.headers {
         field(out, name.as_str(), value.as_bytes());
     }
     if framed {
         field(out, "content-length", itoa::Buffer::new().format(length).as_bytes());
     }
-    write_identity(headers, identity, way, out);
+    write_identity(headers, identity, forward, out);
     out.extend_from_slice(b"\r\n\r\n");
 }
 
 /// Who sent it: what the configuration or a trusted proxy said of that, with the proxy itself behind it, or what we see.
-fn write_identity(headers: &HeaderMap, identity: &Identity<'_>, way: &Forward, out: &mut Vec<u8>) {
+fn write_identity(
+    headers: &HeaderMap,
+    identity: &Identity<'_>,
+    forward: &Forward,
+    out: &mut Vec<u8>,
+) {
     out.extend_from_slice(b"\r\nx-forwarded-for: ");
     if identity.trusted {
         for value in headers.get_all(X_FORWARDED_FOR) {
@@ -81,13 +115,13 @@ fn write_identity(headers: &HeaderMap, identity: &Identity<'_>, way: &Forward, o
             out.extend_from_slice(b", ");
         }
     }
-    out.extend_from_slice(identity.socket.as_bytes());
-    let own = |name: &HeaderName| way.headers.iter().any(|(own, _)| own == name);
-    let told = |name: &HeaderName| own(name) || identity.trusted && headers.contains_key(name);
-    if !told(&X_FORWARDED_PROTO) {
-        field(out, "x-forwarded-proto", b"http");
+    out.extend_from_slice(identity.caller.address_text.as_bytes());
+    let own = |name: &HeaderName| forward.headers.iter().any(|(own, _)| own == name);
+    let is_given = |name: &HeaderName| own(name) || identity.trusted && headers.contains_key(name);
+    if !is_given(&X_FORWARDED_PROTO) {
+        field(out, "x-forwarded-proto", identity.caller.scheme.as_str().as_bytes());
     }
-    if let Some(host) = headers.get(header::HOST).filter(|_| !told(&X_FORWARDED_HOST)) {
+    if let Some(host) = headers.get(header::HOST).filter(|_| !is_given(&X_FORWARDED_HOST)) {
         field(out, "x-forwarded-host", host.as_bytes());
     }
     field(out, "x-request-id", identity.id.as_bytes());
@@ -102,13 +136,13 @@ fn field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
 }
 
 /// The upstream's path before the caller's own, which is never decoded or normalised.
-fn write_target(way: &Forward, uri: &Uri, out: &mut Vec<u8>) {
+fn write_target(forward: &Forward, uri: &Uri, out: &mut Vec<u8>) {
     let whole = uri.path_and_query().map_or("/", |target| target.as_str());
-    let rest = match &way.strip {
+    let rest = match &forward.strip {
         Some(prefix) => whole.strip_prefix(prefix.as_str()).unwrap_or(whole),
         None => whole,
     };
-    out.extend_from_slice(way.prefix.as_bytes());
+    out.extend_from_slice(forward.prefix.as_bytes());
     if !rest.starts_with('/') {
         out.push(b'/');
     }
@@ -120,9 +154,9 @@ fn drop_named(headers: &mut HeaderMap) {
     let connections = headers.get_all(header::CONNECTION);
     let listed =
         |name: &HeaderName| connections.iter().any(|value| lists(value.as_bytes(), name.as_str()));
-    let doomed = headers.keys().filter(|name| **name != header::HOST && listed(name));
-    let doomed: Vec<HeaderName> = doomed.cloned().collect();
-    for name in doomed {
+    let removed = headers.keys().filter(|name| **name != header::HOST && listed(name));
+    let removed: Vec<HeaderName> = removed.cloned().collect();
+    for name in removed {
         headers.remove(name);
     }
 }

@@ -14,7 +14,7 @@ use std::net::IpAddr;
 pub fn charge_head(
     worker: &Worker,
     found: &BotMatch<'_, '_>,
-    trace: &mut RequestContext,
+    ctx: &mut RequestContext,
     peer: IpAddr,
     headers: &HeaderMap,
 ) -> Result<(), Reject> {
@@ -24,14 +24,14 @@ pub fn charge_head(
     }
     let verdict = worker.shared.limiter.admit(
         rules,
-        trace.start,
+        ctx.start_ns,
         &mut worker.sweeper.borrow_mut(),
         |key, out| {
             own(found, key, out);
             limit::head_value(key, peer, headers, out);
         },
     );
-    trace.limit(verdict)
+    ctx.apply_limit(verdict)
 }
 
 /// Charges every rule whose key is a field of the body, or the user that a dialect found in it; those without one share a bucket.
@@ -39,7 +39,7 @@ pub fn charge_head(
 pub fn charge_body(
     worker: &Worker,
     found: &BotMatch<'_, '_>,
-    trace: &mut RequestContext,
+    ctx: &mut RequestContext,
     peer: IpAddr,
     headers: &HeaderMap,
     frames: &[Bytes],
@@ -52,7 +52,7 @@ pub fn charge_body(
     let mut scratch = worker.scratch.borrow_mut();
     let sweeper = &mut worker.sweeper.borrow_mut();
     let limiter = &worker.shared.limiter;
-    let verdict = limiter.admit(rules, trace.start, sweeper, |key, out| {
+    let verdict = limiter.admit(rules, ctx.start_ns, sweeper, |key, out| {
         own(found, key, out);
         if let limit::Key::User = key {
             out.extend_from_slice(user.unwrap_or_default().as_bytes());
@@ -70,7 +70,7 @@ pub fn charge_body(
             limit::head_value(key, peer, headers, out);
         });
     }
-    trace.limit(verdict)
+    ctx.apply_limit(verdict)
 }
 
 /// A template's rules are written once, but each of its bots has buckets of its own.

@@ -1,4 +1,4 @@
-//! Every refusal of the line, and the one place that maps it to a status, a code word and a sentence.
+//! Every reason to refuse a request, and the one place that maps it to a status, a code word and a sentence.
 
 use crate::codec::dialect::{Malformed, default_error};
 use crate::codec::message::{self, ErrorKind, ErrorResponse};
@@ -8,6 +8,7 @@ use crate::net::client::{Cause, Sent, UpstreamError};
 use crate::net::request_framing::Fault;
 use crate::signature::Failure;
 use crate::telemetry::observer::Step;
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// Why a request was not forwarded, or its forwarding failed.
@@ -71,7 +72,7 @@ pub enum Reject {
     Upstream(UpstreamError),
 }
 
-/// What a refusal looks like from outside.
+/// What a caller, a log and a counter see of a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ErrorInfo {
     /// HTTP status.
@@ -80,62 +81,36 @@ pub struct ErrorInfo {
     pub code: &'static str,
     /// The word for logs and metrics, from [`REASONS`].
     pub reason: &'static str,
-    /// `Retry-After` in seconds, where it is fixed.
-    pub retry_after: Option<u8>,
+    /// What the caller is told; [`Reject::sentence`] adds details.
+    sentence: &'static str,
+}
+
+const fn info(
+    status: u16,
+    code: &'static str,
+    reason: &'static str,
+    sentence: &'static str,
+) -> ErrorInfo {
+    ErrorInfo { status, code, reason, sentence }
 }
 
 /// Every reason that a refusal, by the gate or by the line, can be counted under.
+#[rustfmt::skip]
 pub const REASONS: [&str; 44] = [
-    "caller_gone",
-    "framing",
-    "head_timeout",
-    "head_too_large",
-    "dot_segments",
-    "expectation",
-    "not_found",
-    "method",
-    "content_type",
-    "origin",
-    "address",
-    "forbidden",
-    "unknown_bot",
-    "signature",
-    "malformed",
-    "limit",
-    "too_large",
-    "body_timeout",
-    "buffer_full",
-    "duplicate",
-    "conversation_full",
-    "conversation_timeout",
-    "budget",
-    "state",
-    "journal",
-    "unsupported",
-    "breaker_open",
-    "ai_limited",
-    "ai_exhausted",
-    "ai_overloaded",
-    "ai_key_refused",
-    "ai_rejected",
-    "ai_slow",
-    "ai_failed",
-    "answer_senseless",
-    "answer_cut",
-    "answer_refused",
-    "answer_filtered",
-    "answer_empty",
-    "answer_broken",
-    "upstream_timeout",
-    "upstream_unreachable",
-    "upstream_error",
+    "caller_gone", "framing", "head_timeout", "head_too_large", "dot_segments", "expectation",
+    "not_found", "method", "content_type", "origin", "address", "forbidden", "unknown_bot",
+    "signature", "malformed", "limit", "too_large", "body_timeout", "buffer_full", "duplicate",
+    "conversation_full", "conversation_timeout", "budget", "state", "journal", "unsupported",
+    "breaker_open", "ai_limited", "ai_exhausted", "ai_overloaded", "ai_key_refused", "ai_rejected",
+    "ai_slow", "ai_failed", "answer_senseless", "answer_cut", "answer_refused", "answer_filtered",
+    "answer_empty", "answer_broken", "upstream_timeout", "upstream_unreachable", "upstream_error",
     "upstream_queue",
 ];
 
 impl Reject {
     /// What it tells of the upstream that gave it.
     pub fn health(&self) -> Health {
-        let ill = match self {
+        let failed = match self {
             Self::Upstream(error) => return Health::of_error(error),
             Self::Answer(fault) => matches!(
                 fault,
@@ -151,7 +126,7 @@ impl Reject {
             }
             _ => return Health::Unknown,
         };
-        if ill { Health::Failure } else { Health::Success }
+        if failed { Health::Failure } else { Health::Success }
     }
 
     /// No connection to an AI was free here.
@@ -168,187 +143,148 @@ impl Reject {
         }
     }
 
-    /// Status, code and reason.
+    /// Status, code word, reason and sentence: the one place that maps them.
+    // A table: one refusal a line.
+    #[rustfmt::skip]
     pub fn describe(&self) -> ErrorInfo {
-        let face =
-            |status, code, reason, retry_after| ErrorInfo { status, code, reason, retry_after };
+        const INVALID: &str = "invalid_request";
+        const OVERLOADED: &str = "overloaded";
+        const TIMEOUT: &str = "upstream_timeout";
         match self {
-            Self::CallerGone => face(400, "invalid_request", "caller_gone", None),
+            Self::CallerGone => info(400, INVALID, "caller_gone", "The body ended early"),
             Self::Framing(fault) => describe_fault(*fault),
-            Self::DotSegments => face(400, "invalid_request", "dot_segments", None),
-            Self::Expectation => face(417, "invalid_request", "expectation", None),
-            Self::NotFound => face(404, "not_found", "not_found", None),
-            Self::Method => face(405, "method_not_allowed", "method", None),
-            Self::ContentType => face(415, "unsupported_media_type", "content_type", None),
-            Self::Origin => face(403, "forbidden", "origin", None),
-            Self::Address => face(403, "forbidden", "address", None),
-            Self::Forbidden => face(403, "forbidden", "forbidden", None),
-            Self::UnknownBot => face(401, "unauthorized", "unknown_bot", None),
-            Self::Unverified(_) => face(401, "unauthorized", "signature", None),
-            Self::Malformed(_) => face(400, "invalid_request", "malformed", None),
-            Self::Limited => face(429, "rate_limit", "limit", None),
-            Self::TooLarge => face(413, "too_large", "too_large", None),
-            Self::BodyTimeout => face(408, "timeout", "body_timeout", None),
-            Self::BufferFull => face(503, "overloaded", "buffer_full", Some(1)),
-            Self::DuplicateInProgress => face(409, "conflict", "duplicate", Some(1)),
-            Self::ConversationFull => face(429, "rate_limit", "conversation_full", Some(1)),
-            Self::TurnTimeout => face(504, "upstream_timeout", "conversation_timeout", None),
-            Self::Budget => face(402, "budget_exceeded", "budget", None),
-            Self::State => face(503, "overloaded", "state", Some(1)),
-            Self::NotPersisted => face(503, "overloaded", "journal", Some(1)),
-            Self::Unsupported(_) => face(400, "invalid_request", "unsupported", None),
-            Self::Unavailable(_) => face(503, "upstream_unavailable", "breaker_open", None),
+            Self::DotSegments => info(400, INVALID, "dot_segments", "The path must not contain dot segments"),
+            Self::Expectation => info(417, INVALID, "expectation", "Only the expectation 100-continue can be met"),
+            Self::NotFound => info(404, "not_found", "not_found", "Nothing is served at this path"),
+            Self::Method => info(405, "method_not_allowed", "method", "This bot is spoken to by POST"),
+            Self::ContentType => info(415, "unsupported_media_type", "content_type", "The body must be JSON, said to be application/json, and not compressed"),
+            Self::Origin => info(403, "forbidden", "origin", "Pages of this origin may not call this bot"),
+            Self::Address => info(403, "forbidden", "address", "This address may not call this bot"),
+            Self::Forbidden => info(403, "forbidden", "forbidden", "The verification token is wrong"),
+            Self::UnknownBot => info(401, "unauthorized", "unknown_bot", UNVERIFIED),
+            Self::Unverified(_) => info(401, "unauthorized", "signature", UNVERIFIED),
+            Self::Malformed(_) => info(400, INVALID, "malformed", ""),
+            Self::Unsupported(_) => info(400, INVALID, "unsupported", ""),
+            Self::Limited => info(429, "rate_limit", "limit", "The rate limit is exceeded; try again later"),
+            Self::TooLarge => info(413, "too_large", "too_large", "The body is too large"),
+            Self::BodyTimeout => info(408, "timeout", "body_timeout", "The body did not arrive in time"),
+            Self::BufferFull => info(503, OVERLOADED, "buffer_full", "Too many bodies are in flight; try again in a moment"),
+            Self::DuplicateInProgress => info(409, "conflict", "duplicate", "The same delivery is being answered; try again in a moment"),
+            Self::ConversationFull => info(429, "rate_limit", "conversation_full", "Too many messages of this conversation wait; try again in a moment"),
+            Self::TurnTimeout => info(504, TIMEOUT, "conversation_timeout", "The messages before this one were not answered in time"),
+            Self::Budget => info(402, "budget_exceeded", "budget", "The bot has spent its budget"),
+            Self::State => info(503, OVERLOADED, "state", "The bot's budget cannot be read; try again in a moment"),
+            Self::NotPersisted => info(503, OVERLOADED, "journal", "The message could not be stored; try again in a moment"),
+            Self::Unavailable(_) => info(503, "upstream_unavailable", "breaker_open", "The AI is unavailable; try again in a moment"),
             Self::Refused(refusal) => describe_refusal(refusal.kind),
-            Self::Answer(message::AnswerError::Overloaded) => {
-                describe_refusal(ErrorKind::Overloaded)
-            }
-            Self::Answer(fault) => face(502, "upstream_error", answer_reason(*fault), None),
-            Self::Upstream(error) => match error.cause {
-                Cause::Deadline(_) => face(504, "upstream_timeout", "upstream_timeout", None),
-                Cause::Busy => face(503, "overloaded", "upstream_queue", Some(1)),
-                Cause::Connect(_) | Cause::Refused(_) | Cause::Tls(_) => {
-                    face(502, "upstream_unreachable", "upstream_unreachable", None)
-                }
-                Cause::Broken(_) | Cause::Closed | Cause::Invalid(_) => {
-                    face(502, "upstream_error", "upstream_error", None)
-                }
-            },
+            Self::Answer(fault) => describe_answer(*fault),
+            Self::Upstream(error) => describe_upstream(&error.cause),
         }
     }
 
-    /// The same for a witness, with all that the operator may know.
+    /// How long the caller is asked to wait, where that is known; for [`Self::Limited`] its limit knows.
+    pub fn retry_after(&self) -> Option<Duration> {
+        const MOMENT: Duration = Duration::from_secs(1);
+        match self {
+            Self::BufferFull
+            | Self::DuplicateInProgress
+            | Self::ConversationFull
+            | Self::State
+            | Self::NotPersisted => Some(MOMENT),
+            Self::Upstream(_) if self.has_no_connection() => Some(MOMENT),
+            Self::Unavailable(wait) => Some((*wait).max(MOMENT)),
+            Self::Refused(refusal) => refusal.retry_after,
+            _ => None,
+        }
+    }
+
+    /// The step that an observer sees, with all that the operator may know.
     pub fn observation(&self) -> Step {
         let (word, why) = match self {
             Self::Upstream(error) => (error.cause.word(), error.to_string()),
             Self::Unverified(failure) => ("signature", failure.word().to_owned()),
-            Self::Answer(fault) => (answer_reason(*fault), fault.to_string()),
-            other => (other.describe().reason, other.sentence()),
+            Self::Answer(fault) => (describe_answer(*fault).reason, fault.to_string()),
+            other => (other.describe().reason, other.sentence().into_owned()),
         };
         Step::Failed { word, why }
     }
 
     /// The sentence for the caller: what went wrong and, for the upstream's part, how far the request had come.
-    pub fn sentence(&self) -> String {
-        match self {
-            Self::CallerGone => "The body ended early".to_owned(),
-            Self::Framing(fault) => fault.sentence().to_owned(),
-            Self::DotSegments => "The path must not contain dot segments".to_owned(),
-            Self::Expectation => "Only the expectation 100-continue can be met".to_owned(),
-            Self::NotFound => "Nothing is served at this path".to_owned(),
-            Self::Method => "This bot is spoken to by POST".to_owned(),
-            Self::ContentType => {
-                "The body must be JSON, said to be application/json, and not compressed".to_owned()
+    pub fn sentence(&self) -> Cow<'_, str> {
+        let sentence = match self {
+            Self::Malformed(malformed) => &*malformed.0,
+            Self::Unsupported(unsupported) => &*unsupported.0,
+            other => other.describe().sentence,
+        };
+        let Self::Upstream(error) = self else {
+            return sentence.into();
+        };
+        let sentence = match error.cause {
+            Cause::Deadline(deadline) => {
+                Cow::from(format!("The upstream missed its {} deadline", deadline.word()))
             }
-            Self::Origin => "Pages of this origin may not call this bot".to_owned(),
-            Self::Address => "This address may not call this bot".to_owned(),
-            Self::Forbidden => "The verification token is wrong".to_owned(),
-            Self::Malformed(malformed) => malformed.to_string(),
-            Self::UnknownBot | Self::Unverified(_) => {
-                "The request could not be verified".to_owned()
-            }
-            Self::Limited => "The rate limit is exceeded; try again later".to_owned(),
-            Self::TooLarge => "The body is too large".to_owned(),
-            Self::BodyTimeout => "The body did not arrive in time".to_owned(),
-            Self::BufferFull => "Too many bodies are in flight; try again in a moment".to_owned(),
-            Self::DuplicateInProgress => {
-                "The same delivery is being answered; try again in a moment".to_owned()
-            }
-            Self::ConversationFull => {
-                "Too many messages of this conversation wait; try again in a moment".to_owned()
-            }
-            Self::TurnTimeout => {
-                "The messages before this one were not answered in time".to_owned()
-            }
-            Self::Budget => "The bot has spent its budget".to_owned(),
-            Self::State => "The bot's budget cannot be read; try again in a moment".to_owned(),
-            Self::NotPersisted => {
-                "The message could not be stored; try again in a moment".to_owned()
-            }
-            Self::Unsupported(unsupported) => unsupported.to_string(),
-            Self::Unavailable(_) => "The AI is unavailable; try again in a moment".to_owned(),
-            Self::Refused(refusal) => refusal_sentence(refusal.kind).to_owned(),
-            Self::Answer(fault) => answer_sentence(*fault).to_owned(),
-            Self::Upstream(error) => {
-                let what = match &error.cause {
-                    Cause::Deadline(deadline) => {
-                        format!("The upstream missed its {} deadline", deadline.word())
-                    }
-                    Cause::Busy => "The upstream has no free connection".to_owned(),
-                    Cause::Connect(_) => "The upstream cannot be reached".to_owned(),
-                    Cause::Refused(_) => "The upstream's address is not public".to_owned(),
-                    Cause::Tls(_) => {
-                        "The upstream cannot be trusted or does not speak TLS".to_owned()
-                    }
-                    Cause::Broken(_) | Cause::Closed => {
-                        "The upstream broke the exchange off".to_owned()
-                    }
-                    Cause::Invalid(_) => "The upstream's response makes no sense".to_owned(),
-                };
-                format!(
-                    "{what}; the request was {}",
-                    match error.sent {
-                        Sent::Unsent => "unsent",
-                        Sent::Partial => "partial: some of it was sent",
-                        Sent::Sent => "sent",
-                    }
-                )
-            }
-        }
+            _ => sentence.into(),
+        };
+        let sent = match error.sent {
+            Sent::Unsent => "unsent",
+            Sent::Partial => "partial: some of it was sent",
+            Sent::Sent => "sent",
+        };
+        format!("{sentence}; the request was {sent}").into()
     }
 }
 
-fn describe_refusal(outcome: ErrorKind) -> ErrorInfo {
-    let (status, code, reason) = match outcome {
-        ErrorKind::Limited => (429, "rate_limit", "ai_limited"),
-        ErrorKind::Exhausted => (503, "upstream_unavailable", "ai_exhausted"),
-        ErrorKind::Overloaded => (503, "overloaded", "ai_overloaded"),
-        ErrorKind::KeyRefused => (502, "upstream_error", "ai_key_refused"),
-        ErrorKind::TooLarge => (413, "too_large", "ai_rejected"),
-        ErrorKind::TooSlow => (504, "upstream_timeout", "ai_slow"),
-        ErrorKind::Rejected => (502, "upstream_error", "ai_rejected"),
-        ErrorKind::Failed => (502, "upstream_error", "ai_failed"),
+/// What a caller learns whose signature is wrong, or whose bot does not exist: the same.
+const UNVERIFIED: &str = "The request could not be verified";
+
+// A table: one refusal a line.
+#[rustfmt::skip]
+fn describe_upstream(cause: &Cause) -> ErrorInfo {
+    const UNREACHABLE: &str = "upstream_unreachable";
+    const ERROR: &str = "upstream_error";
+    match cause {
+        Cause::Deadline(_) => info(504, "upstream_timeout", "upstream_timeout", ""),
+        Cause::Busy => info(503, "overloaded", "upstream_queue", "The upstream has no free connection"),
+        Cause::Connect(_) => info(502, UNREACHABLE, UNREACHABLE, "The upstream cannot be reached"),
+        Cause::Refused(_) => info(502, UNREACHABLE, UNREACHABLE, "The upstream's address is not public"),
+        Cause::Tls(_) => info(502, UNREACHABLE, UNREACHABLE, "The upstream cannot be trusted or does not speak TLS"),
+        Cause::Broken(_) | Cause::Closed => info(502, ERROR, ERROR, "The upstream broke the exchange off"),
+        Cause::Invalid(_) => info(502, ERROR, ERROR, "The upstream's response makes no sense"),
+    }
+}
+
+// A table: one refusal a line.
+#[rustfmt::skip]
+fn describe_refusal(kind: ErrorKind) -> ErrorInfo {
+    const ERROR: &str = "upstream_error";
+    match kind {
+        ErrorKind::Limited => info(429, "rate_limit", "ai_limited", "The AI's rate limit is exceeded; try again later"),
+        ErrorKind::Exhausted => info(503, "upstream_unavailable", "ai_exhausted", "The AI's quota is used up"),
+        ErrorKind::Overloaded => info(503, "overloaded", "ai_overloaded", "The AI has too much to do; try again in a moment"),
+        ErrorKind::KeyRefused => info(502, ERROR, "ai_key_refused", "The AI does not accept this server's key"),
+        ErrorKind::TooLarge => info(413, "too_large", "ai_rejected", "The message is too large for the AI"),
+        ErrorKind::TooSlow => info(504, "upstream_timeout", "ai_slow", "The AI took too long"),
+        ErrorKind::Rejected => info(502, ERROR, "ai_rejected", "The AI did not take the request"),
+        ErrorKind::Failed => info(502, ERROR, "ai_failed", "The AI failed"),
+    }
+}
+
+// A table: one refusal a line.
+#[rustfmt::skip]
+fn describe_answer(fault: message::AnswerError) -> ErrorInfo {
+    let (reason, sentence) = match fault {
+        message::AnswerError::Invalid(_) => ("answer_senseless", "The AI's answer makes no sense"),
+        message::AnswerError::Truncated => ("answer_cut", "The AI's answer was cut short at its token limit"),
+        message::AnswerError::Refused => ("answer_refused", "The AI refused to answer"),
+        message::AnswerError::Filtered => ("answer_filtered", "The AI's answer was withheld by a content filter"),
+        message::AnswerError::Empty => ("answer_empty", "The AI's answer is empty"),
+        message::AnswerError::Interrupted => ("answer_broken", "The AI's answer broke off"),
+        message::AnswerError::Overloaded => return describe_refusal(ErrorKind::Overloaded),
     };
-    ErrorInfo { status, code, reason, retry_after: None }
+    info(502, "upstream_error", reason, sentence)
 }
 
-fn refusal_sentence(outcome: ErrorKind) -> &'static str {
-    match outcome {
-        ErrorKind::Limited => "The AI's rate limit is exceeded; try again later",
-        ErrorKind::Exhausted => "The AI's quota is used up",
-        ErrorKind::Overloaded => "The AI has too much to do; try again in a moment",
-        ErrorKind::KeyRefused => "The AI does not accept this server's key",
-        ErrorKind::TooLarge => "The message is too large for the AI",
-        ErrorKind::TooSlow => "The AI took too long",
-        ErrorKind::Rejected => "The AI did not take the request",
-        ErrorKind::Failed => "The AI failed",
-    }
-}
-
-fn answer_reason(fault: message::AnswerError) -> &'static str {
-    match fault {
-        message::AnswerError::Invalid(_) => "answer_senseless",
-        message::AnswerError::Truncated => "answer_cut",
-        message::AnswerError::Refused => "answer_refused",
-        message::AnswerError::Filtered => "answer_filtered",
-        message::AnswerError::Empty => "answer_empty",
-        message::AnswerError::Interrupted => "answer_broken",
-        message::AnswerError::Overloaded => "ai_overloaded",
-    }
-}
-
-fn answer_sentence(fault: message::AnswerError) -> &'static str {
-    match fault {
-        message::AnswerError::Invalid(_) => "The AI's answer makes no sense",
-        message::AnswerError::Truncated => "The AI's answer was cut short at its token limit",
-        message::AnswerError::Refused => "The AI refused to answer",
-        message::AnswerError::Filtered => "The AI's answer was withheld by a content filter",
-        message::AnswerError::Empty => "The AI's answer is empty",
-        message::AnswerError::Interrupted => "The AI's answer broke off",
-        message::AnswerError::Overloaded => refusal_sentence(ErrorKind::Overloaded),
-    }
-}
-
-/// The face of a fault of the gate.
+/// How a fault in the framing of a request looks from outside.
 pub fn describe_fault(fault: Fault) -> ErrorInfo {
     let (code, reason) = match fault {
         Fault::HeadTimeout => ("timeout", "head_timeout"),
@@ -365,7 +301,7 @@ pub fn describe_fault(fault: Fault) -> ErrorInfo {
         | Fault::Ambiguous
         | Fault::Chunk => ("invalid_request", "framing"),
     };
-    ErrorInfo { status: fault.status(), code, reason, retry_after: None }
+    info(fault.status(), code, reason, fault.sentence())
 }
 
 /// The error body where no dialect is known.

@@ -1,4 +1,4 @@
-//! The response on its way out: one piece that we made, or a stream from upstream.
+//! A response's body: one piece that we made, an upstream's body, or a streamed answer.
 
 use crate::clock;
 use crate::net::client::{Incoming, Received, UpstreamError};
@@ -15,25 +15,25 @@ use std::task::{Context, Poll};
 /// On an answer that an earlier delivery got first.
 const BOTGATE_DUPLICATE: HeaderName = HeaderName::from_static("botgate-duplicate");
 
-/// A response body: one piece that we made, or a stream from upstream.
+/// A response body. It owns the request's context from [`ResponseBody::attach`] on: the request ends with its last piece.
 #[derive(Debug)]
 pub struct ResponseBody {
     source: Source,
-    kept: Option<Kept>,
-    trace: Option<Box<RequestContext>>,
+    copy: Option<StoredCopy>,
+    ctx: Option<Box<RequestContext>>,
 }
 
 #[derive(Debug)]
 enum Source {
     Full(Bytes),
     Upstream(Box<Incoming>),
-    Speech(Box<StreamingAnswer>),
+    Answer(Box<StreamingAnswer>),
     Ended,
 }
 
-/// A copy for a repeated delivery, as long as it stays small.
+/// A copy for a repeated delivery. A body larger than [`MAX_BODY`] or a stream leaves only the fact that there was one.
 #[derive(Debug)]
-struct Kept {
+struct StoredCopy {
     guard: Guard,
     status: StatusCode,
     headers: HeaderMap,
@@ -44,12 +44,21 @@ struct Kept {
 impl ResponseBody {
     /// A body in one piece.
     pub fn full(body: Bytes) -> Self {
-        Self { source: Source::Full(body), kept: None, trace: None }
+        Self { source: Source::Full(body), copy: None, ctx: None }
     }
 
-    /// The upstream's body below this head, kept for a repeated delivery where there is a guard.
+    /// A response in one piece.
+    pub fn response(status: StatusCode, content_type: &'static str, body: Bytes) -> Response<Self> {
+        let mut response = Response::new(Self::full(body));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        response
+    }
+
+    /// The upstream's body below this head, copied for a repeated delivery where there is a guard.
     pub fn upstream(head: &Parts, body: Received, guard: Option<Guard>) -> Self {
-        let kept = guard.map(|guard| Kept {
+        let copy = guard.map(|guard| StoredCopy {
             guard,
             status: head.status,
             headers: head.headers.clone(),
@@ -61,24 +70,24 @@ impl ResponseBody {
                 Received::Whole(body) => Source::Full(body),
                 Received::Streaming(body) => Source::Upstream(body),
             },
-            kept,
-            trace: None,
+            copy,
+            ctx: None,
         }
     }
 
-    /// An answer that is on its way piece by piece. Of a repeated delivery's only the fact is kept.
-    pub fn speech(speech: Box<StreamingAnswer>, guard: Option<Guard>) -> Self {
-        let kept = guard.map(|guard| Kept {
+    /// A streamed answer. A repeated delivery gets an empty 200.
+    pub fn streamed(answer: Box<StreamingAnswer>, guard: Option<Guard>) -> Self {
+        let copy = guard.map(|guard| StoredCopy {
             guard,
             status: StatusCode::OK,
             headers: HeaderMap::new(),
             pieces: Vec::new(),
             streamed: true,
         });
-        Self { source: Source::Speech(speech), kept, trace: None }
+        Self { source: Source::Answer(answer), copy, ctx: None }
     }
 
-    /// All of the body, where it was made in one piece and has not left yet.
+    /// All of the body, where it is one piece that has not left yet.
     pub fn whole(&self) -> Option<&[u8]> {
         match &self.source {
             Source::Full(body) => Some(body),
@@ -86,7 +95,7 @@ impl ResponseBody {
         }
     }
 
-    /// The answer that an earlier delivery got; an empty 200 where it was not kept.
+    /// The response that an earlier delivery got; an empty 200 where it was not kept.
     pub fn repeat(stored: &Stored) -> Response<Self> {
         let mut response = Response::new(Self::full(stored.body.clone().unwrap_or_default()));
         if stored.body.is_some() {
@@ -97,42 +106,43 @@ impl ResponseBody {
         response
     }
 
-    /// The request's trace ends with this body.
-    pub fn follow(&mut self, trace: Box<RequestContext>) {
-        self.trace = Some(trace);
+    /// The response leaves with this status, and the request ends with this body.
+    pub(super) fn attach(&mut self, mut ctx: Box<RequestContext>, status: StatusCode) {
+        ctx.answered(status);
+        self.ctx = Some(ctx);
     }
 
-    /// The last piece is out: what was kept is stored.
+    /// The last piece is out: the copy is stored.
     fn end(&mut self) {
         let source = std::mem::replace(&mut self.source, Source::Ended);
-        if let (Source::Speech(speech), Some(trace)) = (source, &mut self.trace) {
-            match speech.fate() {
-                Ok((usage, cost)) => trace.spent(usage, cost),
+        if let (Source::Answer(answer), Some(ctx)) = (source, &mut self.ctx) {
+            match answer.outcome() {
+                Ok((usage, cost)) => ctx.record_cost(usage, cost),
                 Err(reason) => {
-                    // What broke off is no answer: the sender may repeat it.
-                    trace.broke_off(reason);
-                    self.kept = None;
+                    // The sender may repeat what was not answered to the end.
+                    ctx.interrupted(reason);
+                    self.copy = None;
                 }
             }
         }
         // Any other outcome frees the id, so that the sender's retry is let through.
-        let Some(kept) = self.kept.take().filter(|kept| kept.status.is_success()) else {
+        let Some(copy) = self.copy.take().filter(|copy| copy.status.is_success()) else {
             return;
         };
-        let body = (!kept.streamed).then_some(kept.pieces.as_slice());
-        kept.guard.done(Stored::new(kept.status, &kept.headers, body), clock::now());
+        let body = (!copy.streamed).then_some(copy.pieces.as_slice());
+        copy.guard.done(Stored::new(copy.status, &copy.headers, body), clock::now());
     }
 
     fn sent(&mut self, piece: &Bytes) {
-        if let Some(trace) = &mut self.trace {
-            trace.sent(piece.len());
+        if let Some(ctx) = &mut self.ctx {
+            ctx.body_sent(piece.len());
         }
-        let Some(kept) = &mut self.kept else { return };
-        kept.streamed |= kept.pieces.len() + piece.len() > MAX_BODY;
-        if kept.streamed {
-            kept.pieces = Vec::new();
+        let Some(copy) = &mut self.copy else { return };
+        copy.streamed |= copy.pieces.len() + piece.len() > MAX_BODY;
+        if copy.streamed {
+            copy.pieces = Vec::new();
         } else {
-            kept.pieces.extend_from_slice(piece);
+            copy.pieces.extend_from_slice(piece);
         }
     }
 }
@@ -150,7 +160,7 @@ impl Body for ResponseBody {
             Source::Full(body) if body.is_empty() => Poll::Ready(None),
             Source::Full(body) => Poll::Ready(Some(Ok(std::mem::take(body)))),
             Source::Upstream(body) => body.poll_data(cx),
-            Source::Speech(speech) => speech.poll_piece(cx).map(|piece| piece.map(Ok)),
+            Source::Answer(answer) => answer.poll_piece(cx).map(|piece| piece.map(Ok)),
             Source::Ended => Poll::Ready(None),
         };
         polled.map(|piece| match piece {
@@ -162,12 +172,12 @@ impl Body for ResponseBody {
                 Some(Ok(Frame::data(piece)))
             }
             Some(Err(error)) => {
-                // The head is out already: all that is left is to break off, so that nobody takes this for the whole.
+                // The head is out: the connection is cut, so that nobody takes this for the whole body.
                 this.source = Source::Ended;
-                this.kept = None;
-                if let Some(trace) = &mut this.trace {
-                    trace.broke_off("upstream_broke_off");
-                    trace.failed(&error);
+                this.copy = None;
+                if let Some(ctx) = &mut this.ctx {
+                    ctx.interrupted("upstream_broke_off");
+                    ctx.upstream_failed(&error);
                 }
                 Some(Err(error))
             }
@@ -182,7 +192,7 @@ impl Body for ResponseBody {
         match &self.source {
             Source::Full(body) => body.is_empty(),
             Source::Upstream(body) => body.is_end_stream(),
-            Source::Speech(speech) => speech.is_over(),
+            Source::Answer(answer) => answer.is_over(),
             Source::Ended => true,
         }
     }
@@ -191,7 +201,7 @@ impl Body for ResponseBody {
         match &self.source {
             Source::Full(body) => SizeHint::with_exact(body.len() as u64),
             Source::Upstream(body) => body.size_hint(),
-            Source::Speech(_) => SizeHint::default(),
+            Source::Answer(_) => SizeHint::default(),
             Source::Ended => SizeHint::with_exact(0),
         }
     }
@@ -201,10 +211,10 @@ impl Drop for ResponseBody {
     fn drop(&mut self) {
         if self.is_end_stream() {
             self.end();
-        } else if let Some(trace) = &mut self.trace
+        } else if let Some(ctx) = &mut self.ctx
             && !matches!(self.source, Source::Full(_))
         {
-            trace.broke_off("caller_gone");
+            ctx.interrupted("caller_gone");
         }
     }
 }

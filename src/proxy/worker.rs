@@ -147,7 +147,7 @@ pub struct Worker {
     pub log: Option<Producer>,
     notes: Notes,
     rooms: Rc<Buffers>,
-    view: RefCell<Rc<ConfigSnapshot>>,
+    snapshot: RefCell<Rc<ConfigSnapshot>>,
     workers: usize,
     draining: Cell<bool>,
     busy: Rc<Cell<usize>>,
@@ -163,7 +163,7 @@ impl Worker {
         log: Option<Producer>,
         workers: usize,
     ) -> Rc<Self> {
-        let view =
+        let snapshot =
             RefCell::new(Rc::new(ConfigSnapshot::new(registry, &shared, &cells, workers, None)));
         let next_id = Cell::new(uuid::Uuid::new_v4().as_u64_pair().0);
         Rc::new(Self {
@@ -175,7 +175,7 @@ impl Worker {
             log,
             notes: Notes::default(),
             rooms: Rc::default(),
-            view,
+            snapshot,
             workers,
             draining: Cell::new(false),
             busy: Rc::default(),
@@ -185,7 +185,7 @@ impl Worker {
 
     /// What is in force for a request that begins now.
     pub fn snapshot(&self) -> Rc<ConfigSnapshot> {
-        self.view.borrow().clone()
+        self.snapshot.borrow().clone()
     }
 
     /// Puts a new registry in force. Pools to upstreams that stay as they were are kept.
@@ -197,7 +197,7 @@ impl Worker {
             self.workers,
             Some(&self.snapshot()),
         );
-        self.view.replace(Rc::new(next));
+        self.snapshot.replace(Rc::new(next));
     }
 
     /// From now on every connection ends with the request it serves.

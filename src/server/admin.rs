@@ -1,4 +1,4 @@
-//! The operator's side: health, readiness, metrics and the API, on a listener of its own.
+//! The admin server: health, readiness, metrics and the API, on its own listener.
 
 mod analytics;
 mod api;
@@ -16,13 +16,13 @@ use crate::proxy::worker::{SharedState, State};
 use crate::secret::Secret;
 use crate::telemetry::metrics;
 use arc_swap::ArcSwap;
-use error::Fault;
+use error::ApiError;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use response::{Answer, text};
+use response::{AdminResponse, text};
 use serde::Serialize;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -31,60 +31,54 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, Semaphore};
 
-/// Operators connected at once; more wait in the backlog.
+/// Connections at once; more wait in the backlog.
 const MAX_CONNECTIONS: usize = 64;
-/// For a request's head, and between two requests.
+/// For a request's head and between requests.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-/// The same for probes, which anybody may send: who says nothing must not keep an orchestrator's waiting.
+/// The same on the probe listener, which is open to anyone: an idle connection must not delay an orchestrator's probe.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
-/// One connection's life: a scraper comes back.
+/// Connections are closed after this; a scraper reconnects.
 const MAX_CONNECTION_AGE: Duration = Duration::from_secs(300);
 
-/// What a listener of the admin side serves.
+/// What an admin listener serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// Everything, behind the token if there is one.
+    /// Everything, with the token if there is one.
     All,
-    /// Health and readiness alone, without a token.
+    /// Only health and readiness, without a token.
     Probes,
 }
 
-/// A bot as operators see it.
+/// A bot as the API lists it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct BotListing {
-    /// Its id; a template's ends in `*`.
+    /// A template's id ends in `*`.
     pub id: String,
-    /// What people call it.
     pub name: Option<String>,
-    /// The format it is spoken to in.
     pub dialect: &'static str,
     /// Where its requests go; `{bot}` stands for the id, a `*` at the end for anything.
     pub path: String,
-    /// Who answers, the fallbacks last.
+    /// Names, the fallbacks last.
     pub upstreams: Vec<String>,
-    /// Its path as the world sees it.
+    /// Its path behind the public URL.
     #[serde(skip)]
     pub webhook_url: String,
-    /// What its owner should know.
     #[serde(skip)]
     pub warnings: Vec<String>,
-    /// Who gets its answers that come later: the name of one of [`Registry::receivers`].
+    /// The receiver of its deferred answers: a name in [`Registry::receivers`].
     #[serde(skip)]
     pub callback: Option<String>,
 }
 
-/// What is in force, as operators see it.
+/// The configuration in force, as the API shows it.
 #[derive(Clone, Debug)]
 pub struct Inventory {
-    /// All bots.
     pub bots: Vec<BotListing>,
-    /// What the line knows of them, and who is told of what happens to them.
     pub registry: Arc<Registry>,
-    /// The names of all subscribers as receivers, in the order of the file.
+    /// The receivers' names of all subscribers, in the order of the file.
     pub subscribers: Vec<String>,
 }
 
-/// What the admin side knows.
 #[derive(Clone, Debug)]
 pub struct AdminServer(Arc<Inner>);
 
@@ -93,9 +87,9 @@ struct Inner {
     shared: Arc<SharedState>,
     ready: Arc<AtomicBool>,
     token: Option<Secret>,
-    house: ArcSwap<Inventory>,
-    /// Bots are switched one at a time.
-    turn: Mutex<()>,
+    inventory: ArcSwap<Inventory>,
+    /// Held while a bot is switched.
+    switching: Mutex<()>,
 }
 
 impl AdminServer {
@@ -104,20 +98,20 @@ impl AdminServer {
         shared: Arc<SharedState>,
         ready: Arc<AtomicBool>,
         token: Option<Secret>,
-        house: Inventory,
+        inventory: Inventory,
     ) -> Self {
         Self(Arc::new(Inner {
             shared,
             ready,
             token,
-            house: ArcSwap::from_pointee(house),
-            turn: Mutex::default(),
+            inventory: ArcSwap::from_pointee(inventory),
+            switching: Mutex::default(),
         }))
     }
 
-    /// Lists this from now on.
-    pub fn list(&self, house: Inventory) {
-        self.0.house.store(Arc::new(house));
+    /// After a reload.
+    pub fn replace_inventory(&self, inventory: Inventory) {
+        self.0.inventory.store(Arc::new(inventory));
     }
 
     /// Serves until the task that runs it is dropped.
@@ -131,11 +125,11 @@ impl AdminServer {
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             };
-            let desk = self.clone();
+            let server = self.clone();
             tokio::spawn(async move {
                 let service = service_fn(move |request| {
-                    let desk = desk.clone();
-                    async move { Ok::<_, Infallible>(desk.answer(&request, scope).await) }
+                    let server = server.clone();
+                    async move { Ok::<_, Infallible>(server.respond(&request, scope).await) }
                 });
                 let connection = http1::Builder::new()
                     .timer(TokioTimer::new())
@@ -150,17 +144,17 @@ impl AdminServer {
         }
     }
 
-    async fn answer(&self, request: &Request<Incoming>, scope: Scope) -> Answer {
+    async fn respond(&self, request: &Request<Incoming>, scope: Scope) -> AdminResponse {
         let path = request.uri().path();
         let api = scope == Scope::All && path.starts_with("/api/");
         if scope == Scope::All && !self.authorized(request.headers()) {
-            return Fault::unauthorized().answer();
+            return ApiError::unauthorized().response();
         }
         if api && self.0.token.is_none() {
-            return Fault::closed().answer();
+            return ApiError::forbidden().response();
         }
         if api {
-            return api::api(self, request).await;
+            return api::respond(self, request).await;
         }
         if request.method() != Method::GET && request.method() != Method::HEAD {
             let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n");
@@ -189,15 +183,15 @@ impl AdminServer {
         })
     }
 
-    fn house(&self) -> Arc<Inventory> {
-        self.0.house.load_full()
+    fn inventory(&self) -> Arc<Inventory> {
+        self.0.inventory.load_full()
     }
 
     fn state(&self) -> &State {
         &self.0.shared.state
     }
 
-    fn metrics(&self) -> Answer {
+    fn metrics(&self) -> AdminResponse {
         let mut response =
             text(StatusCode::OK, self.0.shared.metrics.page(self.0.shared.readings()));
         let content_type = HeaderValue::from_static(metrics::CONTENT_TYPE);

@@ -1,4 +1,4 @@
-//! What is there only where something is kept or leaves later: the store, and the courier.
+//! What runs beside the workers: the store and the dispatcher, each only where it is needed, and the saving of analytics.
 
 use super::App;
 use crate::clock;
@@ -16,19 +16,19 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::spawn_blocking;
 
-/// How often the bots' figures are written: what a kill may cost of them.
+/// How often analytics are written: a kill loses as much.
 const SAVE_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Opens the store, once some bot keeps anything, can be switched off or may be asked about: otherwise no folder is needed.
-pub(super) fn keep(shared: &SharedState, settings: &Settings) -> Result<(), JobsError> {
+/// Opens the store if some bot stores anything or operators may switch bots; otherwise no folder is needed.
+pub(super) fn open_state(shared: &SharedState, settings: &Settings) -> Result<(), JobsError> {
     let reports = |bot: &config::Bot| {
         let chat = dialect::find(bot.dialect).and_then(|dialect| dialect.chat);
         chat.is_some_and(|chat| chat.acknowledges())
     };
     let keeps =
         |bot: &config::Bot| bot.conversation.is_some() || bot.budget.is_some() || reports(bot);
-    let wanted = answers_later(settings) || is_managed(settings) || settings.bots.iter().any(keeps);
-    // What was switched off stays so, whatever else has left the configuration since.
+    let wanted = delivers(settings) || has_admin_token(settings) || settings.bots.iter().any(keeps);
+    // An existing store is always opened: bots may be switched off in it.
     if !shared.state.is_open() && (wanted || Store::is_there(&settings.state.path)) {
         let state = State::open(&settings.state.path)?;
         shared.switches.load(state.store())?;
@@ -37,61 +37,60 @@ pub(super) fn keep(shared: &SharedState, settings: &Settings) -> Result<(), Jobs
     Ok(())
 }
 
-/// Whether operators can ask it to do something.
-fn is_managed(settings: &Settings) -> bool {
+fn has_admin_token(settings: &Settings) -> bool {
     let admin = settings.admin.as_ref();
     admin.is_some_and(|admin| admin.token.is_some())
 }
 
-/// Whether anything leaves Botgate of its own accord, or may be sent as a test.
-fn answers_later(settings: &Settings) -> bool {
-    let tested = is_managed(settings);
+/// True where Botgate sends callbacks or events, if only as a test.
+fn delivers(settings: &Settings) -> bool {
+    let tested = has_admin_token(settings);
     let later =
         |bot: &config::Bot| bot.reply.mode != Mode::Sync || (tested && bot.callback.is_some());
     !settings.subscribers.is_empty() || settings.bots.iter().any(later)
 }
 
-/// How many sockets to receivers there may be.
-pub(super) fn sockets(settings: &Settings) -> usize {
+/// How many receiver_sockets to receivers there may be.
+pub(super) fn receiver_sockets(settings: &Settings) -> usize {
     let bots = settings.bots.iter();
     let bots = bots.filter(|bot| bot.callback.is_some()).count();
     let receivers = bots + settings.subscribers.len();
     (receivers * receiver::MAX_CONNECTIONS).min(delivery::MAX_DELIVERIES)
 }
 
-/// Who shares the upstreams' connections: the workers, and the courier where there is one from the start.
-pub(super) fn sharers(settings: &Settings, workers: usize) -> usize {
-    workers + usize::from(answers_later(settings))
+/// The threads that share the upstreams' connections: the workers, and the dispatcher where there is one from the start.
+pub(super) fn connection_sharers(settings: &Settings, workers: usize) -> usize {
+    workers + usize::from(delivers(settings))
 }
 
-/// Starts the courier, where answers come later or some are left from before.
-pub(super) fn courier(
+/// Starts the dispatcher where answers are deferred or jobs are left from an earlier run.
+pub(super) fn start_dispatcher(
     shared: &Arc<SharedState>,
     registry: &Arc<Registry>,
     settings: &Settings,
     workers: usize,
 ) -> io::Result<Option<delivery::Handle>> {
     let unfinished = shared.state.jobs.unfinished().jobs > 0;
-    if !(unfinished || answers_later(settings)) {
+    if !(unfinished || delivers(settings)) {
         return Ok(None);
     }
     delivery::start(shared.clone(), registry.clone(), workers).map(Some)
 }
 
-/// Has the bots' figures written every now and then.
-pub(super) async fn save_figures(shared: Arc<SharedState>) {
+/// Writes analytics every [`SAVE_INTERVAL`].
+pub(super) async fn save_analytics(shared: Arc<SharedState>) {
     let mut ticks = tokio::time::interval(SAVE_INTERVAL);
     loop {
         ticks.tick().await;
         let shared = shared.clone();
         let save = move || shared.state.analytics.save(clock::unix_ms());
-        // It ends early only when all does.
+        // It fails only when the runtime shuts down.
         let _ = spawn_blocking(save).await;
     }
 }
 
 impl App {
-    /// Waits until whatever was accepted is delivered or given up; says why the last one was given up.
+    /// Waits until every job has ended; the reason of the last dead-lettered one.
     pub async fn settled(&self) -> Option<String> {
         const POLL_INTERVAL: Duration = Duration::from_millis(10);
         let jobs = &self.shared.state.jobs;

@@ -1,17 +1,17 @@
-//! How many callers fit: what the limit on open files leaves beside everything else.
+//! The number of callers that the limit on open files allows.
 
-use super::background::sockets;
+use super::background::receiver_sockets;
 use crate::config::Settings;
 use tokio::sync::Semaphore;
 
-/// Descriptors kept for what is neither a caller nor an upstream: listeners, logs, the runtime's own.
+/// Descriptors for neither callers nor upstreams: listeners, logs, the runtime.
 const SPARE_DESCRIPTORS: u64 = 128;
 
-/// How many callers may be connected: what is asked for, but never more than the descriptors left beside the upstreams' allow.
+/// The number of callers that may be connected: what is configured, but no more than the descriptors left beside the upstreams'.
 pub(super) fn connections(settings: &Settings) -> usize {
     let limit = raise_descriptors();
     let upstreams: usize = settings.upstreams.iter().map(|upstream| upstream.max_connections).sum();
-    let upstreams = upstreams + sockets(settings);
+    let upstreams = upstreams + receiver_sockets(settings);
     let left = usize::try_from(limit.saturating_sub(SPARE_DESCRIPTORS)).unwrap_or(usize::MAX);
     let room = left.saturating_sub(upstreams).max(left / 4).max(1);
     let wanted = settings.server.max_connections.unwrap_or(room.min(20_000));
@@ -25,7 +25,7 @@ pub(super) fn connections(settings: &Settings) -> usize {
     wanted.min(room).min(Semaphore::MAX_PERMITS)
 }
 
-/// Raises the soft limit on open files to the hard one and says what it is.
+/// Raises the soft limit on open files to the hard one and returns it.
 fn raise_descriptors() -> u64 {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);

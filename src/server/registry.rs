@@ -82,12 +82,26 @@ fn upstream(upstream: &config::Upstream, roots: &mut Roots) -> Result<Upstream, 
 }
 
 fn ai(upstream: &config::Upstream, codec: &'static dyn Codec) -> AiUpstream {
-    let mut head = format!(
-        "POST {} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json",
-        upstream.endpoint, upstream.authority,
-    );
+    AiUpstream {
+        codec,
+        head: head(upstream, codec, &upstream.endpoint),
+        streaming_head: head(upstream, codec, &upstream.streaming_endpoint),
+        fields: upstream.fields.clone(),
+        settings: upstream.settings.clone(),
+        system: upstream.system.clone(),
+        price: upstream.price,
+        retries: upstream.retries,
+    }
+}
+
+/// The head of an AI's requests, as far as it is the same for all of them.
+fn head(upstream: &config::Upstream, codec: &dyn Codec, endpoint: &str) -> Secret {
+    let mut head = Zeroizing::new(format!(
+        "POST {endpoint} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json",
+        upstream.authority,
+    ));
     if let Some(key) = &upstream.key {
-        let (name, before) = codec.auth(upstream.version);
+        let (name, before) = codec.auth(&upstream.settings);
         let key = String::from_utf8_lossy(key.expose());
         head.push_str(&format!("\r\n{name}: {before}{key}"));
     }
@@ -95,22 +109,12 @@ fn ai(upstream: &config::Upstream, codec: &'static dyn Codec) -> AiUpstream {
     let usual =
         [(header::ACCEPT, "application/json, text/event-stream"), (header::USER_AGENT, agent)];
     let usual = usual.map(|(name, value)| (name, value.to_owned()));
-    for (name, value) in usual.into_iter().chain(codec.headers(upstream.version)) {
+    for (name, value) in usual.into_iter().chain(codec.headers(&upstream.settings)) {
         if !upstream.fields.iter().any(|field| field.name == name) {
             head.push_str(&format!("\r\n{name}: {value}"));
         }
     }
-    AiUpstream {
-        codec,
-        head: Secret::new(&head),
-        fields: upstream.fields.clone(),
-        model: upstream.model.clone(),
-        max_tokens: upstream.max_tokens,
-        system: upstream.system.clone(),
-        version: upstream.version.map(str::to_owned),
-        price: upstream.price,
-        retries: upstream.retries,
-    }
+    Secret::new(&head)
 }
 
 /// Where the answers and events of these settings go: the bots' callbacks, then the subscribers, in the order of the file. The

@@ -199,7 +199,7 @@ impl Table {
         if !self.hours.contains_key(&hour) && self.hours.len() >= MAX_HOURS_IN_MEMORY {
             let lost = self.hours.pop_first();
             self.forget(lost.as_ref().map(|(_, cells)| cells));
-            tracing::warn!("the oldest figures of bots are lost: the disk has not taken them");
+            tracing::warn!("the oldest analytics are lost: they could not be written");
         }
         let cells = self.hours.entry(hour).or_default();
         let beyond = self.spare >= most;

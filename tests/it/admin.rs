@@ -63,7 +63,7 @@ fn a_token_is_asked_for_and_probes_need_none() {
 }
 
 #[test]
-fn who_drains_is_not_ready() {
+fn a_draining_server_is_not_ready() {
     let go = Monitor::new(false);
     let told = go.clone();
     let backend = Backend::start(move |_, connection| {

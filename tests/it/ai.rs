@@ -105,7 +105,7 @@ fn a_stream_is_read_however_it_is_framed_and_cut() {
 }
 
 #[test]
-fn words_come_through_before_the_next_are_made() {
+fn each_part_of_a_stream_is_passed_on_before_the_next_exists() {
     let go = Monitor::new(0);
     let gate = go.clone();
     let ai = Backend::start(move |_, connection| {
@@ -186,7 +186,7 @@ fn an_ai_whose_answers_break_off_is_left_alone_and_one_that_ends_them_is_not() {
 }
 
 #[test]
-fn what_an_ai_refuses_is_told_in_the_callers_terms() {
+fn a_refusal_of_an_ai_reaches_the_caller_in_its_own_dialect() {
     let ai = Backend::start(|seen, connection| {
         let case = &REFUSALS[nth(seen)];
         let headers = format!("Content-Type: application/json\r\n{}", case.headers);
@@ -240,7 +240,7 @@ fn any_2xx_with_an_answer_in_it_is_an_answer() {
 }
 
 #[test]
-fn a_date_to_wait_for_is_told_in_seconds() {
+fn a_retry_after_date_is_passed_on_in_seconds() {
     let ai = Backend::start(|_, connection| {
         let date = httpdate(SystemTime::now() + Duration::from_secs(90));
         connection.answer("429 No", &format!("Retry-After: {date}\r\n"), RATE.as_bytes())

@@ -25,7 +25,7 @@ upstream = "back"
 "#;
 
 #[test]
-fn five_mistakes_are_told_at_once_with_their_places_and_fixes() {
+fn five_errors_are_reported_at_once_with_their_places_and_fixes() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("botgate.toml"), FIVE_MISTAKES).unwrap();
     for command in ["check", "run"] {

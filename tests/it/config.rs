@@ -48,7 +48,7 @@ fn a_key_whose_feature_is_not_there_is_unknown() {
 }
 
 #[test]
-fn what_cannot_work_is_an_error() {
+fn contradictory_settings_are_errors() {
     let bot = |path: &str| {
         format!("[bots.b]\ndialect = \"raw\"\npath = \"{path}\"\nupstream = \"back\"\n{OPEN}")
     };

@@ -30,27 +30,27 @@ fn plays(dialect: &str) {
 }
 
 #[test]
-fn the_page_of_aerostack_tells_what_happens() {
+fn the_page_of_aerostack_is_true() {
     plays("aerostack");
 }
 
 #[test]
-fn the_page_of_aibutler_tells_what_happens() {
+fn the_page_of_aibutler_is_true() {
     plays("aibutler");
 }
 
 #[test]
-fn the_page_of_fourthchat_tells_what_happens() {
+fn the_page_of_fourthchat_is_true() {
     plays("fourthchat");
 }
 
 #[test]
-fn the_page_of_chatbot_platform_tells_what_happens() {
+fn the_page_of_chatbot_platform_is_true() {
     plays("chatbot-platform");
 }
 
 #[test]
-fn the_page_of_botpass_tells_what_happens() {
+fn the_page_of_botpass_is_true() {
     plays("botpass");
 }
 

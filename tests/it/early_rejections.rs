@@ -95,7 +95,7 @@ fn a_body_of_exactly_the_limit_passes_and_one_byte_more_does_not() {
 }
 
 #[test]
-fn what_the_head_decides_is_told_before_any_body_is_sent() {
+fn refusals_by_the_head_are_sent_before_any_body() {
     let backend = Backend::ok();
     let botgate = Botgate::start(&config(backend.addr(), "max_body = \"1MiB\"", "", BEARER));
     let head =

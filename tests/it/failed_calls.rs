@@ -28,7 +28,7 @@ fn post(botgate: &Botgate, path: &str, body: &str) -> Reply {
 }
 
 #[test]
-fn what_an_ai_was_given_up_on_while_it_worked_is_spent() {
+fn a_call_abandoned_while_the_ai_worked_is_spent() {
     let begins: [fn(&mut Connection<'_>); 2] = [
         |_| {},
         |connection| {
@@ -50,7 +50,7 @@ fn what_an_ai_was_given_up_on_while_it_worked_is_spent() {
 }
 
 #[test]
-fn what_an_ai_breaks_off_before_a_word_is_given_back() {
+fn a_call_that_breaks_off_before_any_text_is_refunded() {
     let ai = Backend::start(|_, _| After::Close);
     let botgate = start(&ai, "dialect = \"aerostack\"");
     let statuses = [ask(&botgate).status, ask(&botgate).status];

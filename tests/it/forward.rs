@@ -123,7 +123,7 @@ fn a_sane_request_id_is_kept_and_any_other_replaced() {
 }
 
 #[test]
-fn nothing_of_a_request_that_is_cut_short_reaches_the_backend() {
+fn nothing_of_a_truncated_request_reaches_the_backend() {
     let backend = Backend::ok();
     let botgate = Botgate::start(&config(backend.addr(), "", "", OPEN));
     let mut caller = botgate.caller();

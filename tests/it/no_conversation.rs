@@ -17,7 +17,7 @@ fn exchange(botgate: &Botgate, ai: &Backend, path: &str, body: &Value) -> (Value
 }
 
 #[test]
-fn its_id_is_the_same_for_the_backend_and_for_the_caller_and_never_comes_again() {
+fn a_message_without_a_conversation_has_a_unique_id_for_backend_and_caller() {
     let ai = Backend::start(|_, connection| {
         connection.answer("200 OK", "", b"{\"content\":\"hello\"}");
         After::Keep

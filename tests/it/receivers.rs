@@ -124,7 +124,7 @@ fn slowly(connection: &mut Connection<'_>, text: &str) -> After {
 }
 
 #[test]
-fn each_receiver_that_means_ill_ends_as_documented() {
+fn each_hostile_receiver_ends_as_documented() {
     sandbox::run(|| {
         sandbox::network_with(&ALL);
         let private = [PRIVATE, METADATA].map(|address| at(address, "200 OK"));
@@ -229,7 +229,7 @@ fn one_bad_address_of_a_name_refuses_all_of_them_unless_it_is_listed() {
 }
 
 #[test]
-fn no_way_of_writing_an_address_leads_inside() {
+fn no_spelling_of_an_address_reaches_an_internal_one() {
     sandbox::run(|| {
         sandbox::network_with(&ALL);
         let here = ["127.0.0.1", "::1"].map(|address| at(address, "200 OK"));

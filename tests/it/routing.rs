@@ -194,7 +194,7 @@ fn a_silent_ai_leaves_time_for_the_next() {
 }
 
 #[test]
-fn an_ai_that_asks_for_patience_is_asked_again_within_the_total() {
+fn a_retry_after_of_an_ai_is_followed_within_the_total() {
     let ai = Backend::start(|seen, connection| {
         if seen.nth == 0 {
             return connection.answer("429 Slow", "Retry-After: 1\r\n", b"{}");

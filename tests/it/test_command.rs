@@ -127,7 +127,7 @@ fn every_dialect_is_answered_by_every_kind() {
 }
 
 #[test]
-fn what_an_ai_refuses_is_told_with_its_words_and_what_helps() {
+fn a_refusal_of_an_ai_is_shown_with_its_text_and_what_helps() {
     let senseless = "<h1>It works!</h1>";
     for (status, body, word, fix) in [
         (
@@ -173,7 +173,7 @@ fn what_an_ai_refuses_is_told_with_its_words_and_what_helps() {
 }
 
 #[test]
-fn what_cannot_be_reached_is_told_with_what_helps() {
+fn an_unreachable_upstream_is_reported_with_what_helps() {
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let no_tls = TcpListener::bind("127.0.0.1:0").unwrap();
     let tls = format!("https://{}", no_tls.local_addr().unwrap());
@@ -199,7 +199,7 @@ fn what_cannot_be_reached_is_told_with_what_helps() {
 }
 
 #[test]
-fn one_that_takes_too_long_is_told() {
+fn an_upstream_that_takes_too_long_is_reported() {
     let backend = Backend::start(|_, connection| {
         connection.closed_within(TIMEOUT);
         After::Close
@@ -305,7 +305,7 @@ fn a_message_of_ones_own_and_an_id_of_a_template_are_taken() {
 }
 
 #[test]
-fn what_cannot_be_tested_is_told() {
+fn a_bot_that_cannot_be_tested_is_an_error() {
     let at = SocketAddr::from(([127, 0, 0, 1], 5000));
     let upstream = upstream("passthrough", at, "");
     let key = "89cd7489bf665a36667ba46dfd521ca6713fd2f9ad842835340b244e98355f2a";

@@ -46,7 +46,7 @@ fn call(botgate: &Botgate, request: &vector::Request, path: &str, id: &str) -> R
 }
 
 #[test]
-fn every_vector_is_judged_right() {
+fn every_vector_has_the_expected_verdict() {
     let vectors = vector::signatures();
     assert!(vectors.len() >= 97, "only {} vectors", vectors.len());
     let mut times: BTreeMap<i64, Vec<Vector>> = BTreeMap::new();

@@ -1,70 +1,66 @@
-//! What is seen of a Botgate from outside while it is killed: what was promised, what has arrived, and when the kills were.
+//! What is observed from outside while instances are killed: acceptances, deliveries and the times of the kills.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-/// A 202.
-pub(super) struct Promise {
+/// A message that got its 202.
+pub(super) struct Acceptance {
     pub(super) at: Instant,
-    /// The answer's id, as the 202 tells it.
+    /// The id in the 202.
     pub(super) id: String,
 }
 
-/// A delivery that the receiver has taken.
+/// A delivery that the receiver has acknowledged.
 #[derive(Clone, Copy)]
-pub(super) struct Taken {
-    /// Which life of Botgate's it came from.
-    pub(super) life: usize,
+pub(super) struct Receipt {
+    /// The number of the instance that sent it.
+    pub(super) instance: usize,
     /// When it was answered with a 2xx.
     pub(super) answered: Instant,
 }
 
-/// All of it. Messages and lives go by their numbers, from 0.
+/// Messages and instances are numbered from 0.
 #[derive(Default)]
-pub(super) struct Seen {
-    /// How many were sent.
+pub(super) struct Observations {
     pub(super) sent: AtomicU32,
-    /// How many got no answer: it was killed, or could not be reached.
+    /// Messages without a response: the instance was killed or could not be reached.
     pub(super) unanswered: AtomicU64,
-    /// How many were refused.
     pub(super) refused: AtomicU64,
-    promises: Mutex<HashMap<u32, Promise>>,
-    taken: Mutex<HashMap<u32, Vec<Taken>>>,
+    acceptances: Mutex<HashMap<u32, Acceptance>>,
+    received: Mutex<HashMap<u32, Vec<Receipt>>>,
     kills: Mutex<Vec<Instant>>,
 }
 
-impl Seen {
+impl Observations {
     /// The next message's number.
     pub(super) fn next(&self) -> u32 {
         self.sent.fetch_add(1, Relaxed)
     }
 
-    /// A message has got its 202.
-    pub(super) fn promised(&self, number: u32, id: String) {
+    pub(super) fn accept(&self, number: u32, id: String) {
         let at = Instant::now();
-        self.promises().insert(number, Promise { at, id });
+        self.acceptances().insert(number, Acceptance { at, id });
     }
 
     /// The receiver answers a delivery with a 2xx.
-    pub(super) fn took(&self, number: u32, life: usize) {
+    pub(super) fn receive(&self, number: u32, instance: usize) {
         let answered = Instant::now();
-        let taken = Taken { life, answered };
-        self.taken().entry(number).or_default().push(taken);
+        let taken = Receipt { instance, answered };
+        self.received().entry(number).or_default().push(taken);
     }
 
-    /// A life is ended, the next one in turn.
-    pub(super) fn killed(&self) {
+    pub(super) fn kill(&self) {
         self.kills().push(Instant::now());
     }
 
-    pub(super) fn promises(&self) -> MutexGuard<'_, HashMap<u32, Promise>> {
-        self.promises.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn acceptances(&self) -> MutexGuard<'_, HashMap<u32, Acceptance>> {
+        self.acceptances.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn taken(&self) -> MutexGuard<'_, HashMap<u32, Vec<Taken>>> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn received(&self) -> MutexGuard<'_, HashMap<u32, Vec<Receipt>>> {
+        self.received.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn kills(&self) -> MutexGuard<'_, Vec<Instant>> {

@@ -1,6 +1,6 @@
-//! Who else takes part: an AI that takes its time, and a receiver that fails, is slow, hangs up or breaks off now and then.
+//! The AI, which answers after a random delay, and the receiver, which at random fails, is slow, hangs up or breaks off.
 
-use super::observations::Seen;
+use super::observations::Observations;
 use super::random;
 use crate::cli::demo::backend;
 use bytes::Bytes;
@@ -20,22 +20,20 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::time::sleep;
 
-/// The AI answers within so many milliseconds.
-const THINKS_MS: u64 = 50;
-/// A slow receiver answers within so many.
-const SLOW_MS: u64 = 300;
-/// How much of a delivery is read, in bytes.
+const MAX_AI_DELAY_MS: u64 = 50;
+const MAX_RECEIVER_DELAY_MS: u64 = 300;
+/// The largest delivery, in bytes.
 const MAX_BODY: usize = 1024 * 1024;
-/// The header field that tells which life a delivery comes from.
-pub(super) const LIFE: &str = "X-Life";
-/// One message of so many is refused for good.
-const GONE: u32 = 50;
+/// The header field with the number of the instance that sends a delivery.
+pub(super) const INSTANCE_HEADER: &str = "X-Instance";
+/// One of this many messages is refused with a 410.
+const GONE_EVERY: u32 = 50;
 
 /// Serves as the AI until it is dropped.
-pub(super) async fn think(listener: TcpListener) {
+pub(super) async fn serve_ai(listener: TcpListener) {
     while let Ok((stream, _)) = listener.accept().await {
         let thinking = service_fn(|request| async {
-            sleep(Duration::from_millis(random(THINKS_MS))).await;
+            sleep(Duration::from_millis(random(MAX_AI_DELAY_MS))).await;
             Ok::<_, Infallible>(backend::respond(request).await)
         });
         tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), thinking));
@@ -43,44 +41,46 @@ pub(super) async fn think(listener: TcpListener) {
 }
 
 /// Serves as the receiver until it is dropped.
-pub(super) async fn receive(listener: TcpListener, seen: Arc<Seen>) {
+pub(super) async fn receive(listener: TcpListener, observations: Arc<Observations>) {
     while let Ok((stream, _)) = listener.accept().await {
-        let seen = Arc::clone(&seen);
-        let taking = service_fn(move |request| take(request, Arc::clone(&seen)));
+        let observations = Arc::clone(&observations);
+        let taking = service_fn(move |request| handle_delivery(request, Arc::clone(&observations)));
         tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), taking));
     }
 }
 
 type Body = UnsyncBoxBody<Bytes, io::Error>;
 
-/// Takes a delivery, or does what receivers do. An error closes the connection without a word.
-async fn take(request: Request<Incoming>, seen: Arc<Seen>) -> io::Result<Response<Body>> {
-    let life = life(&request);
+/// Acknowledges a delivery or fails like a real receiver. An error closes the connection without a response.
+async fn handle_delivery(
+    request: Request<Incoming>,
+    observations: Arc<Observations>,
+) -> io::Result<Response<Body>> {
+    let instance = instance(&request);
     let body = Limited::new(request.into_body(), MAX_BODY).collect().await;
     let body = body.map_err(io::Error::other)?.to_bytes();
-    let (Some(life), Some(number)) = (life, number(&body)) else {
+    let (Some(instance), Some(number)) = (instance, number(&body)) else {
         return Ok(answer(StatusCode::BAD_REQUEST));
     };
-    if number % GONE == 0 {
+    if number % GONE_EVERY == 0 {
         return Ok(answer(StatusCode::GONE));
     }
     match random(100) {
         0..4 => return Ok(answer(StatusCode::SERVICE_UNAVAILABLE)),
         4..6 => return Err(io::ErrorKind::ConnectionAborted.into()),
         6..8 => return Ok(broken()),
-        8..12 => sleep(Duration::from_millis(random(SLOW_MS))).await,
+        8..12 => sleep(Duration::from_millis(random(MAX_RECEIVER_DELAY_MS))).await,
         _ => {}
     }
-    seen.took(number, life);
+    observations.receive(number, instance);
     Ok(answer(StatusCode::OK))
 }
 
-/// Which life a delivery comes from.
-fn life(request: &Request<Incoming>) -> Option<usize> {
-    request.headers().get(LIFE)?.to_str().ok()?.parse().ok()
+fn instance(request: &Request<Incoming>) -> Option<usize> {
+    request.headers().get(INSTANCE_HEADER)?.to_str().ok()?.parse().ok()
 }
 
-/// The number of the message that a body speaks of, be it a question or its answer.
+/// The number of the message in a body, be it the message itself or its answer.
 pub(super) fn number(body: &[u8]) -> Option<u32> {
     let body: Value = serde_json::from_slice(body).ok()?;
     u32::try_from(body["metadata"]["n"].as_u64()?).ok()

@@ -1,7 +1,7 @@
-//! The proof: what was promised against what has arrived and what lies on disk. Every message that was accepted is with its
-//! receiver, given up or pending, or it is lost.
+//! The proof: acceptances against deliveries and what is on disk. Every accepted message is delivered, dead-lettered or pending, or
+//! it is lost.
 
-use super::observations::{Seen, Taken};
+use super::observations::{Observations, Receipt};
 use super::peers::number;
 use crate::clock;
 use crate::proxy::chat::Envelope;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-/// What came of it all. Times are in milliseconds.
+/// The result. Times are in milliseconds.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Proof {
     pub(super) kills: usize,
@@ -24,26 +24,25 @@ pub(super) struct Proof {
     pub(super) sent: u32,
     pub(super) unanswered: u64,
     pub(super) refused: u64,
-    /// Promised by a 202, or found on disk.
+    /// Acknowledged with a 202, or found on disk.
     pub(super) accepted: usize,
-    /// Found on disk though their sender got no answer.
+    /// Found on disk though their sender got no response.
     pub(super) untold: usize,
     pub(super) delivered: usize,
     pub(super) dead: usize,
     pub(super) pending: usize,
-    /// The ids of those that are nowhere.
+    /// Ids.
     pub(super) lost: Vec<String>,
-    /// Deliveries that came again after the receiver had taken them.
+    /// Deliveries that came again after the receiver had acknowledged them.
     pub(super) duplicates: usize,
-    /// Of those, the ids of the messages that came twice from one life: no kill lies between.
+    /// Of those, the ids that one instance delivered twice: no kill explains them.
     pub(super) unexplained: Vec<String>,
-    /// The longest that a kill came after the receiver's answer, where a delivery came again.
+    /// For repeated deliveries, the longest time from the receiver's response to the kill.
     pub(super) in_flight_ms: u64,
-    /// From start to ready, the median of all lives.
+    /// From start to ready.
     pub(super) recovery_median_ms: u64,
-    /// The same, the longest.
     pub(super) recovery_longest_ms: u64,
-    /// From a 202 to the receiver, the longest.
+    /// From a 202 to the receiver.
     pub(super) longest_delivery_ms: u64,
 }
 
@@ -53,7 +52,6 @@ impl Proof {
         self.lost.is_empty() && self.unexplained.is_empty()
     }
 
-    /// Tells how long it took to be ready again, life by life.
     pub(super) fn recoveries(&mut self, mut each: Vec<Duration>) {
         each.sort_unstable();
         self.recovery_median_ms = each.get(each.len() / 2).map_or(0, millis);
@@ -61,41 +59,42 @@ impl Proof {
     }
 }
 
-/// Compares what was seen with what a stopped Botgate has left in this folder.
-pub(super) fn prove(seen: &Seen, folder: &Path) -> Result<Proof, String> {
-    let kept = kept(folder).map_err(|error| error.to_string())?;
-    let (promises, taken, kills) = (seen.promises(), seen.taken(), seen.kills());
+/// Compares what was observed with what a stopped Botgate has left in this folder.
+pub(super) fn verify(observations: &Observations, folder: &Path) -> Result<Proof, String> {
+    let kept = states_on_disk(folder).map_err(|error| error.to_string())?;
+    let (acceptances, received, kills) =
+        (observations.acceptances(), observations.received(), observations.kills());
     let mut proof = Proof {
         kills: kills.len(),
-        sent: seen.sent.load(Relaxed),
-        unanswered: seen.unanswered.load(Relaxed),
-        refused: seen.refused.load(Relaxed),
+        sent: observations.sent.load(Relaxed),
+        unanswered: observations.unanswered.load(Relaxed),
+        refused: observations.refused.load(Relaxed),
         ..Proof::default()
     };
-    let name = |number: u32| match promises.get(&number) {
-        Some(promise) => promise.id.clone(),
+    let name = |number: u32| match acceptances.get(&number) {
+        Some(acceptance) => acceptance.id.clone(),
         None => format!("message {number}"),
     };
-    let accepted: BTreeSet<u32> = promises.keys().chain(kept.keys()).copied().collect();
+    let accepted: BTreeSet<u32> = acceptances.keys().chain(kept.keys()).copied().collect();
     proof.accepted = accepted.len();
     for number in accepted {
-        proof.untold += usize::from(!promises.contains_key(&number));
+        proof.untold += usize::from(!acceptances.contains_key(&number));
         match kept.get(&number) {
             Some(JobState::Dead) => proof.dead += 1,
             Some(JobState::Accepted | JobState::Answered) => proof.pending += 1,
-            // Nobody's word is believed but the receiver's.
-            Some(JobState::Delivered) | None => match taken.contains_key(&number) {
+            // Only the receiver's own record counts.
+            Some(JobState::Delivered) | None => match received.contains_key(&number) {
                 true => proof.delivered += 1,
                 false => proof.lost.push(name(number)),
             },
         }
     }
-    for (number, taken) in &*taken {
-        if let (Some(promise), Some(first)) = (promises.get(number), taken.first()) {
-            let took = first.answered.saturating_duration_since(promise.at);
+    for (number, received) in &*received {
+        if let (Some(acceptance), Some(first)) = (acceptances.get(number), received.first()) {
+            let took = first.answered.saturating_duration_since(acceptance.at);
             proof.longest_delivery_ms = proof.longest_delivery_ms.max(millis(&took));
         }
-        for pair in taken.windows(2) {
+        for pair in received.windows(2) {
             proof.duplicates += 1;
             match in_flight(&kills, pair) {
                 Some(after) => proof.in_flight_ms = proof.in_flight_ms.max(millis(&after)),
@@ -106,22 +105,22 @@ pub(super) fn prove(seen: &Seen, folder: &Path) -> Result<Proof, String> {
     Ok(proof)
 }
 
-/// How long after the answer to the first of two deliveries its life was ended, if the second comes from a later one.
-fn in_flight(kills: &[Instant], pair: &[Taken]) -> Option<Duration> {
+/// The time from the response to the first of two deliveries to the kill of its instance; `None` where both come from one instance.
+fn in_flight(kills: &[Instant], pair: &[Receipt]) -> Option<Duration> {
     let [first, second] = pair else { return None };
-    let kill = kills.get(first.life).filter(|_| first.life < second.life)?;
+    let kill = kills.get(first.instance).filter(|_| first.instance < second.instance)?;
     Some(kill.saturating_duration_since(first.answered))
 }
 
-/// Where each message stands on disk, by its number.
-fn kept(folder: &Path) -> Result<BTreeMap<u32, JobState>, JobsError> {
+/// The state of each message on disk, by its number.
+fn states_on_disk(folder: &Path) -> Result<BTreeMap<u32, JobState>, JobsError> {
     let journal = Jobs::open(Store::open(folder)?, BOUNDS, clock::unix_ms())?;
     let mut kept = BTreeMap::new();
     let mut cursor = None;
     loop {
         let page = journal.list(&Filter::default(), cursor, MAX_PAGE)?;
         for found in &page.items {
-            if let Some(number) = spoken_of(&journal, found)? {
+            if let Some(number) = message_number(&journal, found)? {
                 kept.insert(number, found.head.state());
             }
         }
@@ -132,8 +131,7 @@ fn kept(folder: &Path) -> Result<BTreeMap<u32, JobState>, JobsError> {
     }
 }
 
-/// The message that a job is about.
-fn spoken_of(journal: &Jobs, found: &ListedJob) -> Result<Option<u32>, JobsError> {
+fn message_number(journal: &Jobs, found: &ListedJob) -> Result<Option<u32>, JobsError> {
     let body: Arc<[u8]> = journal.body(found.id, found.head.stage)?;
     Ok(match found.head.stage {
         Stage::Answer => Envelope::read(&body).and_then(|envelope| number(&envelope.body)),

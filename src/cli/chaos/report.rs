@@ -1,11 +1,11 @@
-//! What `botgate chaos` prints: how far it is, and what came of it.
+//! What `botgate chaos` prints: its progress and its result.
 
-use super::observations::Seen;
+use super::observations::Observations;
 use super::proof::Proof;
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::atomic::Ordering::Relaxed;
 
-/// A line on a terminal that says how far it is; nothing anywhere else.
+/// A progress line on a terminal; nothing elsewhere.
 pub(super) struct Progress {
     shown: bool,
 }
@@ -15,19 +15,19 @@ impl Progress {
         Self { shown: std::io::stderr().is_terminal() }
     }
 
-    pub(super) fn tell(&self, what: &str, seen: &Seen) {
+    pub(super) fn show(&self, what: &str, observations: &Observations) {
         if !self.shown {
             return;
         }
-        let (sent, taken) = (seen.sent.load(Relaxed), seen.taken().len());
-        let promised = seen.promises().len();
-        let line = format!("{what}: {sent} sent, {promised} accepted, {taken} delivered");
+        let (sent, taken) = (observations.sent.load(Relaxed), observations.received().len());
+        let accepted = observations.acceptances().len();
+        let line = format!("{what}: {sent} sent, {accepted} accepted, {taken} delivered");
         let mut out = anstream::stderr().lock();
         let _ = write!(out, "\r{line:<79}").and_then(|()| out.flush());
     }
 }
 
-/// Leaves the line empty for what follows.
+/// Clears the line.
 impl Drop for Progress {
     fn drop(&mut self) {
         if self.shown {
@@ -37,7 +37,6 @@ impl Drop for Progress {
     }
 }
 
-/// For people.
 pub(super) fn human(proof: &Proof) -> String {
     let (kills, early) = (proof.kills, proof.early);
     let seconds = proof.took_ms / 1000;
@@ -86,7 +85,6 @@ pub(super) fn human(proof: &Proof) -> String {
     text
 }
 
-/// For programs.
 pub(super) fn json(proof: &Proof) -> String {
     let mut text = serde_json::to_string_pretty(proof).unwrap_or_default();
     text.push('\n');

@@ -24,7 +24,7 @@ pub(super) fn list(page: &Value) -> String {
     }
     let mut out = columns(&rows);
     if rows.len() == 1 {
-        out = "there is none here\n".to_owned();
+        out = "no deliveries\n".to_owned();
     }
     if let Some(next) = page["next"].as_str() {
         let _ = writeln!(out, "more: --cursor {}", plain(next));

@@ -1,5 +1,4 @@
-//! The backend that `botgate demo` brings along. It speaks to Botgate as OpenAI, Anthropic and a backend of one's own do, and says
-//! back what it was told.
+//! The embedded backend: it speaks the formats of OpenAI, Anthropic and custom backends, and echoes the last message.
 
 use bytes::Bytes;
 use http::{Request, Response, header};
@@ -12,12 +11,12 @@ use serde_json::{Value, json};
 use std::convert::Infallible;
 use tokio::net::TcpListener;
 
-/// It reads this much of a body, in bytes.
+/// The largest request, in bytes.
 const MAX_BODY: usize = 1024 * 1024;
 
-/// What every answer to a message begins with.
-pub(super) const BEGINNING: &str = "You said:";
-/// The answer to what is no message of a format it knows.
+/// Every answer to a message starts with this.
+pub(super) const PREFIX: &str = "You said:";
+/// The start of the answer to anything that is no message.
 pub(super) const ECHO: &str = r#"{"reply":"Hello back""#;
 
 /// Serves until it is dropped.
@@ -28,16 +27,15 @@ pub(super) async fn serve(listener: TcpListener) {
     }
 }
 
-/// Answers one request.
 pub(in crate::cli) async fn respond(request: Request<Incoming>) -> Response<Full<Bytes>> {
     let (head, body) = request.into_parts();
     let body = Limited::new(body, MAX_BODY).collect().await;
     let body = body.map(|body| body.to_bytes()).unwrap_or_default();
-    let asked = || serde_json::from_slice(&body).unwrap_or(Value::Null);
+    let request_body = || serde_json::from_slice(&body).unwrap_or(Value::Null);
     let (kind, text) = match head.uri.path() {
-        "/chat" => ("application/json", custom(&asked()).to_string()),
-        "/v1/chat/completions" => ("application/json", openai(&asked()).to_string()),
-        "/v1/messages" => anthropic(&asked()),
+        "/chat" => ("application/json", custom(&request_body()).to_string()),
+        "/v1/chat/completions" => ("application/json", openai(&request_body()).to_string()),
+        "/v1/messages" => anthropic(&request_body()),
         _ => {
             let echo = format!(r#"{ECHO},"bytes":{}}}"#, body.len());
             ("application/json", echo)
@@ -49,34 +47,34 @@ pub(in crate::cli) async fn respond(request: Request<Incoming>) -> Response<Full
     response
 }
 
-/// What it says to a request, whose messages look alike in all three formats: the last thing that it was told, once more.
-fn said(asked: &Value) -> String {
-    let messages = asked["messages"].as_array();
+/// The answer's text. `messages` look alike in all three formats.
+fn answer_text(request_body: &Value) -> String {
+    let messages = request_body["messages"].as_array();
     let last = messages.and_then(|messages| messages.last());
     let content = last.map_or(&Value::Null, |message| &message["content"]);
     let parts = content.as_array().into_iter().flatten();
     let parts = parts.filter_map(|part| part["text"].as_str());
-    let told: String = content.as_str().into_iter().chain(parts).collect();
-    format!("{BEGINNING} {told}")
+    let content_text: String = content.as_str().into_iter().chain(parts).collect();
+    format!("{PREFIX} {content_text}")
 }
 
-/// Tokens, as if each word was one.
+/// Words stand for tokens.
 fn tokens(text: &str) -> usize {
     text.split_whitespace().count()
 }
 
-fn custom(asked: &Value) -> Value {
-    json!({"content": said(asked)})
+fn custom(request_body: &Value) -> Value {
+    json!({"content": answer_text(request_body)})
 }
 
-fn openai(asked: &Value) -> Value {
-    let text = said(asked);
-    let (input, output) = (tokens(&asked.to_string()), tokens(&text));
+fn openai(request_body: &Value) -> Value {
+    let text = answer_text(request_body);
+    let (input, output) = (tokens(&request_body.to_string()), tokens(&text));
     json!({
         "id": "chatcmpl-demo",
         "object": "chat.completion",
         "created": 1_795_252_620,
-        "model": asked["model"],
+        "model": request_body["model"],
         "choices": [{
             "index": 0,
             "message": {"role": "assistant", "content": text, "refusal": null},
@@ -86,23 +84,23 @@ fn openai(asked: &Value) -> Value {
     })
 }
 
-/// A message of Anthropic's, whole or as the events of a stream.
-fn anthropic(asked: &Value) -> (&'static str, String) {
-    let text = said(asked);
-    let (input, output) = (tokens(&asked.to_string()), tokens(&text));
+/// Content type and body of an Anthropic message, whole or as the events of a stream.
+fn anthropic(request_body: &Value) -> (&'static str, String) {
+    let text = answer_text(request_body);
+    let (input, output) = (tokens(&request_body.to_string()), tokens(&text));
     let message = |content: Value, stop: Value, output: usize| {
         json!({
             "id": "msg_demo",
             "type": "message",
             "role": "assistant",
-            "model": asked["model"],
+            "model": request_body["model"],
             "content": content,
             "stop_reason": stop,
             "stop_sequence": null,
             "usage": {"input_tokens": input, "output_tokens": output},
         })
     };
-    if asked["stream"] != true {
+    if request_body["stream"] != true {
         let content = json!([{"type": "text", "text": text}]);
         let message = message(content, json!("end_turn"), output);
         return ("application/json", message.to_string());
@@ -112,7 +110,7 @@ fn anthropic(asked: &Value) -> (&'static str, String) {
         json!({"type": "message_start", "message": begun}),
         json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}),
     ];
-    for piece in [BEGINNING, text.strip_prefix(BEGINNING).unwrap_or_default()] {
+    for piece in [PREFIX, text.strip_prefix(PREFIX).unwrap_or_default()] {
         let delta = json!({"type": "text_delta", "text": piece});
         events.push(json!({"type": "content_block_delta", "index": 0, "delta": delta}));
     }

@@ -9,24 +9,23 @@ use crate::signature::UnixTime;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 
-/// The dialect that has a second bot, to show the limit.
+/// The dialect with a second bot, which shows the limit.
 const LIMITED: &str = "raw";
 
-/// One request, and what must come of it.
+/// A request and the answer that is expected.
 pub(super) struct Exchange {
     pub(super) dialect: &'static str,
-    /// What answers.
+    /// The upstream's kind.
     pub(super) kind: &'static str,
     pub(super) title: &'static str,
     pub(super) request: Request,
     pub(super) status: u16,
-    /// What the answer's body has in it.
-    pub(super) words: &'static str,
-    /// Whether its curl line is worth printing.
+    pub(super) expected_text: &'static str,
+    /// Its curl command is printed.
     pub(super) shown: bool,
 }
 
-/// Who answers a dialect's messages: all kinds of upstream have their turn.
+/// The upstream of a dialect's bot, so that all kinds are used.
 fn upstream(dialect: &Dialect) -> &'static str {
     match dialect.name {
         "aerostack" => "openai",
@@ -36,7 +35,7 @@ fn upstream(dialect: &Dialect) -> &'static str {
     }
 }
 
-/// One bot per dialect, in the order of the table, and one more with a limit that is soon reached.
+/// A bot for each dialect, in the order of the table, and one with a limit of one request.
 pub(super) fn configuration(backend: SocketAddr) -> String {
     let mut text = format!(
         r#"
@@ -100,7 +99,7 @@ fn bot(dialect: &Dialect, suffix: &str, text: &mut String) {
     }
 }
 
-/// What is sent to each of them: its dialect's own message, signed and with a broken signature, or over the limit.
+/// The requests to each bot: its dialect's sample message, signed, with a broken signature, or over the limit.
 pub(super) fn all(bots: &[Bot], at: SocketAddr) -> Result<Vec<Exchange>, String> {
     let bots = bots.iter();
     let each = bots.map(|bot| exchanges(bot, at));
@@ -117,23 +116,23 @@ fn exchanges(bot: &Bot, at: SocketAddr) -> Result<Vec<Exchange>, String> {
     let signed = Request::new(sample.method, &url, sample.content_type, body)?
         .signed(&bot.verifier, now, &bot.id)
         .map_err(|error| error.to_string())?;
-    let words = match dialect.chat {
+    let expected_text = match dialect.chat {
         None => backend::ECHO,
         Some(chat) if chat.acknowledges() => "Webhook processed",
-        Some(_) => backend::BEGINNING,
+        Some(_) => backend::PREFIX,
     };
-    let exchange = |title, request: &Request, status, words, shown| Exchange {
+    let exchange = |title, request: &Request, status, expected_text, shown| Exchange {
         dialect: dialect.name,
         kind: upstream(dialect),
         title,
         request: request.clone(),
         status,
-        words,
+        expected_text,
         shown,
     };
     if bot.id.ends_with("_limited") {
         return Ok(vec![
-            exchange("limited to 1/h", &signed, 200, words, false),
+            exchange("limited to 1/h", &signed, 200, expected_text, false),
             exchange("once more", &signed, 429, "limit", true),
         ]);
     }
@@ -144,7 +143,7 @@ fn exchanges(bot: &Bot, at: SocketAddr) -> Result<Vec<Exchange>, String> {
     }
     let shown = dialect.name == LIMITED;
     Ok(vec![
-        exchange("signed", &signed, 200, words, true),
+        exchange("signed", &signed, 200, expected_text, true),
         exchange("broken signature", &broken, 401, "The request could", shown),
     ])
 }

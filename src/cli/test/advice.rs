@@ -1,6 +1,6 @@
-//! What may be done about a failure, by the word that logs and metrics have for it.
+//! What helps against a failure, by its reason in logs and metrics.
 
-/// The words and what helps; `NAME` stands for the upstream.
+/// Reasons and what helps; `NAME` stands for the upstream.
 const ADVICE: &[(&str, &str)] = &[
     (
         "unresolved",
@@ -87,7 +87,7 @@ const ADVICE: &[(&str, &str)] = &[
     ("budget", "one message costs more than `budget.cap` of the bot allows"),
 ];
 
-/// What may be done where it failed with this word, as far as anything is known.
+/// What helps against a failure of this upstream, if anything is known.
 pub(super) fn advice(word: &str, upstream: &str) -> Option<String> {
     let (_, advice) = ADVICE.iter().find(|(known, _)| *known == word)?;
     // A receiver's name is its table's already.

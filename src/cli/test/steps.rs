@@ -1,4 +1,4 @@
-//! The steps of a test as they are printed: when, how long since the one before, whose, what.
+//! The steps of a test as they are printed: when, how long since the previous one, who, what.
 
 use super::advice::advice;
 use crate::cli::request::Answer;
@@ -9,23 +9,22 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-/// What went wrong with an upstream.
 struct Failure {
     upstream: String,
-    /// The word for it in logs and metrics.
+    /// The reason in logs and metrics.
     word: &'static str,
-    /// What it said, where it said something.
-    said: Option<String>,
+    /// The body of its response, if any.
+    response: Option<String>,
 }
 
-/// Prints steps as they come and remembers what went wrong.
+/// Prints steps as they come and collects the failures.
 pub(super) struct Steps {
     start: Instant,
     last: Instant,
-    /// The upstream that was last found by its name.
-    found: String,
-    said: Option<String>,
-    /// Why it failed, where the step before was a failure.
+    /// The upstream whose name was resolved last.
+    resolved: String,
+    response: Option<String>,
+    /// The error of the previous step, if it failed.
     why: String,
     failures: Vec<Failure>,
 }
@@ -35,14 +34,13 @@ impl Steps {
         Self {
             start,
             last: start,
-            found: String::new(),
-            said: None,
+            resolved: String::new(),
+            response: None,
             why: String::new(),
             failures: Vec::new(),
         }
     }
 
-    /// What is tested.
     pub(super) fn title(&self, bot: &Bot, id: &str, settings: &Settings) {
         let named = |index: &usize| {
             let upstream = settings.upstreams.get(*index)?;
@@ -63,19 +61,19 @@ impl Steps {
         self.row(Instant::now(), "botgate", what);
     }
 
-    /// A step that the witness has seen.
-    pub(super) fn seen(&mut self, seen: Observation) {
+    /// A step that the observer reports.
+    pub(super) fn observed(&mut self, observation: Observation) {
         let before = std::mem::take(&mut self.why);
-        let what = match seen.step {
+        let what = match observation.step {
             Step::Found(addresses) => {
-                seen.upstream.as_ref().clone_into(&mut self.found);
+                observation.upstream.as_ref().clone_into(&mut self.resolved);
                 format!("is at {}", list(&addresses))
             }
             Step::Connected(Some(address)) => format!("is connected: {address}"),
             Step::Connected(None) => "is connected".to_owned(),
             Step::Secured => "has shown its certificate, TLS is up".to_owned(),
             Step::Asked(length) => {
-                self.said = None;
+                self.response = None;
                 format!("is asked, in {length} bytes with the head")
             }
             Step::Began(status) | Step::Heard(status) => {
@@ -83,12 +81,12 @@ impl Steps {
             }
             Step::Ended => "has answered".to_owned(),
             Step::Said(text) => {
-                self.said = Some(text);
+                self.response = Some(text);
                 return;
             }
             Step::Failed { word, why } => {
-                self.fail(&seen.upstream, word);
-                // The last attempt's failure is the whole request's, too, and told once more.
+                self.fail(&observation.upstream, word);
+                // The last attempt's failure is reported a second time, as the whole request's.
                 self.why.clone_from(&why);
                 if why == before {
                     return;
@@ -96,41 +94,41 @@ impl Steps {
                 format!("failed: {}", plain(&why, why.len()))
             }
         };
-        let who = match &*seen.upstream {
+        let who = match &*observation.upstream {
             "" => "botgate",
             name => name,
         };
-        self.row(seen.at, who, &what);
+        self.row(observation.at, who, &what);
     }
 
-    /// Notes a failure, each kind of it once.
+    /// Collects a failure, each kind once per upstream.
     fn fail(&mut self, upstream: &str, word: &'static str) {
-        // What was found and cannot be connected to is another matter than what cannot be found.
+        // A name that does not resolve needs another advice than an address that refuses.
         let word = match word {
-            "unreachable" if self.found != upstream => "unresolved",
+            "unreachable" if self.resolved != upstream => "unresolved",
             word => word,
         };
         let known = |failure: &Failure| failure.upstream == upstream && failure.word == word;
-        let said = self.said.take();
+        let response = self.response.take();
         if !self.failures.iter().any(known) {
-            self.failures.push(Failure { upstream: upstream.to_owned(), word, said });
+            self.failures.push(Failure { upstream: upstream.to_owned(), word, response });
         }
     }
 
-    /// The answer as a caller gets it, `shown` bytes of it at most.
+    /// The answer as the caller gets it, at most `shown` bytes of it.
     pub(super) fn answered(&mut self, answer: &Answer, shown: usize) {
         let status = painted(answer.status);
-        let (kind, length) = (plain(&answer.kind, shown), answer.body.len());
+        let (kind, length) = (plain(&answer.content_type, shown), answer.body.len());
         let what = format!("answers {status}, {kind}, {length} bytes, in {}", ms(answer.took));
         self.own(&what);
         print(&format!("\n{}\n", plain(&answer.body, shown)));
     }
 
-    /// What the failed upstreams said, and what may be done.
+    /// The responses of failed upstreams, and what helps.
     pub(super) fn explain(&self, upstreams: &[Upstream]) {
         for failure in &self.failures {
             let upstream = upstreams.iter().find(|it| it.name == failure.upstream);
-            if let Some(said) = failure.said.as_deref().filter(|said| !said.is_empty()) {
+            if let Some(said) = failure.response.as_deref().filter(|said| !said.is_empty()) {
                 let said = masked(said, upstream);
                 print(&format!("\n{} said:\n{}\n", failure.upstream, plain(&said, said.len())));
             }
@@ -157,7 +155,6 @@ fn ms(time: Duration) -> String {
     format!("{:.1} ms", time.as_secs_f64() * 1e3)
 }
 
-/// The first addresses, and how many more there are.
 fn list(addresses: &[SocketAddr]) -> String {
     let first: Vec<_> = addresses.iter().take(2).map(ToString::to_string).collect();
     match addresses.len().saturating_sub(first.len()) {
@@ -176,20 +173,20 @@ fn painted(status: u16) -> String {
     format!("{style}{status}{style:#}")
 }
 
-/// The front of a text that somebody else wrote: a terminal obeys nothing in it.
+/// The start of a text that others wrote, without control characters.
 fn plain(text: &str, most: usize) -> String {
     let front = text.get(..text.floor_char_boundary(most)).unwrap_or(text);
-    let tame = |c: char| {
+    let replace_control = |c: char| {
         if c.is_control() && c != '\n' { '\u{fffd}' } else { c }
     };
-    let mut shown: String = front.trim_end().chars().map(tame).collect();
+    let mut shown: String = front.trim_end().chars().map(replace_control).collect();
     if front.len() < text.len() {
         shown += &format!("\n… {} bytes more", text.len() - front.len());
     }
     shown
 }
 
-/// The same without the key, should the upstream say it back.
+/// The same without the key, should the upstream echo it.
 fn masked(said: &str, upstream: Option<&Upstream>) -> String {
     let key = upstream.and_then(|upstream| upstream.key.as_ref());
     let key = key.map(|key| String::from_utf8_lossy(key.expose()));

@@ -93,54 +93,12 @@ fn text(text: &str, out: &mut Vec<u8>) {
     let _ = serde_json::to_writer(out, text);
 }
 
-/// A number as `Number::toString` writes it (§6.1.6.1.20).
+/// A number as `Number::toString` writes it (§6.1.6.1.20); JSON has no word for what is not finite.
 fn number(value: f64, out: &mut Vec<u8>) {
-    if value == 0.0 {
-        return out.push(b'0');
-    }
-    if !value.is_finite() {
-        return out.extend_from_slice(b"null");
-    }
-    // The same digits are the shortest that are read back as this value, and of two as near the even ones; only the point is
-    // placed otherwise. Rust's own formatting differs in the second.
-    let written = serde_json::to_string(&value.abs()).unwrap_or_default();
-    let (mantissa, exponent) = written.split_once('e').unwrap_or((&written, "0"));
-    let (whole, part) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let all = [whole, part].concat();
-    let digits = all.trim_start_matches('0').trim_end_matches('0').as_bytes();
-    let before = all.len() - all.trim_start_matches('0').len();
-    let exponent = exponent.parse().unwrap_or(0) + whole.len() as i32 - before as i32 - 1;
-    let count = digits.len() as i32;
-    let zeros = |count: i32| (0..count).map(|_| b'0');
-    if value < 0.0 {
-        out.push(b'-');
-    }
-    // The point stands behind so many digits.
-    match exponent + 1 {
-        point @ 1..=21 if count <= point => {
-            out.extend_from_slice(digits);
-            out.extend(zeros(point - count));
-        }
-        point @ 1..=21 => {
-            let (whole, part) = digits.split_at(point as usize);
-            out.extend_from_slice(whole);
-            out.push(b'.');
-            out.extend_from_slice(part);
-        }
-        point @ -5..=0 => {
-            out.extend_from_slice(b"0.");
-            out.extend(zeros(-point));
-            out.extend_from_slice(digits);
-        }
-        _ => {
-            out.extend_from_slice(&digits[..1]);
-            if count > 1 {
-                out.push(b'.');
-                out.extend_from_slice(&digits[1..]);
-            }
-            out.extend_from_slice(if exponent < 0 { b"e" } else { b"e+" });
-            out.extend_from_slice(exponent.to_string().as_bytes());
-        }
+    if value.is_finite() {
+        out.extend_from_slice(ryu_js::Buffer::new().format_finite(value).as_bytes());
+    } else {
+        out.extend_from_slice(b"null");
     }
 }
 

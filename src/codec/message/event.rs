@@ -94,6 +94,20 @@ impl<'b> Turn<'b> {
             tool_call_id: None,
         }
     }
+
+    /// A copy that borrows nothing.
+    pub fn to_static(&self) -> Turn<'static> {
+        Turn {
+            role: self.role,
+            parts: self.parts.iter().map(Part::to_static).collect(),
+            tool_calls: self.tool_calls.iter().map(TurnToolCall::to_static).collect(),
+            tool_call_id: self.tool_call_id.as_ref().map(owned),
+        }
+    }
+}
+
+fn owned(text: &Cow<'_, str>) -> Cow<'static, str> {
+    Cow::Owned(text.to_string())
 }
 
 /// A piece of what is said.
@@ -126,6 +140,28 @@ pub enum Part<'b> {
     },
 }
 
+impl Part<'_> {
+    fn to_static(&self) -> Part<'static> {
+        match self {
+            Self::Text(text) => Part::Text(owned(text)),
+            Self::Image { url, detail } => {
+                Part::Image { url: owned(url), detail: detail.as_ref().map(owned) }
+            }
+            Self::File { file, filename, mime_type } => Part::File {
+                file: match file {
+                    File::Url(url) => File::Url(owned(url)),
+                    File::Id(id) => File::Id(owned(id)),
+                },
+                filename: filename.as_ref().map(owned),
+                mime_type: mime_type.as_ref().map(owned),
+            },
+            Self::Audio { data, format } => {
+                Part::Audio { data: owned(data), format: owned(format) }
+            }
+        }
+    }
+}
+
 /// Where a file's bytes are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum File<'b> {
@@ -144,6 +180,13 @@ pub struct TurnToolCall<'b> {
     pub name: Cow<'b, str>,
     /// The arguments: JSON text that a model wrote, and so perhaps broken.
     pub arguments: Cow<'b, str>,
+}
+
+impl TurnToolCall<'_> {
+    fn to_static(&self) -> TurnToolCall<'static> {
+        let Self { id, name, arguments } = self;
+        TurnToolCall { id: owned(id), name: owned(name), arguments: owned(arguments) }
+    }
 }
 
 /// A request in seed 003's shape, kept as it came so that it passes through whole, unknown fields too.

@@ -9,18 +9,39 @@ mod message;
 mod response;
 mod stream;
 
-use super::{Codec, DecodeError, StreamDecoder, Unsupported, append_endpoint, error_status, text};
+use super::{
+    Codec, DEFAULT_MAX_TOKENS, DecodeError, Settings, StreamDecoder, Unsupported, append_endpoint,
+    error_status, required_model, text,
+};
 use crate::codec::json;
+use crate::codec::keys::{self, KeyError, KeySchema, Written};
 use crate::codec::message::{Answer, ErrorResponse, ProviderRequest, Role};
 use http::{HeaderMap, HeaderName};
 use message::{Messages, System};
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// The codec.
 #[derive(Debug)]
 pub(super) struct Anthropic;
 
-const VERSIONS: &[&str] = &["2023-06-01", "2026-10-21"];
+const DEFAULT_VERSION: &str = "2023-06-01";
+const VERSIONS: &[&str] = &[DEFAULT_VERSION, "2026-10-21"];
+const EXAMPLE_MODEL: &str = "claude-sonnet-4-5";
+
+/// The keys of `[upstreams.NAME]` that this kind brings.
+#[derive(Default, Deserialize, JsonSchema)]
+struct Keys {
+    /// The model.
+    #[schemars(example = &EXAMPLE_MODEL)]
+    model: Option<String>,
+    /// The most tokens of an answer.
+    #[schemars(range(min = 1, max = 10_000_000), example = 4096, extend("default" = 4096))]
+    max_tokens: Option<u32>,
+    /// The version of its API.
+    #[schemars(example = &DEFAULT_VERSION)]
+    version: Option<String>,
+}
 
 #[derive(Serialize)]
 struct Request<'a> {
@@ -38,25 +59,38 @@ impl Codec for Anthropic {
         "anthropic"
     }
 
-    fn endpoint(&self, path: &str) -> String {
+    fn keys(&self) -> Option<KeySchema> {
+        Some(Keys::json_schema)
+    }
+
+    fn settings(&self, written: &Written) -> Result<Settings, Vec<KeyError>> {
+        let Keys { model, max_tokens, version } = keys::read(written);
+        let model = required_model(model, EXAMPLE_MODEL);
+        let version = version.map(|version| {
+            let known = VERSIONS.iter().copied().find(|known| *known == version);
+            known.ok_or(KeyError::Unknown { key: "version", known: VERSIONS })
+        });
+        match (model, version.transpose()) {
+            (Ok(model), Ok(version)) => Ok(Settings {
+                model: Some(model),
+                max_tokens: max_tokens.unwrap_or(DEFAULT_MAX_TOKENS),
+                version,
+            }),
+            (model, version) => Err(model.err().into_iter().chain(version.err()).collect()),
+        }
+    }
+
+    fn endpoint(&self, path: &str, _: &Settings, _: bool) -> String {
         append_endpoint(path, "/messages")
     }
 
-    fn auth(&self, _version: Option<&str>) -> (HeaderName, &'static str) {
+    fn auth(&self, _: &Settings) -> (HeaderName, &'static str) {
         (HeaderName::from_static("x-api-key"), "")
     }
 
-    fn headers(&self, version: Option<&str>) -> Vec<(HeaderName, String)> {
-        let version = version.or(VERSIONS.first().copied()).unwrap_or_default();
+    fn headers(&self, settings: &Settings) -> Vec<(HeaderName, String)> {
+        let version = settings.version.unwrap_or(DEFAULT_VERSION);
         vec![(HeaderName::from_static("anthropic-version"), version.to_owned())]
-    }
-
-    fn versions(&self) -> &'static [&'static str] {
-        VERSIONS
-    }
-
-    fn example_model(&self) -> Option<&'static str> {
-        Some("claude-sonnet-4-5")
     }
 
     fn encode(&self, ask: &ProviderRequest<'_>, out: &mut Vec<u8>) -> Result<(), Unsupported> {

@@ -9,7 +9,7 @@ mod request;
 mod response;
 mod stream;
 
-use super::{Codec, DecodeError, StreamDecoder, Unsupported, error_status};
+use super::{Codec, DecodeError, Settings, StreamDecoder, Unsupported, error_status};
 use crate::codec::json;
 use crate::codec::message::{Answer, ErrorResponse, ProviderRequest};
 use http::header::AUTHORIZATION;
@@ -24,27 +24,15 @@ impl Codec for Custom {
         "custom"
     }
 
-    fn endpoint(&self, path: &str) -> String {
+    fn endpoint(&self, path: &str, _: &Settings, _: bool) -> String {
         match path {
             "" => "/".to_owned(),
             path => path.to_owned(),
         }
     }
 
-    fn auth(&self, _version: Option<&str>) -> (HeaderName, &'static str) {
+    fn auth(&self, _: &Settings) -> (HeaderName, &'static str) {
         (AUTHORIZATION, "Bearer ")
-    }
-
-    fn headers(&self, _version: Option<&str>) -> Vec<(HeaderName, String)> {
-        Vec::new()
-    }
-
-    fn versions(&self) -> &'static [&'static str] {
-        &[]
-    }
-
-    fn example_model(&self) -> Option<&'static str> {
-        None
     }
 
     fn encode(&self, ask: &ProviderRequest<'_>, out: &mut Vec<u8>) -> Result<(), Unsupported> {

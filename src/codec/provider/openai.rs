@@ -8,13 +8,18 @@ mod part;
 mod response;
 mod stream;
 
-use super::{Codec, DecodeError, StreamDecoder, Unsupported, append_endpoint, error_status, text};
+use super::{
+    Codec, DEFAULT_MAX_TOKENS, DecodeError, Settings, StreamDecoder, Unsupported, append_endpoint,
+    error_status, required_model, text,
+};
 use crate::codec::json;
+use crate::codec::keys::{self, KeyError, KeySchema, Written};
 use crate::codec::message::{Answer, ErrorResponse, ProviderRequest};
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName};
 use message::Messages;
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// The codec.
 #[derive(Debug)]
@@ -22,6 +27,19 @@ pub(super) struct OpenAi;
 
 /// What a 429 says when waiting does not help.
 const SPENT: &[&str] = &["insufficient_quota", "billing_hard_limit_reached", "billing_not_active"];
+
+/// The keys of `[upstreams.NAME]` that this kind brings.
+#[derive(Default, Deserialize, JsonSchema)]
+struct Keys {
+    /// The model.
+    #[schemars(example = &EXAMPLE_MODEL)]
+    model: Option<String>,
+    /// The most tokens of an answer.
+    #[schemars(range(min = 1, max = 10_000_000), example = 4096, extend("default" = 4096))]
+    max_tokens: Option<u32>,
+}
+
+const EXAMPLE_MODEL: &str = "gpt-4o";
 
 #[derive(Serialize)]
 struct Request<'a> {
@@ -45,24 +63,26 @@ impl Codec for OpenAi {
         "openai"
     }
 
-    fn endpoint(&self, path: &str) -> String {
+    fn keys(&self) -> Option<KeySchema> {
+        Some(Keys::json_schema)
+    }
+
+    fn settings(&self, written: &Written) -> Result<Settings, Vec<KeyError>> {
+        let Keys { model, max_tokens } = keys::read(written);
+        let model = required_model(model, EXAMPLE_MODEL).map_err(|error| vec![error])?;
+        Ok(Settings {
+            model: Some(model),
+            max_tokens: max_tokens.unwrap_or(DEFAULT_MAX_TOKENS),
+            version: None,
+        })
+    }
+
+    fn endpoint(&self, path: &str, _: &Settings, _: bool) -> String {
         append_endpoint(path, "/chat/completions")
     }
 
-    fn auth(&self, _version: Option<&str>) -> (HeaderName, &'static str) {
+    fn auth(&self, _: &Settings) -> (HeaderName, &'static str) {
         (AUTHORIZATION, "Bearer ")
-    }
-
-    fn headers(&self, _version: Option<&str>) -> Vec<(HeaderName, String)> {
-        Vec::new()
-    }
-
-    fn versions(&self) -> &'static [&'static str] {
-        &[]
-    }
-
-    fn example_model(&self) -> Option<&'static str> {
-        Some("gpt-4o")
     }
 
     fn encode(&self, ask: &ProviderRequest<'_>, out: &mut Vec<u8>) -> Result<(), Unsupported> {

@@ -2,7 +2,7 @@
 
 mod case;
 
-use super::{CODECS, Codec, DecodeError, find, sse::EventReader};
+use super::{CODECS, Codec, DecodeError, Settings, find, sse::EventReader};
 use crate::codec::message::Answer;
 use case::Case;
 use http::{HeaderMap, HeaderName};
@@ -172,7 +172,10 @@ fn an_endpoint_stands_below_its_base() {
         ("anthropic", "/v1/messages", "/v1/messages"),
         ("anthropic", "/messages/v1", "/messages/v1/messages"),
     ] {
-        assert_eq!(find(codec).unwrap().endpoint(path), endpoint, "{path}");
+        for stream in [false, true] {
+            let built = find(codec).unwrap().endpoint(path, &Settings::default(), stream);
+            assert_eq!(built, endpoint, "{path}");
+        }
     }
 }
 
@@ -180,9 +183,10 @@ fn an_endpoint_stands_below_its_base() {
 fn a_key_goes_where_each_api_looks_for_it() {
     let field = |codec: &str, version| {
         let codec = find(codec).unwrap();
-        let (name, before) = codec.auth(version);
+        let settings = Settings { version, ..Settings::default() };
+        let (name, before) = codec.auth(&settings);
         let more: Vec<String> = codec
-            .headers(version)
+            .headers(&settings)
             .into_iter()
             .map(|(name, value)| format!("{name}: {value}"))
             .collect();

@@ -1,5 +1,8 @@
 //! How `[upstreams.NAME]` is written.
 
+use super::add_keys;
+use crate::codec::keys::Written;
+use crate::codec::provider::{self, CODECS};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde_json::json;
@@ -7,7 +10,7 @@ use std::collections::BTreeMap;
 
 /// A backend.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields, transform = add_kinds_keys)]
 pub(crate) struct Upstream {
     /// What it speaks.
     #[schemars(required, schema_with = "kinds")]
@@ -24,18 +27,9 @@ pub(crate) struct Upstream {
     /// What its requests are authorised with.
     #[schemars(example = &"${env:OPENAI_API_KEY}", extend("writeOnly" = true))]
     pub(crate) key: Option<String>,
-    /// The model.
-    #[schemars(example = &"gpt-4o")]
-    pub(crate) model: Option<String>,
-    /// The most tokens of an answer.
-    #[schemars(range(min = 1, max = 10_000_000), example = 4096, extend("default" = 4096))]
-    pub(crate) max_tokens: Option<u32>,
     /// The system text that it gets after the bot's own.
     #[schemars(example = &"You are Acme's support bot.")]
     pub(crate) system: Option<String>,
-    /// The version of its API.
-    #[schemars(example = &"2023-06-01")]
-    pub(crate) version: Option<String>,
     /// What its tokens cost, in US cents per million.
     #[schemars(example = json!({ "input": 250, "output": 1000 }))]
     pub(crate) price: Option<Price>,
@@ -54,10 +48,21 @@ pub(crate) struct Upstream {
     /// Sockets to it, over all workers.
     #[schemars(range(min = 1, max = 1_000_000), example = 1024, extend("default" = 1024))]
     pub(crate) max_connections: Option<u32>,
+    /// The keys that only some kinds have.
+    #[serde(flatten)]
+    #[schemars(skip)]
+    pub(crate) own: Written,
+}
+
+/// The keys that the kinds bring, each kind its own.
+fn add_kinds_keys(schema: &mut Schema) {
+    for keys in CODECS.iter().filter_map(|codec| codec.keys()) {
+        add_keys(schema, keys);
+    }
 }
 
 fn kinds(_: &mut SchemaGenerator) -> Schema {
-    let kinds: Vec<_> = super::super::upstream::kinds().collect();
+    let kinds: Vec<_> = provider::kinds().collect();
     json_schema!({ "type": "string", "enum": kinds, "examples": ["openai"] })
 }
 

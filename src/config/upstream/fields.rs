@@ -1,7 +1,6 @@
 //! `headers` of an upstream: names that are its own to set, values with places for ids.
 
-use super::PASSTHROUGH;
-use crate::codec::provider::Codec;
+use crate::codec::provider::{Codec, Settings};
 use crate::config::reader::Reading;
 use crate::config::schema_types::shown;
 use crate::config::{parse, raw};
@@ -28,10 +27,9 @@ pub(super) fn fields(
     reading: &mut Reading<'_>,
     path: &str,
     written: &raw::Upstream,
-    kind: Option<&str>,
     codec: Option<&dyn Codec>,
+    settings: &Settings,
 ) -> Vec<Field> {
-    let version = written.version.as_deref();
     let mut fields: Vec<Field> = Vec::new();
     for (name, value) in written.headers.iter().flatten() {
         let path = format!("{path}.headers.{name}");
@@ -39,11 +37,11 @@ pub(super) fn fields(
             continue;
         };
         let by_codec = codec.is_some_and(|codec| {
-            let own = codec.headers(version);
+            let own = codec.headers(settings);
             name == header::CONTENT_TYPE || own.iter().any(|(own, _)| *own == name)
         });
         let by_key =
-            written.key.is_some() && codec.is_some_and(|codec| codec.auth(version).0 == name);
+            written.key.is_some() && codec.is_some_and(|codec| codec.auth(settings).0 == name);
         let value = Filled::parse(value);
         let (message, fix) = if OURS.contains(&name) {
             (
@@ -66,8 +64,7 @@ pub(super) fn fields(
                     "write visible ASCII characters on one line",
                 ),
                 Some(value)
-                    if kind == Some(PASSTHROUGH)
-                        && value.places().any(|place| place != Place::Bot) =>
+                    if codec.is_none() && value.places().any(|place| place != Place::Bot) =>
                 {
                     (
                         format!(

@@ -1,4 +1,4 @@
-//! One exchange with one AI: the money set aside, the request written, the answer or the refusal read and judged.
+//! One exchange with one AI: the money reserved, the request written, the answer or the error read and classified.
 
 use super::{AiResponse, ChatRequest, Failed};
 use crate::clock;
@@ -26,42 +26,43 @@ const ATTACHMENT_TOKENS: u64 = 5_000;
 
 /// One exchange with one AI.
 pub(super) struct Attempt<'a> {
-    pub(super) question: &'a ChatRequest<'a>,
+    pub(super) request: &'a ChatRequest<'a>,
     pub(super) ai: &'a AiUpstream,
     /// The upstream's place among all.
     pub(super) index: usize,
 }
 
 impl Attempt<'_> {
-    /// Asks, and tells the breaker what came of it. `spare` is an emptied map for the response to use.
+    /// Asks, and tells the breaker what came of it. `reused_headers` is an emptied map for the response to use.
     pub(super) async fn run(
         &self,
-        pass: Permit<&Breaker>,
-        trace: &mut RequestContext,
-        spare: HeaderMap,
+        permit: Permit<&Breaker>,
+        ctx: &mut RequestContext,
+        reused_headers: HeaderMap,
     ) -> Result<AiResponse, Failed> {
-        let question = self.question;
-        let pool = question
-            .view
+        let request = self.request;
+        let pool = request
+            .snapshot
             .pools
             .get(self.index)
             .ok_or_else(|| Failed::next(Reject::Unavailable(Duration::ZERO)))?;
-        let mut body = question.worker.buffer();
+        let mut body = request.worker.buffer();
         self.encode(&mut body).map_err(|wrong| Failed::next(Reject::Unsupported(wrong)))?;
-        let mut reservation = self.reserve(body.len(), trace.began_ms)?;
-        let request = self.request(&body, trace, spare)?;
+        let mut reservation = self.reserve(body.len(), ctx.start_ms)?;
+        let outgoing = self.request(&body, ctx, reused_headers)?;
         drop(body);
-        trace.upstream(pool);
+        ctx.set_upstream(pool);
         if let Some(reservation) = &mut reservation {
             reservation.on_its_way();
         }
-        let sent = client::send(pool, request, question.timer, Some(question.by), None).await;
+        let sent =
+            client::send(pool, outgoing, request.timer, Some(request.deadline_ns), None).await;
         let response = match sent {
             Ok(response) => response,
             Err(error) => {
                 settle_unused(reservation, Some(&error));
                 let again = error.sent == Sent::Unsent && matches!(error.cause, Cause::Connect(_));
-                pass.tell(Health::of_error(&error), clock::now());
+                permit.tell(Health::of_error(&error), clock::now());
                 return Err(Failed {
                     reject: Reject::Upstream(error),
                     again: again.then_some(Duration::ZERO),
@@ -69,30 +70,30 @@ impl Attempt<'_> {
                 });
             }
         };
-        let judged = if response.status().is_success() {
-            self.read_response(response, &mut reservation, trace).await
+        let outcome = if response.status().is_success() {
+            self.read_response(response, &mut reservation, ctx).await
         } else {
-            Err(self.read_error(response, trace).await)
+            Err(self.read_error(response, ctx).await)
         };
         // Whoever settles or goes on with it has taken it.
-        let error = match &judged {
+        let error = match &outcome {
             Err(Failed { reject: Reject::Upstream(error), .. }) => Some(error),
             _ => None,
         };
         settle_unused(reservation, error);
-        match (judged, question.view.breakers.get(self.index)) {
-            (Ok(AiResponse::Pieces(mut speech)), Some(breaker)) => {
-                pass.begun();
-                speech.tell(breaker.clone());
-                Ok(AiResponse::Pieces(speech))
+        match (outcome, request.snapshot.breakers.get(self.index)) {
+            (Ok(AiResponse::Streaming(mut answer)), Some(breaker)) => {
+                permit.begun();
+                answer.report_health_to(breaker.clone());
+                Ok(AiResponse::Streaming(answer))
             }
-            (judged, _) => {
-                let health = match &judged {
+            (outcome, _) => {
+                let health = match &outcome {
                     Ok(_) => Health::Success,
                     Err(failed) => failed.reject.health(),
                 };
-                pass.tell(health, clock::now());
-                judged
+                permit.tell(health, clock::now());
+                outcome
             }
         }
     }
@@ -102,7 +103,7 @@ impl Attempt<'_> {
         &self,
         response: Response<Received>,
         reservation: &mut Option<Reservation>,
-        trace: &mut RequestContext,
+        ctx: &mut RequestContext,
     ) -> Result<AiResponse, Failed> {
         let (head, body) = response.into_parts();
         if head.headers.contains_key(header::CONTENT_ENCODING) {
@@ -113,8 +114,8 @@ impl Attempt<'_> {
             .headers
             .get(header::CONTENT_TYPE)
             .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
-        if let Some(stream) = self.question.talk.stream.filter(|_| streams) {
-            let speech = StreamingAnswer::open(
+        if let Some(stream) = self.request.stream.filter(|_| streams) {
+            let answer = StreamingAnswer::open(
                 body,
                 self.ai.codec,
                 stream,
@@ -122,13 +123,13 @@ impl Attempt<'_> {
                 self.ai.price,
                 reservation.take(),
             );
-            return speech.await.map(AiResponse::Pieces).map_err(classify);
+            return answer.await.map(AiResponse::Streaming).map_err(classify);
         }
-        let mut text = self.question.worker.buffer();
+        let mut text = self.request.worker.buffer();
         client::whole(body, MAX_ANSWER, &mut text)
             .await
             .map_err(|error| Failed::next(Reject::Upstream(error)))?;
-        trace.said(&text);
+        ctx.observe_response(&text);
         let decoded = self.ai.codec.decode(&mut text);
         // What is no answer may have cost as much as one.
         let usage = match &decoded {
@@ -139,23 +140,27 @@ impl Attempt<'_> {
         if let Some(reservation) = reservation.take() {
             reservation.settle(cost);
         }
-        trace.spent(usage, cost);
+        ctx.record_cost(usage, cost);
         match decoded {
-            Ok(answer) => Ok(AiResponse::Whole(answer.into_owned(), cost)),
+            Ok(answer) => Ok(AiResponse::Whole {
+                answer: answer.into_owned(),
+                micro_cents: cost,
+                upstream: self.index,
+            }),
             Err(none) => Err(classify(Reject::Answer(none.error))),
         }
     }
 
     /// Reads any other response.
-    async fn read_error(&self, response: Response<Received>, trace: &RequestContext) -> Failed {
+    async fn read_error(&self, response: Response<Received>, ctx: &RequestContext) -> Failed {
         let (head, body) = response.into_parts();
-        let mut text = self.question.worker.buffer();
+        let mut text = self.request.worker.buffer();
         // An error's body only says more of what the status says.
         if client::whole(body, MAX_ERROR, &mut text).await.is_err() {
             text.clear();
         }
-        trace.said(&text);
-        let (status, now_ms) = (head.status.as_u16(), trace.began_ms);
+        ctx.observe_response(&text);
+        let (status, now_ms) = (head.status.as_u16(), ctx.start_ms);
         let codec = self.ai.codec;
         let refusal = codec.decode_error(status, &head.headers, &mut text, now_ms);
         let again = refusal.retry_after.filter(|_| refusal.retryable);
@@ -163,49 +168,49 @@ impl Attempt<'_> {
     }
 
     fn stream_receipt(&self) -> StreamReceipt {
-        let id = self.question.worker.request_id();
+        let id = self.request.worker.request_id();
         StreamReceipt {
             message_id: id.to_str().unwrap_or_default().to_owned(),
             now_ms: clock::unix_ms(),
-            model: self.ai.model.clone(),
+            model: self.ai.settings.model.clone(),
         }
     }
 
     fn encode(&self, out: &mut Vec<u8>) -> Result<(), Unsupported> {
-        let question = self.question;
-        let own = [question.talk.system.as_deref(), self.ai.system.as_deref()];
+        let request = self.request;
+        let own = [request.settings.system.as_deref(), self.ai.system.as_deref()];
         let system: SmallVec<[&str; 2]> = own.into_iter().flatten().collect();
         let ask = ProviderRequest {
-            bot: question.bot,
-            bot_name: question.talk.name.as_deref(),
-            conversation: question.conversation.or(question.event.conversation.as_deref()),
-            model: self.ai.model.as_deref(),
-            max_tokens: self.ai.max_tokens,
-            version: self.ai.version.as_deref(),
+            bot: request.bot,
+            bot_name: request.settings.name.as_deref(),
+            conversation: request.conversation.or(request.event.conversation.as_deref()),
+            model: self.ai.settings.model.as_deref(),
+            max_tokens: self.ai.settings.max_tokens,
+            version: self.ai.settings.version,
             system: &system,
-            history: question.history,
-            event: question.event,
-            stream: question.talk.stream.is_some(),
+            history: request.history,
+            event: request.event,
+            stream: request.stream.is_some(),
         };
         self.ai.codec.encode(&ask, out)
     }
 
     /// Sets aside what the call can cost at most: no text has more tokens than bytes.
     fn reserve(&self, bytes: usize, now_ms: u64) -> Result<Option<Reservation>, Failed> {
-        let (Some(cap), Some(price)) = (self.question.talk.budget, self.ai.price) else {
+        let (Some(cap), Some(price)) = (self.request.settings.budget, self.ai.price) else {
             return Ok(None);
         };
-        let turns = self.question.history.iter().chain(&self.question.event.turns);
+        let turns = self.request.history.iter().chain(&self.request.event.turns);
         let attachments = turns
             .flat_map(|turn| &turn.parts)
             .filter(|part| !matches!(part, Part::Text(_)))
             .count();
         let most = price.of(Usage {
             input: bytes as u64 + attachments as u64 * ATTACHMENT_TOKENS,
-            output: u64::from(self.ai.max_tokens),
+            output: u64::from(self.ai.settings.max_tokens),
         });
-        let budgets = &self.question.worker.shared.state.budgets;
-        budgets.reserve(self.question.bot, cap.most, cap.per, most, now_ms).map(Some).map_err(
+        let budgets = &self.request.worker.shared.state.budgets;
+        budgets.reserve(self.request.bot, cap.most, cap.per, most, now_ms).map(Some).map_err(
             |refused| {
                 Failed::for_good(match refused {
                     Refused::Exceeded(_) => Reject::Budget,
@@ -219,19 +224,23 @@ impl Attempt<'_> {
     fn request(
         &self,
         body: &[u8],
-        trace: &RequestContext,
-        spare: HeaderMap,
+        ctx: &RequestContext,
+        reused_headers: HeaderMap,
     ) -> Result<Outgoing, Failed> {
-        let question = self.question;
+        let request = self.request;
         let names = Names {
-            bot: question.bot,
-            user: question.event.user.id.as_deref(),
-            conversation: question.conversation.or(question.event.conversation.as_deref()),
-            channel: question.event.channel.as_deref(),
+            bot: request.bot,
+            user: request.event.user.id.as_deref(),
+            conversation: request.conversation.or(request.event.conversation.as_deref()),
+            channel: request.event.channel.as_deref(),
+        };
+        let head = match request.stream {
+            Some(_) => &self.ai.streaming_head,
+            None => &self.ai.head,
         };
         let mut fit = Ok(());
-        let request = Outgoing::new(false, Frames::default(), spare, |_, out| {
-            out.extend_from_slice(self.ai.head.expose());
+        let outgoing = Outgoing::new(false, Frames::default(), reused_headers, |_, out| {
+            out.extend_from_slice(head.expose());
             for field in &self.ai.fields {
                 out.extend_from_slice(b"\r\n");
                 out.extend_from_slice(field.name.as_str().as_bytes());
@@ -241,14 +250,14 @@ impl Attempt<'_> {
                 }
             }
             out.extend_from_slice(b"\r\nx-request-id: ");
-            out.extend_from_slice(trace.id.as_bytes());
+            out.extend_from_slice(ctx.id.as_bytes());
             out.extend_from_slice(b"\r\ncontent-length: ");
             out.extend_from_slice(itoa::Buffer::new().format(body.len()).as_bytes());
             out.extend_from_slice(b"\r\n\r\n");
             out.extend_from_slice(body);
         });
         match fit {
-            Ok(()) => Ok(request),
+            Ok(()) => Ok(outgoing),
             Err(name) => Err(Failed::for_good(Reject::Unsupported(Unsupported(format!(
                 "An id of this message cannot stand in the header field {name}"
             ))))),

@@ -1,4 +1,4 @@
-//! An answer on its way piece by piece: an AI's stream in, the dialect's own events out, text as it comes.
+//! A streamed answer: an AI's stream in, the dialect's own events out, text as it comes.
 
 use crate::clock;
 use crate::codec::dialect::{StreamEncoder, StreamReceipt};
@@ -19,6 +19,8 @@ use std::task::{Context, Poll, ready};
 /// The longest text of a streamed answer, in bytes.
 const MAX_TEXT: usize = 4 * 1024 * 1024;
 
+type OnComplete = Box<dyn FnOnce(&str)>;
+
 /// A streamed answer that has begun: its first words are there.
 pub struct StreamingAnswer {
     body: Received,
@@ -35,13 +37,15 @@ pub struct StreamingAnswer {
     outcome: Option<Result<Usage, Reject>>,
     /// The last event, still to go out.
     last: Option<Bytes>,
-    /// Who is told of the AI's health once it has ended.
+    /// Learns of the AI's health at the end.
     breaker: Option<Arc<Breaker>>,
+    /// Gets the whole text at the end, unless the answer broke off.
+    on_complete: Option<OnComplete>,
 }
 
 impl fmt::Debug for StreamingAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Speech").field("told", &self.sent).finish()
+        f.debug_struct("StreamingAnswer").field("sent", &self.sent).finish()
     }
 }
 
@@ -58,7 +62,7 @@ impl StreamingAnswer {
         price: Option<Price>,
         reservation: Option<Reservation>,
     ) -> Result<Box<Self>, Reject> {
-        let mut speech = Box::new(Self {
+        let mut answer = Box::new(Self {
             body,
             events: EventReader::default(),
             deltas: codec.stream_decoder(),
@@ -71,30 +75,46 @@ impl StreamingAnswer {
             outcome: None,
             last: None,
             breaker: None,
+            on_complete: None,
         });
         poll_fn(|cx| {
-            while speech.text.is_empty() && speech.outcome.is_none() {
-                ready!(speech.poll_more(cx));
+            while answer.text.is_empty() && answer.outcome.is_none() {
+                ready!(answer.poll_more(cx));
             }
             Poll::Ready(())
         })
         .await;
-        match speech.outcome.take() {
-            Some(Err(reject)) if speech.text.is_empty() => Err(reject),
-            fate => {
-                speech.outcome = fate;
-                Ok(speech)
+        match answer.outcome.take() {
+            Some(Err(reject)) if answer.text.is_empty() => Err(reject),
+            outcome => {
+                answer.outcome = outcome;
+                Ok(answer)
             }
         }
     }
 
-    /// Has the AI's breaker told how it ends.
-    pub fn tell(&mut self, breaker: Arc<Breaker>) {
+    /// Has the AI's breaker learn how it ends.
+    pub fn report_health_to(&mut self, breaker: Arc<Breaker>) {
         self.breaker = Some(breaker);
-        self.judge();
+        self.record_health();
     }
 
-    fn judge(&mut self) {
+    /// Has `remember` get the whole text once the AI has said all of it. Where the answer breaks off, or its caller leaves before
+    /// that, it is dropped.
+    pub fn on_complete(&mut self, remember: OnComplete) {
+        self.on_complete = Some(remember);
+        self.complete();
+    }
+
+    fn complete(&mut self) {
+        if let Some(Ok(_)) = &self.outcome
+            && let Some(remember) = self.on_complete.take()
+        {
+            remember(&self.text);
+        }
+    }
+
+    fn record_health(&mut self) {
         let health = match &self.outcome {
             Some(Ok(_)) => Health::Success,
             Some(Err(reject)) => reject.health(),
@@ -131,7 +151,7 @@ impl StreamingAnswer {
     }
 
     /// How it ended: what it cost in tokens and money, or the word for why it broke off.
-    pub fn fate(&self) -> Result<(Usage, MicroCents), &'static str> {
+    pub fn outcome(&self) -> Result<(Usage, MicroCents), &'static str> {
         match &self.outcome {
             Some(Ok(usage)) => Ok((*usage, self.cost(*usage))),
             Some(Err(reject)) => Err(reject.describe().reason),
@@ -190,7 +210,8 @@ impl StreamingAnswer {
             }
         });
         self.last = Some(last.into());
-        self.judge();
+        self.record_health();
+        self.complete();
         self.settle();
     }
 
@@ -198,8 +219,8 @@ impl StreamingAnswer {
         self.price.map_or(0, |price| price.of(usage))
     }
 
-    /// Pays for what has come, as the AI has said at the end. Where there was none nobody knows, and the reservation stays
-    /// spent: the words broke off, the AI was left at work, or the caller has gone.
+    /// Settles the reservation with the usage that the AI told at the end. Without an end the usage is unknown and the reservation
+    /// stays spent: the text broke off, the AI may still be at work, or the caller has gone.
     fn settle(&mut self) {
         let cost = self.cost(self.deltas.usage());
         let begun = !self.text.is_empty();
@@ -217,12 +238,16 @@ impl StreamingAnswer {
 }
 
 /// A whole answer as the events of a stream, for an AI that did not stream.
-pub fn at_once(answer: &Answer<'_>, told: &dyn StreamEncoder, receipt: &StreamReceipt) -> Bytes {
+pub fn whole_as_stream(
+    answer: &Answer<'_>,
+    encoder: &dyn StreamEncoder,
+    receipt: &StreamReceipt,
+) -> Bytes {
     let mut out = Vec::new();
-    told.begin(receipt, &mut out);
+    encoder.begin(receipt, &mut out);
     if !answer.text.is_empty() {
-        told.delta(&answer.text, receipt, &mut out);
+        encoder.delta(&answer.text, receipt, &mut out);
     }
-    told.done(answer, receipt, &mut out);
+    encoder.done(answer, receipt, &mut out);
     out.into()
 }

@@ -1,10 +1,10 @@
-//! A message whose answer may come later: on disk first and then a 202, or answered at once where that is soon enough.
+//! A message whose answer may come later: written as a job and then a 202, or answered at once where that is soon enough.
 
 use super::envelope::Envelope;
-use super::job::{AnswerJob, Bodies, retry_until_written};
+use super::job::{AnswerJob, EncodedAnswer, retry_until_written};
 use super::report::Report;
 use super::turn::{answer_deadline, conversation_key, routing_key};
-use super::{Message, PendingIdempotency, keep};
+use super::{Message, PendingIdempotency};
 use crate::clock;
 use crate::codec::dialect::{Format, Receipt};
 use crate::codec::message::Event;
@@ -19,7 +19,7 @@ use crate::proxy::worker::TaskGuard;
 use crate::state::idempotency::Guard;
 use crate::state::jobs::{AcceptOptions, Id, Job, Jobs, JobsError, Stage, Step, Subject};
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{Response, StatusCode};
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -29,179 +29,179 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::task::{AbortHandle, spawn_local, yield_now};
 
-/// A message and how it may be answered.
+/// A message that may become a job.
 pub(super) struct DeferredRequest<'a> {
-    pub(super) later: &'a DeferredReply,
+    pub(super) reply: &'a DeferredReply,
     pub(super) event: &'a Event<'a>,
     pub(super) format: Format,
-    /// As it came.
     pub(super) body: Vec<u8>,
     /// As [`Receipt::xml`].
     pub(super) xml: bool,
-    /// What else follows from it.
+    /// The report that is written with it.
     pub(super) report: Option<Report>,
 }
 
 /// Answers one message, or accepts it.
 pub(super) async fn answer(
     message: &Message<'_>,
-    said: DeferredRequest<'_>,
-    trace: &mut RequestContext,
+    request: DeferredRequest<'_>,
+    ctx: &mut RequestContext,
     hold: Option<Hold>,
     guard: Option<Guard>,
 ) -> Result<Response<ResponseBody>, Reject> {
     let (worker, id) = (message.worker, message.id);
     let state = &worker.shared.state;
-    let key = conversation_key(id, said.event);
-    let candidates = candidates(message.talk, routing_key(id, said.event, &key, trace.start));
-    let by = answer_deadline(message.view, &candidates, trace.start);
-    let named = match (message.talk.conversation, key) {
+    let key = conversation_key(id, request.event);
+    let candidates =
+        candidates(message.settings, routing_key(id, request.event, &key, ctx.start_ns));
+    let deadline_ns = answer_deadline(message.snapshot, &candidates, ctx.start_ns);
+    let promised = match (message.settings.conversation, key) {
         (Some(policy), Some(key)) => {
-            let name = || state.conversations.conversation_id(key, policy, trace.began_ms);
-            Some(known(name, by).await?)
+            let name = || state.conversations.conversation_id(key, policy, ctx.start_ms);
+            Some(poll_until(name, deadline_ns).await?)
         }
         _ => None,
     };
     let fresh = || <[u8; 32]>::try_from(worker.long_id().as_bytes()).unwrap_or([b'0'; 32]);
     let envelope = Envelope {
-        format: said.format,
-        conversation: named.unwrap_or_else(fresh),
-        message_id: match &said.report {
+        format: request.format,
+        conversation: promised.unwrap_or_else(fresh),
+        message_id: match &request.report {
             Some(report) => report.id.to_string(),
             None => worker.request_id().to_str().unwrap_or_default().to_owned(),
         },
-        body: said.body,
+        body: request.body,
     };
-    let errand = AnswerJob {
+    let job = AnswerJob {
         worker: worker.clone(),
-        snapshot: message.view.clone(),
+        snapshot: message.snapshot.clone(),
         index: message.found.index,
         bot: id.into(),
-        subject: Subject::of(id, said.event.user.id.as_deref()),
+        subject: Subject::of(id, request.event.user.id.as_deref()),
         envelope,
-        accepted_ms: trace.began_ms,
+        accepted_ms: ctx.start_ms,
     };
     let accepted = {
-        let own = said.event.conversation.as_deref().filter(|_| named.is_none());
+        let own = request.event.conversation.as_deref().filter(|_| promised.is_none());
         let receipt = Receipt {
             bot: id,
-            event: said.event,
-            conversation: own.unwrap_or(errand.envelope.conversation()),
-            message_id: &errand.envelope.message_id,
-            now_ms: trace.began_ms,
+            event: request.event,
+            conversation: own.unwrap_or(job.envelope.conversation()),
+            message_id: &job.envelope.message_id,
+            now_ms: ctx.start_ms,
             model: None,
             latency_ms: 0,
             micro_cents: 0,
-            xml: said.xml,
+            xml: request.xml,
         };
         let mut body = Vec::new();
-        message.talk.chat.encode_accepted(&receipt, &mut body);
-        let status = match &said.report {
+        message.settings.chat.encode_accepted(&receipt, &mut body);
+        let status = match &request.report {
             // The acknowledgement is the same whatever follows.
             Some(_) => StatusCode::OK,
             None => StatusCode::ACCEPTED,
         };
-        let body = (body.into(), message.talk.chat.content_type(&receipt));
-        response(status, body)
+        let body = (body.into(), message.settings.chat.content_type(&receipt));
+        respond(status, body)
     };
-    let place = Place {
+    let target = JobTarget {
         jobs: state.jobs.clone(),
         dialect: message.found.bot.dialect.name,
-        receiver: said.later.receiver.clone(),
+        receiver: request.reply.receiver.clone(),
     };
-    let promise = guard.map(|guard| PendingIdempotency::new(guard, &accepted));
-    match said.later.within {
+    let pending = guard.map(|guard| PendingIdempotency::new(guard, &accepted));
+    match request.reply.within {
         None => {
             let now_ms = clock::unix_ms();
-            done(match &said.report {
+            wait_until_written(match &request.report {
                 Some(report) => {
-                    let job = place.job(&errand, false, now_ms);
-                    report.accept(message, Some(job), promise, now_ms)
+                    let job = target.job(&job, false, now_ms);
+                    report.accept(message, Some(job), pending, now_ms)
                 }
-                None => place.hand_in(&errand, promise),
+                None => target.accept(&job, pending),
             })
             .await?;
         }
         Some(within) => {
-            let soon = trace.start.saturating_add(clock::nanos(within));
-            let exchange = Exchange::start(errand, by, said.xml, hold);
-            let told = exchange.until(soon, message.timer, place, promise).await?;
-            if let Some((reply, promise)) = told {
-                let response = response(StatusCode::OK, reply);
-                if let Some(promise) = promise {
-                    keep(promise.guard, &response);
+            let soon_ns = ctx.start_ns.saturating_add(clock::nanos(within));
+            let background = BackgroundAnswer::start(job, ctx.start_ns, request.xml, hold);
+            let answer = background.until(soon_ns, message.timer, target, pending).await?;
+            if let Some((reply, pending)) = answer {
+                let response = respond(StatusCode::OK, reply);
+                if let Some(pending) = pending {
+                    PendingIdempotency::new(pending.guard, &response).complete();
                 }
                 return Ok(response);
             }
         }
     }
-    trace.later();
+    ctx.set_answered_later();
     Ok(accepted)
 }
 
-/// What another worker is about to know, until this time in nanoseconds of [`clock::now`].
-async fn known<T>(mut look: impl FnMut() -> Option<T>, by: u64) -> Result<T, Reject> {
+/// Polls for what another worker is about to set, until `deadline_ns` of [`clock::now`].
+async fn poll_until<T>(mut look: impl FnMut() -> Option<T>, deadline_ns: u64) -> Result<T, Reject> {
     loop {
         match look() {
-            Some(known) => return Ok(known),
-            None if clock::coarse() >= by => return Err(Reject::TurnTimeout),
+            Some(found) => return Ok(found),
+            None if clock::coarse() >= deadline_ns => return Err(Reject::TurnTimeout),
             None => yield_now().await,
         }
     }
 }
 
-/// Where a message is accepted.
-struct Place {
+/// What of a job is not in its message.
+struct JobTarget {
     jobs: Arc<Jobs>,
     dialect: &'static str,
     receiver: Arc<str>,
 }
 
-impl Place {
-    /// What has the message answered. `held`: whoever accepts it goes on with it.
-    fn job<'a>(&'a self, errand: &'a AnswerJob, held: bool, now_ms: u64) -> Job<'a> {
+impl JobTarget {
+    /// The job as it is written. `claimed`: whoever accepts it goes on with it.
+    fn job<'a>(&'a self, job: &'a AnswerJob, claimed: bool, now_ms: u64) -> Job<'a> {
         Job {
             id: Id::new(now_ms),
-            bot: &errand.bot,
-            subject: errand.subject,
+            bot: &job.bot,
+            subject: job.subject,
             dialect: self.dialect,
             receiver: &self.receiver,
             stage: Stage::Answer,
-            body: errand.envelope.write(),
-            claimed: held,
+            body: job.envelope.write(),
+            claimed,
             event: false,
         }
     }
 
-    /// Has the message put on disk, by whoever goes on with it.
-    async fn accept(
+    /// Accepts the message as a job that its caller goes on with, and waits until it is on disk.
+    async fn accept_claimed(
         &self,
-        errand: &AnswerJob,
-        promise: Option<&PendingIdempotency>,
+        job: &AnswerJob,
+        pending: Option<&PendingIdempotency>,
     ) -> Result<Id, JobsError> {
         let now_ms = clock::unix_ms();
-        let (job, mut along) = (self.job(errand, true, now_ms), AcceptOptions::default());
+        let (job, mut along) = (self.job(job, true, now_ms), AcceptOptions::default());
         let id = job.id;
-        if let Some(promise) = promise {
-            along.record_response(id, &promise.repeat());
+        if let Some(pending) = pending {
+            along.record_response(id, &pending.record());
         }
         self.jobs.accept_with(&[job], along, now_ms)?.await?;
         Ok(id)
     }
 
-    /// Has it put on disk by whoever may leave before that: what is promised is kept without him.
-    fn hand_in(
+    /// Accepts the message. `pending` is completed once it is on disk, even if whoever waits for that has left.
+    fn accept(
         &self,
-        errand: &AnswerJob,
-        promise: Option<PendingIdempotency>,
+        job: &AnswerJob,
+        pending: Option<PendingIdempotency>,
     ) -> Result<Step, JobsError> {
         let now_ms = clock::unix_ms();
-        let (job, mut along) = (self.job(errand, false, now_ms), AcceptOptions::default());
-        if let Some(promise) = promise {
-            along.record_response(job.id, &promise.repeat());
+        let (job, mut along) = (self.job(job, false, now_ms), AcceptOptions::default());
+        if let Some(pending) = pending {
+            along.record_response(job.id, &pending.record());
             along.on_written = Some(Box::new(|written| {
                 if written {
-                    promise.keep();
+                    pending.complete();
                 }
             }));
         }
@@ -210,7 +210,10 @@ impl Place {
 }
 
 /// Waits until a message is on disk.
-pub(super) async fn done(accepted: Result<Step, JobsError>) -> Result<(), Reject> {
+///
+/// # Errors
+/// [`Reject::TooLarge`], [`Reject::NotPersisted`].
+pub(super) async fn wait_until_written(accepted: Result<Step, JobsError>) -> Result<(), Reject> {
     let done = match accepted {
         Ok(step) => step.await,
         Err(error) => Err(error),
@@ -223,43 +226,42 @@ pub(super) async fn done(accepted: Result<Step, JobsError>) -> Result<(), Reject
 
 /// An answer and its content type.
 type CallbackBody = (Bytes, &'static str);
-type Told = oneshot::Receiver<Result<Bodies, Reject>>;
+type AnswerReceiver = oneshot::Receiver<Result<EncodedAnswer, Reject>>;
 
-/// An exchange that goes on beside the one who waits for it. Dropped, it ends.
-struct Exchange {
-    errand: Rc<AnswerJob>,
-    /// What came of it.
-    told: Told,
+/// An answer that a task of its own asks for, beside the request that waits for it. Dropped, the task ends.
+struct BackgroundAnswer {
+    job: Rc<AnswerJob>,
+    answer: AnswerReceiver,
     /// Says that the answer is safe: it is remembered.
     safe: Option<oneshot::Sender<()>>,
     task: AbortHandle,
     _busy: TaskGuard,
 }
 
-impl Drop for Exchange {
+impl Drop for BackgroundAnswer {
     fn drop(&mut self) {
-        // Its answer has been told; the rest takes no time.
+        // Otherwise the answer has been handed over, and the task is about to end.
         if self.safe.is_some() {
             self.task.abort();
         }
     }
 }
 
-impl Exchange {
-    fn start(errand: AnswerJob, by: u64, xml: bool, hold: Option<Hold>) -> Self {
-        let busy = errand.worker.task_guard();
-        let errand = Rc::new(errand);
-        let (tell, told) = oneshot::channel();
+impl BackgroundAnswer {
+    fn start(job: AnswerJob, since_ns: u64, xml: bool, hold: Option<Hold>) -> Self {
+        let busy = job.worker.task_guard();
+        let job = Rc::new(job);
+        let (tell, answer) = oneshot::channel();
         let (safe, is_safe) = oneshot::channel();
-        let theirs = (errand.clone(), errand.worker.task_guard(), hold);
+        let owned = (job.clone(), job.worker.task_guard(), hold);
         let task = spawn_local(async move {
-            let (errand, _busy, _hold) = theirs;
+            let (job, _busy, _hold) = owned;
             let mut tell = Some(tell);
-            let handed = errand.run(Some(by), xml, async |bodies| {
+            let handed = job.run(Some(since_ns), xml, async |answer| {
                 if let Some(tell) = tell.take() {
-                    let _ = tell.send(Ok(bodies));
+                    let _ = tell.send(Ok(answer));
                 }
-                is_safe.await.is_ok()
+                is_safe.await
             });
             if let Err(none) = handed.await
                 && let Some(tell) = tell
@@ -267,56 +269,56 @@ impl Exchange {
                 let _ = tell.send(Err(none.reject));
             }
         });
-        Self { errand, told, safe: Some(safe), task: task.abort_handle(), _busy: busy }
+        Self { job, answer, safe: Some(safe), task: task.abort_handle(), _busy: busy }
     }
 
-    /// The answer, if it is there by `soon`, and what is not promised then; else the message is accepted, and the answer goes to
-    /// the callback.
+    /// The answer, if it is there by `soon_ns`, with the `pending` it completes; otherwise the message is accepted as a job and
+    /// `None`: the answer goes to the callback.
     async fn until(
         mut self,
-        soon: u64,
+        soon_ns: u64,
         timer: &Timer,
-        place: Place,
-        promise: Option<PendingIdempotency>,
+        target: JobTarget,
+        pending: Option<PendingIdempotency>,
     ) -> Result<Option<(CallbackBody, Option<PendingIdempotency>)>, Reject> {
-        timer.set(soon);
-        let told = poll_fn(|cx| match Pin::new(&mut self.told).poll(cx) {
-            Poll::Ready(told) => Poll::Ready(Some(told)),
+        timer.set(soon_ns);
+        let answer = poll_fn(|cx| match Pin::new(&mut self.answer).poll(cx) {
+            Poll::Ready(answer) => Poll::Ready(Some(answer)),
             Poll::Pending => timer.poll(cx).map(|()| None),
         })
         .await;
         timer.clear();
-        if let Some(told) = told {
-            return Ok(Some((self.reply(told)?, promise)));
+        if let Some(answer) = answer {
+            return Ok(Some((self.reply(answer)?, pending)));
         }
-        // From here on it is another task's: the caller may leave between the disk's word and ours.
-        let (say, heard) = oneshot::channel();
+        // A task of its own goes on: the caller may leave while the job is written.
+        let (tell_written, written) = oneshot::channel();
         spawn_local(async move {
-            match place.accept(&self.errand, promise.as_ref()).await {
+            match target.accept_claimed(&self.job, pending.as_ref()).await {
                 Ok(id) => {
-                    if let Some(promise) = promise {
-                        promise.keep();
+                    if let Some(pending) = pending {
+                        pending.complete();
                     }
-                    let _ = say.send(None);
-                    self.deliver(&place.jobs, id).await;
+                    let _ = tell_written.send(None);
+                    self.deliver(&target.jobs, id).await;
                 }
                 Err(_) => {
-                    let _ = say.send(Some((self, promise)));
+                    let _ = tell_written.send(Some((self, pending)));
                 }
             }
         });
-        match heard.await {
+        match written.await {
             Ok(None) => Ok(None),
-            // What cannot be kept is waited for.
-            Ok(Some((mut exchange, promise))) => {
-                let told = (&mut exchange.told).await;
-                Ok(Some((exchange.reply(told)?, promise)))
+            // What cannot be written is waited for.
+            Ok(Some((mut background, pending))) => {
+                let answer = (&mut background.answer).await;
+                Ok(Some((background.reply(answer)?, pending)))
             }
             Err(_) => Err(Reject::NotPersisted),
         }
     }
 
-    /// Whoever answers says that the answer is out.
+    /// Tells the task that the answer is safe, so that it is remembered.
     fn settle(&mut self) {
         if let Some(safe) = self.safe.take() {
             let _ = safe.send(());
@@ -325,28 +327,28 @@ impl Exchange {
 
     fn reply(
         mut self,
-        told: Result<Result<Bodies, Reject>, oneshot::error::RecvError>,
+        answer: Result<Result<EncodedAnswer, Reject>, oneshot::error::RecvError>,
     ) -> Result<CallbackBody, Reject> {
-        let bodies = told.unwrap_or(Err(Reject::NotPersisted))?;
+        let answer = answer.unwrap_or(Err(Reject::NotPersisted))?;
         self.settle();
-        Ok(bodies.reply)
+        Ok(answer.reply)
     }
 
-    /// Goes on with a message that is accepted: its answer goes to disk, a failure to whoever tries again.
+    /// Goes on with an accepted job: its answer is written, or its failure retried.
     async fn deliver(mut self, journal: &Jobs, id: Id) {
-        let told = (&mut self.told).await;
-        let took_ms = clock::unix_ms().saturating_sub(self.errand.accepted_ms);
+        let answer = (&mut self.answer).await;
+        let took_ms = clock::unix_ms().saturating_sub(self.job.accepted_ms);
         let took = Duration::from_millis(took_ms);
-        let done = match told {
-            Ok(Ok(bodies)) => {
-                let step = || self.errand.answered(journal, id, &bodies.way);
+        let done = match answer {
+            Ok(Ok(answer)) => {
+                let step = || self.job.answered(journal, id, &answer.outgoing);
                 let done = retry_until_written(step).await;
                 if done.is_ok() {
                     self.settle();
                 }
-                self.errand.kept(journal, id, done, took).await
+                self.job.written(journal, id, done, took).await
             }
-            Ok(Err(reject)) => self.errand.failed(journal, id, 0, &reject, took).await,
+            Ok(Err(reject)) => self.job.failed(journal, id, 0, &reject, took).await,
             Err(_) => journal.release(id, 0, clock::unix_ms()),
         };
         if let Err(error) = done {
@@ -355,15 +357,8 @@ impl Exchange {
     }
 }
 
-fn response(
-    status: StatusCode,
-    (body, content_type): (Bytes, &'static str),
-) -> Response<ResponseBody> {
-    let mut response = Response::new(ResponseBody::full(body));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-    response
+fn respond(status: StatusCode, (body, content_type): CallbackBody) -> Response<ResponseBody> {
+    ResponseBody::response(status, content_type, body)
 }
 
 #[cfg(test)]
@@ -371,15 +366,15 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_another_worker_is_about_to_know_is_not_waited_for_beyond_its_time() {
+    async fn polling_ends_at_its_deadline() {
         let mut looks = 0;
         let third = || {
             looks += 1;
             (looks == 3).then_some(looks)
         };
-        assert_eq!(known(third, u64::MAX).await.unwrap(), 3);
+        assert_eq!(poll_until(third, u64::MAX).await.unwrap(), 3);
         let by = clock::now() + clock::nanos(Duration::from_millis(30));
-        let never = known(|| None::<()>, by).await;
+        let never = poll_until(|| None::<()>, by).await;
         assert!(matches!(never, Err(Reject::TurnTimeout)));
         assert!(clock::now() >= by);
     }

@@ -1,24 +1,20 @@
-//! A message that is answered whether or not its caller waits: asked, remembered once its answer is safe, tried again, given up.
+//! A message that is answered whether or not its caller waits: its answer encoded and handed over, tried again or given up.
 
 use super::envelope::Envelope;
 use super::event_jobs::{EventDelivery, delivery_jobs, event_deliveries};
-use super::turn::{answer_deadline, conversation_key, routing_key, wait_for_turn};
+use super::exchange::{Answered, Exchange, Outcome};
 use crate::clock;
 use crate::codec::bot_event::{self, EventType};
 use crate::codec::dialect::{Chat, Receipt};
-use crate::codec::message::{Answer, Event, Role, Turn};
-use crate::codec::price::MicroCents;
-use crate::proxy::ai::{AiResponse, ChatRequest, ask, candidates};
+use crate::codec::message::Event;
 use crate::proxy::bot::{ChatSettings, DeferredReply, Handler};
 use crate::proxy::context::RequestContext;
 use crate::proxy::reject::Reject;
 use crate::proxy::worker::{ConfigSnapshot, Worker};
-use crate::state::conversation::TurnGuard;
 use crate::state::jobs::{Id, Job, Jobs, JobsError, Step, Subject};
 use crate::state::store::MAX_DURABLE_BYTES;
 use bytes::Bytes;
 use http::HeaderMap;
-use serde_json::value::RawValue;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,39 +59,40 @@ pub enum JobOutcome {
 pub(super) struct Unanswered {
     pub(super) reject: Reject,
     /// An AI was asked before that.
-    asked: bool,
+    ai_asked: bool,
 }
 
 impl From<Reject> for Unanswered {
     fn from(reject: Reject) -> Self {
-        let asked = false;
-        Self { reject, asked }
+        Self { reject, ai_asked: false }
     }
 }
 
 /// An answer in the two forms that it may leave in.
 #[derive(Debug)]
-pub(super) struct Bodies {
+pub(super) struct EncodedAnswer {
     /// As the response, and its content type.
     pub(super) reply: (Bytes, &'static str),
-    /// To whoever it leaves for.
-    pub(super) way: Sent,
+    /// As what is delivered later.
+    pub(super) outgoing: Outgoing,
 }
 
-/// An answer on its way.
+/// What is delivered of a job's result.
 #[derive(Debug)]
-pub(super) enum Sent {
-    /// To the callback.
+pub(super) enum Outgoing {
+    /// The body of the callback.
     Callback(Arc<[u8]>),
-    /// To all who want to be told.
-    Letters(Vec<EventDelivery>),
+    /// An event for each subscriber.
+    Events(Vec<EventDelivery>),
 }
 
 impl AnswerJob {
-    pub(super) fn talk(&self) -> Result<(&ChatSettings, &DeferredReply), Reject> {
+    pub(super) fn settings(&self) -> Result<(&ChatSettings, &DeferredReply), Reject> {
         let bot = self.snapshot.registry.bots().get(self.index);
         match bot.map(|bot| &bot.way) {
-            Some(Handler::Chat(talk)) => talk.later.as_ref().map(|later| (&**talk, later)),
+            Some(Handler::Chat(settings)) => {
+                settings.later.as_ref().map(|later| (&**settings, later))
+            }
             _ => None,
         }
         .ok_or(Reject::NotFound)
@@ -114,21 +111,17 @@ impl AnswerJob {
         tried: u32,
         since_ms: u64,
     ) -> Result<JobOutcome, JobsError> {
-        let mut kept = Ok(());
         let start = clock::now();
-        let said = self
-            .run(None, false, async |bodies| {
-                let step = || self.answered(journal, id, &bodies.way);
-                kept = retry_until_written(step).await;
-                kept.is_ok()
-            })
-            .await;
+        let answered = self.run(None, false, async |answer| {
+            retry_until_written(|| self.answered(journal, id, &answer.outgoing)).await
+        });
+        let answered = answered.await;
         let now_ms = clock::unix_ms();
         let in_time = now_ms < self.patience_ends_ms(since_ms);
         let took = Duration::from_nanos(clock::now().saturating_sub(start));
-        match said {
-            Ok(()) => self.kept(journal, id, kept, took).await?,
-            Err(none) if none.reject.has_no_connection() && !none.asked && in_time => {
+        match answered {
+            Ok(written) => self.written(journal, id, written, took).await?,
+            Err(none) if none.reject.has_no_connection() && !none.ai_asked && in_time => {
                 journal.requeue(id)?;
                 return Ok(JobOutcome::Requeued);
             }
@@ -140,146 +133,99 @@ impl AnswerJob {
         Ok(JobOutcome::Advanced)
     }
 
-    /// Asks. `hand_over` gets the answer and says whether it is safe; only then it is remembered. `by` is when the answer must be
-    /// there, the turn included; without one it has the first AI's total, once it has its turn. `xml`: as [`Receipt::xml`].
-    pub(super) async fn run(
+    /// Has the message answered and the answer encoded for `hand_over`. `since_ns`: as [`Exchange::since_ns`]; `xml`: as
+    /// [`Receipt::xml`].
+    pub(super) async fn run<E>(
         &self,
-        by_when: Option<u64>,
+        since_ns: Option<u64>,
         xml: bool,
-        hand_over: impl AsyncFnOnce(Bodies) -> bool,
-    ) -> Result<(), Unanswered> {
-        let (talk, _) = self.talk()?;
-        let (worker, view, id) = (&self.worker, &self.snapshot, &*self.bot);
-        let mut trace = RequestContext::for_job(worker, view, self.index, &self.bot);
-        let mut room = worker.buffer();
-        room.extend_from_slice(&self.envelope.body);
-        let event = talk.chat.decode(self.envelope.format, &mut room);
+        hand_over: impl AsyncFnOnce(EncodedAnswer) -> Result<(), E>,
+    ) -> Result<Result<(), E>, Unanswered> {
+        let (settings, _) = self.settings()?;
+        let (worker, snapshot) = (&self.worker, &self.snapshot);
+        let mut ctx = RequestContext::for_job(worker, snapshot, self.index, &self.bot);
+        let mut buffer = worker.buffer();
+        buffer.extend_from_slice(&self.envelope.body);
+        let event = settings.chat.decode(self.envelope.format, &mut buffer);
         let event = event.map_err(Reject::Malformed)?;
-        let timer = Rc::new(worker.timers.timer());
-        let key = conversation_key(id, &event);
-        let candidates = candidates(talk, routing_key(id, &event, &key, trace.start));
-        let mut held = match (talk.conversation, key) {
-            (Some(policy), Some(key)) => {
-                let now_ms = clock::unix_ms();
-                let limit = by_when.unwrap_or(u64::MAX);
-                let turn = wait_for_turn(
-                    &timer,
-                    &worker.shared.state.conversations,
-                    key,
-                    policy,
-                    limit,
-                    now_ms,
-                );
-                let mut held = turn.await?;
-                held.adopt(self.envelope.conversation);
-                Some(held)
-            }
-            _ => None,
+        let exchange = Exchange {
+            worker,
+            snapshot,
+            settings,
+            timer: &Rc::new(worker.timers.timer()),
+            bot: &self.bot,
+            event: &event,
+            // Whoever waits for this answer takes it whole.
+            stream: None,
+            promised_id: Some(self.envelope.conversation),
+            since_ns,
         };
-        let conversation = self.conversation(held.as_ref(), &event).to_owned();
-        let (answer, micro_cents) = {
-            let history: Vec<Turn<'_>> = held.iter().flat_map(TurnGuard::history).collect();
-            let question = ChatRequest {
-                worker,
-                view,
-                talk,
-                timer: &timer,
-                bot: id,
-                event: &event,
-                conversation: talk.chat.keeps_history().then_some(&conversation),
-                history: &history,
-                by: by_when.unwrap_or_else(|| answer_deadline(view, &candidates, clock::now())),
-            };
-            let spoken = ask(&question, &candidates, &mut trace, &mut HeaderMap::new()).await;
-            let spoken = spoken.map_err(|reject| {
-                trace.given_up(&reject);
-                let asked = trace.asked;
-                Unanswered { reject, asked }
-            });
-            match spoken? {
-                AiResponse::Whole(answer, micro_cents) => (answer, micro_cents),
-                // A bot that streams answers at once: the configuration sees to it.
-                AiResponse::Pieces(_) => return Err(Reject::NotFound.into()),
+        let mut headers = HeaderMap::new();
+        let handed_over = exchange.answer(&mut ctx, &mut headers, async |answered| {
+            hand_over(self.encode(settings.chat, &event, &answered, xml)).await
+        });
+        match handed_over.await {
+            Ok(Outcome::HandedOver(handed_over)) => Ok(handed_over),
+            Ok(Outcome::Streaming(_)) => Err(Reject::NotFound.into()),
+            Err(reject) => {
+                ctx.unanswered(&reject);
+                Err(Unanswered { reject, ai_asked: ctx.ai_asked })
             }
-        };
-        let bodies = self.bodies(talk.chat, &event, &conversation, &answer, micro_cents, xml);
-        if hand_over(bodies).await
-            && let Some(held) = held.take()
-            && let Some(asked) = event.turns.last()
-        {
-            let said = Turn::text(Role::Assistant, &*answer.text);
-            let metadata = event.metadata.as_deref().map(RawValue::get);
-            held.append(asked, &said, metadata, clock::unix_ms());
-        }
-        Ok(())
-    }
-
-    /// The id of the conversation: the one it is, the platform's own, or the one that was told.
-    pub(super) fn conversation<'a>(
-        &'a self,
-        held: Option<&'a TurnGuard>,
-        event: &'a Event<'_>,
-    ) -> &'a str {
-        match (held, event.conversation.as_deref()) {
-            (Some(held), _) => held.id(),
-            (None, Some(own)) => own,
-            (None, None) => self.envelope.conversation(),
         }
     }
 
-    pub(super) fn bodies(
+    pub(super) fn encode(
         &self,
         chat: &dyn Chat,
         event: &Event<'_>,
-        conversation: &str,
-        answer: &Answer<'_>,
-        micro_cents: MicroCents,
+        answered: &Answered<'_>,
         xml: bool,
-    ) -> Bodies {
+    ) -> EncodedAnswer {
+        let answer = answered.answer;
         let now_ms = clock::unix_ms();
         let receipt = Receipt {
             bot: &self.bot,
             event,
-            conversation,
+            conversation: answered.conversation,
             message_id: &self.envelope.message_id,
             now_ms,
-            model: None,
+            model: answered.model,
             latency_ms: now_ms.saturating_sub(self.accepted_ms),
-            micro_cents,
+            micro_cents: answered.micro_cents,
             xml,
         };
         let mut reply = Vec::new();
         chat.encode(answer, &receipt, &mut reply);
-        let way = if chat.acknowledges() {
+        let outgoing = if chat.acknowledges() {
             let id = self.worker.request_id();
             let id = id.to_str().unwrap_or_default();
-            self.letters(EventType::Sent, |envelope, out| {
+            self.events(EventType::Sent, |envelope, out| {
                 bot_event::sent(envelope, id, answer, event, out);
             })
         } else {
             let mut callback = Vec::new();
             chat.encode_callback(answer, &receipt, &mut callback);
-            Sent::Callback(callback.into())
+            Outgoing::Callback(callback.into())
         };
-        Bodies { reply: (reply.into(), chat.content_type(&receipt)), way }
+        EncodedAnswer { reply: (reply.into(), chat.content_type(&receipt)), outgoing }
     }
 
-    pub(super) fn letters(
+    pub(super) fn events(
         &self,
         kind: EventType,
         write: impl Fn(&bot_event::Envelope<'_>, &mut Vec<u8>),
-    ) -> Sent {
+    ) -> Outgoing {
         let registry = &self.snapshot.registry;
         let now_ms = clock::unix_ms();
-        Sent::Letters(event_deliveries(registry, kind, &self.bot, now_ms, write))
+        Outgoing::Events(event_deliveries(registry, kind, &self.bot, now_ms, write))
     }
 
-    pub(super) fn jobs<'a>(&'a self, sent: &'a Sent) -> Vec<Job<'a>> {
+    pub(super) fn jobs<'a>(&'a self, outgoing: &'a Outgoing) -> Vec<Job<'a>> {
         let bot = self.snapshot.registry.bots().get(self.index);
         let dialect = bot.map_or("", |bot| bot.dialect.name);
-        match sent {
-            Sent::Letters(letters) => delivery_jobs(letters, &self.bot, dialect, self.subject),
-            Sent::Callback(_) => Vec::new(),
+        match outgoing {
+            Outgoing::Events(events) => delivery_jobs(events, &self.bot, dialect, self.subject),
+            Outgoing::Callback(_) => Vec::new(),
         }
     }
 
@@ -287,12 +233,17 @@ impl AnswerJob {
     ///
     /// # Errors
     /// The journal does not know the job like that, or the answer is larger than it takes.
-    pub(super) fn answered(&self, journal: &Jobs, id: Id, way: &Sent) -> Result<Step, JobsError> {
+    pub(super) fn answered(
+        &self,
+        journal: &Jobs,
+        id: Id,
+        outgoing: &Outgoing,
+    ) -> Result<Step, JobsError> {
         let now_ms = clock::unix_ms();
-        match way {
-            Sent::Callback(body) => journal.record_answer(id, body.clone(), now_ms),
-            Sent::Letters(letters) => {
-                let length = letters.iter().map(EventDelivery::size).sum();
+        match outgoing {
+            Outgoing::Callback(body) => journal.record_answer(id, body.clone(), now_ms),
+            Outgoing::Events(events) => {
+                let length = events.iter().map(EventDelivery::size).sum();
                 if length > MAX_EVENT_BYTES {
                     return Err(JobsError::TooLarge {
                         what: "answer, told to all who want it,",
@@ -300,7 +251,7 @@ impl AnswerJob {
                         most: MAX_EVENT_BYTES,
                     });
                 }
-                journal.fan_out(id, &self.jobs(way), now_ms)
+                journal.fan_out(id, &self.jobs(outgoing), now_ms)
             }
         }
     }

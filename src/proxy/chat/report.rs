@@ -20,7 +20,7 @@ pub(super) struct Report {
 impl Report {
     /// What a message becomes that came at this time, in milliseconds since 1970.
     pub(super) fn new(message: &Message<'_>, event: &Event<'_>, now_ms: u64) -> Self {
-        let (registry, bot) = (&message.view.registry, message.id);
+        let (registry, bot) = (&message.snapshot.registry, message.id);
         let id = Id::new(now_ms);
         let text = id.to_string();
         let envelope = bot_event::Envelope { id: &text, bot, now_ms };
@@ -33,7 +33,7 @@ impl Report {
         Self { id, json, letters, subject: Subject::of(bot, event.user.id.as_deref()) }
     }
 
-    /// Has all of it put on disk, with the job that has it answered, if it is to be, and with what is promised to whoever repeats it,
+    /// Has all of it put on disk, with the job that has it answered, if it is to be, and with what is pendingd to whoever repeats it,
     /// as long as any job follows from it.
     ///
     /// # Errors
@@ -43,7 +43,7 @@ impl Report {
         &self,
         message: &Message<'_>,
         answer: Option<Job<'_>>,
-        promise: Option<PendingIdempotency>,
+        pending: Option<PendingIdempotency>,
         now_ms: u64,
     ) -> Result<Step, JobsError> {
         let state = &message.worker.shared.state;
@@ -57,14 +57,14 @@ impl Report {
             most: MAX_REPORT,
         })?;
         let mut along = AcceptOptions { changes: coming.changes, ..AcceptOptions::default() };
-        if let (Some(promise), Some(job)) = (&promise, jobs.last()) {
-            along.record_response(job.id, &promise.repeat());
+        if let (Some(pending), Some(job)) = (&pending, jobs.last()) {
+            along.record_response(job.id, &pending.record());
         }
         let then = coming.on_written;
         along.on_written = Some(Box::new(move |written| {
             then(written);
-            if let Some(promise) = promise.filter(|_| written) {
-                promise.keep();
+            if let Some(pending) = pending.filter(|_| written) {
+                pending.complete();
             }
         }));
         state.jobs.accept_with(&jobs, along, now_ms)

@@ -1,6 +1,7 @@
 //! What follows when a message has no answer that can be kept: another attempt, what is said instead, the end.
 
-use super::job::{AnswerJob, Sent, retry_until_written};
+use super::exchange::Answered;
+use super::job::{AnswerJob, Outgoing, retry_until_written};
 use crate::clock;
 use crate::codec::bot_event::{self, EventType};
 use crate::codec::message::{Answer, AnswerError, ErrorKind};
@@ -16,7 +17,7 @@ pub const MAX_BACKOFF: Duration = Duration::from_secs(60);
 impl AnswerJob {
     /// Until when it may be tried again, in milliseconds since 1970.
     pub(super) fn answer_deadline_ms(&self) -> u64 {
-        self.talk()
+        self.settings()
             .map_or(0, |(_, later)| self.accepted_ms.saturating_add(millis(later.answer_within)))
     }
 
@@ -30,18 +31,18 @@ impl AnswerJob {
     }
 
     /// What follows once the disk has the answer, or is said to have no room for one like it: asked again, the AI would say as much.
-    pub(super) async fn kept(
+    pub(super) async fn written(
         &self,
         journal: &Jobs,
         id: Id,
-        kept: Result<(), JobsError>,
+        written: Result<(), JobsError>,
         took: Duration,
     ) -> Result<(), JobsError> {
-        match kept {
+        match written {
             Err(error @ JobsError::TooLarge { .. }) => {
                 self.give_up(journal, id, &error.to_string(), took).await
             }
-            kept => kept.inspect(|()| self.note_answer()),
+            written => written.inspect(|()| self.note_answer()),
         }
     }
 
@@ -82,12 +83,12 @@ impl AnswerJob {
             // It too goes out with what the caller has sent along.
             if !matches!(said, Err(JobsError::TooLarge { .. })) {
                 return said.inspect(|()| {
-                    tracing::warn!(%id, bot = &*self.bot, reason, "a message has no answer, failure_text is said instead");
+                    tracing::warn!(%id, bot = &*self.bot, reason, "a message has no answer, failure_text is sent instead");
                 });
             }
         }
-        tracing::warn!(%id, bot = &*self.bot, reason, "a message is given up");
-        let told = self.letters(EventType::Error, |envelope, out| {
+        tracing::warn!(%id, bot = &*self.bot, reason, "a message is dead-lettered");
+        let told = self.events(EventType::Error, |envelope, out| {
             bot_event::error(envelope, &self.envelope.message_id, reason, out);
         });
         let (now_ms, jobs) = (clock::unix_ms(), self.jobs(&told));
@@ -100,14 +101,15 @@ impl AnswerJob {
     }
 
     /// The answer that says what is said where there is none.
-    fn failure_text_answer(&self) -> Option<Sent> {
-        let (talk, later) = self.talk().ok()?;
+    fn failure_text_answer(&self) -> Option<Outgoing> {
+        let (settings, later) = self.settings().ok()?;
         let mut body = self.envelope.body.clone();
-        let event = talk.chat.decode(self.envelope.format, &mut body).ok()?;
+        let event = settings.chat.decode(self.envelope.format, &mut body).ok()?;
         let answer = Answer { text: later.failure_text.as_deref()?.into(), ..Answer::default() };
-        let conversation = self.conversation(None, &event).to_owned();
-        let bodies = self.bodies(talk.chat, &event, &conversation, &answer, 0, false);
-        Some(bodies.way)
+        let own = event.conversation.as_deref();
+        let conversation = own.unwrap_or(self.envelope.conversation());
+        let answered = Answered { answer: &answer, conversation, model: None, micro_cents: 0 };
+        Some(self.encode(settings.chat, &event, &answered, false).outgoing)
     }
 }
 

@@ -27,8 +27,8 @@ pub(super) fn routing_key(id: &str, event: &Event<'_>, key: &Option<Key>, alone:
 }
 
 /// When the answer must be there: the first AI's total, counted from `start`, in nanoseconds of [`clock::now`].
-pub(super) fn answer_deadline(view: &ConfigSnapshot, candidates: &[usize], start: u64) -> u64 {
-    let upstreams = &view.registry.upstreams;
+pub(super) fn answer_deadline(snapshot: &ConfigSnapshot, candidates: &[usize], start: u64) -> u64 {
+    let upstreams = &snapshot.registry.upstreams;
     let first = candidates.first().and_then(|index| upstreams.get(*index));
     first.map_or(u64::MAX, |upstream| {
         start.saturating_add(clock::nanos(upstream.target.timeouts.total))

@@ -1,9 +1,14 @@
 //! The head that goes up, byte for byte.
 
 use super::{Identity, drop_named, write_head};
+use crate::net::timers::Timers;
 use crate::proxy::bot::Forward;
 use crate::proxy::bot::tests::forward;
+use crate::proxy::caller::Caller;
+use http::uri::Scheme;
 use http::{HeaderName, HeaderValue, Request};
+use std::net::SocketAddr;
+use std::rc::Rc;
 
 /// What goes up for this method, target and these fields, in their order, with a body of `length` bytes.
 fn head(
@@ -21,8 +26,9 @@ fn head(
     let (mut parts, ()) = built.body(()).unwrap().into_parts();
     let mut headers = std::mem::take(&mut parts.headers);
     drop_named(&mut headers);
+    let address = SocketAddr::from(([203, 0, 113, 7], 1));
     let identity = Identity {
-        socket: &HeaderValue::from_static("203.0.113.7"),
+        caller: &Caller::new(address, Scheme::HTTP, Rc::new(Timers::default()).timer()),
         trusted,
         id: &HeaderValue::from_static("id-1"),
     };

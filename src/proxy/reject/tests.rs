@@ -117,22 +117,22 @@ const FAULTS: [(Fault, u16, &str, &str, &str); 13] = {
 };
 
 #[test]
-fn every_refusal_keeps_its_face() {
+fn every_refusal_keeps_its_status_code_and_reason() {
     for (reject, status, code, reason) in rejects() {
-        let face = reject.describe();
-        assert_eq!((face.status, face.code, face.reason), (status, code, reason), "{reject:?}");
+        let info = reject.describe();
+        assert_eq!((info.status, info.code, info.reason), (status, code, reason), "{reject:?}");
         let waits = match reason {
             "buffer_full" | "duplicate" | "upstream_queue" | "conversation_full" | "state"
-            | "journal" => Some(1),
+            | "journal" | "breaker_open" => Some(Duration::from_secs(1)),
             _ => None,
         };
-        assert_eq!(face.retry_after, waits, "{reject:?}");
+        assert_eq!(reject.retry_after(), waits, "{reject:?}");
     }
     for (fault, status, code, reason, word) in FAULTS {
-        let face = describe_fault(fault);
-        assert_eq!((face.status, face.code, face.reason), (status, code, reason), "{fault:?}");
-        assert_eq!((fault.word(), face.retry_after), (word, None));
-        assert_eq!(Reject::Framing(fault).describe(), face);
+        let info = describe_fault(fault);
+        assert_eq!((info.status, info.code, info.reason), (status, code, reason), "{fault:?}");
+        assert_eq!(fault.word(), word);
+        assert_eq!(Reject::Framing(fault).describe(), info);
         assert_eq!(Reject::Framing(fault).sentence(), fault.sentence());
     }
 }
@@ -160,7 +160,7 @@ fn every_code_word_has_its_figure() {
 
 #[test]
 fn no_sentence_tells_what_only_the_log_may_know() {
-    let sentence = |failure| Reject::Unverified(failure).sentence();
+    let sentence = |failure| Reject::Unverified(failure).sentence().into_owned();
     let one = sentence(Failure::Mismatch);
     for failure in Failure::ALL {
         assert_eq!(sentence(failure), one, "a hint of which check failed");
@@ -173,7 +173,8 @@ fn no_sentence_tells_what_only_the_log_may_know() {
 
 #[test]
 fn an_upstream_error_says_how_far_the_request_had_come() {
-    let sentence = |cause, sent| Reject::Upstream(UpstreamError { cause, sent }).sentence();
+    let sentence =
+        |cause, sent| Reject::Upstream(UpstreamError { cause, sent }).sentence().into_owned();
     assert_eq!(
         sentence(Cause::Deadline(Deadline::FirstByte), Sent::Sent),
         "The upstream missed its first_byte deadline; the request was sent"

@@ -25,7 +25,7 @@ impl Worker {
     /// Notes what happened to a bot at this time, in milliseconds since 1970: the one at this place, asked for under this id.
     pub fn record_analytics(
         &self,
-        (view, index): (&ConfigSnapshot, usize),
+        (snapshot, index): (&ConfigSnapshot, usize),
         id: &Arc<str>,
         proven: bool,
         happened: Happened,
@@ -33,7 +33,7 @@ impl Worker {
     ) {
         let state = &self.shared.state;
         if state.is_open()
-            && let Some(whose) = view.analytics_key(index, id, proven)
+            && let Some(whose) = snapshot.analytics_key(index, id, proven)
         {
             let note = Note { whose, hour: hour(at_ms), happened };
             self.notes.push(note, &state.analytics);

@@ -1,6 +1,6 @@
-//! What is counted of a bot, as the API shows it: all hours together, and each that has anything.
+//! The API's analytics of a bot: the sum of all hours, and each hour that has any figures.
 
-use super::error::Fault;
+use super::error::ApiError;
 use super::query::Query;
 use super::{AdminServer, Inventory};
 use crate::clock;
@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use tokio::task;
 
-/// The hours that are shown where nobody says.
-const DAY: u32 = 24;
+/// Hours shown by default.
+const DEFAULT_HOURS: u32 = 24;
 
 #[derive(Serialize)]
 pub(super) struct Analytics {
@@ -22,7 +22,7 @@ pub(super) struct Analytics {
     from: String,
     to: String,
     #[serde(flatten)]
-    all: Shown,
+    all: FiguresView,
     series: Vec<Hour>,
 }
 
@@ -30,11 +30,11 @@ pub(super) struct Analytics {
 struct Hour {
     at: String,
     #[serde(flatten)]
-    figures: Shown,
+    figures: FiguresView,
 }
 
 #[derive(Serialize)]
-struct Shown {
+struct FiguresView {
     requests: Requests,
     tokens: Tokens,
     cost_cents: Cents,
@@ -64,25 +64,25 @@ struct Percentiles {
 #[derive(Serialize)]
 struct Callbacks {
     delivered: u64,
-    /// Of now, so of no hour.
+    /// The current number; absent in the hours of the series.
     #[serde(skip_serializing_if = "Option::is_none")]
     pending: Option<u32>,
     dead: u64,
 }
 
-/// The figures of a bot, of one that is gone too, as long as they are kept.
+/// The figures of a bot, also of a removed one as long as they are kept.
 pub(super) async fn show(
-    desk: &AdminServer,
+    server: &AdminServer,
     bot: &str,
     query: &Query<'_>,
-) -> Result<Analytics, Fault> {
+) -> Result<Analytics, ApiError> {
     let now_ms = clock::unix_ms();
     let hours = hours(query, now_ms)?;
-    let missing = || Fault::missing("there is no such bot; GET /api/bots lists them");
-    let state = desk.state();
+    let missing = || ApiError::not_found("there is no such bot; GET /api/bots lists them");
+    let state = server.state();
     let found = task::block_in_place(|| state.analytics.of(bot, hours.clone(), now_ms));
-    let found = found.map_err(|error| Fault::internal(error.to_string()))?;
-    let known = || is_known(&desk.house(), bot).then(BTreeMap::new);
+    let found = found.map_err(|error| ApiError::internal(error.to_string()))?;
+    let known = || is_known(&server.inventory(), bot).then(BTreeMap::new);
     let found = found.or_else(known).ok_or_else(missing)?;
     let mut all = Figures::default();
     found.values().for_each(|figures| all.add(figures));
@@ -97,18 +97,17 @@ pub(super) async fn show(
     })
 }
 
-/// The hours that are asked for, the last one excluded.
-fn hours(query: &Query<'_>, now_ms: u64) -> Result<Range<u32>, Fault> {
+fn hours(query: &Query<'_>, now_ms: u64) -> Result<Range<u32>, ApiError> {
     let to = query.hour("to")?;
     let to = to.unwrap_or_else(|| hour(now_ms).saturating_add(1));
     let from = query.hour("from")?;
-    let from = from.unwrap_or_else(|| to.saturating_sub(DAY));
+    let from = from.unwrap_or_else(|| to.saturating_sub(DEFAULT_HOURS));
     if from >= to {
         let error = "from is not before to; write the earlier time as from";
-        return Err(Fault::invalid(error));
+        return Err(ApiError::invalid(error));
     }
     if to - from > MAX_HOURS {
-        return Err(Fault::invalid(format!(
+        return Err(ApiError::invalid(format!(
             "from and to are {} hours apart, and figures are kept for {MAX_HOURS}; ask for no more",
             to - from
         )));
@@ -116,10 +115,10 @@ fn hours(query: &Query<'_>, now_ms: u64) -> Result<Range<u32>, Fault> {
     Ok(from..to)
 }
 
-/// Whether it is the id of a bot, the key of a template, or an id that a template stands for.
-fn is_known(house: &Inventory, id: &str) -> bool {
+/// True for a bot's id, a template's key and any id that a template stands for.
+fn is_known(inventory: &Inventory, id: &str) -> bool {
     let stands_for = |front: &str| id.starts_with(front) && is_id(id);
-    let mut bots = house.bots.iter();
+    let mut bots = inventory.bots.iter();
     bots.any(|bot| bot.id == id || bot.id.strip_suffix('*').is_some_and(stands_for))
 }
 
@@ -127,13 +126,13 @@ fn at(hour: u32) -> String {
     UnixTime::from_seconds(i64::from(hour) * 3600).iso()
 }
 
-fn shown(figures: &Figures, pending: Option<u32>) -> Shown {
+fn shown(figures: &Figures, pending: Option<u32>) -> FiguresView {
     let refused = CODES.into_iter().zip(figures.refused);
     let millis = |per_cent| {
         let us = figures.latency.percentile(per_cent)?;
         Some(us as f64 / 1000.0)
     };
-    Shown {
+    FiguresView {
         requests: Requests {
             accepted: figures.accepted,
             refused: refused.filter(|(_, count)| *count > 0).collect(),

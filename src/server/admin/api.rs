@@ -1,9 +1,9 @@
-//! The API: which path does what.
+//! The API's routes.
 
 use super::deliveries;
-use super::error::Fault;
+use super::error::ApiError;
 use super::query::Query;
-use super::response::{Answer, answer, json};
+use super::response::{AdminResponse, json, response};
 use super::{AdminServer, analytics, bots, reports};
 use crate::clock;
 use crate::state::jobs::{AcceptOptions, Id, Jobs, JobsError, Subject};
@@ -14,63 +14,62 @@ use std::time::Duration;
 use tokio::task;
 use tokio::time::timeout;
 
-/// How long somebody who asks to be forgotten waits for messages that are being answered.
+/// How long a deletion waits for messages that are being answered.
 const FORGET_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Its own description.
 const DESCRIPTION: &str = include_str!("openapi.json");
 
-/// What was forgotten of a user.
+/// What was deleted of a user.
 #[derive(Serialize)]
-struct Forgot {
+struct Deleted {
     conversations: usize,
     deliveries: usize,
     messages: usize,
     more: bool,
 }
 
-/// Answers a request whose sender was proven.
-pub(super) async fn api<B>(desk: &AdminServer, request: &Request<B>) -> Answer {
-    let answered = route(desk, request).await;
-    answered.unwrap_or_else(|fault| fault.answer())
+/// Answers an authorized request.
+pub(super) async fn respond<B>(server: &AdminServer, request: &Request<B>) -> AdminResponse {
+    let routed = route(server, request).await;
+    routed.unwrap_or_else(|error| error.response())
 }
 
-async fn route<B>(desk: &AdminServer, request: &Request<B>) -> Result<Answer, Fault> {
+async fn route<B>(server: &AdminServer, request: &Request<B>) -> Result<AdminResponse, ApiError> {
     let (path, method) = (request.uri().path(), request.method());
     let query = |known: &[&str]| Query::read(request.uri().query(), known);
-    let state = desk.state();
+    let state = server.state();
     let rest = path.strip_prefix("/api/").unwrap_or_default();
     let segments: Vec<&str> = rest.splitn(4, '/').collect();
     match segments[..] {
         ["openapi.json"] => {
             only(method, "GET, HEAD")?;
             query(&[])?;
-            Ok(answer(StatusCode::OK, "application/json", DESCRIPTION))
+            Ok(response(StatusCode::OK, "application/json", DESCRIPTION))
         }
         ["bots"] => {
             only(method, "GET, HEAD")?;
             query(&[])?;
-            Ok(ok(&bots::list(desk)))
+            Ok(ok(&bots::list(server)))
         }
         ["bots", id, "activate"] => {
             only(method, "POST")?;
             query(&[])?;
-            Ok(ok(&bots::switch(desk, id, true).await?))
+            Ok(ok(&bots::switch(server, id, true).await?))
         }
         ["bots", id, "deactivate"] => {
             only(method, "POST")?;
             query(&[])?;
-            Ok(ok(&bots::switch(desk, id, false).await?))
+            Ok(ok(&bots::switch(server, id, false).await?))
         }
         ["bots", id, "test"] => {
             only(method, "POST")?;
             query(&[])?;
-            Ok(ok(&bots::test(desk, id).await?))
+            Ok(ok(&bots::test(server, id).await?))
         }
         ["bots", bot, "analytics"] => {
             only(method, "GET, HEAD")?;
             let query = query(&["from", "to"])?;
-            Ok(ok(&analytics::show(desk, bot, &query).await?))
+            Ok(ok(&analytics::show(server, bot, &query).await?))
         }
         ["deliveries"] => {
             only(method, "GET, HEAD")?;
@@ -91,7 +90,7 @@ async fn route<B>(desk: &AdminServer, request: &Request<B>) -> Result<Answer, Fa
         ["deliveries", id, "retry"] => {
             only(method, "POST")?;
             query(&[])?;
-            one(&state.jobs, id).await
+            retry(&state.jobs, id).await
         }
         ["messages"] => {
             only(method, "GET, HEAD")?;
@@ -101,55 +100,55 @@ async fn route<B>(desk: &AdminServer, request: &Request<B>) -> Result<Answer, Fa
         ["subscribers", which, "test"] => {
             only(method, "POST")?;
             query(&[])?;
-            let house = desk.house();
-            Ok(ok(&reports::test(&state.jobs, which, &house.subscribers).await?))
+            let inventory = server.inventory();
+            Ok(ok(&reports::test(&state.jobs, which, &inventory.subscribers).await?))
         }
         ["conversations"] => {
             only(method, "DELETE")?;
             let query = query(&["bot", "user"])?;
-            forget(desk, query.need("bot")?, query.need("user")?).await
+            forget(server, query.required("bot")?, query.required("user")?).await
         }
-        _ => Err(Fault::missing("there is no such path; GET /api/openapi.json lists them")),
+        _ => Err(ApiError::not_found("there is no such path; GET /api/openapi.json lists them")),
     }
 }
 
-async fn one(jobs: &Jobs, id: &str) -> Result<Answer, Fault> {
+async fn retry(jobs: &Jobs, id: &str) -> Result<AdminResponse, ApiError> {
     Ok(ok(&deliveries::retry(jobs, self::id(id)?).await?))
 }
 
-async fn forget(desk: &AdminServer, bot: &str, user: &str) -> Result<Answer, Fault> {
-    let state = desk.state();
-    // First what is being answered, so that it has ended, or is a delivery that says so.
+async fn forget(server: &AdminServer, bot: &str, user: &str) -> Result<AdminResponse, ApiError> {
+    let state = server.state();
+    // Messages being answered come first: afterwards they have ended or are deliveries.
     let forgetting = state.conversations.forget(bot, user, clock::unix_ms());
     let forgotten = timeout(FORGET_TIMEOUT, forgetting).await.map_err(|_| {
-        Fault::conflict("a message of the user is still being answered; ask again when it is")
+        ApiError::conflict("a message of the user is still being answered; ask again when it is")
     })??;
-    let (going, messages) = task::block_in_place(|| {
+    let (deleted, messages) = task::block_in_place(|| {
         let (messages, PendingReport { changes, on_written: then }) =
             state.reports.forget(bot, user)?;
-        let along = AcceptOptions { changes, on_written: Some(then), ..AcceptOptions::default() };
-        let going = state.jobs.forget(Subject::of(bot, Some(user)), along)?;
-        Ok::<_, JobsError>((going, messages))
+        let options = AcceptOptions { changes, on_written: Some(then), ..AcceptOptions::default() };
+        let deleted = state.jobs.forget(Subject::of(bot, Some(user)), options)?;
+        Ok::<_, JobsError>((deleted, messages))
     })?;
-    going.step.await?;
-    Ok(ok(&Forgot {
+    deleted.step.await?;
+    Ok(ok(&Deleted {
         conversations: forgotten.conversations,
-        deliveries: going.jobs,
+        deliveries: deleted.jobs,
         messages,
-        more: forgotten.more || going.more || messages == MAX_FORGOTTEN,
+        more: forgotten.more || deleted.more || messages == MAX_FORGOTTEN,
     }))
 }
 
-fn ok(value: &impl Serialize) -> Answer {
+fn ok(value: &impl Serialize) -> AdminResponse {
     json(StatusCode::OK, value)
 }
 
-fn id(text: &str) -> Result<Id, Fault> {
-    let wrong = || Fault::missing("there is no such delivery: its id is no UUID");
+fn id(text: &str) -> Result<Id, ApiError> {
+    let wrong = || ApiError::not_found("there is no such delivery: its id is no UUID");
     text.parse().map_err(|_| wrong())
 }
 
-fn only(method: &Method, allow: &'static str) -> Result<(), Fault> {
+fn only(method: &Method, allow: &'static str) -> Result<(), ApiError> {
     let allowed = allow.split(", ").any(|allowed| allowed == method.as_str());
-    allowed.then_some(()).ok_or(Fault::method(allow))
+    allowed.then_some(()).ok_or(ApiError::method_not_allowed(allow))
 }

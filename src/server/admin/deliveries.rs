@@ -1,23 +1,23 @@
-//! Deliveries as the API shows them: lists without a word of what was said, one with its attempts, and taking dead ones up again.
+//! The API's deliveries: lists without message texts, one with its attempts, retries of dead ones.
 
-use super::error::Fault;
+use super::error::ApiError;
 use super::query::Query;
 use crate::clock;
 use crate::state::jobs::{Attempt, Filter, Head, Id, JobState, Jobs, JobsError, Phases, Stage};
 use serde::Serialize;
 use tokio::task;
 
-/// The most dead jobs that one request takes up again.
+/// Dead jobs retried by one request.
 pub const MAX_RETRIES_PER_CALL: usize = 100;
 
-/// A piece of a list.
+/// A page of a list.
 #[derive(Serialize)]
 pub(super) struct Page<T> {
     pub(super) items: Vec<T>,
     pub(super) next: Option<String>,
 }
 
-/// A job. Times are RFC 3339 in UTC, none where it has not happened.
+/// A job. Times are RFC 3339 in UTC, null for what has not happened.
 #[derive(Serialize)]
 pub(super) struct Delivery {
     id: String,
@@ -34,30 +34,28 @@ pub(super) struct Delivery {
     next_attempt_at: Option<String>,
 }
 
-/// A job whole.
 #[derive(Serialize)]
-pub(super) struct Whole {
+pub(super) struct DeliveryDetail {
     #[serde(flatten)]
     delivery: Delivery,
-    tries: Vec<Try>,
+    tries: Vec<AttemptView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     body: Option<Option<String>>,
 }
 
-/// An attempt.
 #[derive(Serialize)]
-struct Try {
+struct AttemptView {
     to: &'static str,
     at: Option<String>,
     status: Option<u16>,
     error: Option<String>,
     response: String,
-    took_us: Took,
+    took_us: PhaseTimes,
 }
 
-/// Its phases, in microseconds; of one to have a message answered all of it alone.
+/// In microseconds; for an attempt to answer only the total.
 #[derive(Default, Serialize)]
-struct Took {
+struct PhaseTimes {
     resolve: u32,
     connect: u32,
     tls: u32,
@@ -66,15 +64,13 @@ struct Took {
     total: u64,
 }
 
-/// What came of taking up many.
 #[derive(Serialize)]
 pub(super) struct Retried {
     retried: usize,
     next: Option<String>,
 }
 
-/// A page of jobs.
-pub(super) async fn list(jobs: &Jobs, query: &Query<'_>) -> Result<Page<Delivery>, Fault> {
+pub(super) async fn list(jobs: &Jobs, query: &Query<'_>) -> Result<Page<Delivery>, ApiError> {
     let filter = Filter { state: query.status()?, bot: query.get("bot").map(str::to_owned) };
     let (cursor, limit) = (query.cursor()?, query.limit()?);
     let page = task::block_in_place(|| jobs.list(&filter, cursor, limit))?;
@@ -85,8 +81,8 @@ pub(super) async fn list(jobs: &Jobs, query: &Query<'_>) -> Result<Page<Delivery
     })
 }
 
-/// One job with its attempts, and where asked for what is delivered.
-pub(super) async fn show(jobs: &Jobs, id: Id, with_body: bool) -> Result<Whole, Fault> {
+/// One job with its attempts and, on request, the body that is delivered.
+pub(super) async fn show(jobs: &Jobs, id: Id, with_body: bool) -> Result<DeliveryDetail, ApiError> {
     let shown = task::block_in_place(|| jobs.details(id))?;
     let shown = shown.ok_or(JobsError::Unknown(id))?;
     let body = if with_body {
@@ -98,24 +94,24 @@ pub(super) async fn show(jobs: &Jobs, id: Id, with_body: bool) -> Result<Whole, 
     } else {
         None
     };
-    Ok(Whole {
+    Ok(DeliveryDetail {
         delivery: delivery(id, shown.head),
         tries: shown.attempts.into_iter().map(attempt).collect(),
         body,
     })
 }
 
-/// Takes a dead job up again, and shows it.
-pub(super) async fn retry(jobs: &Jobs, id: Id) -> Result<Whole, Fault> {
+/// Retries a dead job and shows it.
+pub(super) async fn retry(jobs: &Jobs, id: Id) -> Result<DeliveryDetail, ApiError> {
     task::block_in_place(|| jobs.retry(id, clock::unix_ms()))?.await?;
     show(jobs, id, false).await
 }
 
-/// Takes up to [`PER_RETRY`] dead jobs up again.
-pub(super) async fn retry_all(jobs: &Jobs, query: &Query<'_>) -> Result<Retried, Fault> {
+/// Retries up to [`MAX_RETRIES_PER_CALL`] dead jobs.
+pub(super) async fn retry_all(jobs: &Jobs, query: &Query<'_>) -> Result<Retried, ApiError> {
     if query.status()? != Some(JobState::Dead) {
-        let error = "only dead deliveries are taken up again; write status=dead";
-        return Err(Fault::invalid(error));
+        let error = "only dead deliveries can be retried; write status=dead";
+        return Err(ApiError::invalid(error));
     }
     let filter = Filter { state: Some(JobState::Dead), bot: query.get("bot").map(str::to_owned) };
     let cursor = query.cursor()?;
@@ -124,7 +120,7 @@ pub(super) async fn retry_all(jobs: &Jobs, query: &Query<'_>) -> Result<Retried,
     for found in page.items {
         match task::block_in_place(|| jobs.retry(found.id, clock::unix_ms())) {
             Ok(step) => steps.push(step),
-            // Somebody else was faster, or its time was over.
+            // Another request was faster, or retention has deleted it.
             Err(JobsError::Order { .. } | JobsError::Unknown(_)) => {}
             Err(error) => {
                 failed = Some(error);
@@ -163,7 +159,7 @@ fn delivery(id: Id, head: Head) -> Delivery {
     }
 }
 
-fn attempt(attempt: Attempt) -> Try {
+fn attempt(attempt: Attempt) -> AttemptView {
     let Phases {
         resolve_us: resolve,
         connect_us: connect,
@@ -173,7 +169,7 @@ fn attempt(attempt: Attempt) -> Try {
     } = attempt.took;
     let phases = [resolve, connect, tls, first_byte, body];
     let total = phases.into_iter().map(u64::from).sum();
-    Try {
+    AttemptView {
         to: match attempt.stage {
             Stage::Answer => "answer",
             Stage::Deliver => "deliver",
@@ -183,13 +179,13 @@ fn attempt(attempt: Attempt) -> Try {
         error: Some(attempt.error).filter(|error| !error.is_empty()),
         response: String::from_utf8_lossy(&attempt.response).into_owned(),
         took_us: match attempt.stage {
-            Stage::Answer => Took { total, ..Took::default() },
-            Stage::Deliver => Took { resolve, connect, tls, first_byte, body, total },
+            Stage::Answer => PhaseTimes { total, ..PhaseTimes::default() },
+            Stage::Deliver => PhaseTimes { resolve, connect, tls, first_byte, body, total },
         },
     }
 }
 
-/// RFC 3339 to the millisecond; none for 0.
+/// RFC 3339 to the millisecond; `None` for 0.
 fn time(unix_ms: u64) -> Option<String> {
     let at = jiff::Timestamp::from_millisecond(i64::try_from(unix_ms).ok()?).ok()?;
     (unix_ms > 0).then(|| format!("{at:.3}"))

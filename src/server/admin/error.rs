@@ -1,14 +1,14 @@
-//! What an operator's request is refused with: a sentence that says what to do, and a code word for programs.
+//! The errors of the API: a sentence that says what to do, and a code for programs.
 
-use super::response::{Answer, json};
+use super::response::{AdminResponse, json};
 use crate::state::conversation::ForgetError;
 use crate::state::jobs::JobsError;
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
-/// Why a request of the API was not done.
+/// Why an API request failed.
 #[derive(Debug)]
-pub(super) struct Fault {
+pub(super) struct ApiError {
     status: StatusCode,
     code: &'static str,
     error: String,
@@ -21,35 +21,31 @@ struct Body<'a> {
     code: &'a str,
 }
 
-impl Fault {
+impl ApiError {
     fn new(status: StatusCode, code: &'static str, error: impl Into<String>) -> Self {
         Self { status, code, error: error.into(), allow: None }
     }
 
-    /// The request makes no sense.
     pub(super) fn invalid(error: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid_request", error)
     }
 
-    /// The token is missing or wrong.
     pub(super) fn unauthorized() -> Self {
         let error = "the admin token is missing or wrong: send \"Authorization: Bearer TOKEN\" with the token of [admin]";
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", error)
     }
 
-    /// There is no token, so nobody can be told from a web page that posts to loopback.
-    pub(super) fn closed() -> Self {
+    /// Without a token an operator looks like any web page that posts to loopback.
+    pub(super) fn forbidden() -> Self {
         let error = "the API is closed while [admin] has no token: add the line token = \"${env:BOTGATE_ADMIN_TOKEN}\" and start Botgate again";
         Self::new(StatusCode::FORBIDDEN, "forbidden", error)
     }
 
-    /// There is no such thing.
-    pub(super) fn missing(error: impl Into<String>) -> Self {
+    pub(super) fn not_found(error: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", error)
     }
 
-    /// There is such a path, but not with this method.
-    pub(super) fn method(allow: &'static str) -> Self {
+    pub(super) fn method_not_allowed(allow: &'static str) -> Self {
         Self {
             allow: Some(allow),
             ..Self::new(
@@ -60,12 +56,11 @@ impl Fault {
         }
     }
 
-    /// It stands in the way of itself; asked again it may go.
+    /// The request conflicts with the current state; a retry may succeed.
     pub(super) fn conflict(error: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, "conflict", error)
     }
 
-    /// Not now.
     pub(super) fn unavailable(error: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", error)
     }
@@ -74,27 +69,26 @@ impl Fault {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", error)
     }
 
-    /// As it is sent.
-    pub(super) fn answer(&self) -> Answer {
+    pub(super) fn response(&self) -> AdminResponse {
         let body = Body { error: &self.error, code: self.code };
-        let mut answer = json(self.status, &body);
-        let headers = answer.headers_mut();
+        let mut response = json(self.status, &body);
+        let headers = response.headers_mut();
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         if let Some(allow) = self.allow {
             headers.insert(header::ALLOW, HeaderValue::from_static(allow));
         }
-        answer
+        response
     }
 }
 
-impl From<JobsError> for Fault {
+impl From<JobsError> for ApiError {
     fn from(error: JobsError) -> Self {
         let text = error.to_string();
         match error {
             JobsError::Unknown(id) => {
-                Self::missing(format!("there is no delivery {id}, or not any more"))
+                Self::not_found(format!("there is no delivery {id}, or not any more"))
             }
             JobsError::Order { id, step, now } => {
                 Self::conflict(format!("the delivery {id} cannot be {step}: it is {now}"))
@@ -113,7 +107,7 @@ impl From<JobsError> for Fault {
     }
 }
 
-impl From<ForgetError> for Fault {
+impl From<ForgetError> for ApiError {
     fn from(error: ForgetError) -> Self {
         match error {
             ForgetError::Busy => Self::conflict(format!("{error}; ask again")),
@@ -135,8 +129,8 @@ mod tests {
     #[test]
     fn what_has_not_happened_may_be_asked_again_and_says_so() {
         let id = Id::new(1);
-        let order = JobsError::Order { id, step: "taken up again", now: "not dead" };
-        let cases: [(Fault, u16, &str); 10] = [
+        let order = JobsError::Order { id, step: "retried", now: "not dead" };
+        let cases: [(ApiError, u16, &str); 10] = [
             (
                 JobsError::Unknown(id).into(),
                 404,
@@ -157,9 +151,9 @@ mod tests {
             (ForgetError::Unwritten(Unwritten::Disk).into(), 503, "not on disk yet"),
             (ForgetError::Store(StoreError::Closed).into(), 500, "not open"),
         ];
-        for (fault, status, said) in cases {
-            assert_eq!(fault.answer().status(), status, "{fault:?}");
-            assert!(fault.error.contains(said), "{fault:?}");
+        for (error, status, said) in cases {
+            assert_eq!(error.response().status(), status, "{error:?}");
+            assert!(error.error.contains(said), "{error:?}");
         }
     }
 }

@@ -1,7 +1,7 @@
-//! What bots have reported, page by page; and a report that nobody has made, to see whether a subscriber gets it.
+//! The API's reports, page by page, and a test event for a subscriber.
 
 use super::deliveries::Page;
-use super::error::Fault;
+use super::error::ApiError;
 use super::query::Query;
 use crate::clock;
 use crate::codec::bot_event::{Envelope, received};
@@ -12,40 +12,42 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::task;
 
-/// The bot that a test is about.
+/// The bot in a test event.
 const BOT: &str = "botgate-test";
-/// What it says.
 const CONTENT: &str = "A test of this webhook";
 
-/// A test on its way.
+/// A test event that was accepted.
 #[derive(Serialize)]
-pub(super) struct Test {
+pub(super) struct TestDelivery {
     pub(super) delivery: String,
 }
 
-/// A page of messages.
-pub(super) fn list(reports: &Reports, query: &Query<'_>) -> Result<Page<Box<RawValue>>, Fault> {
+pub(super) fn list(reports: &Reports, query: &Query<'_>) -> Result<Page<Box<RawValue>>, ApiError> {
     let (bot, cursor, limit) = (query.get("bot"), query.cursor()?, query.limit()?);
     let page = task::block_in_place(|| reports.list(bot, cursor, limit))
-        .map_err(|error| Fault::internal(error.to_string()))?;
+        .map_err(|error| ApiError::internal(error.to_string()))?;
     let items = page.items.into_iter().map(RawValue::from_string);
     Ok(Page {
         items: items
             .collect::<Result<_, _>>()
-            .map_err(|_| Fault::internal("a message on disk is no JSON"))?,
+            .map_err(|_| ApiError::internal("a message on disk is no JSON"))?,
         next: page.next.map(|id| id.to_string()),
     })
 }
 
-/// Sends an event to one of these subscribers, by its name or its place, whatever it has subscribed to.
-pub(super) async fn test(jobs: &Jobs, which: &str, subscribers: &[String]) -> Result<Test, Fault> {
+/// Sends a test event to a subscriber, by its name or its position, whatever it has subscribed to.
+pub(super) async fn test(
+    jobs: &Jobs,
+    which: &str,
+    subscribers: &[String],
+) -> Result<TestDelivery, ApiError> {
     let name = format!("subscribers.{which}");
     let found = match which.parse::<usize>() {
         Ok(index) => subscribers.get(index),
         Err(_) => subscribers.iter().find(|it| **it == name),
     };
     let Some(receiver) = found else {
-        return Err(Fault::missing(match subscribers.len() {
+        return Err(ApiError::not_found(match subscribers.len() {
             0 => "there is no subscriber: add [[subscribers]] with a url".to_owned(),
             count => format!(
                 "there is no such subscriber: say its name, or its place from 0 to {}",
@@ -76,5 +78,5 @@ pub(super) async fn test(jobs: &Jobs, which: &str, subscribers: &[String]) -> Re
         event: false,
     };
     jobs.accept(&[job], now_ms)?.await?;
-    Ok(Test { delivery: text })
+    Ok(TestDelivery { delivery: text })
 }

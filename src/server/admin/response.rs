@@ -1,30 +1,31 @@
-//! What the admin side answers with: plain text for probes, JSON for the API.
+//! Responses of the admin side: plain text for probes, JSON for the API.
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
 use serde::Serialize;
 
-/// A whole answer.
-pub(super) type Answer = Response<Full<Bytes>>;
+pub(super) type AdminResponse = Response<Full<Bytes>>;
 
-/// Words for people and probes.
-pub(super) fn text(status: StatusCode, body: impl Into<Bytes>) -> Answer {
-    answer(status, "text/plain; charset=utf-8", body)
+pub(super) fn text(status: StatusCode, body: impl Into<Bytes>) -> AdminResponse {
+    response(status, "text/plain; charset=utf-8", body)
 }
 
-/// A value for programs. Answers may hold what was said, so nobody on the way keeps them.
-pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Answer {
-    // Only a map with keys that are no texts cannot be written.
+/// Responses may hold message texts, so they are `no-store`.
+pub(super) fn json(status: StatusCode, value: &impl Serialize) -> AdminResponse {
+    // Serialization fails only for maps whose keys are not strings.
     let body = serde_json::to_vec(value).unwrap_or_default();
-    let mut answer = answer(status, "application/json", body);
+    let mut response = response(status, "application/json", body);
     let no_store = HeaderValue::from_static("no-store");
-    answer.headers_mut().insert(header::CACHE_CONTROL, no_store);
-    answer
+    response.headers_mut().insert(header::CACHE_CONTROL, no_store);
+    response
 }
 
-/// Any bytes of this kind.
-pub(super) fn answer(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Answer {
+pub(super) fn response(
+    status: StatusCode,
+    kind: &'static str,
+    body: impl Into<Bytes>,
+) -> AdminResponse {
     let mut response = Response::new(Full::new(body.into()));
     *response.status_mut() = status;
     let headers = response.headers_mut();

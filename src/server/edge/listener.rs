@@ -65,7 +65,7 @@ impl Acceptor {
         if let Some(worker) = idlest {
             let order = Order::Serve(stream, peer, Place::at(worker, permit));
             if worker.orders.send(order).await.is_err() {
-                tracing::warn!("a worker is gone");
+                tracing::warn!("a worker thread has ended");
             }
         }
     }
@@ -79,7 +79,7 @@ impl Acceptor {
             rustix::io::Errno::NOMEM.raw_os_error(),
         ];
         if error.raw_os_error().is_some_and(|code| EXHAUSTED.contains(&code)) {
-            tracing::warn!(%error, "accepting pauses");
+            tracing::warn!(%error, "cannot accept connections, pausing");
             tokio::time::sleep(ACCEPT_PAUSE).await;
         }
     }

@@ -6,6 +6,7 @@ use crate::proxy::response::ResponseBody;
 use crate::proxy::worker::Worker;
 use crate::proxy::{self, Caller};
 use bytes::Bytes;
+use http::uri::Scheme;
 use http::{HeaderValue, Request, Response, Version, header};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
@@ -27,7 +28,7 @@ pub async fn run<S>(worker: Rc<Worker>, stream: S, peer: SocketAddr) -> Result<(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let caller = Rc::new(Caller::new(peer, worker.timers.timer()));
+    let caller = Rc::new(Caller::new(peer, Scheme::HTTP, worker.timers.timer()));
     let conn = Conn::new(worker.clone(), caller);
     let timer = worker.timers.timer();
     let service = {

@@ -141,17 +141,17 @@ impl Left {
                     }
                     Err(error @ (JobsError::Version { .. } | JobsError::Broken { .. })) => {
                         if passed_over == 0 {
-                            tracing::error!(%error, "a job that waits is passed over and stays on disk");
+                            tracing::error!(%error, "a pending job cannot be read; it is skipped and stays on disk");
                         }
                         passed_over += 1;
                     }
                     Err(error) => {
-                        return tracing::error!(%error, "not all that waits can be picked up; the rest waits until the next start");
+                        return tracing::error!(%error, "pending jobs cannot be recovered; the rest waits on disk for the next start");
                     }
                 }
             }
             if passed_over > 0 {
-                tracing::error!(jobs = passed_over, "jobs that cannot be read wait on disk");
+                tracing::error!(jobs = passed_over, "jobs that cannot be read stay on disk");
             }
         };
         let thread = std::thread::Builder::new().name("journal".to_owned());

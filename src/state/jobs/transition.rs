@@ -138,7 +138,7 @@ impl Jobs {
     ///
     /// It is not dead, the journal is full, or the disk does not take it.
     pub fn retry(&self, id: Id, now_ms: u64) -> Result<Step, JobsError> {
-        let wrong = |now| JobsError::Order { id, step: "taken up again", now };
+        let wrong = |now| JobsError::Order { id, step: "retried", now };
         {
             let mut index = self.memory.index();
             if index.jobs.slot(id).is_some() {

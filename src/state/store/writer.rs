@@ -118,7 +118,7 @@ fn persist(shared: &Shared, work: Work) {
         return;
     };
     let folder = shared.folder.display();
-    tracing::error!(error, %folder, "the store cannot be written; what waits is kept and tried again, and what was to be durable is refused");
+    tracing::error!(error, %folder, "the store cannot be written: queued records are kept and retried, durable changes are refused");
     // What is told to have failed may have reached the disk nevertheless.
     let undo = engine.and_then(|engine| engine.undo(&rows).ok());
     let mut refused = done;

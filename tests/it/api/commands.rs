@@ -25,10 +25,10 @@ fn fine(dir: &TempDir, arguments: &[&str]) -> String {
 }
 
 #[test]
-fn deliveries_are_listed_shown_and_taken_up_again() {
+fn deliveries_are_listed_shown_and_retried() {
     let house = House::new();
     let dir = folder(&house.botgate, &house.text);
-    assert_eq!(fine(&dir, &["deliveries", "list"]), "there is none here\n");
+    assert_eq!(fine(&dir, &["deliveries", "list"]), "no deliveries\n");
     for text in ["one", "two", "three"] {
         house.message("gone", text);
     }
@@ -57,13 +57,10 @@ fn deliveries_are_listed_shown_and_taken_up_again() {
 
     house.back.change(|back| *back = true);
     let said = fine(&dir, &["deliveries", "retry", id]);
-    assert_eq!(said, format!("{id} is taken up again\n"));
+    assert_eq!(said, format!("{id} is retried\n"));
     house.until("delivered", 2.0);
-    assert_eq!(
-        fine(&dir, &["deliveries", "retry", "--dead", "--bot", "well"]),
-        "0 taken up again\n"
-    );
-    assert_eq!(fine(&dir, &["deliveries", "retry", "--dead"]), "2 taken up again\n");
+    assert_eq!(fine(&dir, &["deliveries", "retry", "--dead", "--bot", "well"]), "0 retried\n");
+    assert_eq!(fine(&dir, &["deliveries", "retry", "--dead"]), "2 retried\n");
     house.until("delivered", 4.0);
 }
 
@@ -96,7 +93,7 @@ fn bots_are_listed_switched_and_tested() {
 }
 
 #[test]
-fn what_cannot_be_done_says_why_and_how_it_ended() {
+fn failures_have_a_reason_and_an_exit_code() {
     let house = House::new();
     let dir = folder(&house.botgate, &house.text);
     let wrong = folder(&house.botgate, &house.text.replace("admin word", "other word"));

@@ -162,7 +162,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 #[test]
-fn what_any_version_has_left_this_one_goes_on_with() {
+fn folders_of_every_earlier_version_open() {
     let mut versions = 0;
     for version in std::fs::read_dir(LEFT).unwrap() {
         let folder = tempfile::tempdir().unwrap();
@@ -174,7 +174,7 @@ fn what_any_version_has_left_this_one_goes_on_with() {
 }
 
 #[test]
-fn what_this_version_leaves_it_goes_on_with() {
+fn a_folder_of_this_version_opens() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path());
     go_on(folder.path());

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 #[test]
-fn lists_are_filtered_and_paged_and_hold_nothing_that_was_said() {
+fn lists_are_filtered_and_paged_and_contain_no_message_texts() {
     let house = House::new();
     for nth in 0..5 {
         house.message("well", &format!("hush {nth}"));
@@ -109,7 +109,7 @@ fn an_attempt_to_have_a_message_answered_has_its_time() {
 }
 
 #[test]
-fn a_dead_one_is_taken_up_again_under_its_id() {
+fn a_dead_delivery_is_retried_under_its_id() {
     let house = House::new();
     house.message("gone", "hello");
     house.until("dead", 1.0);
@@ -134,7 +134,7 @@ fn a_dead_one_is_taken_up_again_under_its_id() {
 }
 
 #[test]
-fn one_that_had_all_its_attempts_is_tried_once_more_each_time() {
+fn a_delivery_without_attempts_left_gets_one_more_for_each_retry() {
     let house = House::with("500 No", ai::echo());
     house.message("gone", "hello");
     house.until("dead", 1.0);
@@ -153,7 +153,7 @@ fn one_that_had_all_its_attempts_is_tried_once_more_each_time() {
 }
 
 #[test]
-fn a_message_that_no_ai_answered_is_answered_when_it_is_taken_up_again() {
+fn a_message_that_no_ai_answered_is_answered_when_it_is_retried() {
     let well = Monitor::new(false);
     let is_well = well.clone();
     let ai = Backend::start(move |seen, connection| {
@@ -178,7 +178,7 @@ fn a_message_that_no_ai_answered_is_answered_when_it_is_taken_up_again() {
 }
 
 #[test]
-fn all_dead_ones_are_taken_up_again_a_hundred_at_a_time() {
+fn all_dead_deliveries_are_retried_a_hundred_at_a_time() {
     let house = House::new();
     for nth in 0..130 {
         house.message("gone", &format!("m{nth}"));

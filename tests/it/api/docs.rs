@@ -9,7 +9,7 @@ const AUTHORIZATION: &str = "-H \"Authorization: Bearer $BOTGATE_ADMIN_TOKEN\"";
 const URL: &str = "http://127.0.0.1:9901";
 
 #[test]
-fn every_command_of_the_paper_runs() {
+fn every_command_of_the_admin_page_runs() {
     let house = House::new();
     let dir = folder(&house.botgate, &house.text);
     house.message("gone", "hello");

@@ -16,7 +16,7 @@ fn say(house: &House, user: &str, channel: &str) {
 }
 
 #[test]
-fn who_asks_to_be_forgotten_is_everywhere_and_for_good() {
+fn a_deleted_user_is_gone_everywhere_and_for_good() {
     let mut house = House::new();
     for (user, channel) in [("ann", "a"), ("ann", "a"), ("ann", "b"), ("bob", "a")] {
         say(&house, user, channel);

@@ -66,7 +66,7 @@ fn without_a_token_in_the_configuration_the_api_is_closed() {
 }
 
 #[test]
-fn what_makes_no_sense_is_refused_with_the_fix() {
+fn invalid_requests_are_refused_with_the_fix() {
     let house = House::new();
     let long = format!("/api/deliveries?bot={}", "b".repeat(5000));
     let cases = [

@@ -16,7 +16,7 @@ enum Mood {
 }
 
 #[test]
-fn what_is_taken_up_again_after_its_time_waits_for_a_busy_ai_too() {
+fn a_retry_after_the_deadline_waits_for_a_busy_ai_too() {
     let mood = Monitor::new(Mood::Fails);
     let theirs = mood.clone();
     let ai = Backend::start(move |seen, connection| {

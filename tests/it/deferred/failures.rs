@@ -44,7 +44,7 @@ fn a_delivery_is_tried_at_its_times_and_then_given_up() {
 }
 
 #[test]
-fn a_receiver_that_is_gone_or_leads_elsewhere_is_taken_at_its_word() {
+fn a_410_or_a_redirect_of_a_receiver_ends_the_delivery() {
     sandbox::run(|| {
         sandbox::network_with(&[]);
         let elsewhere = Backend::ok();
@@ -192,7 +192,7 @@ fn a_breaker_puts_an_attempt_off_and_never_for_good() {
 }
 
 #[test]
-fn a_receivers_status_is_its_word_whatever_becomes_of_its_body() {
+fn a_receivers_status_counts_whatever_happens_to_its_body() {
     let endless = Backend::start(|_, connection| {
         connection.begin("");
         while connection.chunk(&[b'x'; 1024]) {}

@@ -6,7 +6,7 @@ use rustix::process::Signal;
 use std::time::Duration;
 
 #[test]
-fn an_answer_comes_later_under_the_ids_that_were_told_and_the_conversation_goes_on() {
+fn a_deferred_answer_has_the_ids_of_its_202_and_the_conversation_continues() {
     let (ai, receiver) = (ai::echo(), Backend::ok());
     let state = tempfile::tempdir().unwrap();
     let text = config(&ai, state.path(), &[Bot::of("support", &receiver)]);
@@ -49,7 +49,7 @@ fn an_answer_comes_later_under_the_ids_that_were_told_and_the_conversation_goes_
 }
 
 #[test]
-fn a_receiver_that_hangs_holds_up_nobody_else() {
+fn a_receiver_that_hangs_delays_no_other() {
     let open = Monitor::new(false);
     let gate = open.clone();
     let hangs = Backend::start(move |_, connection| {

@@ -79,7 +79,7 @@ fn after_a_restart_a_delivery_that_comes_again_is_no_second_job() {
 }
 
 #[test]
-fn whenever_it_is_killed_a_caller_that_repeats_what_it_was_not_told_gets_one_job_for_each() {
+fn whenever_it_is_killed_a_caller_that_repeats_gets_one_job_for_each_message() {
     let (ai, receiver) = (ai::echo(), Backend::ok());
     let state = tempfile::tempdir().unwrap();
     let bot = Bot { more: BY, ..Bot::of("bot", &receiver) };
@@ -123,7 +123,7 @@ fn whenever_it_is_killed_a_caller_that_repeats_what_it_was_not_told_gets_one_job
 }
 
 #[test]
-fn a_caller_that_leaves_before_it_is_told_and_comes_again_at_once_gets_one_job() {
+fn a_caller_that_disconnects_before_the_202_and_repeats_gets_one_job() {
     const MESSAGES: usize = 100;
     let (ai, receiver) = (ai::echo(), Backend::ok());
     let state = tempfile::tempdir().unwrap();

@@ -44,7 +44,7 @@ fn an_answer_that_is_too_large_is_a_failure_at_once_and_the_ai_is_asked_once() {
 
     // Beside this not even what is said instead has room.
     send(&botgate, "later", MAX_JOB - 600);
-    let about = |line: &Value| line["message"] == "a message is given up";
+    let about = |line: &Value| line["message"] == "a message is dead-lettered";
     let line = botgate.line("why it is given up", about);
     let reason = line["reason"].as_str().unwrap();
     assert!(reason.contains(&MAX_JOB.to_string()), "{reason}");

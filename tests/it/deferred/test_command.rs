@@ -53,7 +53,7 @@ fn a_test_says_where_it_ended() {
         let ran = test(&text);
         assert_eq!(ran.code, Some(1), "{}{}", ran.stdout, ran.stderr);
         let printed = ran.stdout + &ran.stderr;
-        assert!(printed.contains("the message was given up"), "{printed}");
+        assert!(printed.contains("the message was dead-lettered"), "{printed}");
         assert!(printed.contains(said), "no {said:?}:\n{printed}");
     }
     assert_eq!((receiver.count(), refuses.count()), (0, 1));

@@ -10,7 +10,7 @@ use std::time::Instant;
 const KILLS: usize = 8;
 
 #[test]
-fn whenever_it_is_killed_each_acknowledged_report_is_told_to_all_and_kept() {
+fn whenever_it_is_killed_each_acknowledged_report_is_stored_and_sent_to_all() {
     let (one, two) = (Backend::ok(), Backend::ok());
     let state = tempfile::tempdir().unwrap();
     let text = reports::guarded(&config(state.path(), "", &[(&one, ""), (&two, "")]));
@@ -52,7 +52,7 @@ fn whenever_it_is_killed_each_acknowledged_report_is_told_to_all_and_kept() {
 }
 
 #[test]
-fn a_report_that_comes_again_after_a_kill_is_kept_and_told_once() {
+fn a_report_repeated_after_a_kill_is_stored_and_sent_once() {
     let receiver = Backend::ok();
     let state = tempfile::tempdir().unwrap();
     let by = "duplicates = { by = \"header:Idempotency-Key\" }";
@@ -77,7 +77,7 @@ fn a_report_that_comes_again_after_a_kill_is_kept_and_told_once() {
 }
 
 #[test]
-fn on_a_full_disk_nothing_is_acknowledged_kept_or_told() {
+fn on_a_full_disk_nothing_is_acknowledged_stored_or_sent() {
     /// A page that is in use already takes some reports more.
     const LAST: usize = 1_000;
     sandbox::run(|| {

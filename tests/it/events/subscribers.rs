@@ -79,7 +79,7 @@ fn one_that_fails_holds_up_no_other_and_gets_each_event_under_its_id_in_the_end(
 }
 
 #[test]
-fn what_nobody_wants_to_be_told_is_no_delivery() {
+fn a_report_without_subscribers_makes_no_delivery() {
     let receiver = Backend::ok();
     let state = tempfile::tempdir().unwrap();
     let never = "events = [\"bot.verification\", \"message.sent\"]";
@@ -95,7 +95,7 @@ fn what_nobody_wants_to_be_told_is_no_delivery() {
 }
 
 #[test]
-fn what_is_wrong_is_told_to_nobody() {
+fn a_refused_report_is_sent_to_nobody() {
     let receiver = Backend::ok();
     let state = tempfile::tempdir().unwrap();
     let botgate = Botgate::start(&config(state.path(), "", &[(&receiver, "")]));

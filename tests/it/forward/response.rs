@@ -125,7 +125,7 @@ fn a_caller_of_1_0_gets_no_chunks_and_a_backend_of_1_0_is_understood() {
 }
 
 #[test]
-fn a_senseless_answer_is_a_502_and_a_cut_one_is_cut() {
+fn an_invalid_answer_is_a_502_and_a_truncated_one_is_truncated() {
     let backend = Backend::start(|seen, connection| {
         let answer: &[u8] = match seen.target() {
             "/hook?noise" => b"this is no HTTP\r\n\r\n",

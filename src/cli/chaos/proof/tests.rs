@@ -60,14 +60,14 @@ fn each_message_is_where_its_receiver_and_the_disk_say() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).unwrap();
     let journal = Jobs::open(store, BOUNDS, NOW).unwrap();
-    let seen = Seen::default();
-    let promise = |number: u32| seen.promised(number, format!("msg-{number}"));
+    let observations = Observations::default();
+    let promise = |number: u32| observations.accept(number, format!("msg-{number}"));
     // Delivered as promised; delivered though nobody was told.
     leave(&journal, 0, JobState::Delivered);
     promise(0);
-    seen.took(0, 0);
+    observations.receive(0, 0);
     leave(&journal, 1, JobState::Delivered);
-    seen.took(1, 0);
+    observations.receive(1, 0);
     // Delivered, says the disk alone.
     leave(&journal, 2, JobState::Delivered);
     promise(2);
@@ -79,9 +79,9 @@ fn each_message_is_where_its_receiver_and_the_disk_say() {
     promise(6);
     // With its receiver, whatever the disk says.
     promise(7);
-    seen.took(7, 0);
+    observations.receive(7, 0);
     drop(journal);
-    let proof = prove(&seen, folder.path()).unwrap();
+    let proof = verify(&observations, folder.path()).unwrap();
     assert_eq!(proof.lost, ["msg-2", "msg-6"]);
     assert!(!proof.holds());
     assert_eq!((proof.accepted, proof.untold), (8, 1));
@@ -91,16 +91,16 @@ fn each_message_is_where_its_receiver_and_the_disk_say() {
 #[test]
 fn what_comes_twice_from_one_life_has_no_excuse() {
     let folder = tempfile::tempdir().unwrap();
-    let seen = Seen::default();
+    let observations = Observations::default();
     for (number, lives) in [(0, [0, 1]), (1, [1, 1]), (2, [1, 2])] {
-        seen.promised(number, format!("msg-{number}"));
+        observations.accept(number, format!("msg-{number}"));
         for life in lives {
-            seen.took(number, life);
+            observations.receive(number, life);
         }
     }
     // The second life was never ended.
-    seen.killed();
-    let proof = prove(&seen, folder.path()).unwrap();
+    observations.kill();
+    let proof = verify(&observations, folder.path()).unwrap();
     assert_eq!(proof.duplicates, 3);
     assert_eq!(proof.unexplained.len(), 2, "{proof:?}");
     assert!(!proof.unexplained.contains(&"msg-0".to_owned()));

@@ -9,7 +9,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 
 #[test]
-fn a_switch_that_was_told_holds_through_a_kill_a_reload_and_an_older_configuration() {
+fn a_confirmed_switch_survives_a_kill_a_reload_and_an_older_configuration() {
     let (ai, receiver, subscriber) = (ai::echo(), Backend::ok(), Backend::ok());
     let state = tempfile::tempdir().unwrap();
     let text = config(&ai, &receiver, &subscriber, "", state.path());
@@ -123,7 +123,7 @@ fn what_was_accepted_before_is_answered_and_delivered_all_the_same() {
 }
 
 #[test]
-fn no_more_than_a_hundred_thousand_are_off() {
+fn at_most_a_hundred_thousand_bots_are_off() {
     use botgate::state::store::{Changes, Store, Table};
     let (ai, receiver, subscriber) = (ai::echo(), Backend::ok(), Backend::ok());
     let state = tempfile::tempdir().unwrap();

@@ -173,7 +173,7 @@ fn it_says_where_the_bot_is_and_what_check_says_of_it() {
 }
 
 #[test]
-fn each_change_is_told_once_and_no_change_to_nobody() {
+fn each_change_is_one_event_and_no_change_is_none() {
     let house = House::with("events = [\"bot.verification\"]\nbots = [\"open\", \"bt_9*\"]");
     assert_eq!(house.post("open", "activate")["status"], "active");
     thread::scope(|scope| {

@@ -60,7 +60,7 @@ fn a_receiver_gets_the_payload_of_the_seed_signed_as_any_answer() {
 }
 
 #[test]
-fn where_nothing_can_be_sent_it_says_what_to_do() {
+fn a_test_without_a_callback_says_what_to_do() {
     let house = House::new();
     for (bot, status, fix) in [
         ("open", 409, "botgate test open"),
