@@ -24,37 +24,36 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-/// hyper's buffer for one connection, in bytes; heads are held to less by the gate.
+/// hyper's buffer for one connection, in bytes; the framing check limits heads to less.
 const MAX_BUFFER: usize = 64 * 1024;
 /// A lingering close waits this long for the next piece, and this long in all (nginx's `lingering_timeout`, `lingering_time`).
 const LINGER_IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 const LINGER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What a connection is about, as far as its bytes tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     /// Between two requests.
     Idle,
     /// A request is being read or answered.
     Busy,
-    /// Its answer is complete but not yet written out.
-    Handed,
+    /// The response is complete but not yet written.
+    Answered,
 }
 
-/// The facts that the socket, the service and the task of one connection share.
+/// What the socket, the service and the task of one connection share.
 #[derive(Debug)]
 pub(super) struct Conn {
     pub(super) gate: RefCell<RequestFraming>,
     pub(super) fault: Cell<Option<Fault>>,
     pub(super) phase: Cell<Phase>,
-    /// No further request is wanted: the connection ends as soon as it is idle.
+    /// The connection ends as soon as it is idle.
     pub(super) ending: Cell<bool>,
-    /// The caller closed its side while its request was served.
+    /// The caller disconnected while its request was served.
     pub(super) gone: Cell<bool>,
     served: Cell<u64>,
     answered: Cell<bool>,
-    /// The answer under way ends with the connection.
-    to_the_close: Cell<bool>,
+    /// The end of the current response is the end of the connection.
+    ends_with_close: Cell<bool>,
     idle_since: Cell<u64>,
     partial_since: Cell<Option<u64>>,
     blocked_since: Cell<Option<u64>>,
@@ -73,7 +72,7 @@ impl Conn {
             gone: Cell::new(false),
             served: Cell::new(0),
             answered: Cell::new(false),
-            to_the_close: Cell::new(false),
+            ends_with_close: Cell::new(false),
             idle_since: Cell::new(clock::now()),
             partial_since: Cell::new(None),
             blocked_since: Cell::new(None),
@@ -83,19 +82,18 @@ impl Conn {
         })
     }
 
-    /// The body of the request being served has not arrived whole.
+    /// The body of the current request has not arrived completely.
     pub(super) fn mid_body(&self) -> bool {
         self.gate.borrow().ends() < self.served.get()
     }
 
-    /// A close now would find, or soon receive, bytes that nobody has read.
-    pub(super) fn input_is_left(&self) -> bool {
+    /// A close now would lose input that has arrived or is about to.
+    pub(super) fn has_unread_input(&self) -> bool {
         self.mid_body()
             || self.fault.get().is_some()
             || self.gate.borrow().heads() > self.served.get()
     }
 
-    /// An incomplete head waits, or no longer does.
     pub(super) fn note_partial(&self, partial: bool) {
         if !partial {
             self.partial_since.set(None);
@@ -112,16 +110,16 @@ impl Conn {
         }
     }
 
-    pub(super) fn become_idle(&self, now: u64) {
+    pub(super) fn set_idle(&self, now: u64) {
         self.phase.set(Phase::Idle);
         self.idle_since.set(now);
-        // A head that came in pieces behind the last request has had its time only from now on.
+        // The time for a partial head behind the last request starts now.
         if self.partial_since.get().is_some() {
             self.partial_since.set(Some(now));
         }
     }
 
-    pub(super) fn begin_linger(&self) {
+    pub(super) fn start_linger(&self) {
         let now = clock::now();
         self.linger.set(Some((now, now)));
     }
@@ -130,8 +128,8 @@ impl Conn {
         self.linger.set(self.linger.get().map(|(start, _)| (start, clock::now())));
     }
 
-    /// The refusal that ends the connection, as bytes; empty where it ends without one.
-    pub(super) fn last_words(&self) -> Vec<u8> {
+    /// The refusal that ends the connection, or nothing.
+    pub(super) fn final_response(&self) -> Vec<u8> {
         match self.fault.get() {
             Some(fault) if self.phase.get() == Phase::Idle && !self.answered.get() => {
                 proxy::refuse_head(&self.worker, &self.caller, fault)
@@ -140,7 +138,7 @@ impl Conn {
         }
     }
 
-    /// When the connection must be looked at again, if nothing happens on it.
+    /// The next deadline if nothing happens on the connection.
     fn deadline(&self) -> u64 {
         let timeouts = self.worker.snapshot().registry.timeouts;
         let at = |since: u64, wait: Duration| since.saturating_add(clock::nanos(wait));
@@ -151,14 +149,14 @@ impl Conn {
             return at(since, timeouts.body);
         }
         match (self.phase.get(), self.partial_since.get()) {
-            (Phase::Busy | Phase::Handed, _) => u64::MAX,
+            (Phase::Busy | Phase::Answered, _) => u64::MAX,
             (Phase::Idle, Some(since)) => at(since, timeouts.header),
             (Phase::Idle, None) => at(self.idle_since.get(), timeouts.idle),
         }
     }
 
-    /// A deadline has passed: true where the connection must simply be dropped.
-    fn give_up(&self) -> bool {
+    /// A deadline has passed: true if the connection must be dropped at once.
+    fn expire(&self) -> bool {
         if self.linger.get().is_some() || self.blocked_since.get().is_some() {
             return true;
         }
@@ -172,9 +170,8 @@ impl Conn {
         false
     }
 
-    /// The connection ends early.
     fn cut(&self) -> Result<(), Cut> {
-        if self.to_the_close.get() && self.linger.get().is_none() { Err(Cut) } else { Ok(()) }
+        if self.ends_with_close.get() && self.linger.get().is_none() { Err(Cut) } else { Ok(()) }
     }
 
     /// A request has been parsed; called before anything else is read.
@@ -193,10 +190,10 @@ impl Conn {
         let old = head.version == Version::HTTP_10;
         let mut response = proxy::handle(&self.worker, &self.caller, &mut head, &mut body).await;
         let unmeasured = response.body().size_hint().exact().is_none();
-        self.to_the_close.set(old && unmeasured);
+        self.ends_with_close.set(old && unmeasured);
         if !body.is_end_stream() {
             if self.mid_body() {
-                // A fault of this body is this request's to answer; there are no last words on it.
+                // The request's own response covers an error in its body; no other refusal is written.
                 self.answered.set(self.fault.get().is_some());
                 response
                     .headers_mut()
@@ -208,11 +205,11 @@ impl Conn {
         if self.worker.draining() {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        Ok(response.map(|reply| TrackedBody { reply, _handed: served }))
+        Ok(response.map(|reply| TrackedBody { reply, _guard: served }))
     }
 }
 
-/// Reads off a body that has arrived whole already, so that the connection can go on.
+/// Discards a body that has arrived completely, so that the connection can be used again.
 async fn discard(body: &mut Incoming) {
     poll_fn(|cx| {
         while let Poll::Ready(Some(Ok(_))) = Pin::new(&mut *body).poll_frame(cx) {}
@@ -221,19 +218,18 @@ async fn discard(body: &mut Incoming) {
     .await;
 }
 
-/// Tells the connection that an answer is complete, however it ended.
+/// Marks the response as complete when it is dropped.
 struct CompletionGuard(Rc<Conn>);
 
 impl Drop for CompletionGuard {
     fn drop(&mut self) {
-        self.0.phase.set(Phase::Handed);
+        self.0.phase.set(Phase::Answered);
     }
 }
 
-/// A reply on its way out.
 struct TrackedBody {
     reply: ResponseBody,
-    _handed: CompletionGuard,
+    _guard: CompletionGuard,
 }
 
 impl Body for TrackedBody {
@@ -256,11 +252,11 @@ impl Body for TrackedBody {
     }
 }
 
-/// An answer was cut whose end is the end of the connection: unless that is reset, the caller takes what it has for the whole.
+/// A response that ends with the connection was cut off: the connection must be reset, or the caller would take it for complete.
 #[derive(Debug)]
 pub struct Cut;
 
-/// Serves one connection to its end, whatever carries its bytes. Needs a runtime that runs `!Send` tasks.
+/// Serves one connection to its end. Needs a runtime for `!Send` tasks.
 pub async fn run<S>(worker: Rc<Worker>, stream: S, peer: SocketAddr) -> Result<(), Cut>
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -283,7 +279,7 @@ where
         if worker.draining() && !conn.ending.replace(true) && conn.phase.get() != Phase::Idle {
             http.as_mut().graceful_shutdown();
         }
-        if timer.poll(cx).is_ready() && conn.give_up() {
+        if timer.poll(cx).is_ready() && conn.expire() {
             return Poll::Ready(conn.cut());
         }
         match http.as_mut().poll(cx) {
