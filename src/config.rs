@@ -18,6 +18,7 @@ pub mod report;
 mod resolved;
 mod schema;
 mod schema_types;
+mod scope;
 mod sender_timeouts;
 mod server;
 mod subscriber;
@@ -33,11 +34,9 @@ mod validate;
 mod verify;
 
 pub use report::Report;
-pub use resolved::{
-    AccessLog, Admin, Auth, Bot, Budget, Callback, Conversation, Cors, Duplicates, Mode,
-    PathPattern, Reply, Server, Settings, State, Subscriber, Timeouts, Upstream, UpstreamTimeouts,
-};
+pub use resolved::{AccessLog, Admin, Server, Settings, State};
 pub use schema::schema;
+use scope::Scope;
 use std::io::Read as _;
 use std::path::Path;
 use zeroize::Zeroizing;
@@ -148,11 +147,13 @@ fn settings(reading: &mut reader::Reading<'_>, file: raw::File) -> Option<Settin
             "add a table: [bots.bt_support]",
         );
     }
-    let around = bot::Scope {
+    let written = file.subscribers.unwrap_or_default();
+    let around = Scope {
         names: &names,
         upstreams: &upstreams,
         limits: &limits,
         public_url: server.public_url.as_deref(),
+        subscribed: !written.is_empty(),
     };
     let bots: Vec<_> = bots
         .into_iter()
@@ -160,8 +161,7 @@ fn settings(reading: &mut reader::Reading<'_>, file: raw::File) -> Option<Settin
         .collect();
     path::check_paths(reading, &bots);
     upstream_refs::unused(reading, &names, &bots);
-    let subscribers = file.subscribers.unwrap_or_default();
-    let subscribers = subscriber::subscribers(reading, &subscribers, &bots);
+    let subscribers = subscriber::subscribers(reading, &written, &bots);
     Some(Settings {
         server,
         admin: match admin {

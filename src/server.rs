@@ -13,6 +13,7 @@ use crate::config::{self, Settings};
 use crate::delivery;
 use crate::net::body_budget::Budget;
 use crate::net::client;
+use crate::proxy::bot::Bot;
 use crate::proxy::reject::REASONS;
 use crate::proxy::worker::SharedState;
 use crate::signature;
@@ -130,7 +131,7 @@ impl App {
         let acceptors = acceptors.collect();
         let admin = admin_listeners.map(|(main, probes)| {
             let token = settings.admin.as_ref().and_then(|admin| admin.token.clone());
-            let inventory = listed(&settings, &registry, http(&listening));
+            let inventory = listed(&registry, http(&listening));
             let server = admin::AdminServer::new(shared.clone(), ready.clone(), token, inventory);
             if let Some(probes) = probes {
                 tasks.spawn(server.clone().serve(probes, admin::Scope::Probes));
@@ -167,17 +168,15 @@ impl App {
         self.shared.metrics.keep_only(
             |label| registry.bots().iter().any(|bot| bot.label() == label),
             |name| {
-                let mut upstreams = settings.upstreams.iter();
-                let mut receivers = registry.receivers.iter();
-                upstreams.any(|upstream| upstream.name == name)
-                    || receivers.any(|receiver| &*receiver.name == name)
+                registry.upstreams.iter().any(|upstream| &*upstream.name == name)
+                    || registry.receivers().any(|receiver| &*receiver.name == name)
             },
         );
         self.shared.keep_breakers(|name| {
             let place = |settings: &Settings| {
                 let mut all = settings.upstreams.iter();
-                let found = all.find(|upstream| upstream.name == name)?;
-                Some((found.tls, found.host.clone(), found.port))
+                let found = all.find(|upstream| &*upstream.name == name)?;
+                Some((found.tls.is_some(), found.target.host.clone(), found.target.port))
             };
             place(&settings).is_some_and(|now| place(&self.settings) == Some(now))
         });
@@ -204,7 +203,7 @@ impl App {
             }
         }
         if let Some(admin) = &self.admin {
-            admin.replace_inventory(listed(&settings, &registry, self.http()));
+            admin.replace_inventory(listed(&registry, self.http()));
         }
         self.settings = settings;
         Ok(())
@@ -323,7 +322,7 @@ fn needs_restart(old: &Settings, new: &Settings) -> Vec<&'static str> {
     changed.into_iter().filter_map(|(key, changed)| changed.then_some(key)).collect()
 }
 
-fn secrets(bot: &config::Bot) -> Vec<usize> {
+fn secrets(bot: &Bot) -> Vec<usize> {
     bot.verifier.schemes().iter().map(signature::Scheme::secrets).collect()
 }
 

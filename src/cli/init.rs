@@ -88,8 +88,8 @@ mod tests {
                 .unwrap_or_else(|report| panic!("{}", report.human(false)));
             assert!(warnings.is_empty(), "{}", warnings.human(false));
             let bot = &settings.bots[0];
-            assert_eq!((bot.id.as_str(), bot.dialect), (id, dialect.name));
-            assert!(!bot.limits.is_empty());
+            assert_eq!((&*bot.id, bot.dialect.name), (id, dialect.name));
+            assert!(!bot.rules.all().is_empty());
             assert_eq!(bot.duplicates.is_some(), dialect.chat.is_none());
         }
     }

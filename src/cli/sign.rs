@@ -3,8 +3,8 @@
 use super::request::Request;
 use super::{Configuration, LogFormat, output};
 use crate::clock;
-use crate::codec::dialect;
-use crate::config::{Bot, Settings};
+use crate::config::Settings;
+use crate::proxy::bot::Bot;
 use crate::signature::{UnixTime, Verifier};
 use std::path::Path;
 use std::process::ExitCode;
@@ -65,18 +65,14 @@ impl Message {
     pub(super) fn bot<'s>(&self, settings: &'s Settings) -> Result<&'s Bot, String> {
         let id = &self.bot;
         settings.bot(id, self.dialect.as_deref()).ok_or_else(|| {
-            let known = settings.bots.iter();
-            let known =
-                known.map(|bot| format!("{}{}", bot.id, if bot.template { "*" } else { "" }));
-            let known: Vec<_> = known.collect();
+            let known: Vec<_> = settings.bots.iter().map(Bot::label).collect();
             format!("there is no bot \"{id}\"; there is: {}", known.join(", "))
         })
     }
 
     /// The signed request that sends it to `url`.
     pub(super) fn signed(&self, bot: &Bot, url: &str) -> Result<Request, String> {
-        let dialect = dialect::find(bot.dialect).ok_or("the bot's dialect is unknown")?;
-        let sample = &dialect.test_message;
+        let sample = &bot.dialect.test_message;
         let file = self.data.as_deref().and_then(|text| text.strip_prefix('@'));
         let body = match (&self.data, file) {
             (None, _) => sample.body_for(&self.bot, bot.name.as_deref()).into_bytes(),

@@ -5,7 +5,9 @@ mod steps;
 
 use super::sign::Message;
 use super::{LogFormat, output, run};
-use crate::config::{AccessLog, Bot, Settings};
+use crate::config::{AccessLog, Settings};
+use crate::proxy::bot::receiver::Schedule;
+use crate::proxy::bot::{Bot, DeferredReply, Handler};
 use crate::server::App;
 use crate::telemetry::observer::{Observation, Observer};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -66,7 +68,8 @@ async fn run_test(
     let delivered = match &bot.callback {
         Some(callback) if deferred => {
             steps.own("has it on disk; the answer goes to the callback");
-            let settled = tokio::time::timeout(limit + callback.timeout, app.settled());
+            let settled =
+                tokio::time::timeout(limit + callback.target.timeouts.total, app.settled());
             show_until(async { Ok(settled.await) }, &mut observations, steps).await
         }
         _ => Ok(Ok(None)),
@@ -79,7 +82,9 @@ async fn run_test(
             Err(_) => return Err("the answer was not delivered in time".to_owned()),
         }
         match answer.status {
-            200..300 if !(bot.stream && answer.body.lines().any(|line| line == "event: error")) => {
+            200..300
+                if !(streams(bot) && answer.body.lines().any(|line| line == "event: error")) =>
+            {
                 Ok(())
             }
             200..300 => Err("the stream ended with an error".to_owned()),
@@ -91,9 +96,12 @@ async fn run_test(
 
 /// The longest that the bot's upstreams may take, and [`GRACE`].
 fn answer_timeout(bot: &Bot, settings: &Settings) -> Duration {
-    let indexes = bot.upstreams.iter().map(|(index, _)| index);
-    let upstreams = indexes.filter_map(|index| settings.upstreams.get(*index));
-    let longest = upstreams.map(|upstream| upstream.timeouts.total).max();
+    let indexes: &[usize] = match &bot.way {
+        Handler::Forward(forward) => &[forward.upstream],
+        Handler::Chat(chat) => &chat.upstreams,
+    };
+    let upstreams = indexes.iter().filter_map(|index| settings.upstreams.get(*index));
+    let longest = upstreams.map(|upstream| upstream.target.timeouts.total).max();
     longest.unwrap_or_default() + GRACE
 }
 
@@ -110,12 +118,24 @@ fn isolate(settings: &mut Settings, folder: &Path) {
     for bot in &mut settings.bots {
         bot.allow_from.clear();
         // What fails is shown, not tried again.
-        bot.reply.answer_within = Duration::ZERO;
-        bot.reply.failure_text = None;
         if let Some(callback) = &mut bot.callback {
-            callback.retries.clear();
+            callback.schedule = Schedule::new(Vec::new());
+        }
+        if let Handler::Chat(chat) = &mut bot.way {
+            // Nobody is left who could be told of an answer that leaves as an event.
+            let later = chat.later.take().filter(|_| !chat.chat.acknowledges());
+            let once = |later| DeferredReply {
+                answer_within: Duration::ZERO,
+                failure_text: None,
+                ..later
+            };
+            chat.later = later.map(once);
         }
     }
+}
+
+fn streams(bot: &Bot) -> bool {
+    matches!(&bot.way, Handler::Chat(chat) if chat.stream.is_some())
 }
 
 /// Awaits `work` and shows the steps that are observed meanwhile.

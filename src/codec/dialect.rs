@@ -17,9 +17,9 @@ pub use callback::encode_test_callback;
 
 use crate::codec::message::{Answer, Event};
 use std::borrow::Cow;
+use std::fmt;
 
 /// One dialect. Pure data and functions: no IO, no clock.
-#[derive(Debug)]
 pub struct Dialect {
     /// Its name in the configuration.
     pub name: &'static str,
@@ -35,6 +35,12 @@ pub struct Dialect {
     pub test_message: TestMessage,
     /// How its messages are read and answered; `None`: they are forwarded as they are.
     pub chat: Option<&'static dyn Chat>,
+}
+
+impl fmt::Debug for Dialect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
 }
 
 /// Where a request names its bot.
@@ -77,7 +83,7 @@ pub enum Format {
 }
 
 /// How a dialect's messages are read and answered.
-pub trait Chat: Sync + std::fmt::Debug {
+pub trait Chat: Sync + fmt::Debug {
     /// Whether forms are taken beside JSON.
     fn takes_forms(&self) -> bool {
         false
@@ -142,7 +148,7 @@ pub trait Chat: Sync + std::fmt::Debug {
 }
 
 /// How an answer is streamed, as `text/event-stream`: `begin`, any number of `delta`, then `done` or `error`.
-pub trait StreamEncoder: Sync + std::fmt::Debug {
+pub trait StreamEncoder: Sync + fmt::Debug {
     /// Appends what comes before the first piece of text.
     fn begin(&self, _receipt: &StreamReceipt, _out: &mut Vec<u8>) {}
 

@@ -4,31 +4,19 @@ use super::path::{path, strip};
 use super::raw::{self, OneOrMany};
 use super::reader::Reading;
 use super::schema_types::shown;
-use super::upstream::Read;
+use super::scope::Scope;
 use super::verify::verify;
 use super::{
-    Bot, PathPattern, callback, chat, cors, duplicates, limit, reply, sender_timeouts, server,
-    upstream_refs, url,
+    callback, chat, cors, duplicates, limit, reply, sender_timeouts, server, upstream_refs, url,
 };
 use crate::codec::dialect::{self, Dialect};
+use crate::proxy::bot::{Bot, ChatSettings, Forward, Handler, Path};
 use crate::signature::{PublicUrl, Scheme, Verifier};
-use crate::state::limit::{Key, Rule};
+use crate::state::limit::{Key, Rule, RuleSet};
 use std::sync::Arc;
 
 /// The preset whose secret AI Butler shows on both sides.
 const BUTLER: &str = "aibutler";
-
-/// What a bot takes from the rest of the file.
-pub(crate) struct Scope<'a> {
-    /// The names of all upstreams written.
-    pub(crate) names: &'a [String],
-    /// The upstreams in the same order, without those that could not be read.
-    pub(crate) upstreams: &'a [Option<Read>],
-    /// The rules of `[server]`.
-    pub(crate) limits: &'a [Rule],
-    /// The `public_url` of `[server]`.
-    pub(crate) public_url: Option<&'a str>,
-}
 
 /// Reads the table of a bot, or of a template; nothing when something is wrong, which is noted.
 pub(crate) fn bot(
@@ -50,7 +38,7 @@ pub(crate) fn bot(
     // A raw template is refused as such; its other faults are those of any raw bot.
     let template = template && dialect.is_some_and(|dialect| dialect.chat.is_some());
     let path = path(reading, &at, id, template, &written, dialect);
-    let reply = dialect.map(|dialect| reply::reply(reading, &at, &written, dialect));
+    let reply = dialect.map(|dialect| reply::reply(reading, &at, &written, dialect, around));
     let arms = upstream_refs::arms(reading, &at, &written, dialect, around);
     let public_url = public_url(reading, &at, template, &written, path.as_ref(), around);
     let proofs = schemes(reading, &at, written.verify.take(), public_url.as_ref(), dialect);
@@ -64,7 +52,7 @@ pub(crate) fn bot(
         let used: Vec<_> = arms.all();
         for proof in proofs {
             if let Some(preset) = &proof.preset {
-                let mode = reply.as_ref().map(|reply| reply.mode);
+                let mode = reply.as_ref().map(|(mode, _)| *mode);
                 sender_timeouts::patience(reading, &at, preset, mode, &used, around);
             }
         }
@@ -103,33 +91,56 @@ pub(crate) fn bot(
     let kept = written.conversation.as_ref();
     let conversation = chat::conversation(reading, &at, kept, dialect, asks);
     let budget = chat::budget(reading, &at, written.budget.as_ref(), &arms.all(), around);
-    let raw = dialect.chat.is_none();
-    let headers = match arms.upstreams.first() {
-        Some((index, _)) if raw => around.upstreams.get(*index)?.as_ref()?.headers_for(id),
-        _ => Vec::new(),
+    let rules = match RuleSet::new(&limits, id, dialect.name) {
+        Ok(rules) => rules,
+        Err(error) => {
+            reading.error_at_key(
+                &at,
+                format!("`{}`: {error}", shown(&at)),
+                "write another `limit`",
+            );
+            return None;
+        }
+    };
+    let way = match dialect.chat {
+        None => {
+            let upstream = arms.upstreams.first()?.0;
+            let backend = around.upstreams.get(upstream)?.as_ref()?;
+            Handler::Forward(Forward {
+                upstream,
+                authority: backend.authority.clone(),
+                prefix: backend.prefix.clone(),
+                strip,
+                headers: backend.headers_for(id),
+            })
+        }
+        Some(chat) => Handler::Chat(Box::new(ChatSettings {
+            chat,
+            name: written.name.clone(),
+            arms: arms.weights(around),
+            upstreams: arms.upstreams.iter().map(|(index, _)| *index).collect(),
+            fallback: arms.fallback,
+            system: written.system,
+            stream: chat.stream_encoder().filter(|_| written.stream == Some(true)),
+            twiml: written.twiml.unwrap_or(false),
+            conversation,
+            budget,
+            later: reply?.1,
+        })),
     };
     Some(Bot {
-        id: id.to_owned(),
+        id: id.into(),
         template,
         name: written.name,
-        dialect: dialect.name,
         path: path?,
-        upstreams: arms.upstreams,
-        fallback: arms.fallback,
-        headers,
+        dialect,
         verifier: verifier?,
-        limits,
+        rules,
         duplicates,
-        strip,
-        system: written.system,
-        stream: written.stream.unwrap_or(false),
-        twiml: written.twiml.unwrap_or(false),
-        conversation,
-        budget,
-        reply: reply?,
-        callback,
         cors,
         allow_from,
+        way,
+        callback,
         public_url,
         warnings: reading.warnings(&at),
     })
@@ -206,7 +217,7 @@ fn public_url(
     at: &str,
     template: bool,
     written: &raw::Bot,
-    path: Option<&PathPattern>,
+    path: Option<&Path>,
     around: &Scope<'_>,
 ) -> Option<PublicUrl> {
     let own_at = format!("{at}.public_url");
@@ -224,10 +235,7 @@ fn public_url(
             );
             own.as_deref().map(PublicUrl::of_server)
         }
-        (Some(url), Some(PathPattern { text, prefix: true })) => {
-            Some(PublicUrl::of_bot(url, &format!("{text}/*")))
-        }
-        (Some(url), Some(PathPattern { text, .. })) => Some(PublicUrl::of_bot(url, text)),
+        (Some(url), Some(path)) => Some(PublicUrl::of_bot(url, &path.to_string())),
         _ => around.public_url.map(PublicUrl::of_server),
     }
 }

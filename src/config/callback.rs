@@ -7,15 +7,21 @@ mod sign;
 use super::parse::{self, ValueError};
 use super::reader::Reading;
 use super::schema_types::shown;
-use super::{Auth, Callback, raw, server, transport_security, url};
+use super::upstream::AGENT;
+use super::{raw, server, transport_security, url};
 use crate::net::address_policy::Guard;
+use crate::net::client::tls::Trust;
+use crate::net::client::{Target, Timeouts};
+use crate::proxy::bot::receiver::{self, Receiver, Schedule};
 use crate::secret::Secret;
 use crate::signature::Verifier;
-use http::header::AUTHORIZATION;
+use auth::Auth;
+use http::header::{AUTHORIZATION, USER_AGENT};
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
+use zeroize::Zeroizing;
 
 /// How long one attempt may take unless the file says otherwise (seed 002).
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -43,7 +49,7 @@ pub(crate) fn callback(
     written: &raw::Callback,
     secret: Option<&str>,
     own: &Own,
-) -> Option<Callback> {
+) -> Option<Receiver> {
     let url_at = format!("{at}.url");
     if written.url.as_deref().is_some_and(url::may_hold_secret) {
         reading.blot(&url_at);
@@ -81,19 +87,47 @@ pub(crate) fn callback(
     let has_ca = written.ca.is_some();
     transport_security::check(reading, at, written.allow_http, has_ca, &place);
     unlisted(reading, at, &place.host, &allow);
-    Some(Callback {
-        tls: place.tls,
-        ca,
-        path: Secret::new(&place.whole_path()),
-        authority: place.authority,
-        host: place.host,
-        port: place.port,
-        headers,
-        auth: auth?,
+    let mut head = Zeroizing::new(format!(
+        "POST {} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json",
+        place.whole_path(),
+        place.authority,
+    ));
+    if !headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(USER_AGENT.as_str())) {
+        head.push_str(&format!("\r\nuser-agent: {AGENT}"));
+    }
+    for (name, value) in &headers {
+        head.push_str(&format!("\r\n{name}: {}", String::from_utf8_lossy(value.expose())));
+    }
+    let shared = match auth? {
+        Auth::None => None,
+        Auth::Own(value) => {
+            let value = String::from_utf8_lossy(value.expose());
+            head.push_str(&format!("\r\nauthorization: {value}"));
+            None
+        }
+        Auth::Shared(shared) => Some(shared),
+    };
+    let timeout = timeout.unwrap_or(DEFAULT_TIMEOUT);
+    Some(Receiver {
+        name: at.into(),
+        target: Target {
+            host: place.host,
+            port: place.port,
+            tls: None,
+            guard: Some(Guard::new(allow)),
+            max_connections: receiver::MAX_CONNECTIONS,
+            timeouts: Timeouts {
+                connect: timeout,
+                first_byte: timeout,
+                idle: timeout,
+                total: timeout,
+            },
+        },
+        tls: place.tls.then_some(Trust { ca }),
+        schedule: Schedule::new(retries.unwrap_or_else(|| RETRIES.to_vec())),
+        head: Secret::new(&head),
+        shared,
         sign,
-        timeout: timeout.unwrap_or(DEFAULT_TIMEOUT),
-        retries: retries.unwrap_or_else(|| RETRIES.to_vec()),
-        allow,
     })
 }
 

@@ -1,13 +1,15 @@
 //! What a bot has because its messages are understood: conversations, a budget, its way of answering.
 
-use super::bot::Scope;
+use super::money;
 use super::parse;
 use super::raw::{self, Per};
 use super::reader::Reading;
 use super::schema_types::shown;
-use super::{Budget, Conversation, money};
+use super::scope::Scope;
 use crate::codec::dialect::Dialect;
 use crate::codec::price::Period;
+use crate::proxy::bot::SpendLimit;
+use crate::state::conversation::Policy;
 use std::time::Duration;
 
 /// How long a conversation is kept unless the file says otherwise.
@@ -22,7 +24,7 @@ pub(crate) fn conversation(
     written: Option<&raw::Conversation>,
     dialect: &Dialect,
     asks: bool,
-) -> Option<Conversation> {
+) -> Option<Policy> {
     let path = format!("{at}.conversation");
     let acknowledges = dialect.chat.is_some_and(|chat| chat.acknowledges()) && !asks;
     let keeps = dialect.chat.is_some_and(|chat| chat.keeps_history()) && !acknowledges;
@@ -47,12 +49,12 @@ pub(crate) fn conversation(
         }
         Some(raw::Conversation::Kept(kept)) => {
             let ttl = reading.value(&format!("{path}.ttl"), kept.ttl.as_deref(), parse::duration);
-            Some(Conversation {
+            Some(Policy {
                 ttl: ttl.unwrap_or(DEFAULT_TTL),
                 window: kept.window.unwrap_or(DEFAULT_WINDOW),
             })
         }
-        None => keeps.then_some(Conversation { ttl: DEFAULT_TTL, window: DEFAULT_WINDOW }),
+        None => keeps.then_some(Policy { ttl: DEFAULT_TTL, window: DEFAULT_WINDOW }),
     }
 }
 
@@ -63,12 +65,12 @@ pub(crate) fn budget(
     written: Option<&raw::Budget>,
     upstreams: &[usize],
     around: &Scope<'_>,
-) -> Option<Budget> {
+) -> Option<SpendLimit> {
     let written = written?;
     let path = format!("{at}.budget");
     let unpriced = upstreams.iter().find_map(|index| {
-        let upstream = &around.upstreams.get(*index)?.as_ref()?.upstream;
-        upstream.price.is_none().then_some(&upstream.name)
+        let upstream = around.upstream(*index)?;
+        upstream.ai.as_ref().is_none_or(|ai| ai.price.is_none()).then_some(&upstream.name)
     });
     if let Some(name) = unpriced
         && !reading.has(&format!("upstreams.{name}.price"))
@@ -80,8 +82,8 @@ pub(crate) fn budget(
             format!("add to [upstreams.{name}], in US cents per million tokens: price = {{ input = 250, output = 1000 }}"),
         );
     }
-    Some(Budget {
-        cap: reading.value(&format!("{path}.cap"), written.cap.as_deref(), money::cap)?,
+    Some(SpendLimit {
+        most: reading.value(&format!("{path}.cap"), written.cap.as_deref(), money::cap)?,
         per: match written.per? {
             Per::Day => Period::Day,
             Per::Month => Period::Month,

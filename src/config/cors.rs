@@ -1,9 +1,9 @@
 //! `cors`: the pages that may call from a browser.
 
-use super::Cors;
 use super::parse::ValueError;
 use super::reader::Reading;
 use super::schema_types::shown;
+use crate::proxy::bot::Cors;
 
 /// Reads the list at `path`. `proven`: the bot asks its callers for a proof.
 pub(crate) fn cors(

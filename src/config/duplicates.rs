@@ -1,9 +1,10 @@
 //! `duplicates`: where a delivery's id stands and how long it is remembered.
 
 use super::parse::{self, ValueError};
+use super::raw;
 use super::reader::Reading;
 use super::schema_types::shown;
-use super::{Duplicates, raw};
+use crate::proxy::bot::Duplicates;
 use crate::signature::{FieldPath, IdSource, Scheme};
 use std::time::Duration;
 

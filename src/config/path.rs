@@ -1,10 +1,11 @@
 //! `path` and `strip`: which requests are a bot's.
 
 use super::parse::{self, ValueError};
+use super::raw;
 use super::reader::Reading;
 use super::schema_types::shown;
-use super::{Bot, PathPattern, raw};
-use crate::codec::dialect::{self, BotIdLocation, Dialect};
+use crate::codec::dialect::{BotIdLocation, Dialect};
+use crate::proxy::bot::{Bot, Path};
 use std::collections::HashMap;
 
 /// Where the bot's id stands in a path.
@@ -18,7 +19,7 @@ pub(crate) fn path(
     template: bool,
     written: &raw::Bot,
     dialect: Option<&Dialect>,
-) -> Option<PathPattern> {
+) -> Option<Path> {
     let path_at = format!("{at}.path");
     let Some(dialect) = dialect else {
         // What can be said without knowing the dialect.
@@ -35,53 +36,54 @@ pub(crate) fn path(
         }
         return None;
     };
-    let pattern = reading.value(&path_at, Some(text), |text| pattern(text, raw))?;
-    let places = pattern.text.matches(PLACE).count();
-    let wrong = match (dialect.bot_id, template) {
-        (BotIdLocation::Body(field), _) if places > 0 => Some((
+    let path = reading.value(&path_at, Some(text), |text| pattern(text, raw))?;
+    let text = path.to_string();
+    let places = text.matches(PLACE).count();
+    let in_path = places == 1 && text.split('/').any(|step| step == PLACE);
+    let (message, fix) = match (dialect.bot_id, template) {
+        (BotIdLocation::Body(field), _) if places > 0 => (
             format!("the id of a {} bot stands in the body, as `{field}`", dialect.name),
             "leave {bot} out",
-        )),
-        (BotIdLocation::Path, true)
-            if places != 1 || !pattern.text.split('/').any(|step| step == PLACE) =>
-        {
-            Some((
-                format!("`{}` stands for many bots, which only their paths tell apart", shown(at)),
-                "write {bot} as one step of the path, in the place of the id: path = \"/chat/{bot}\"",
-            ))
+        ),
+        (BotIdLocation::Body(field), _) => return Some(Path::Body(text, field)),
+        (BotIdLocation::Path, true) if in_path => {
+            let (before, after) = text.split_once(PLACE)?;
+            return Some(Path::Named(before.to_owned(), after.to_owned()));
         }
-        _ => None,
+        (BotIdLocation::Path, true) => (
+            format!("`{}` stands for many bots, which only their paths tell apart", shown(at)),
+            "write {bot} as one step of the path, in the place of the id: path = \"/chat/{bot}\"",
+        ),
+        (BotIdLocation::Path, false) => {
+            return Some(match path {
+                Path::Below(front) => Path::Below(front.replace(PLACE, id)),
+                _ => Path::Exact(text.replace(PLACE, id)),
+            });
+        }
     };
-    if let Some((message, fix)) = wrong {
-        reading.error(&path_at, message, fix);
-        return None;
-    }
-    if template {
-        return Some(pattern);
-    }
-    Some(PathPattern { text: pattern.text.replace(PLACE, id), ..pattern })
+    reading.error(&path_at, message, fix);
+    None
 }
 
 /// An exact path, or, where bytes are only handed on, a prefix and `/*`.
-fn pattern(text: &str, raw: bool) -> Result<PathPattern, ValueError> {
-    let (path, prefix) = match text.strip_suffix("/*") {
-        Some(before) => (before, true),
-        None => (text, false),
+fn pattern(text: &str, raw: bool) -> Result<Path, ValueError> {
+    let Some(front) = text.strip_suffix("/*") else {
+        return parse::path(text).map(|()| Path::Exact(text.to_owned()));
     };
-    if !(prefix && path.is_empty()) {
-        parse::path(path)?;
+    if !front.is_empty() {
+        parse::path(front)?;
     }
-    if prefix && !raw {
-        return Err(ValueError::new(
-            "a dialect has one path, not all below it",
-            "leave out the \"/*\", or write dialect = \"raw\"",
-        ));
+    if raw {
+        return Ok(Path::Below(front.to_owned()));
     }
-    Ok(PathPattern { text: path.to_owned(), prefix })
+    Err(ValueError::new(
+        "a dialect has one path, not all below it",
+        "leave out the \"/*\", or write dialect = \"raw\"",
+    ))
 }
 
 /// What is taken off must be there on every path of the bot, in whole steps.
-pub(crate) fn strip(text: &str, path: Option<&PathPattern>) -> Result<String, ValueError> {
+pub(crate) fn strip(text: &str, path: Option<&Path>) -> Result<String, ValueError> {
     parse::path(text)?;
     let text = text.trim_end_matches('/');
     if text.is_empty() {
@@ -93,7 +95,8 @@ pub(crate) fn strip(text: &str, path: Option<&PathPattern>) -> Result<String, Va
             "write the front of `path`, in whole steps",
         )
     };
-    match path.map(|path| path.text.strip_prefix(text)) {
+    let path = path.map(Path::to_string);
+    match path.as_ref().map(|path| path.strip_prefix(text)) {
         Some(None) => Err(never()),
         Some(Some(rest)) if !(rest.is_empty() || rest.starts_with('/')) => Err(never()),
         _ => Ok(text.to_owned()),
@@ -102,18 +105,16 @@ pub(crate) fn strip(text: &str, path: Option<&PathPattern>) -> Result<String, Va
 
 /// Two bots cannot answer to the same path, unless an id tells them apart: in the body, or in the path of two templates.
 pub(crate) fn check_paths(reading: &mut Reading<'_>, bots: &[Bot]) {
-    let mut taken: HashMap<&PathPattern, &Bot> = HashMap::new();
+    let mut taken: HashMap<String, &Bot> = HashMap::new();
     for bot in bots {
-        let Some(other) = taken.insert(&bot.path, bot) else {
+        let Some(other) = taken.insert(bot.path.to_string(), bot) else {
             continue;
         };
-        let in_body = dialect::find(bot.dialect)
-            .is_some_and(|dialect| matches!(dialect.bot_id, BotIdLocation::Body(_)));
-        if bot.dialect == other.dialect && (in_body || (bot.template && other.template)) {
+        let in_body = matches!(bot.path, Path::Body(..));
+        if bot.dialect.name == other.dialect.name && (in_body || (bot.template && other.template)) {
             continue;
         }
-        let key = |bot: &Bot| format!("bots.{}{}", bot.id, if bot.template { "*" } else { "" });
-        let (key, other) = (key(bot), key(other));
+        let (key, other) = (format!("bots.{}", bot.label()), format!("bots.{}", other.label()));
         reading.clash(
             &format!("{key}.path"),
             &format!("{other}.path"),

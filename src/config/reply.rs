@@ -2,8 +2,10 @@
 
 use super::reader::Reading;
 use super::schema_types::shown;
-use super::{Mode, Reply, parse, raw};
+use super::scope::Scope;
+use super::{parse, raw};
 use crate::codec::dialect::Dialect;
+use crate::proxy::bot::DeferredReply;
 use std::time::Duration;
 
 /// How long `auto` waits with its response unless the file says otherwise.
@@ -13,13 +15,25 @@ const DEFAULT_ANSWER_WITHIN: Duration = Duration::from_secs(15 * 60);
 /// How to give a bot a callback.
 const ADD: &str = "callback = { url = \"https://crm.example/botgate\", sign = { secret = \"${env:CALLBACK_SECRET}\" } }";
 
-/// How the bot at `at` answers; what does not go together is noted.
+/// Where an answer goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Into the response.
+    Sync,
+    /// To the callback.
+    Callback,
+    /// Into the response where it is ready within this time, else to the callback.
+    Auto(Duration),
+}
+
+/// How the bot at `at` answers, and how later; what does not go together is noted.
 pub(crate) fn reply(
     reading: &mut Reading<'_>,
     at: &str,
     written: &raw::Bot,
     dialect: &Dialect,
-) -> Reply {
+    around: &Scope<'_>,
+) -> (Mode, Option<DeferredReply>) {
     let none = raw::Reply::default();
     let own = written.reply.as_ref().unwrap_or(&none);
     let path = |key: &str| format!("{at}.reply.{key}");
@@ -53,11 +67,17 @@ pub(crate) fn reply(
             );
         }
     }
-    Reply {
-        mode,
+    let by_events = events && around.subscribed;
+    let later = (by_events || mode != Mode::Sync).then(|| DeferredReply {
+        within: match mode {
+            Mode::Auto(within) => Some(within),
+            Mode::Sync | Mode::Callback => None,
+        },
         answer_within: answer_within.unwrap_or(DEFAULT_ANSWER_WITHIN),
         failure_text: own.failure_text.clone(),
-    }
+        receiver: if by_events { format!("{at}.events") } else { format!("{at}.callback") }.into(),
+    });
+    (mode, later)
 }
 
 /// The dialect's own way, which may ask for a callback.

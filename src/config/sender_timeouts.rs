@@ -1,9 +1,9 @@
 //! How long callers wait for an answer, so that `check` can say where a backend is given longer.
 
-use super::Mode;
-use super::bot::Scope;
 use super::reader::Reading;
+use super::reply::Mode;
 use super::schema_types::shown;
+use super::scope::Scope;
 use std::time::Duration;
 
 /// Senders by their preset, and how many seconds they say they wait before they give up, and mostly send again.
@@ -44,8 +44,8 @@ pub(crate) fn patience(
         Some(Mode::Auto(_) | Mode::Callback) => return,
     }
     let slow = upstreams.iter().find_map(|index| {
-        let read = around.upstreams.get(*index)?.as_ref()?;
-        (read.upstream.timeouts.total > patience).then_some(&read.upstream.name)
+        let upstream = around.upstream(*index)?;
+        (upstream.target.timeouts.total > patience).then_some(&upstream.name)
     });
     if let Some(name) = slow {
         reading.warning(

@@ -2,7 +2,8 @@
 
 use super::parse::{self, ValueError};
 use super::reader::Reading;
-use super::{AccessLog, Admin, Server, State, Timeouts, raw, url};
+use super::{AccessLog, Admin, Server, State, raw, url};
+use crate::proxy::bot::CallerTimeouts;
 use crate::secret::Secret;
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -77,13 +78,13 @@ fn listeners(reading: &mut Reading<'_>, written: &[String]) -> Vec<SocketAddr> {
     listeners
 }
 
-fn timeouts(reading: &mut Reading<'_>, written: &raw::Timeouts) -> Timeouts {
+fn timeouts(reading: &mut Reading<'_>, written: &raw::Timeouts) -> CallerTimeouts {
     let mut deadline = |key: &str, written: &Option<String>, default: u64| {
         let path = format!("server.timeouts.{key}");
         let read = reading.value(&path, written.as_deref(), parse::duration);
         read.unwrap_or(Duration::from_secs(default))
     };
-    Timeouts {
+    CallerTimeouts {
         header: deadline("header", &written.header, 10),
         body: deadline("body", &written.body, 30),
         idle: deadline("idle", &written.idle, 75),

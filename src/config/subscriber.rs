@@ -4,8 +4,9 @@ use super::callback::{Own, callback};
 use super::parse::ValueError;
 use super::reader::Reading;
 use super::schema_types::shown;
-use super::{Bot, Callback, Subscriber, raw};
+use super::{raw, url};
 use crate::codec::bot_event::EventType;
+use crate::proxy::bot::{Bot, Subscriber};
 use ring::digest::{SHA256, digest};
 
 /// The longest name that may be written, in bytes.
@@ -36,14 +37,17 @@ pub(crate) fn subscribers(
             wanted.is_none_or(|wanted| wanted.iter().any(|name| name == kind.name()))
         });
         let name = reading.value(&format!("{at}.name"), written.name.as_deref(), name);
-        let Some(callback) = callback else { continue };
-        let name = name.unwrap_or_else(|| derived(&callback));
-        let same = read.iter().position(|other| other.name == name);
+        let Some(mut receiver) = callback else { continue };
+        let Some(name) = name.or_else(|| derived(written.callback.url.as_deref()?)) else {
+            continue;
+        };
+        receiver.name = format!("subscribers.{name}").into();
+        let same = read.iter().position(|other| other.receiver.name == receiver.name);
         if let Some(other) = same.and_then(|same| places.get(same)) {
             taken(reading, &at, *other, written.name.is_some());
         }
         places.push(index);
-        read.push(Subscriber { name, callback, events: events.collect(), bots: named });
+        read.push(Subscriber { receiver, events: events.collect(), bots: named });
     }
     read
 }
@@ -56,10 +60,10 @@ fn unmatched(reading: &mut Reading<'_>, at: &str, patterns: &[String], bots: &[B
     for (index, pattern) in patterns.iter().enumerate() {
         let front = pattern.strip_suffix('*');
         let stands_for = |bot: &Bot| match (front, bot.template) {
-            (Some(front), true) => bot.id.starts_with(front) || front.starts_with(&bot.id),
+            (Some(front), true) => bot.id.starts_with(front) || front.starts_with(&*bot.id),
             (Some(front), false) => bot.id.starts_with(front),
-            (None, true) => pattern.starts_with(&bot.id),
-            (None, false) => *pattern == bot.id,
+            (None, true) => pattern.starts_with(&*bot.id),
+            (None, false) => **pattern == *bot.id,
         };
         if !bots.iter().any(stands_for) {
             let path = format!("{at}.bots[{index}]");
@@ -87,14 +91,16 @@ fn name(text: &str) -> Result<String, ValueError> {
 
 /// The name of one that has none: its host, and enough of its URL's hash to tell it from others there. What the URL keeps secret is not
 /// to be found in it.
-fn derived(callback: &Callback) -> String {
-    let scheme = if callback.tls { "https" } else { "http" };
-    let url = format!("{scheme}://{}", callback.authority).to_ascii_lowercase();
-    let hash = digest(&SHA256, &[b"subscriber\0", url.as_bytes(), callback.path.expose()].concat());
-    let front = hash.as_ref().get(..4).unwrap_or_default();
-    let host = callback.host.to_ascii_lowercase();
+fn derived(url: &str) -> Option<String> {
+    let place = url::backend(url, true).ok()?;
+    let scheme = if place.tls { "https" } else { "http" };
+    let url = format!("{scheme}://{}", place.authority).to_ascii_lowercase();
+    let path = place.whole_path();
+    let hash = digest(&SHA256, &[b"subscriber\0", url.as_bytes(), path.as_bytes()].concat());
+    let front = hash.as_ref().get(..4)?;
+    let host = place.host.to_ascii_lowercase();
     let host = host.get(..MAX_HOST).unwrap_or(&host);
-    format!("{host}-{}", hex::encode(front))
+    Some(format!("{host}-{}", hex::encode(front)))
 }
 
 /// Notes that one has the name of another before it.

@@ -73,13 +73,35 @@ fn five_mistakes_are_five_errors() {
     assert_eq!(parse_file(&path).err().unwrap().summary(), "5 errors");
 }
 
+/// The fronts of requests to AIs and receivers, of which `Debug` shows nothing: all values but those that may be secret.
+fn heads(settings: &Settings) -> String {
+    let upstreams = settings.upstreams.iter();
+    let ais = upstreams.filter_map(|it| Some((&it.name, it.ai.as_ref()?)));
+    let ais = ais.flat_map(|(name, ai)| [(name, &ai.head), (name, &ai.streaming_head)]);
+    let callbacks = settings.bots.iter().filter_map(|bot| bot.callback.as_ref());
+    let receivers = callbacks.chain(settings.subscribers.iter().map(|it| &it.receiver));
+    let all = ais.chain(receivers.map(|it| (&it.name, &it.head)));
+    let mut out = String::new();
+    for (name, head) in all {
+        out += &format!("{name}:\n");
+        for line in String::from_utf8_lossy(head.expose()).replace("hunter2", "***").split("\r\n") {
+            let plain =
+                ["POST", "host", "content-type", "user-agent", "accept", "anthropic-version"];
+            let shown = plain.iter().any(|start| line.starts_with(start));
+            let name = line.split(':').next().unwrap_or_default();
+            out += &format!("    {}\n", if shown { line } else { name });
+        }
+    }
+    out
+}
+
 #[test]
 fn good_configurations_resolve_as_expected() {
     for path in files("good") {
         let (settings, report) =
             parse_file(&path).unwrap_or_else(|report| panic!("{}", report.human(false)));
-        let resolved =
-            format!("{settings:#?}\n{}", shown(&report, &path)).replace(FIXTURES, "FIXTURES");
+        let resolved = format!("{settings:#?}\n{}{}", heads(&settings), shown(&report, &path));
+        let resolved = resolved.replace(FIXTURES, "FIXTURES");
         assert!(!resolved.contains("hunter2") && !resolved.contains("backend key"), "{resolved}");
         golden(&path, &resolved);
     }
@@ -89,10 +111,7 @@ fn good_configurations_resolve_as_expected() {
 fn an_id_has_its_own_table_or_the_template_with_the_longest_front() {
     let path = PathBuf::from(format!("{FIXTURES}/good/dialects.toml"));
     let (settings, _) = parse_file(&path).ok().unwrap();
-    let found = |id: &str, dialect| {
-        let bot = settings.bot(id, dialect)?;
-        Some(format!("{}{}", bot.id, if bot.template { "*" } else { "" }))
-    };
+    let found = |id: &str, dialect| Some(settings.bot(id, dialect)?.label().into_owned());
     let long = "a".repeat(129);
     for (id, dialect, wanted) in [
         ("bt_support", None, Some("bt_support")),

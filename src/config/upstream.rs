@@ -6,24 +6,35 @@ use super::parse::ValueError;
 use super::reader::Reading;
 use super::schema_types::shown;
 use super::suggest::known_or_nearest;
-use super::{Upstream, UpstreamTimeouts, money, parse, raw, transport_security, url};
+use super::{money, parse, raw, transport_security, url};
 use crate::codec::keys::{KeyError, Written};
 use crate::codec::price::Price;
 use crate::codec::provider::{self, Codec, Settings};
-use crate::net::header_template::Names;
+use crate::net::client::tls::Trust;
+use crate::net::client::{Target, Timeouts};
+use crate::net::header_template::{Field, Names};
+use crate::proxy::bot::{AiUpstream, Upstream};
 use crate::secret::Secret;
-use http::header::{HeaderName, HeaderValue};
+use http::header::{ACCEPT, HeaderName, HeaderValue, USER_AGENT};
 use serde_json::Value;
 use std::time::Duration;
+use zeroize::Zeroizing;
 
+/// What Botgate calls itself to upstreams and receivers.
+pub(crate) const AGENT: &str = concat!("botgate/", env!("CARGO_PKG_VERSION"));
 /// Sockets to one upstream unless its table says otherwise.
 const DEFAULT_MAX_CONNECTIONS: usize = 1024;
 /// How often a call is repeated unless the table says otherwise.
 const DEFAULT_RETRIES: u32 = 1;
 
-/// An upstream that could be read.
-pub(crate) struct Read {
+/// An upstream that could be read, and what only those need who forward to it.
+pub(crate) struct Backend {
     pub(crate) upstream: Upstream,
+    /// What goes into `Host`.
+    pub(crate) authority: HeaderValue,
+    /// The URL's path without a slash at its end.
+    pub(crate) prefix: String,
+    fields: Vec<Field>,
 }
 
 /// Reads the table at `path`; nothing when its URL is missing or wrong, which is noted.
@@ -31,7 +42,7 @@ pub(crate) fn upstream(
     reading: &mut Reading<'_>,
     name: &str,
     written: &raw::Upstream,
-) -> Option<Read> {
+) -> Option<Backend> {
     let path = format!("upstreams.{name}");
     let url_path = format!("{path}.url");
     if written.url.as_deref().is_some_and(url::may_hold_secret) {
@@ -51,32 +62,71 @@ pub(crate) fn upstream(
     let backend = reading
         .value(&url_path, written.url.as_deref(), |text| url::backend(text, codec.is_some()))?;
     transport_security::check(reading, &path, written.allow_http, written.ca.is_some(), &backend);
-    let endpoint =
-        |stream| codec.map(|codec| backend.endpoint(codec, &settings, stream)).unwrap_or_default();
-    Some(Read {
-        upstream: Upstream {
-            name: name.to_owned(),
-            kind: kind?,
-            tls: backend.tls,
-            ca,
-            endpoint: endpoint(false),
-            streaming_endpoint: endpoint(true),
-            authority: backend.authority,
-            host: backend.host,
-            port: backend.port,
-            prefix: backend.prefix,
-            key,
+    kind?;
+    let tls = backend.tls.then_some(Trust { ca });
+    let authority = HeaderValue::from_str(&backend.authority).ok()?;
+    let max_connections = written.max_connections.map(|count| count as usize);
+    let ai = codec.map(|codec| {
+        let head = |stream| {
+            let endpoint = backend.endpoint(codec, &settings, stream);
+            head(codec, &settings, &endpoint, &backend.authority, key.as_ref(), &fields)
+        };
+        AiUpstream {
+            codec,
+            head: head(false),
+            streaming_head: head(true),
+            key: key.clone(),
+            fields: fields.clone(),
+            settings: settings.clone(),
             system: written.system.clone(),
-            settings,
             price,
             retries: written.retries.unwrap_or(DEFAULT_RETRIES),
-            fields,
-            timeouts,
-            max_connections: written
-                .max_connections
-                .map_or(DEFAULT_MAX_CONNECTIONS, |count| count as usize),
+        }
+    });
+    Some(Backend {
+        upstream: Upstream {
+            name: name.into(),
+            target: Target {
+                host: backend.host,
+                port: backend.port,
+                tls: None,
+                guard: None,
+                max_connections: max_connections.unwrap_or(DEFAULT_MAX_CONNECTIONS),
+                timeouts,
+            },
+            tls,
+            ai,
         },
+        authority,
+        prefix: backend.prefix,
+        fields,
     })
+}
+
+/// The head of an AI's requests, as far as it is the same for all of them.
+fn head(
+    codec: &dyn Codec,
+    settings: &Settings,
+    endpoint: &str,
+    authority: &str,
+    key: Option<&Secret>,
+    fields: &[Field],
+) -> Secret {
+    let mut head = Zeroizing::new(format!(
+        "POST {endpoint} HTTP/1.1\r\nhost: {authority}\r\ncontent-type: application/json",
+    ));
+    if let Some(key) = key {
+        let (name, before) = codec.auth(settings);
+        head.push_str(&format!("\r\n{name}: {before}{}", String::from_utf8_lossy(key.expose())));
+    }
+    let usual = [(ACCEPT, "application/json, text/event-stream"), (USER_AGENT, AGENT)];
+    let usual = usual.map(|(name, value)| (name, value.to_owned()));
+    for (name, value) in usual.into_iter().chain(codec.headers(settings)) {
+        if !fields.iter().any(|field| field.name == name) {
+            head.push_str(&format!("\r\n{name}: {value}"));
+        }
+    }
+    Secret::new(&head)
 }
 
 /// Notes every key that this kind has no use for, and those that it lacks.
@@ -191,11 +241,11 @@ fn price(reading: &mut Reading<'_>, path: &str, written: &raw::Price) -> Option<
     Some(Price { input: input?, output: output? })
 }
 
-impl Read {
+impl Backend {
     /// The headers of a raw bot's requests. A bot's id holds nothing that a header could not.
     pub(crate) fn headers_for(&self, bot: &str) -> Vec<(HeaderName, HeaderValue)> {
         let names = Names { bot, user: None, conversation: None, channel: None };
-        let filled_in = self.upstream.fields.iter().filter_map(|field| {
+        let filled_in = self.fields.iter().filter_map(|field| {
             let mut text = Vec::new();
             field.value.write(&names, &mut text).ok()?;
             let mut value = HeaderValue::from_bytes(&text).ok()?;
@@ -206,11 +256,7 @@ impl Read {
     }
 }
 
-fn timeouts(
-    reading: &mut Reading<'_>,
-    path: &str,
-    written: Option<&raw::Timeout>,
-) -> UpstreamTimeouts {
+fn timeouts(reading: &mut Reading<'_>, path: &str, written: Option<&raw::Timeout>) -> Timeouts {
     let mut deadline = |key: &str, written: Option<&str>, default: u64| {
         let read = reading.value(&format!("{path}.timeout{key}"), written, parse::duration);
         read.unwrap_or(Duration::from_secs(default))
@@ -221,7 +267,7 @@ fn timeouts(
         Some(raw::Timeout::Total(total)) => (deadline("", Some(total), 30), &none),
         Some(raw::Timeout::Each(each)) => (deadline(".total", each.total.as_deref(), 30), each),
     };
-    UpstreamTimeouts {
+    Timeouts {
         connect: deadline(".connect", each.connect.as_deref(), 2).min(total),
         first_byte: deadline(".first_byte", each.first_byte.as_deref(), 30).min(total),
         idle: deadline(".idle", each.idle.as_deref(), 30).min(total),

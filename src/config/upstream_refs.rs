@@ -1,14 +1,16 @@
 //! `upstream` and `fallback`: which backends answer a bot, and whether they can.
 
-use super::Bot;
-use super::bot::Scope;
 use super::raw;
 use super::raw::Upstreams;
 use super::reader::Reading;
 use super::schema_types::shown;
+use super::scope::Scope;
 use super::suggest::known_or_nearest;
 use crate::codec::dialect::Dialect;
 use crate::codec::provider;
+use crate::net::rendezvous::WeightedUpstream;
+use crate::proxy::bot::Bot;
+use ring::digest::{SHA256, digest};
 
 /// What `upstream` and `fallback` resolve to: indices with weights, and indices.
 pub(crate) struct Arms {
@@ -17,6 +19,15 @@ pub(crate) struct Arms {
 }
 
 impl Arms {
+    /// The weights, each with the upstream's share of all conversations.
+    pub(crate) fn weights(&self, around: &Scope<'_>) -> Vec<WeightedUpstream> {
+        let weighted = |(index, weight): &(usize, u32)| {
+            let name = around.names.get(*index)?;
+            Some(WeightedUpstream { seed: seed(name), weight: *weight })
+        };
+        self.upstreams.iter().filter_map(weighted).collect()
+    }
+
     /// Every upstream that may be asked, each once.
     pub(crate) fn all(&self) -> Vec<usize> {
         let chosen = self.upstreams.iter().map(|(index, _)| *index);
@@ -78,6 +89,12 @@ pub(crate) fn arms(
     Arms { upstreams, fallback }
 }
 
+/// The same for the same name, in every process.
+fn seed(name: &str) -> u64 {
+    let hash = digest(&SHA256, name.as_bytes());
+    u64::from_le_bytes(hash.as_ref().first_chunk().copied().unwrap_or_default())
+}
+
 /// Warns of every upstream that no bot uses.
 pub(crate) fn unused(reading: &mut Reading<'_>, names: &[String], bots: &[Bot]) {
     // Where something is wrong, a bot may be missing.
@@ -85,9 +102,7 @@ pub(crate) fn unused(reading: &mut Reading<'_>, names: &[String], bots: &[Bot]) 
         return;
     }
     for (index, name) in names.iter().enumerate() {
-        let used = bots.iter().any(|bot| {
-            bot.fallback.contains(&index) || bot.upstreams.iter().any(|(used, _)| *used == index)
-        });
+        let used = bots.iter().any(|bot| bot.upstreams().any(|used| used == index));
         if !used {
             reading.warning(
                 &format!("upstreams.{name}"),
@@ -188,7 +203,7 @@ fn find(
         reading.error(path, format!("`{}{key}` names no upstream that is here", shown(at)), fix);
         return None;
     };
-    let kind = around.upstreams.get(index)?.as_ref()?.upstream.kind;
+    let kind = around.upstream(index)?.kind();
     let dialect = dialect?;
     match (dialect.chat.is_none(), kind == provider::FORWARDING) {
         (true, false) => reading.error(

@@ -4,8 +4,8 @@ use super::concurrency::ConcurrencyLimit;
 use super::in_flight::Load;
 use crate::net::client::Pool;
 use crate::net::client::breaker::Breaker;
+use crate::proxy::bot::Registry;
 use crate::proxy::bot::receiver::Receiver;
-use crate::proxy::bot::{Handler, Registry};
 use crate::proxy::worker::Worker;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -35,10 +35,7 @@ impl ReceiverQueue {
 
 /// Whom the bots' answers are kept for.
 fn answered(registry: &Registry) -> impl Iterator<Item = &Arc<str>> {
-    registry.bots().iter().filter_map(|bot| match &bot.way {
-        Handler::Chat(talk) => talk.later.as_ref().map(|later| &later.receiver),
-        Handler::Forward(_) => None,
-    })
+    registry.bots().iter().filter_map(|bot| bot.later().map(|later| &later.receiver))
 }
 
 /// All of them.
@@ -59,7 +56,7 @@ impl Lanes {
         let view = worker.snapshot();
         let mut lanes = self.0.borrow_mut();
         let mut before = std::mem::take(&mut *lanes);
-        for receiver in &view.registry.receivers {
+        for receiver in view.registry.receivers() {
             let old = before.remove(&receiver.name);
             let kept = old.as_ref().and_then(|old| old.way.as_ref());
             let kept = kept.filter(|(_, pool)| *pool.target() == receiver.target);
@@ -82,7 +79,7 @@ impl Lanes {
         }
         // A version that knew subscribers by their place alone may have left jobs.
         for (index, subscriber) in view.registry.subscribers.iter().enumerate() {
-            if let Some(lane) = lanes.get(&subscriber.receiver).cloned() {
+            if let Some(lane) = lanes.get(&subscriber.receiver.name).cloned() {
                 lanes.insert(format!("subscribers[{index}]").into(), lane);
             }
         }

@@ -6,29 +6,36 @@ pub mod registry;
 use crate::codec::bot_event::EventType;
 use crate::codec::dialect::{Chat, Dialect, StreamEncoder};
 use crate::codec::price::{MicroCents, Period, Price};
-use crate::codec::provider::{Codec, Settings};
+use crate::codec::provider::{self, Codec, Settings};
 use crate::net::client::Target;
+use crate::net::client::tls::Trust;
 use crate::net::header_template::Field;
 use crate::net::rendezvous::WeightedUpstream;
 use crate::secret::Secret;
-use crate::signature::{IdSource, Verifier};
+use crate::signature::{IdSource, PublicUrl, Verifier};
 use crate::state::conversation::Policy;
 use crate::state::limit::RuleSet;
 use http::{HeaderName, HeaderValue};
 use ipnet::IpNet;
+use receiver::Receiver;
 use std::borrow::Cow;
+use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use registry::{BotMatch, Path, Registry, RouteMatch, is_id};
 
 /// One bot, or a template that many bots are made from.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Bot {
     /// Its id; a template's is what its bots' ids begin with.
     pub id: Arc<str>,
     /// It stands for every id that begins with its own and is not listed.
     pub template: bool,
+    /// What people call it.
+    pub name: Option<String>,
+    /// Which requests are its own.
+    pub path: Path,
     /// The format it is spoken to in.
     pub dialect: &'static Dialect,
     /// Who may speak for it.
@@ -43,6 +50,12 @@ pub struct Bot {
     pub allow_from: Vec<IpNet>,
     /// What becomes of its messages.
     pub way: Handler,
+    /// Where its answers go that come later.
+    pub callback: Option<Receiver>,
+    /// How the world sees it; `None`: as this machine sees the first listener.
+    pub public_url: Option<PublicUrl>,
+    /// What its owner should know, as `check` says it.
+    pub warnings: Vec<String>,
 }
 
 impl Bot {
@@ -50,10 +63,27 @@ impl Bot {
     pub fn label(&self) -> Cow<'_, str> {
         if self.template { format!("{}*", self.id).into() } else { (&*self.id).into() }
     }
+
+    /// Indices into [`Registry::upstreams`]: those that may answer it, and then those that stand in for them.
+    pub fn upstreams(&self) -> impl Iterator<Item = usize> {
+        let (chosen, fallback) = match &self.way {
+            Handler::Forward(forward) => (slice::from_ref(&forward.upstream), [].as_slice()),
+            Handler::Chat(chat) => (chat.upstreams.as_slice(), chat.fallback.as_slice()),
+        };
+        chosen.iter().chain(fallback).copied()
+    }
+
+    /// How it answers when its caller does not wait.
+    pub fn later(&self) -> Option<&DeferredReply> {
+        match &self.way {
+            Handler::Forward(_) => None,
+            Handler::Chat(chat) => chat.later.as_ref(),
+        }
+    }
 }
 
 /// What becomes of a verified message.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Handler {
     /// It is forwarded as it is.
     Forward(Forward),
@@ -72,7 +102,7 @@ impl Handler {
 }
 
 /// Where messages are forwarded to, and what their head says there.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Forward {
     /// Index into [`Registry::upstreams`].
     pub upstream: usize,
@@ -87,7 +117,7 @@ pub struct Forward {
 }
 
 /// How a bot talks: which AIs it asks and what it keeps of a conversation.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ChatSettings {
     /// How its messages are read and answered.
     pub chat: &'static dyn Chat,
@@ -129,8 +159,8 @@ pub struct DeferredReply {
 /// Who is told of what happens to bots.
 #[derive(Clone, Debug)]
 pub struct Subscriber {
-    /// Where its events go: the name of one of [`Registry::receivers`].
-    pub receiver: Arc<str>,
+    /// Where its events go.
+    pub receiver: Receiver,
     /// The kinds of event that it is sent.
     pub events: Vec<EventType>,
     /// The ids of the bots that they are about; with `*` at the end all that begin so.
@@ -183,7 +213,7 @@ impl Cors {
 }
 
 /// How a delivery that came before is known.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Duplicates {
     /// Where its id stands.
     pub by: IdSource,
@@ -193,19 +223,39 @@ pub struct Duplicates {
     pub window: Duration,
 }
 
+/// How long a caller may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallerTimeouts {
+    /// From the first byte of a head to its last.
+    pub header: Duration,
+    /// From the end of the head to the end of the body; also how long a caller may refuse to read.
+    pub body: Duration,
+    /// Between two requests.
+    pub idle: Duration,
+}
+
 /// One upstream, by name.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Upstream {
     /// Its name in the configuration.
     pub name: Arc<str>,
     /// Where it is.
     pub target: Target,
+    /// Whom TLS to it trusts; `None`: it is plain. The target's own `tls` is made of this at the start.
+    pub tls: Option<Trust>,
     /// How it is asked; `None`: it gets what the caller sent.
     pub ai: Option<AiUpstream>,
 }
 
+impl Upstream {
+    /// What it speaks.
+    pub fn kind(&self) -> &'static str {
+        self.ai.as_ref().map_or(provider::FORWARDING, |ai| ai.codec.name())
+    }
+}
+
 /// How an AI is asked.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct AiUpstream {
     /// In which language.
     pub codec: &'static dyn Codec,
@@ -213,6 +263,8 @@ pub struct AiUpstream {
     pub head: Secret,
     /// The same where the answer is asked for as a stream.
     pub streaming_head: Secret,
+    /// The key in it, which no message may show.
+    pub key: Option<Secret>,
     /// Header fields that name the bot, the user or the conversation.
     pub fields: Vec<Field>,
     /// The model and what else its kind is told.

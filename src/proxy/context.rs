@@ -9,7 +9,6 @@ use crate::codec::price::MicroCents;
 use crate::net::client::{Pool, UpstreamError};
 use crate::net::request_framing::Fault;
 use crate::proxy::bot::{BotMatch, RouteMatch};
-use crate::proxy::forward::X_REQUEST_ID;
 use crate::proxy::reject::{ErrorInfo, Reject};
 use crate::proxy::worker::{ConfigSnapshot, Worker};
 use crate::signature::Proof;
@@ -19,10 +18,13 @@ use crate::telemetry::access_log::{Record, Text};
 use crate::telemetry::observer::Step;
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+
+/// The id that one request has on both sides and in the log.
+pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// One request. Dropped, it is counted and logged.
 #[derive(Debug)]

@@ -17,9 +17,6 @@ use http::{HeaderMap, HeaderValue, Method, Response, Uri};
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-/// The id that one request has on both sides and in the log.
-pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
 /// Who the caller is, as the upstream learns it.
 #[derive(Debug)]
 pub struct Identity<'a> {

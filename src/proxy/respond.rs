@@ -3,9 +3,8 @@
 use crate::codec::dialect::{Chat, default_error};
 use crate::net::request_framing::Fault;
 use crate::proxy::caller::Caller;
-use crate::proxy::context::RequestContext;
+use crate::proxy::context::{RequestContext, X_REQUEST_ID};
 use crate::proxy::cors;
-use crate::proxy::forward::X_REQUEST_ID;
 use crate::proxy::reject::{Reject, describe_fault, error_body};
 use crate::proxy::response::ResponseBody;
 use crate::proxy::worker::Worker;

@@ -24,18 +24,6 @@ use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
-
-/// How long a caller may take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Timeouts {
-    /// From the first byte of a head to its last.
-    pub header: Duration,
-    /// From the end of the head to the end of the body; also how long a caller may refuse to read.
-    pub body: Duration,
-    /// Between two requests.
-    pub idle: Duration,
-}
 
 /// What all workers share.
 #[derive(Debug)]

@@ -2,11 +2,9 @@
 
 use super::App;
 use crate::clock;
-use crate::codec::dialect;
-use crate::config::{self, Mode, Settings};
+use crate::config::Settings;
 use crate::delivery;
-use crate::proxy::bot::Registry;
-use crate::proxy::bot::receiver;
+use crate::proxy::bot::{Bot, Handler, Registry, receiver};
 use crate::proxy::worker::SharedState;
 use crate::state::State;
 use crate::state::jobs::{Filter, JobsError};
@@ -21,12 +19,12 @@ const SAVE_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Opens the store if some bot stores anything or operators may switch bots; otherwise no folder is needed.
 pub(super) fn open_state(shared: &SharedState, settings: &Settings) -> Result<(), JobsError> {
-    let reports = |bot: &config::Bot| {
-        let chat = dialect::find(bot.dialect).and_then(|dialect| dialect.chat);
-        chat.is_some_and(|chat| chat.acknowledges())
+    let keeps = |bot: &Bot| match &bot.way {
+        Handler::Forward(_) => false,
+        Handler::Chat(chat) => {
+            chat.conversation.is_some() || chat.budget.is_some() || chat.chat.acknowledges()
+        }
     };
-    let keeps =
-        |bot: &config::Bot| bot.conversation.is_some() || bot.budget.is_some() || reports(bot);
     let wanted = delivers(settings) || has_admin_token(settings) || settings.bots.iter().any(keeps);
     // An existing store is always opened: bots may be switched off in it.
     if !shared.state.is_open() && (wanted || Store::is_there(&settings.state.path)) {
@@ -45,8 +43,7 @@ fn has_admin_token(settings: &Settings) -> bool {
 /// True where Botgate sends callbacks or events, if only as a test.
 fn delivers(settings: &Settings) -> bool {
     let tested = has_admin_token(settings);
-    let later =
-        |bot: &config::Bot| bot.reply.mode != Mode::Sync || (tested && bot.callback.is_some());
+    let later = |bot: &Bot| bot.later().is_some() || (tested && bot.callback.is_some());
     !settings.subscribers.is_empty() || settings.bots.iter().any(later)
 }
 

@@ -10,7 +10,7 @@ const SPARE_DESCRIPTORS: u64 = 128;
 /// The number of callers that may be connected: what is configured, but no more than the descriptors left beside the upstreams'.
 pub(super) fn connections(settings: &Settings) -> usize {
     let limit = raise_descriptors();
-    let upstreams: usize = settings.upstreams.iter().map(|upstream| upstream.max_connections).sum();
+    let upstreams: usize = settings.upstreams.iter().map(|it| it.target.max_connections).sum();
     let upstreams = upstreams + receiver_sockets(settings);
     let left = usize::try_from(limit.saturating_sub(SPARE_DESCRIPTORS)).unwrap_or(usize::MAX);
     let room = left.saturating_sub(upstreams).max(left / 4).max(1);

@@ -3,8 +3,8 @@
 use super::backend;
 use crate::cli::request::Request;
 use crate::clock;
-use crate::codec::dialect::{self, DIALECTS, Dialect};
-use crate::config::Bot;
+use crate::codec::dialect::{DIALECTS, Dialect};
+use crate::proxy::bot::Bot;
 use crate::signature::UnixTime;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -108,7 +108,7 @@ pub(super) fn all(bots: &[Bot], at: SocketAddr) -> Result<Vec<Exchange>, String>
 }
 
 fn exchanges(bot: &Bot, at: SocketAddr) -> Result<Vec<Exchange>, String> {
-    let dialect = dialect::find(bot.dialect).ok_or("no such dialect")?;
+    let dialect = bot.dialect;
     let url = format!("http://{at}{}", bot.path.sample(&bot.id));
     let sample = &dialect.test_message;
     let body = sample.body_for(&bot.id, None).into_bytes();

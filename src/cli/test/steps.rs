@@ -2,7 +2,8 @@
 
 use super::advice::advice;
 use crate::cli::request::Answer;
-use crate::config::{Bot, Settings, Upstream};
+use crate::config::Settings;
+use crate::proxy::bot::{Bot, Upstream};
 use crate::telemetry::observer::{Observation, Step};
 use anstyle::{AnsiColor, Style};
 use std::io::Write as _;
@@ -42,17 +43,16 @@ impl Steps {
     }
 
     pub(super) fn title(&self, bot: &Bot, id: &str, settings: &Settings) {
-        let named = |index: &usize| {
-            let upstream = settings.upstreams.get(*index)?;
-            Some(format!("{} ({})", upstream.name, upstream.kind))
+        let named = |index: usize| {
+            let upstream = settings.upstreams.get(index)?;
+            Some(format!("{} ({})", upstream.name, upstream.kind()))
         };
-        let arms = bot.upstreams.iter().map(|(index, _)| index);
-        let upstreams: Vec<_> = arms.chain(&bot.fallback).filter_map(named).collect();
+        let upstreams: Vec<_> = bot.upstreams().filter_map(named).collect();
         let asked = match upstreams.as_slice() {
             [] => "only acknowledges".to_owned(),
             names => format!("asks {}", names.join(", ")),
         };
-        print(&format!("bot {id}: speaks {}, {asked}\n\n", bot.dialect));
+        print(&format!("bot {id}: speaks {}, {asked}\n\n", bot.dialect.name));
         print(&format!("{:>11} {:>11}  WHO\n", "AT", "TOOK"));
     }
 
@@ -127,7 +127,7 @@ impl Steps {
     /// The responses of failed upstreams, and what helps.
     pub(super) fn explain(&self, upstreams: &[Upstream]) {
         for failure in &self.failures {
-            let upstream = upstreams.iter().find(|it| it.name == failure.upstream);
+            let upstream = upstreams.iter().find(|it| *it.name == *failure.upstream);
             if let Some(said) = failure.response.as_deref().filter(|said| !said.is_empty()) {
                 let said = masked(said, upstream);
                 print(&format!("\n{} said:\n{}\n", failure.upstream, plain(&said, said.len())));
@@ -188,7 +188,7 @@ fn plain(text: &str, most: usize) -> String {
 
 /// The same without the key, should the upstream echo it.
 fn masked(said: &str, upstream: Option<&Upstream>) -> String {
-    let key = upstream.and_then(|upstream| upstream.key.as_ref());
+    let key = upstream.and_then(|upstream| upstream.ai.as_ref()?.key.as_ref());
     let key = key.map(|key| String::from_utf8_lossy(key.expose()));
     match key {
         Some(key) if !key.is_empty() => said.replace(&*key, "***"),

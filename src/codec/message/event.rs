@@ -101,13 +101,13 @@ impl<'b> Turn<'b> {
             role: self.role,
             parts: self.parts.iter().map(Part::to_static).collect(),
             tool_calls: self.tool_calls.iter().map(TurnToolCall::to_static).collect(),
-            tool_call_id: self.tool_call_id.as_ref().map(owned),
+            tool_call_id: self.tool_call_id.as_ref().map(|text| owned(text)),
         }
     }
 }
 
-fn owned(text: &Cow<'_, str>) -> Cow<'static, str> {
-    Cow::Owned(text.to_string())
+fn owned(text: &str) -> Cow<'static, str> {
+    Cow::Owned(text.to_owned())
 }
 
 /// A piece of what is said.
@@ -145,15 +145,15 @@ impl Part<'_> {
         match self {
             Self::Text(text) => Part::Text(owned(text)),
             Self::Image { url, detail } => {
-                Part::Image { url: owned(url), detail: detail.as_ref().map(owned) }
+                Part::Image { url: owned(url), detail: detail.as_ref().map(|text| owned(text)) }
             }
             Self::File { file, filename, mime_type } => Part::File {
                 file: match file {
                     File::Url(url) => File::Url(owned(url)),
                     File::Id(id) => File::Id(owned(id)),
                 },
-                filename: filename.as_ref().map(owned),
-                mime_type: mime_type.as_ref().map(owned),
+                filename: filename.as_ref().map(|text| owned(text)),
+                mime_type: mime_type.as_ref().map(|text| owned(text)),
             },
             Self::Audio { data, format } => {
                 Part::Audio { data: owned(data), format: owned(format) }

@@ -1,6 +1,5 @@
 //! `auth` of a callback: what authorises it beside its signature.
 
-use super::super::Auth;
 use super::Own;
 use crate::config::parse::ValueError;
 use crate::config::raw::{self, AuthWord};
@@ -11,6 +10,15 @@ use crate::secret::Secret;
 
 /// The user whose password AI Butler's secret is (seed 001).
 const USER: &str = "aibutler";
+
+/// What authorises a callback's requests.
+pub(super) enum Auth {
+    None,
+    /// This value of `Authorization`.
+    Own(Secret),
+    /// The bot's own secret.
+    Shared(Shared),
+}
 
 /// Reads the key `auth` below `at`; `has_field` says that one of the headers authorises. Nothing where it is wrong, which is
 /// noted.

@@ -21,6 +21,13 @@ use tokio_rustls::client::TlsStream;
 /// Sessions that one set of roots keeps for resumption, for all its hosts and workers.
 const MAX_SESSIONS: usize = 256;
 
+/// Whom TLS trusts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trust {
+    /// Certificates beside the platform's own: PEM text.
+    pub ca: Option<String>,
+}
+
 /// How to speak TLS to one host.
 #[derive(Clone)]
 pub struct Tls {

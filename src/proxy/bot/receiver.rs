@@ -6,6 +6,7 @@ mod backoff;
 
 pub use backoff::{Next, Outcome, Schedule, Why};
 
+use crate::net::client::tls::Trust;
 use crate::net::client::{Frames, Outgoing, Target};
 use crate::secret::Secret;
 use crate::signature::{CannotSign, Scheme, UnixTime, Verifier};
@@ -26,6 +27,8 @@ pub struct Receiver {
     pub name: Arc<str>,
     /// Where it is; one budget holds for the whole of an attempt.
     pub target: Target,
+    /// Whom TLS to it trusts; `None`: it is plain. The target's own `tls` is made of this at the start.
+    pub tls: Option<Trust>,
     /// When it is tried again.
     pub schedule: Schedule,
     /// The request's head up to what differs from attempt to attempt: it may hold tokens.

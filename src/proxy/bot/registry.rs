@@ -1,12 +1,12 @@
 //! The registry: which bot a request belongs to.
 
-use super::{Bot, Cors, Subscriber, Upstream};
+use super::{Bot, CallerTimeouts, Cors, Subscriber, Upstream};
 use crate::codec::dialect::Dialect;
 use crate::proxy::bot::receiver::Receiver;
-use crate::proxy::worker::Timeouts;
 use foldhash::fast::RandomState;
 use ipnet::IpNet;
 use std::collections::HashMap;
+use std::fmt;
 
 /// The longest id of a bot, in bytes.
 const MAX_ID: usize = 128;
@@ -24,6 +24,28 @@ pub enum Path {
     Body(String, &'static str),
 }
 
+impl Path {
+    /// A path that it matches, of the bot with this id.
+    pub fn sample(&self, id: &str) -> String {
+        match self {
+            Self::Exact(path) | Self::Body(path, _) => path.clone(),
+            Self::Below(front) => format!("{front}/hello"),
+            Self::Named(before, after) => format!("{before}{id}{after}"),
+        }
+    }
+}
+
+/// As the configuration writes it: with `/*` at the end, or `{bot}` in the place of the id.
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(path) | Self::Body(path, _) => f.write_str(path),
+            Self::Below(front) => write!(f, "{front}/*"),
+            Self::Named(before, after) => write!(f, "{before}{{bot}}{after}"),
+        }
+    }
+}
+
 /// All that a reload replaces, as one value.
 #[derive(Debug)]
 pub struct Registry {
@@ -36,14 +58,12 @@ pub struct Registry {
     ids: HashMap<String, usize, RandomState>,
     /// The upstreams that the bots lead to.
     pub upstreams: Vec<Upstream>,
-    /// Where answers that come later go.
-    pub receivers: Vec<Receiver>,
     /// Who is told of what happens to the bots.
     pub subscribers: Vec<Subscriber>,
     /// The largest body, in bytes.
     pub max_body: u64,
     /// The caller's deadlines.
-    pub timeouts: Timeouts,
+    pub timeouts: CallerTimeouts,
     /// Whose `X-Forwarded-*` is believed.
     pub trusted: Vec<IpNet>,
 }
@@ -141,10 +161,11 @@ impl<'p> BotMatch<'_, 'p> {
 impl Registry {
     /// Puts bots under their paths. Two with the same path are an error of the configuration, found before.
     pub fn new(
-        bots: Vec<(Path, Bot)>,
+        bots: Vec<Bot>,
         upstreams: Vec<Upstream>,
+        subscribers: Vec<Subscriber>,
         max_body: u64,
-        timeouts: Timeouts,
+        timeouts: CallerTimeouts,
         trusted: Vec<IpNet>,
     ) -> Self {
         let mut registry = Self {
@@ -156,24 +177,23 @@ impl Registry {
             shared: Vec::new(),
             ids: HashMap::default(),
             upstreams,
-            receivers: Vec::new(),
-            subscribers: Vec::new(),
+            subscribers,
             max_body,
             timeouts,
             trusted,
         };
-        for (path, bot) in bots {
-            registry.add(path, bot);
+        for bot in bots {
+            registry.add(bot);
         }
         registry
     }
 
-    fn add(&mut self, path: Path, bot: Bot) {
+    fn add(&mut self, bot: Bot) {
         let index = self.bots.len();
         if !bot.template {
             self.ids.insert(bot.id.to_string(), index);
         }
-        match path {
+        match bot.path.clone() {
             Path::Exact(path) => {
                 self.exact.insert(path, Entry::Bot(index));
             }
@@ -282,6 +302,12 @@ impl Registry {
         let whole = (head.len() == path.len()).then_some(path);
         let cuts = memchr::memrchr_iter(b'/', head).map(|cut| &path[..cut]);
         whole.into_iter().chain(cuts).find_map(|prefix| self.below.get(prefix).copied())
+    }
+
+    /// Where answers and events go: the bots' callbacks, then the subscribers.
+    pub fn receivers(&self) -> impl Iterator<Item = &Receiver> {
+        let callbacks = self.bots.iter().filter_map(|bot| bot.callback.as_ref());
+        callbacks.chain(self.subscribers.iter().map(|subscriber| &subscriber.receiver))
     }
 
     /// All bots, in the order of the configuration.

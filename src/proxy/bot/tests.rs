@@ -1,9 +1,8 @@
 //! Which bot a path or a body belongs to.
 
 use super::registry::SharedRoute;
-use super::{Bot, Cors, Forward, Handler, Path, Registry, RouteMatch};
+use super::{Bot, CallerTimeouts, Cors, Forward, Handler, Path, Registry, RouteMatch};
 use crate::codec::dialect::DIALECTS;
-use crate::proxy::worker::Timeouts;
 use crate::signature::Verifier;
 use crate::state::limit::RuleSet;
 use http::HeaderValue;
@@ -26,6 +25,8 @@ fn bot(id: &str) -> Bot {
     Bot {
         id: id.into(),
         template: false,
+        name: None,
+        path: Path::Exact(String::new()),
         dialect: DIALECTS[0],
         verifier: Arc::new(Verifier::new(Vec::new())),
         rules: RuleSet::default(),
@@ -33,6 +34,9 @@ fn bot(id: &str) -> Bot {
         cors: None,
         allow_from: Vec::new(),
         way: Handler::Forward(forward()),
+        callback: None,
+        public_url: None,
+        warnings: Vec::new(),
     }
 }
 
@@ -53,9 +57,10 @@ fn registry(paths: &[&str]) -> Registry {
 }
 
 fn registry_of(bots: Vec<(Path, Bot)>) -> Registry {
+    let bots = bots.into_iter().map(|(path, bot)| Bot { path, ..bot }).collect();
     let wait = Duration::from_secs(1);
-    let timeouts = Timeouts { header: wait, body: wait, idle: wait };
-    Registry::new(bots, Vec::new(), 1024, timeouts, Vec::new())
+    let timeouts = CallerTimeouts { header: wait, body: wait, idle: wait };
+    Registry::new(bots, Vec::new(), Vec::new(), 1024, timeouts, Vec::new())
 }
 
 /// The id that a path leads to.

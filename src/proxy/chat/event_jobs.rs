@@ -49,7 +49,7 @@ pub fn event_deliveries(
         let envelope = Envelope { id: &text, bot, now_ms };
         let mut body = Vec::new();
         write(&envelope, &mut body);
-        EventDelivery { id, receiver: subscriber.receiver.clone(), body: body.into() }
+        EventDelivery { id, receiver: subscriber.receiver.name.clone(), body: body.into() }
     });
     letter.collect()
 }

@@ -14,31 +14,30 @@ use std::time::Duration;
 const LINGER_IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 const LINGER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What a connection is about, as far as its bytes tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     /// Between two requests.
     Idle,
     /// A request is being read or answered.
     Busy,
-    /// Its answer is complete but not yet written out.
-    Handed,
+    /// The response is complete but not yet written.
+    Answered,
 }
 
-/// The facts that the socket, the service and the task of one connection share.
+/// What the socket, the service and the task of one connection share.
 #[derive(Debug)]
 pub(super) struct Conn {
     pub(super) gate: RefCell<RequestFraming>,
     pub(super) fault: Cell<Option<Fault>>,
     pub(super) phase: Cell<Phase>,
-    /// No further request is wanted: the connection ends as soon as it is idle.
+    /// The connection ends as soon as it is idle.
     pub(super) ending: Cell<bool>,
-    /// The caller closed its side while its request was served.
+    /// The caller disconnected while its request was served.
     pub(super) gone: Cell<bool>,
     served: Cell<u64>,
     pub(super) answered: Cell<bool>,
-    /// The answer under way ends with the connection.
-    pub(super) to_the_close: Cell<bool>,
+    /// The end of the current response is the end of the connection.
+    pub(super) ends_with_close: Cell<bool>,
     idle_since: Cell<u64>,
     partial_since: Cell<Option<u64>>,
     blocked_since: Cell<Option<u64>>,
@@ -57,7 +56,7 @@ impl Conn {
             gone: Cell::new(false),
             served: Cell::new(0),
             answered: Cell::new(false),
-            to_the_close: Cell::new(false),
+            ends_with_close: Cell::new(false),
             idle_since: Cell::new(clock::now()),
             partial_since: Cell::new(None),
             blocked_since: Cell::new(None),
@@ -67,19 +66,18 @@ impl Conn {
         })
     }
 
-    /// The body of the request being served has not arrived whole.
+    /// The body of the current request has not arrived completely.
     pub(super) fn mid_body(&self) -> bool {
         self.gate.borrow().ends() < self.served.get()
     }
 
-    /// A close now would find, or soon receive, bytes that nobody has read.
-    pub(super) fn input_is_left(&self) -> bool {
+    /// A close now would lose input that has arrived or is about to.
+    pub(super) fn has_unread_input(&self) -> bool {
         self.mid_body()
             || self.fault.get().is_some()
             || self.gate.borrow().heads() > self.served.get()
     }
 
-    /// An incomplete head waits, or no longer does.
     pub(super) fn note_partial(&self, partial: bool) {
         if !partial {
             self.partial_since.set(None);
@@ -96,16 +94,16 @@ impl Conn {
         }
     }
 
-    pub(super) fn become_idle(&self, now: u64) {
+    pub(super) fn set_idle(&self, now: u64) {
         self.phase.set(Phase::Idle);
         self.idle_since.set(now);
-        // A head that came in pieces behind the last request has had its time only from now on.
+        // The time for a partial head behind the last request starts now.
         if self.partial_since.get().is_some() {
             self.partial_since.set(Some(now));
         }
     }
 
-    pub(super) fn begin_linger(&self) {
+    pub(super) fn start_linger(&self) {
         let now = clock::now();
         self.linger.set(Some((now, now)));
     }
@@ -114,8 +112,8 @@ impl Conn {
         self.linger.set(self.linger.get().map(|(start, _)| (start, clock::now())));
     }
 
-    /// The refusal that ends the connection, as bytes; empty where it ends without one.
-    pub(super) fn last_words(&self) -> Vec<u8> {
+    /// The refusal that ends the connection, or nothing.
+    pub(super) fn final_response(&self) -> Vec<u8> {
         match self.fault.get() {
             Some(fault) if self.phase.get() == Phase::Idle && !self.answered.get() => {
                 proxy::refuse_head(&self.worker, &self.caller, fault)
@@ -124,7 +122,7 @@ impl Conn {
         }
     }
 
-    /// When the connection must be looked at again, if nothing happens on it.
+    /// The next deadline if nothing happens on the connection.
     pub(super) fn deadline(&self) -> u64 {
         let timeouts = self.worker.snapshot().registry.timeouts;
         let at = |since: u64, wait: Duration| since.saturating_add(clock::nanos(wait));
@@ -135,14 +133,14 @@ impl Conn {
             return at(since, timeouts.body);
         }
         match (self.phase.get(), self.partial_since.get()) {
-            (Phase::Busy | Phase::Handed, _) => u64::MAX,
+            (Phase::Busy | Phase::Answered, _) => u64::MAX,
             (Phase::Idle, Some(since)) => at(since, timeouts.header),
             (Phase::Idle, None) => at(self.idle_since.get(), timeouts.idle),
         }
     }
 
-    /// A deadline has passed: true where the connection must simply be dropped.
-    pub(super) fn give_up(&self) -> bool {
+    /// A deadline has passed: true if the connection must be dropped at once.
+    pub(super) fn expire(&self) -> bool {
         if self.linger.get().is_some() || self.blocked_since.get().is_some() {
             return true;
         }
@@ -156,9 +154,8 @@ impl Conn {
         false
     }
 
-    /// The connection ends early.
     pub(super) fn cut(&self) -> Result<(), Cut> {
-        if self.to_the_close.get() && self.linger.get().is_none() { Err(Cut) } else { Ok(()) }
+        if self.ends_with_close.get() && self.linger.get().is_none() { Err(Cut) } else { Ok(()) }
     }
 
     /// A request has been parsed; called before anything else is read.
@@ -168,6 +165,6 @@ impl Conn {
     }
 }
 
-/// An answer was cut whose end is the end of the connection: unless that is reset, the caller takes what it has for the whole.
+/// A response that ends with the connection was cut off: the connection must be reset, or the caller would take it for complete.
 #[derive(Debug)]
 pub struct Cut;

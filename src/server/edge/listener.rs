@@ -1,4 +1,4 @@
-//! The acceptor: takes connections under the cap and gives each to the worker that has the least to do.
+//! The acceptor: accepts connections up to the limit and gives each to the least busy worker.
 
 use super::worker_thread::{Handle, Order, Place};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -12,10 +12,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Connections that wait to be accepted, per listener.
 const BACKLOG: i32 = 4096;
-/// How long accepting pauses when the system has run out of descriptors or memory, unless a connection closes earlier.
+/// How long accepting pauses when the system is out of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Binds a listener whose port is usable again at once after a kill. Needs a runtime.
+/// Binds with `SO_REUSEADDR`, so that a restart can bind again at once. Needs a runtime.
 pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
@@ -38,7 +38,7 @@ impl Acceptor {
     /// Accepts until the task that runs it is dropped.
     pub async fn run(self, listener: TcpListener) {
         loop {
-            // Past the cap nothing is accepted: callers wait in the backlog.
+            // Beyond the limit callers wait in the backlog.
             let Ok(place) = self.places.clone().acquire_owned().await else {
                 return;
             };
@@ -56,7 +56,7 @@ impl Acceptor {
         }
     }
 
-    /// The fewest requests in flight, then the fewest connections.
+    /// To the worker with the fewest requests in flight, then the fewest connections.
     async fn hand_over(&self, stream: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit) {
         let idlest = self
             .workers
@@ -70,7 +70,7 @@ impl Acceptor {
         }
     }
 
-    /// Out of descriptors or memory: wait instead of spinning. Anything else concerned that one connection alone.
+    /// Waits if the system is out of descriptors or memory. Any other error concerns one connection only.
     async fn pause(&self, error: &io::Error) {
         const EXHAUSTED: [i32; 4] = [
             rustix::io::Errno::MFILE.raw_os_error(),

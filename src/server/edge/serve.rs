@@ -20,10 +20,10 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-/// hyper's buffer for one connection, in bytes; heads are held to less by the gate.
+/// hyper's buffer for one connection, in bytes; the framing check limits heads to less.
 const MAX_BUFFER: usize = 64 * 1024;
 
-/// Serves one connection to its end, whatever carries its bytes. Needs a runtime that runs `!Send` tasks.
+/// Serves one connection to its end. Needs a runtime for `!Send` tasks.
 pub async fn run<S>(worker: Rc<Worker>, stream: S, peer: SocketAddr) -> Result<(), Cut>
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -46,7 +46,7 @@ where
         if worker.draining() && !conn.ending.replace(true) && conn.phase.get() != Phase::Idle {
             http.as_mut().graceful_shutdown();
         }
-        if timer.poll(cx).is_ready() && conn.give_up() {
+        if timer.poll(cx).is_ready() && conn.expire() {
             return Poll::Ready(conn.cut());
         }
         match http.as_mut().poll(cx) {
@@ -72,10 +72,10 @@ impl Conn {
         let old = head.version == Version::HTTP_10;
         let mut response = proxy::handle(&self.worker, &self.caller, &mut head, &mut body).await;
         let unmeasured = response.body().size_hint().exact().is_none();
-        self.to_the_close.set(old && unmeasured);
+        self.ends_with_close.set(old && unmeasured);
         if !body.is_end_stream() {
             if self.mid_body() {
-                // A fault of this body is this request's to answer; there are no last words on it.
+                // The request's own response covers an error in its body; no other refusal is written.
                 self.answered.set(self.fault.get().is_some());
                 response
                     .headers_mut()
@@ -87,11 +87,11 @@ impl Conn {
         if self.worker.draining() {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        Ok(response.map(|reply| TrackedBody { reply, _handed: served }))
+        Ok(response.map(|reply| TrackedBody { reply, _guard: served }))
     }
 }
 
-/// Reads off a body that has arrived whole already, so that the connection can go on.
+/// Discards a body that has arrived completely, so that the connection can be used again.
 async fn discard(body: &mut Incoming) {
     poll_fn(|cx| {
         while let Poll::Ready(Some(Ok(_))) = Pin::new(&mut *body).poll_frame(cx) {}
@@ -100,7 +100,7 @@ async fn discard(body: &mut Incoming) {
     .await;
 }
 
-/// Tells the connection that an answer is complete, however it ended.
+/// Marks the response as complete when it is dropped.
 struct CompletionGuard(Rc<Conn>);
 
 impl CompletionGuard {
@@ -112,14 +112,13 @@ impl CompletionGuard {
 
 impl Drop for CompletionGuard {
     fn drop(&mut self) {
-        self.0.phase.set(Phase::Handed);
+        self.0.phase.set(Phase::Answered);
     }
 }
 
-/// A reply on its way out.
 struct TrackedBody {
     reply: ResponseBody,
-    _handed: CompletionGuard,
+    _guard: CompletionGuard,
 }
 
 impl Body for TrackedBody {

@@ -1,4 +1,4 @@
-//! A caller's socket as hyper sees it: every byte read has passed the gate, and a close never swallows an answer.
+//! A caller's socket as hyper sees it: every byte read has passed the framing check, and a close never loses a response.
 
 use super::connection::{Conn, Phase};
 use crate::clock;
@@ -9,26 +9,26 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// How much is read at a time where hyper's own buffer does not serve: an incomplete head, a lingering close.
-const SCRATCH: usize = 16 * 1024;
-/// The most that a lingering close reads and throws away, in bytes.
+/// The size of a read into the worker's own buffer: for an incomplete head or a lingering close.
+const SCRATCH_SIZE: usize = 16 * 1024;
+/// The most that a lingering close discards, in bytes.
 const MAX_LINGER_BYTES: u64 = 64 * 1024 * 1024;
 
 thread_local! {
-    static SPARE: RefCell<Vec<u8>> = RefCell::new(vec![0; SCRATCH]);
+    static SCRATCH_BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; SCRATCH_SIZE]);
 }
 
-/// A stream of bytes behind the gate.
+/// A stream whose bytes have passed the framing check.
 #[derive(Debug)]
 pub(super) struct Socket<S> {
     stream: S,
     conn: Rc<Conn>,
-    /// Bytes that wait: of a head that is not whole, or of a whole one that did not fit where hyper wanted it.
+    /// Bytes of an incomplete head, or of a complete one that did not fit into hyper's buffer.
     held: Vec<u8>,
-    /// How many of `held` have passed the gate.
+    /// How many of `held` have passed the framing check.
     passed: usize,
-    /// A refusal that is being written at the end of the connection, and how much of it is out.
-    last_words: Option<(Vec<u8>, usize)>,
+    /// A refusal written at the end of the connection, and how much of it has been written.
+    final_response: Option<(Vec<u8>, usize)>,
     closing: Closing,
 }
 
@@ -41,10 +41,17 @@ enum Closing {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     pub(super) fn new(stream: S, conn: Rc<Conn>) -> Self {
-        Self { stream, conn, held: Vec::new(), passed: 0, last_words: None, closing: Closing::Open }
+        Self {
+            stream,
+            conn,
+            held: Vec::new(),
+            passed: 0,
+            final_response: None,
+            closing: Closing::Open,
+        }
     }
 
-    /// Hands out what has passed the gate and waits; true when there was something.
+    /// Copies held bytes that have passed into `buf`; true if there were any.
     fn hand_out(&mut self, buf: &mut ReadBuf<'_>) -> bool {
         let n = self.passed.min(buf.remaining());
         buf.put_slice(&self.held[..n]);
@@ -56,7 +63,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         n > 0
     }
 
-    /// Runs the gate over what is held and not yet passed.
+    /// Checks the framing of held bytes.
     fn gate(&mut self) {
         let passed = self.conn.gate.borrow_mut().pass(&self.held[self.passed..]);
         self.passed += passed.bytes;
@@ -67,21 +74,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         self.conn.note_partial(self.held.len() > self.passed);
     }
 
-    /// The stream is refused: what hyper reads then.
+    /// What hyper reads once the framing check has refused the stream.
     fn read_end(&self) -> Option<Poll<io::Result<()>>> {
         let fault = self.conn.fault.get()?;
         Some(match self.conn.phase.get() {
-            // The body that is being read is broken: its reader must learn it.
+            // The body that is being read is broken: its reader must get the error.
             Phase::Busy if self.conn.mid_body() => {
                 Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, fault.word())))
             }
             Phase::Idle => Poll::Ready(Ok(())),
-            // The answer before it goes out first; hyper reads again after it.
-            Phase::Busy | Phase::Handed => Poll::Pending,
+            // The previous response is written first; hyper reads again after it.
+            Phase::Busy | Phase::Answered => Poll::Pending,
         })
     }
 
-    /// The stream shall end. Only silence ends it: a request that has begun to arrive is still served.
+    /// True once the connection should end and is idle: a request that has begun to arrive is still served.
     fn is_over(&self) -> bool {
         self.conn.ending.get() && self.conn.phase.get() == Phase::Idle
     }
@@ -124,7 +131,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Socket<S> {
                     return Poll::Ready(Ok(()));
                 }
             } else {
-                let n = ready!(this.read_spare(cx, true))?;
+                let n = ready!(this.read_scratch(cx, true))?;
                 if n == 0 {
                     return Poll::Ready(Ok(()));
                 }
@@ -135,9 +142,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Socket<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
-    /// Reads into the worker's spare buffer, and keeps it behind what is held if it is wanted.
-    fn read_spare(&mut self, cx: &mut Context<'_>, keep: bool) -> Poll<io::Result<usize>> {
-        SPARE.with_borrow_mut(|spare| {
+    /// Reads into the worker's scratch buffer and appends it to `held` if `keep`.
+    fn read_scratch(&mut self, cx: &mut Context<'_>, keep: bool) -> Poll<io::Result<usize>> {
+        SCRATCH_BUFFER.with_borrow_mut(|spare| {
             let mut buf = ReadBuf::new(spare);
             ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buf))?;
             if keep {
@@ -147,26 +154,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         })
     }
 
-    /// Sees whether the caller has gone while its request is served. hyper could watch for that itself, at the price of a fresh
-    /// read buffer for every request. What comes instead of a close is the next request's and waits.
+    /// Notices a caller that disconnects while its request is served. hyper could do that itself, at the price of a new
+    /// read buffer for every request. Any bytes belong to the next request and are held.
     fn watch(&mut self, cx: &mut Context<'_>) {
         if !self.held.is_empty() || self.conn.fault.get().is_some() || self.conn.mid_body() {
             return;
         }
-        match self.read_spare(cx, true) {
+        match self.read_scratch(cx, true) {
             Poll::Ready(Ok(0) | Err(_)) => self.conn.gone.set(true),
             Poll::Ready(Ok(_)) => self.gate(),
             Poll::Pending => {}
         }
     }
 
-    /// Writes the refusal that the gate's fault calls for, if the connection ends with one.
-    fn say_last_words(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.last_words.is_none() {
-            let words = self.conn.last_words();
-            self.last_words = Some((words, 0));
+    /// Writes the refusal of a framing error, if the connection ends with one.
+    fn write_final_response(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.final_response.is_none() {
+            let words = self.conn.final_response();
+            self.final_response = Some((words, 0));
         }
-        if let Some((words, out)) = &mut self.last_words {
+        if let Some((words, out)) = &mut self.final_response {
             while *out < words.len() {
                 *out += ready!(Pin::new(&mut self.stream).poll_write(cx, &words[*out..]))?;
             }
@@ -186,28 +193,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Socket<S> {
         result
     }
 
-    /// hyper calls this only with nothing left in its own buffer: an answer that was handed over is out now.
+    /// hyper calls this only with an empty buffer of its own: a complete response has been written now.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.conn.phase.get() {
-            Phase::Handed => self.conn.become_idle(clock::coarse()),
+            Phase::Answered => self.conn.set_idle(clock::coarse()),
             Phase::Busy => self.get_mut().watch(cx),
             Phase::Idle => {}
         }
         Poll::Ready(Ok(()))
     }
 
-    /// Closes so that the caller really reads the answer: closing with unread input would reset the connection and throw the
-    /// answer away on its side (RFC 9112 §9.6). The connection's timer bounds the wait.
+    /// Closes so that the caller can read the response: closing with unread input would reset the connection and discard the
+    /// response on its side (RFC 9112 §9.6). The connection's timer bounds the wait.
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         loop {
             match &mut this.closing {
                 Closing::Open => {
-                    ready!(this.say_last_words(cx))?;
+                    ready!(this.write_final_response(cx))?;
                     ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
                     this.held = Vec::new();
-                    this.closing = if this.conn.input_is_left() {
-                        this.conn.begin_linger();
+                    this.closing = if this.conn.has_unread_input() {
+                        this.conn.start_linger();
                         Closing::Lingering { left: MAX_LINGER_BYTES }
                     } else {
                         Closing::Done
@@ -216,7 +223,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Socket<S> {
                 Closing::Lingering { left: 0 } => this.closing = Closing::Done,
                 Closing::Lingering { left } => {
                     let was = *left;
-                    let n = ready!(this.read_spare(cx, false))? as u64;
+                    let n = ready!(this.read_scratch(cx, false))? as u64;
                     if n == 0 {
                         this.closing = Closing::Done;
                     } else {

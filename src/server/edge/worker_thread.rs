@@ -1,4 +1,4 @@
-//! A worker's thread: a current-thread runtime of its own, on which nothing of another worker ever runs.
+//! A worker's thread, with its own current-thread runtime: serve, replace, drain.
 
 use super::connection::Cut;
 use super::serve;
@@ -18,17 +18,16 @@ use std::thread::JoinHandle;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-/// Orders that may wait for one worker; connections among them are under their own cap already.
+/// Orders that may wait for one worker; connections are limited separately.
 const MAX_ORDERS: usize = 1024;
 
-/// What a worker is told.
 #[derive(Debug)]
 pub enum Order {
     /// Serve this connection.
     Serve(TcpStream, SocketAddr, Place),
-    /// Put this in force, and say when that is done.
+    /// Use this registry, and confirm.
     Replace(Arc<Registry>, oneshot::Sender<()>),
-    /// End with what is in flight, by this instant at the latest.
+    /// End after the requests in flight, by this instant at the latest.
     Drain(Instant),
 }
 
@@ -94,7 +93,7 @@ async fn run(worker: Rc<Worker>, assigned: Arc<AtomicUsize>, mut inbox: mpsc::Re
     }
 }
 
-/// Nothing is in flight: no connection, and no answer that somebody was promised.
+/// No connection, and no deferred answer in the making.
 fn is_idle(worker: &Worker, assigned: &AtomicUsize) -> bool {
     assigned.load(Relaxed) == 0 && !worker.has_tasks()
 }
@@ -117,8 +116,8 @@ fn serve(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, place: Place)
     });
 }
 
-/// A connection's place under the cap and among those its worker was given, free again however the connection ends: even one
-/// that never reaches its worker because accepting ends.
+/// A connection's permit and its share of its worker's count, released however the connection ends, even one
+/// that never reaches its worker.
 #[derive(Debug)]
 pub struct Place {
     assigned: Arc<AtomicUsize>,
