@@ -15,6 +15,7 @@ pub(super) mod reply_parts;
 pub use body_id::body_id;
 pub use callback::encode_test_callback;
 
+use crate::codec::keys::{KeySchema, Written};
 use crate::codec::message::{Answer, Event};
 use std::borrow::Cow;
 use std::fmt;
@@ -89,6 +90,21 @@ pub trait Chat: Sync + fmt::Debug {
         false
     }
 
+    /// The schema of the keys of `[bots.ID]` that only some dialects have; `None`: this one has none.
+    fn keys(&self) -> Option<KeySchema> {
+        None
+    }
+
+    /// What those keys say.
+    fn settings(&self, _written: &Written) -> Settings {
+        Settings::default()
+    }
+
+    /// Where callbacks are authorised by the secret that the bot's callers show: the user whose password it is.
+    fn shared_secret_user(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Whether a message belongs to a conversation that is kept here, or brings its own history.
     fn keeps_history(&self) -> bool {
         true
@@ -145,6 +161,13 @@ pub trait Chat: Sync + fmt::Debug {
     fn encode_error(&self, _status: u16, sentence: &str, code: &str, out: &mut Vec<u8>) {
         default_error(sentence, code, out);
     }
+}
+
+/// What the keys of `[bots.ID]` say that a dialect brings itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// A form is always answered in XML, whatever its sender prefers.
+    pub xml: bool,
 }
 
 /// How an answer is streamed, as `text/event-stream`: `begin`, any number of `delta`, then `done` or `error`.
@@ -210,6 +233,9 @@ pub static DIALECTS: &[&Dialect] = &[
     &chatbot_platform::CHATBOT_PLATFORM,
     &botpass::BOTPASS,
 ];
+
+/// The dialect whose messages are forwarded as they are.
+pub static FORWARDING: &Dialect = &raw::RAW;
 
 /// The dialect of that name.
 pub fn find(name: &str) -> Option<&'static Dialect> {

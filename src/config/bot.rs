@@ -10,13 +10,11 @@ use super::{
     callback, chat, cors, duplicates, limit, reply, sender_timeouts, server, upstream_refs, url,
 };
 use crate::codec::dialect::{self, Dialect};
+use crate::codec::keys::KeySchema;
 use crate::proxy::bot::{Bot, ChatSettings, Forward, Handler, Path};
 use crate::signature::{PublicUrl, Scheme, Verifier};
 use crate::state::limit::{Key, Rule, RuleSet};
 use std::sync::Arc;
-
-/// The preset whose secret AI Butler shows on both sides.
-const BUTLER: &str = "aibutler";
 
 /// Reads the table of a bot, or of a template; nothing when something is wrong, which is noted.
 pub(crate) fn bot(
@@ -42,11 +40,10 @@ pub(crate) fn bot(
     let arms = upstream_refs::arms(reading, &at, &written, dialect, around);
     let public_url = public_url(reading, &at, template, &written, path.as_ref(), around);
     let proofs = schemes(reading, &at, written.verify.take(), public_url.as_ref(), dialect);
-    // AI Butler shows its receiver the secret that its callers show (seed 001).
-    let butler = dialect.is_some_and(|dialect| dialect.preset == Some(BUTLER));
+    let shared_user = dialect.and_then(|dialect| dialect.chat?.shared_secret_user());
     let shows = proofs.as_ref().is_none_or(|proofs| {
         let mut presets = proofs.iter().map(|proof| proof.preset.as_deref());
-        presets.any(|preset| preset == Some(BUTLER))
+        presets.any(|preset| preset == dialect.and_then(|dialect| dialect.preset))
     });
     if let Some(proofs) = &proofs {
         let used: Vec<_> = arms.all();
@@ -74,10 +71,10 @@ pub(crate) fn bot(
     );
     let limits = limits(reading, &at, &written, dialect, around);
     let verifier = schemes.map(Verifier::new).map(Arc::new);
-    let own = match (butler, shows) {
-        (false, _) => callback::Own::Unknown,
-        (true, false) => callback::Own::Hidden,
-        (true, true) => callback::Own::Shown(verifier.clone()),
+    let own = match (shared_user, shows) {
+        (None, _) => callback::Own::Unknown,
+        (Some(user), false) => callback::Own::Hidden(user),
+        (Some(user), true) => callback::Own::Shown(user, verifier.clone()),
     };
     let callback = written.callback.as_ref().and_then(|written| {
         let at = format!("{at}.callback");
@@ -122,7 +119,7 @@ pub(crate) fn bot(
             fallback: arms.fallback,
             system: written.system,
             stream: chat.stream_encoder().filter(|_| written.stream == Some(true)),
-            twiml: written.twiml.unwrap_or(false),
+            twiml: chat.settings(&written.own).xml,
             conversation,
             budget,
             later: reply?.1,
@@ -175,10 +172,10 @@ fn suits(
         let meant = [
             ("system", written.system.is_some()),
             ("stream", written.stream == Some(true)),
-            ("twiml", written.twiml == Some(true)),
             ("budget", written.budget.is_some()),
         ];
-        for (key, _) in meant.into_iter().filter(|(_, meant)| *meant) {
+        let meant = meant.into_iter().filter(|(_, meant)| *meant).map(|(key, _)| key);
+        for key in meant.chain(unowned(written, None)) {
             reading.error(
                 &format!("{at}.{key}"),
                 format!(
@@ -196,13 +193,15 @@ fn suits(
             written.stream == Some(true) && chat.stream_encoder().is_none(),
             "callers of this dialect cannot read a stream: an answer is one JSON object",
         ),
-        (
-            "twiml",
-            written.twiml == Some(true) && !chat.takes_forms(),
-            "only forms are answered in TwiML, and this dialect takes none",
-        ),
         ("strip", written.strip.is_some(), "nothing of the caller's path goes to an AI"),
     ];
+    for key in unowned(written, chat.keys()) {
+        reading.error(
+            &format!("{at}.{key}"),
+            format!("`{}.{key}`: this dialect has no such key", shown(at)),
+            "leave it out",
+        );
+    }
     for (key, _, why) in unable.into_iter().filter(|(_, unable, _)| *unable) {
         reading.error(
             &format!("{at}.{key}"),
@@ -210,6 +209,13 @@ fn suits(
             "leave it out",
         );
     }
+}
+
+/// The keys of other dialects that are written and mean something: what is false means nothing.
+fn unowned(written: &raw::Bot, own: Option<KeySchema>) -> impl Iterator<Item = &str> {
+    let own = own.map(raw::properties).unwrap_or_default();
+    let others = written.own.iter().filter(move |(key, _)| !own.contains_key(*key));
+    others.filter(|(_, value)| **value != false).map(|(key, _)| key.as_str())
 }
 
 fn public_url(

@@ -35,10 +35,10 @@ const RETRIES: [Duration; 3] =
 pub(crate) enum Own {
     /// This dialect knows of no such thing.
     Unknown,
-    /// AI Butler's, where callers prove themselves by another scheme.
-    Hidden,
-    /// AI Butler's; nothing where it could not be read.
-    Shown(Option<Arc<Verifier>>),
+    /// The password of this user, but callers prove themselves by another scheme.
+    Hidden(&'static str),
+    /// The password of this user; no verifier where it could not be read.
+    Shown(&'static str, Option<Arc<Verifier>>),
 }
 
 /// Reads the table at `at`. `secret` is a subscriber's short word for a signature. Nothing when the URL is missing or wrong,

@@ -5,10 +5,12 @@ mod twiml;
 
 use super::field::{self, Field, FieldError, Problem};
 use super::reply_parts::{ReportedToolCalls, text_with_attachments, write_json};
-use super::{BotIdLocation, Chat, Dialect, Format, Malformed, Receipt, TestMessage};
+use super::{BotIdLocation, Chat, Dialect, Format, Malformed, Receipt, Settings, TestMessage};
 use crate::codec::json::Value;
+use crate::codec::keys::{self, KeySchema, Written};
 use crate::codec::message::{Answer, Event, File, OneOrMany, Part, Role, Turn, User};
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
 pub(super) static AIBUTLER: Dialect = Dialect {
@@ -28,12 +30,33 @@ pub(super) static AIBUTLER: Dialect = Dialect {
 /// The most attachments of a message, by reference or as Twilio's media.
 const MAX_ATTACHMENTS: usize = 20;
 
+/// The keys of `[bots.ID]` that this dialect brings.
+#[derive(Default, Deserialize, JsonSchema)]
+struct Keys {
+    /// Whether forms are always answered in TwiML.
+    #[schemars(example = true, extend("default" = false))]
+    twiml: Option<bool>,
+}
+
 #[derive(Debug)]
 struct AiButler;
 
 impl Chat for AiButler {
     fn takes_forms(&self) -> bool {
         true
+    }
+
+    fn keys(&self) -> Option<KeySchema> {
+        Some(Keys::json_schema)
+    }
+
+    fn settings(&self, written: &Written) -> Settings {
+        let Keys { twiml } = keys::read(written);
+        Settings { xml: twiml == Some(true) }
+    }
+
+    fn shared_secret_user(&self) -> Option<&'static str> {
+        Some("aibutler")
     }
 
     fn prefers_callback(&self) -> bool {

@@ -8,9 +8,6 @@ use crate::config::schema_types::shown;
 use crate::proxy::bot::receiver::{Shared, basic};
 use crate::secret::Secret;
 
-/// The user whose password AI Butler's secret is (seed 001).
-const USER: &str = "aibutler";
-
 /// What authorises a callback's requests.
 pub(super) enum Auth {
     None,
@@ -40,8 +37,8 @@ pub(super) fn auth(
         None => match own {
             Own::Unknown => AuthWord::None,
             _ if has_field => AuthWord::None,
-            Own::Shown(_) => AuthWord::Bearer,
-            Own::Hidden => {
+            Own::Shown(..) => AuthWord::Bearer,
+            Own::Hidden(_) => {
                 reading.error(
                     at,
                     format!("`{}` needs an `auth`: its bot's callers do not show a secret that its receiver could be shown", shown(at)),
@@ -51,15 +48,16 @@ pub(super) fn auth(
             }
         },
     };
-    let user = match word {
-        AuthWord::None => return Some(Auth::None),
-        AuthWord::Bearer => None,
-        AuthWord::Basic => Some(USER.to_owned()),
-    };
+    if word == AuthWord::None {
+        return Some(Auth::None);
+    }
     twice(reading, &path, has_field);
     match own {
-        Own::Shown(verifier) => Some(Auth::Shared(Shared { user, verifier: verifier.clone()? })),
-        Own::Unknown | Own::Hidden => {
+        Own::Shown(user, verifier) => Some(Auth::Shared(Shared {
+            user: (word == AuthWord::Basic).then(|| (*user).to_owned()),
+            verifier: verifier.clone()?,
+        })),
+        Own::Unknown | Own::Hidden(_) => {
             let fix = match word {
                 AuthWord::Basic => "write auth = { basic = \"${env:USER_AND_PASSWORD}\" }",
                 _ => "write auth = { bearer = \"${env:CALLBACK_TOKEN}\" }",
@@ -115,7 +113,7 @@ fn own_secret(
     let basic = reading.value(&format!("{path}.basic"), table.basic.as_deref(), |text| {
         let (user, password) = match (text.trim().split_once(':'), own) {
             (Some(pair), _) => pair,
-            (None, Own::Shown(_) | Own::Hidden) => (USER, text.trim()),
+            (None, Own::Shown(user, _) | Own::Hidden(user)) => (*user, text.trim()),
             (None, Own::Unknown) => {
                 return Err(ValueError::new(
                     "not user:password",

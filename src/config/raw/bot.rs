@@ -1,13 +1,15 @@
 //! How `[bots.ID]` is written.
 
-use super::{Callback, Limit, OneOrMany};
+use super::{Callback, Limit, OneOrMany, add_keys};
+use crate::codec::dialect::DIALECTS;
+use crate::codec::keys::Written;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// A bot: who may speak to it, how often, and which backend answers.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields, transform = add_dialects_keys)]
 pub(crate) struct Bot {
     /// What people call it.
     #[schemars(example = &"Support Bot")]
@@ -45,9 +47,6 @@ pub(crate) struct Bot {
     /// Whether answers are streamed.
     #[schemars(example = true, extend("default" = false))]
     pub(crate) stream: Option<bool>,
-    /// Whether forms are always answered in TwiML.
-    #[schemars(example = true, extend("default" = false))]
-    pub(crate) twiml: Option<bool>,
     /// How its conversations are kept, or "off".
     #[schemars(example = json!({ "ttl": "24h", "window": 20 }))]
     pub(crate) conversation: Option<Conversation>,
@@ -66,11 +65,21 @@ pub(crate) struct Bot {
     /// Networks that may call.
     #[schemars(length(min = 1, max = 1024), example = ["203.0.113.0/24"])]
     pub(crate) allow_from: Option<Vec<String>>,
+    /// The keys that only some dialects have.
+    #[serde(flatten)]
+    #[schemars(skip)]
+    pub(crate) own: Written,
+}
+
+/// The keys that the dialects bring, each dialect its own.
+fn add_dialects_keys(schema: &mut Schema) {
+    for keys in DIALECTS.iter().filter_map(|dialect| dialect.chat?.keys()) {
+        add_keys(schema, keys);
+    }
 }
 
 fn dialects(_: &mut SchemaGenerator) -> Schema {
-    let names: Vec<_> =
-        crate::codec::dialect::DIALECTS.iter().map(|dialect| dialect.name).collect();
+    let names: Vec<_> = DIALECTS.iter().map(|dialect| dialect.name).collect();
     json_schema!({ "type": "string", "enum": names, "examples": ["aerostack"] })
 }
 
