@@ -4,7 +4,7 @@ use super::parse::{self, ValueError};
 use super::raw;
 use super::reader::Reading;
 use super::schema_types::shown;
-use crate::codec::dialect::{BotIdLocation, Dialect};
+use crate::codec::dialect::{self, BotIdLocation, Dialect};
 use crate::proxy::bot::{Bot, Path};
 use std::collections::HashMap;
 
@@ -78,7 +78,7 @@ fn pattern(text: &str, raw: bool) -> Result<Path, ValueError> {
     }
     Err(ValueError::new(
         "a dialect has one path, not all below it",
-        "leave out the \"/*\", or write dialect = \"raw\"",
+        format!("leave out the \"/*\", or write dialect = {:?}", dialect::FORWARDING.name),
     ))
 }
 

@@ -6,7 +6,7 @@ use super::reader::Reading;
 use super::schema_types::shown;
 use super::scope::Scope;
 use super::suggest::known_or_nearest;
-use crate::codec::dialect::Dialect;
+use crate::codec::dialect::{self, Dialect};
 use crate::codec::provider;
 use crate::net::rendezvous::WeightedUpstream;
 use crate::proxy::bot::Bot;
@@ -209,12 +209,12 @@ fn find(
         (true, false) => reading.error(
             path,
             format!("a raw bot's bytes go on as they are, and the upstream `{}` speaks {kind}", shown(name)),
-            "name an upstream with kind = \"passthrough\"",
+            format!("name an upstream with kind = {:?}", provider::FORWARDING),
         ),
         (false, true) => reading.error(
             path,
             format!("the upstream `{}` hands on bytes as they are, so no {} message can be made of its answer", shown(name), dialect.name),
-            "name an upstream of another kind, or write dialect = \"raw\"",
+            format!("name an upstream of another kind, or write dialect = {:?}", dialect::FORWARDING.name),
         ),
         _ => return Some(index),
     }
