@@ -2,8 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a bench has nobody to tell")]
 
-use botgate::telemetry::access_log::format::Writer;
-use botgate::telemetry::access_log::{AccessLog, Destination, Format, Record, Text};
+use botgate::telemetry::access_log::format::Formatter;
+use botgate::telemetry::access_log::{AccessLog, Destination, Format, Record, TruncatedText};
 use criterion::{Criterion, criterion_group, criterion_main};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -12,9 +12,9 @@ use std::time::Duration;
 fn record(bot: &Arc<str>) -> Record {
     Record {
         at_ms: 1_795_252_620_045,
-        id: Text::new(b"00f1e2d3c4b5a697"),
-        method: Text::new(b"POST"),
-        path: Text::new(b"/slack/events"),
+        id: TruncatedText::new(b"00f1e2d3c4b5a697"),
+        method: TruncatedText::new(b"POST"),
+        path: TruncatedText::new(b"/slack/events"),
         peer: Some(IpAddr::from([203, 0, 113, 7])),
         bot: Some(Arc::clone(bot)),
         status: 200,
@@ -30,7 +30,7 @@ fn bench(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("access_log");
     for (name, format) in [("json", Format::Json), ("human", Format::Human)] {
         let (mut writer, record, mut out) =
-            (Writer::new(format), record(&bot), Vec::with_capacity(1024));
+            (Formatter::new(format), record(&bot), Vec::with_capacity(1024));
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
                 out.clear();

@@ -6,13 +6,13 @@
 #![expect(clippy::unwrap_used, reason = "a bench has nobody to tell")]
 #![expect(clippy::print_stdout, reason = "a bench tells its figures there")]
 
-use botgate::net::body_budget::Budget;
+use botgate::net::body_budget::BodyBudget;
 use botgate::net::client;
 use botgate::proxy::reject::REASONS;
 use botgate::proxy::worker::{SharedState, State, Worker};
 use botgate::server;
 use botgate::server::edge;
-use botgate::signature::{Outgoing, UnixTime, Verifier};
+use botgate::signature::{UnixTime, UnsignedRequest, Verifier};
 use botgate::state::idempotency::IdempotencyStore;
 use botgate::state::limit::Limiter;
 use botgate::telemetry::metrics::Metrics;
@@ -87,7 +87,7 @@ fn worker(folder: &Path) -> Rc<Worker> {
     let (settings, _) = config::parse(&text, Path::new("line.toml"), &|_| None)
         .unwrap_or_else(|report| panic!("{}", report.human(false)));
     let shared = Arc::new(SharedState {
-        body_budget: Budget::new(settings.server.buffer),
+        body_budget: BodyBudget::new(settings.server.buffer),
         limiter: Limiter::default(),
         idempotency: IdempotencyStore::new(),
         state: State::open(folder).unwrap().into(),
@@ -95,7 +95,7 @@ fn worker(folder: &Path) -> Rc<Worker> {
         switches: Arc::default(),
         observer: None,
         log: Mutex::new(None),
-        metrics: Metrics::new(1, &REASONS, &client::WORDS),
+        metrics: Metrics::new(1, &REASONS, &client::ERROR_WORDS),
     });
     let registry = Arc::new(server::registry(&settings).unwrap());
     let cells = shared.metrics.workers()[0].clone();
@@ -115,7 +115,8 @@ fn request(path: &str, proof: &str, body: &[u8]) -> Vec<u8> {
 }
 
 fn signed(verifier: &Verifier, path: &str, body: &[u8]) -> Vec<u8> {
-    let outgoing = Outgoing { method: &Method::POST, path, query: None, content_type: None, body };
+    let outgoing =
+        UnsignedRequest { method: &Method::POST, path, query: None, content_type: None, body };
     let now = UnixTime::from_millis(clock::unix_ms().cast_signed());
     let signed = verifier.schemes()[0].sign(&outgoing, now, "bot").unwrap();
     let (name, value) = &signed.headers[0];

@@ -4,8 +4,8 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use botgate::secret::Secret;
 use botgate::signature::{
-    DatedSecret, Failure, Head, Outgoing, PublicUrl, Scheme, UnixTime, Verifier, preset,
-    preset_names,
+    DatedSecret, PublicUrl, RequestHead, Scheme, UnixTime, UnsignedRequest, Verifier, VerifyError,
+    preset, preset_names,
 };
 use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -71,7 +71,7 @@ impl Sample {
         let mut query = "x=1".to_owned();
         let mut frame = Bytes::from(body);
         if !scheme.asymmetric() {
-            let outgoing = Outgoing {
+            let outgoing = UnsignedRequest {
                 method: &Method::POST,
                 path: "/in",
                 query: Some(&query),
@@ -89,8 +89,8 @@ impl Sample {
         sample
     }
 
-    fn judge(&self) -> Result<usize, Failure> {
-        let head = Head {
+    fn judge(&self) -> Result<usize, VerifyError> {
+        let head = RequestHead {
             method: &Method::POST,
             path: "/in",
             query: Some(&self.query),
@@ -106,7 +106,7 @@ fn compiled(name: &str, secret: &str) -> Scheme {
     let mut table = preset(name).unwrap();
     table.body_unauthenticated = (name == "mailgun").then_some(true);
     let secret = DatedSecret { value: Secret::new(secret), derive: false, not_after: None };
-    let url = PublicUrl::of_server("https://b.example");
+    let url = PublicUrl::for_server("https://b.example");
     table.compile(&[secret], None, Some(&url)).unwrap()
 }
 

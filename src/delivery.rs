@@ -67,7 +67,7 @@ pub fn start(
 ) -> io::Result<Handle> {
     let (orders, inbox) = mpsc::channel(MAX_ORDERS);
     let thread = runtime::start("courier".to_owned(), move || {
-        let cells = shared.metrics.spare(workers);
+        let cells = shared.metrics.background_worker(workers);
         run(Worker::new(shared, registry, cells, None, workers + 1), inbox)
     })?;
     Ok(Handle { orders, thread })

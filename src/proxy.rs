@@ -29,7 +29,7 @@ pub use respond::refuse_head;
 
 use crate::codec::dialect::body_id;
 use crate::net::client::Frames;
-use crate::signature::Head;
+use crate::signature::RequestHead;
 use crate::state::idempotency::Lookup;
 use authenticate::{Authenticator, Body};
 use body::{ReceivedBody, receive};
@@ -105,7 +105,7 @@ async fn serve(
     };
     let (bot, id) = (found.bot, found.id());
     let query = head.uri.query();
-    let signed = Head { method: &head.method, path, query, headers: &head.headers };
+    let signed = RequestHead { method: &head.method, path, query, headers: &head.headers };
     let authenticator = Authenticator { worker, snapshot, caller, client, head: signed };
     authenticator.admit(ctx, &found)?;
     if let Some(challenge) = bot.verifier.get_challenge(&authenticator.head) {

@@ -24,7 +24,7 @@ impl Secret {
     }
 
     /// Whether `given` is this secret, in a time that tells nothing about where they differ.
-    pub fn is(&self, given: &[u8]) -> bool {
+    pub fn matches(&self, given: &[u8]) -> bool {
         let hash = |bytes: &[u8]| digest::digest(&digest::SHA256, bytes);
         bool::from(hash(given).as_ref().ct_eq(hash(&self.0).as_ref()))
     }

@@ -11,7 +11,7 @@ pub use registry::{receivers, registry};
 
 use crate::config::{self, Settings};
 use crate::delivery;
-use crate::net::body_budget::Budget;
+use crate::net::body_budget::BodyBudget;
 use crate::net::client;
 use crate::proxy::bot::Bot;
 use crate::proxy::reject::REASONS;
@@ -76,7 +76,7 @@ impl App {
         let (log, producers) = open_log(&settings, log_format, count)?;
         let mut producers = producers.into_iter();
         let shared = Arc::new(SharedState {
-            body_budget: Budget::new(settings.server.buffer),
+            body_budget: BodyBudget::new(settings.server.buffer),
             limiter: Limiter::default(),
             idempotency: IdempotencyStore::new(),
             state: StateHandle::default(),
@@ -84,7 +84,11 @@ impl App {
             switches: Arc::default(),
             observer,
             log: Mutex::new(log),
-            metrics: Metrics::new(connection_sharers(&settings, count), &REASONS, &client::WORDS),
+            metrics: Metrics::new(
+                connection_sharers(&settings, count),
+                &REASONS,
+                &client::ERROR_WORDS,
+            ),
         });
         open_state(&shared, &settings).map_err(io::Error::other)?;
         let connection_sharers = connection_sharers(&settings, count);
@@ -165,7 +169,7 @@ impl App {
             tracing::warn!("{key} has changed: it takes effect at the next start");
         }
         self.shared.body_budget.resize(settings.server.buffer);
-        self.shared.metrics.keep_only(
+        self.shared.metrics.retain(
             |label| registry.bots().iter().any(|bot| bot.label() == label),
             |name| {
                 registry.upstreams.iter().any(|upstream| &*upstream.name == name)
@@ -307,7 +311,7 @@ fn needs_restart(old: &Settings, new: &Settings) -> Vec<&'static str> {
         |settings: &Settings| settings.admin.as_ref().map(|admin| (admin.listen, admin.probes));
     let token = |settings: &Settings| settings.admin.as_ref().and_then(|admin| admin.token.clone());
     let same_token = match (token(old), token(new)) {
-        (Some(old), Some(new)) => old.is(new.expose()),
+        (Some(old), Some(new)) => old.matches(new.expose()),
         (old, new) => old.is_none() && new.is_none(),
     };
     let (server, fresh) = (&old.server, &new.server);

@@ -1,55 +1,55 @@
 //! Who sent this? Signature schemes as data: every sender's scheme is a table, presets and custom ones alike.
 //!
-//! A [`Verifier`] takes the head of a request, then its frames as they arrive, then gives a [`Proof`] or a [`Failure`]; a
+//! A [`Verifier`] takes the head of a request, then its frames as they arrive, then gives a [`Proof`] or a [`VerifyError`]; a
 //! [`Scheme`] can also sign, which is how the demo and `botgate sign` speak every scheme that is not asymmetric. All of it is
 //! pure: no IO, and `now` is given.
 
-mod address;
-mod candidates;
 mod check;
 mod compile;
 mod derived_keys;
 mod encoding;
-mod failure;
-mod fault;
 mod field;
 mod form;
 mod handshake;
 mod head;
 mod id;
 mod key;
+mod layout;
 mod material;
 mod overlay;
 mod preset;
+mod public_url;
 mod reader;
 mod scheme;
+mod scheme_error;
 mod sign;
 pub mod spec;
 mod template;
 mod timestamp;
+mod verify_error;
 
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod vectors;
 
-pub use address::PublicUrl;
 pub use compile::MAX_SECRETS;
-pub use failure::Failure;
-pub use fault::Fault;
 pub use field::{FieldPath, MAX_FIELD, NotJson};
 pub use handshake::{Forbidden, Handshake};
-pub use head::Head;
+pub use head::RequestHead;
 pub use id::IdSource;
 pub use key::DatedSecret;
 pub use preset::{preset, preset_names};
+pub use public_url::PublicUrl;
 pub use scheme::Scheme;
-pub use sign::{CannotSign, Outgoing, Signed};
+pub use scheme_error::SchemeError;
+pub use sign::{SignError, Signed, UnsignedRequest};
 pub use spec::SchemeTable;
 pub use timestamp::UnixTime;
+pub use verify_error::VerifyError;
 
 use bytes::Bytes;
-use check::Part;
+use check::SchemeCheck;
 use smallvec::SmallVec;
 use spec::HandshakeKind;
 
@@ -60,8 +60,8 @@ pub struct Verifier {
 }
 
 /// A request that is being verified.
-pub struct Check<'v> {
-    parts: SmallVec<[Part<'v>; 1]>,
+pub struct Verification<'v> {
+    parts: SmallVec<[SchemeCheck<'v>; 1]>,
 }
 
 /// That the request was sent by someone who holds the secrets.
@@ -94,21 +94,21 @@ impl Verifier {
     }
 
     /// Whether nothing is proven: anyone who knows the URL can send.
-    pub fn unproven(&self) -> bool {
-        self.schemes.iter().all(Scheme::unproven)
+    pub fn unauthenticated(&self) -> bool {
+        self.schemes.iter().all(Scheme::unauthenticated)
     }
 
     /// Checks all that the head can tell: the headers' shape, the window, and the token where that is all there is. `bot` is
     /// the id that is spoken to: its own secret counts where secrets are derived.
     pub fn begin<'v>(
         &'v self,
-        head: &Head<'_>,
+        head: &RequestHead<'_>,
         now: UnixTime,
         bot: &'v str,
-    ) -> Result<Check<'v>, Failure> {
-        let mut check = Check { parts: SmallVec::new() };
+    ) -> Result<Verification<'v>, VerifyError> {
+        let mut check = Verification { parts: SmallVec::new() };
         for scheme in &self.schemes {
-            check.parts.push(Part::new(scheme, bot, now));
+            check.parts.push(SchemeCheck::new(scheme, bot, now));
             if let Some(part) = check.parts.last_mut() {
                 part.begin(head)?;
             }
@@ -117,7 +117,7 @@ impl Verifier {
     }
 
     /// Meta's question, which carries no signature and is proven by a word of its own; `None` where this request is not one.
-    pub fn get_challenge(&self, head: &Head<'_>) -> Option<Result<Handshake, Forbidden>> {
+    pub fn get_challenge(&self, head: &RequestHead<'_>) -> Option<Result<Handshake, Forbidden>> {
         let scheme = self
             .schemes
             .iter()
@@ -125,7 +125,7 @@ impl Verifier {
         if head.method != http::Method::GET {
             return None;
         }
-        handshake::hub(head.query?, scheme.verify_token.as_ref())
+        handshake::meta_challenge(head.query?, scheme.verify_token.as_ref())
     }
 
     /// What a verified request asks, where it only asks whether this address is ours; it is answered and goes no further.
@@ -133,11 +133,11 @@ impl Verifier {
         self.schemes
             .iter()
             .zip(&proof.secrets)
-            .find_map(|(scheme, secret)| handshake::signed(scheme, frames, *secret, bot))
+            .find_map(|(scheme, secret)| handshake::answer(scheme, frames, *secret, bot))
     }
 }
 
-impl Check<'_> {
+impl Verification<'_> {
     /// Takes in the next frame of the body: hashed now where the head told all the rest, else left for the end.
     pub fn update(&mut self, frame: &[u8]) {
         for part in &mut self.parts {
@@ -146,7 +146,11 @@ impl Check<'_> {
     }
 
     /// The verdict over the whole body; `frames` are those that [`Self::update`] was given, `head` is that of [`Verifier::begin`].
-    pub fn finish(mut self, head: &Head<'_>, frames: &[Bytes]) -> Result<Proof, Failure> {
+    pub fn finish(
+        mut self,
+        head: &RequestHead<'_>,
+        frames: &[Bytes],
+    ) -> Result<Proof, VerifyError> {
         let secrets = self
             .parts
             .iter_mut()

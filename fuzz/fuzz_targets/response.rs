@@ -8,7 +8,7 @@
 //!   8 KiB or that frame or route.
 #![no_main]
 
-use botgate::net::client::framing::Step;
+use botgate::net::client::framing::BodyPart;
 use botgate::net::client::response::PartialHead;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request};
@@ -75,13 +75,13 @@ fn ours(pieces: &[&[u8]], method: &Method) -> Option<(Answer, usize)> {
     };
     let mut body = Vec::new();
     loop {
-        match head.framing.step(&mut head.rest).ok()? {
-            Step::Data(piece) => {
+        match head.framing.decode(&mut head.rest).ok()? {
+            BodyPart::Data(piece) => {
                 assert!(!piece.is_empty());
                 body.extend_from_slice(&piece);
             }
-            Step::End => break,
-            Step::Hungry => {
+            BodyPart::End => break,
+            BodyPart::NeedMore => {
                 assert!(head.rest.is_empty(), "hungry, though there is something left");
                 match left.next() {
                     Some(piece) => {

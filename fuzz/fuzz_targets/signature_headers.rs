@@ -4,7 +4,9 @@
 #![no_main]
 
 use botgate::secret::Secret;
-use botgate::signature::{DatedSecret, Head, PublicUrl, UnixTime, Verifier, preset, preset_names};
+use botgate::signature::{
+    DatedSecret, PublicUrl, RequestHead, UnixTime, Verifier, preset, preset_names,
+};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use libfuzzer_sys::fuzz_target;
@@ -30,7 +32,7 @@ static VERIFIERS: LazyLock<Vec<Verifier>> = LazyLock::new(|| {
             table.body_unauthenticated = Some(true);
             let secret =
                 DatedSecret { value: Secret::new(key(name)), derive: false, not_after: None };
-            let url = PublicUrl::of_bot("https://b.example:8443/in", "/in/*");
+            let url = PublicUrl::for_bot("https://b.example:8443/in", "/in/*");
             Verifier::new(vec![
                 table.compile(&[secret], None, Some(&url)).expect("a preset compiles"),
             ])
@@ -58,7 +60,7 @@ fuzz_target!(|data: &[u8]| {
             headers.append(name, value);
         }
     }
-    let head = Head { method: &Method::POST, path: "/in/a%2Fb", query, headers: &headers };
+    let head = RequestHead { method: &Method::POST, path: "/in/a%2Fb", query, headers: &headers };
     let frames: Vec<Bytes> = body.chunks(7).map(Bytes::copy_from_slice).collect();
     let _ = verifier.get_challenge(&head);
     let Ok(mut check) = verifier.begin(&head, UnixTime::from_seconds(1_760_000_000), "bot") else {

@@ -4,7 +4,9 @@
 #![no_main]
 
 use botgate::secret::Secret;
-use botgate::signature::{DatedSecret, Head, Outgoing, PublicUrl, SchemeTable, UnixTime, Verifier};
+use botgate::signature::{
+    DatedSecret, PublicUrl, RequestHead, SchemeTable, UnixTime, UnsignedRequest, Verifier,
+};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method};
 use libfuzzer_sys::fuzz_target;
@@ -18,13 +20,13 @@ fuzz_target!(|data: &[u8]| {
         return;
     };
     let secret = DatedSecret { value: Secret::new("dTpzZWNyZXQ="), derive: false, not_after: None };
-    let url = PublicUrl::of_server("https://b.example");
+    let url = PublicUrl::for_server("https://b.example");
     let scheme = match table.compile(&[secret], None, Some(&url)) {
         Ok(scheme) => scheme,
         Err(faults) => return assert!(!faults.is_empty()),
     };
     let now = UnixTime::from_seconds(1_760_000_000);
-    let outgoing = Outgoing {
+    let outgoing = UnsignedRequest {
         method: &Method::POST,
         path: "/in",
         query: None,
@@ -47,7 +49,7 @@ fuzz_target!(|data: &[u8]| {
     }
     let body = signed.body.unwrap_or_else(|| body.to_vec());
     let verifier = Verifier::new(vec![scheme]);
-    let head = Head {
+    let head = RequestHead {
         method: &Method::POST,
         path: "/in",
         query: signed.query.as_deref(),

@@ -1,6 +1,6 @@
 //! A request: signed, shown as a curl line, sent.
 
-use crate::signature::{CannotSign, Outgoing, UnixTime, Verifier};
+use crate::signature::{SignError, UnixTime, UnsignedRequest, Verifier};
 use crate::telemetry::observer::{Observer, Step};
 use bytes::Bytes;
 use http::{Method, Uri, header};
@@ -65,11 +65,11 @@ impl Request {
         verifier: &Verifier,
         now: UnixTime,
         bot: &str,
-    ) -> Result<Self, CannotSign> {
+    ) -> Result<Self, SignError> {
         for scheme in verifier.schemes() {
             let content_type = self.headers.first().map(|(_, value)| value.as_str());
             let signed = scheme.sign(
-                &Outgoing {
+                &UnsignedRequest {
                     method: &self.method,
                     path: self.url.path(),
                     query: self.url.query(),
@@ -155,7 +155,7 @@ impl Request {
                     format!("the answer began with the status {status} and broke off: {error}")
                 })?;
                 if let Some(observer) = observer.take() {
-                    observer.tell(Step::Heard(status));
+                    observer.record(Step::StreamStarted(status));
                 }
                 bytes.extend_from_slice(frame.data_ref().map_or(b"", |data| data));
             }

@@ -73,7 +73,7 @@ async fn reload(app: &mut App, file: &Path, format: LogFormat) {
             Err("the configuration has errors".to_owned())
         }
     };
-    app.metrics().reload(outcome.is_ok());
+    app.metrics().record_reload(outcome.is_ok());
     match outcome {
         Ok(()) => tracing::info!("reloaded"),
         Err(error) => tracing::warn!("not reloaded, the old configuration stays in force: {error}"),

@@ -80,7 +80,7 @@ pub(crate) fn bot(
         let at = format!("{at}.callback");
         callback::callback(reading, &at, written, None, &own)
     });
-    let proven = verifier.as_ref().is_none_or(|verifier| !verifier.unproven());
+    let proven = verifier.as_ref().is_none_or(|verifier| !verifier.unauthenticated());
     let cors_at = format!("{at}.cors");
     let cors = cors::cors(reading, &cors_at, written.cors.as_deref(), proven);
     let dialect = dialect?;
@@ -239,10 +239,10 @@ fn public_url(
                 ),
                 "write public_url under [server]: the whole path follows it",
             );
-            own.as_deref().map(PublicUrl::of_server)
+            own.as_deref().map(PublicUrl::for_server)
         }
-        (Some(url), Some(path)) => Some(PublicUrl::of_bot(url, &path.to_string())),
-        _ => around.public_url.map(PublicUrl::of_server),
+        (Some(url), Some(path)) => Some(PublicUrl::for_bot(url, &path.to_string())),
+        _ => around.public_url.map(PublicUrl::for_server),
     }
 }
 

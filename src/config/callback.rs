@@ -9,7 +9,7 @@ use super::reader::Reading;
 use super::schema_types::shown;
 use super::upstream::AGENT;
 use super::{raw, server, transport_security, url};
-use crate::net::address_policy::Guard;
+use crate::net::address_policy::AddressPolicy;
 use crate::net::client::tls::Trust;
 use crate::net::client::{Target, Timeouts};
 use crate::proxy::bot::receiver::{self, Receiver, Schedule};
@@ -114,7 +114,7 @@ pub(crate) fn callback(
             host: place.host,
             port: place.port,
             tls: None,
-            guard: Some(Guard::new(allow)),
+            address_policy: Some(AddressPolicy::new(allow)),
             max_connections: receiver::MAX_CONNECTIONS,
             timeouts: Timeouts {
                 connect: timeout,
@@ -138,7 +138,7 @@ fn unlisted(reading: &mut Reading<'_>, at: &str, host: &str, allow: &[IpNet]) {
         Err(_) if host.eq_ignore_ascii_case("localhost") => IpAddr::from(Ipv4Addr::LOCALHOST),
         Err(_) => return,
     };
-    let guard = Guard::new(allow.to_vec());
+    let guard = AddressPolicy::new(allow.to_vec());
     if reading.is_sound(at) && guard.check(host, [address]).is_err() {
         let url = format!("{at}.url");
         reading.warning(

@@ -12,7 +12,7 @@ use crate::codec::price::Price;
 use crate::codec::provider::{self, Codec, Settings};
 use crate::net::client::tls::Trust;
 use crate::net::client::{Target, Timeouts};
-use crate::net::header_template::{Field, Names};
+use crate::net::header_template::{HeaderTemplate, PlaceholderValues};
 use crate::proxy::bot::{AiUpstream, Upstream};
 use crate::secret::Secret;
 use http::header::{ACCEPT, HeaderName, HeaderValue, USER_AGENT};
@@ -34,7 +34,7 @@ pub(crate) struct Backend {
     pub(crate) authority: HeaderValue,
     /// The URL's path without a slash at its end.
     pub(crate) prefix: String,
-    fields: Vec<Field>,
+    fields: Vec<HeaderTemplate>,
 }
 
 /// Reads the table at `path`; nothing when its URL is missing or wrong, which is noted.
@@ -90,7 +90,7 @@ pub(crate) fn upstream(
                 host: backend.host,
                 port: backend.port,
                 tls: None,
-                guard: None,
+                address_policy: None,
                 max_connections: max_connections.unwrap_or(DEFAULT_MAX_CONNECTIONS),
                 timeouts,
             },
@@ -110,7 +110,7 @@ fn head(
     endpoint: &str,
     authority: &str,
     key: Option<&Secret>,
-    fields: &[Field],
+    fields: &[HeaderTemplate],
 ) -> Secret {
     let mut head = Zeroizing::new(format!(
         "POST {endpoint} HTTP/1.1\r\nhost: {authority}\r\ncontent-type: application/json",
@@ -244,7 +244,7 @@ fn price(reading: &mut Reading<'_>, path: &str, written: &raw::Price) -> Option<
 impl Backend {
     /// The headers of a raw bot's requests. A bot's id holds nothing that a header could not.
     pub(crate) fn headers_for(&self, bot: &str) -> Vec<(HeaderName, HeaderValue)> {
-        let names = Names { bot, user: None, conversation: None, channel: None };
+        let names = PlaceholderValues { bot, user: None, conversation: None, channel: None };
         let filled_in = self.fields.iter().filter_map(|field| {
             let mut text = Vec::new();
             field.value.write(&names, &mut text).ok()?;

@@ -91,7 +91,7 @@ pub(crate) fn verify(
     let mut scheme = own_scheme(reading, path, table)?;
     let preset_name = name.clone().or_else(|| scheme.extends.clone());
     if let Some(name) = &name {
-        scheme = scheme.over(preset(name)?);
+        scheme = scheme.overlaid_on(preset(name)?);
     } else if scheme.extends.is_none() && scheme.algorithm.is_none() && reading.is_sound(path) {
         let presets: Vec<_> = preset_names().collect();
         let fix = format!(

@@ -5,7 +5,7 @@ use super::receiver_queue::ReceiverQueue;
 use crate::clock;
 use crate::codec::retry_after::retry_after;
 use crate::net::client::breaker::{Breaker, Health, Permit};
-use crate::net::client::{self, Opening, Pool, Received, Sent, UpstreamError};
+use crate::net::client::{self, ConnectTiming, Pool, Sent, UpstreamBody, UpstreamError};
 use crate::net::timers::Timer;
 use crate::proxy::bot::receiver::{self, Next, Outcome, Receiver};
 use crate::proxy::chat::{delivery_jobs, retry_until_written};
@@ -57,7 +57,7 @@ impl Dispatcher {
             now: UnixTime::from_millis(at_ms.cast_signed()),
             body: &body,
         };
-        let opening = Opening::default();
+        let opening = ConnectTiming::default();
         let sent = self.send(receiver, pool, &attempt, &opening).await;
         let took = clock::now().saturating_sub(start);
         let (outcome, health) = match &sent {
@@ -69,7 +69,7 @@ impl Dispatcher {
             Err(Failed::Unsigned(_)) => (Outcome::Failed, Health::Unknown),
         };
         if let Some(pass) = pass {
-            pass.tell(health, clock::now());
+            pass.record(health, clock::now());
         }
         let now_ms = clock::unix_ms();
         let next = receiver.schedule.next(made, now_ms, outcome, self.worker.random());
@@ -117,7 +117,7 @@ impl Dispatcher {
         receiver: &Receiver,
         pool: &Rc<Pool>,
         attempt: &receiver::Attempt<'_>,
-        opening: &Opening,
+        opening: &ConnectTiming,
     ) -> Result<Answered, Failed> {
         let request = receiver
             .request(attempt, HeaderMap::new())
@@ -126,7 +126,7 @@ impl Dispatcher {
         let response =
             client::send(pool, request, &timer, None, Some(opening)).await.map_err(|error| {
                 pool.cells().failed(error.cause.word());
-                pool.seen(|| Step::Failed {
+                pool.observe(|| Step::Failed {
                     word: error.cause.word(),
                     why: error.cause.to_string(),
                 });
@@ -145,11 +145,11 @@ impl Dispatcher {
 }
 
 /// The begin of a response. Its status is its word: what becomes of the body is of no account.
-async fn begin(body: Received) -> Vec<u8> {
+async fn begin(body: UpstreamBody) -> Vec<u8> {
     let mut read = Vec::new();
     match body {
-        Received::Whole(bytes) => read.extend_from_slice(&bytes),
-        Received::Streaming(mut body) => {
+        UpstreamBody::Whole(bytes) => read.extend_from_slice(&bytes),
+        UpstreamBody::Streaming(mut body) => {
             while read.len() < MAX_RESPONSE
                 && let Some(Ok(piece)) = poll_fn(|cx| body.poll_data(cx)).await
             {
@@ -171,7 +171,7 @@ enum Failed {
 }
 
 /// The phases of an attempt that took so long in all, in nanoseconds.
-fn phases(took: u64, opening: &Opening, sent: &Result<Answered, Failed>) -> Phases {
+fn phases(took: u64, opening: &ConnectTiming, sent: &Result<Answered, Failed>) -> Phases {
     let micros = |nanos: u64| u32::try_from(nanos / 1000).unwrap_or(u32::MAX);
     let (resolve, connect) = (opening.resolve.get(), opening.connect.get());
     let tls = opening.tls.get();

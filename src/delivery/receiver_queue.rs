@@ -64,7 +64,7 @@ impl Lanes {
             let pool = kept.map(|(_, pool)| pool.clone()).unwrap_or_else(|| {
                 let cells = worker.shared.metrics.upstream(&worker.cells, &receiver.name);
                 let witness = worker.shared.observer.as_ref();
-                let witness = witness.map(|it| it.of(&receiver.name));
+                let witness = witness.map(|it| it.for_upstream(&receiver.name));
                 Pool::new(receiver.target.clone(), 1, cells, witness)
             });
             let breaker = old.as_ref().filter(|_| stays);

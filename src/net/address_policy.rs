@@ -5,30 +5,30 @@ mod special_ranges;
 mod tests;
 
 use ipnet::{IpNet, Ipv4Net};
-use special_ranges::{Special, special};
+use special_ranges::{SpecialRange, special_range};
 use std::net::IpAddr;
 
 /// So many addresses at most stand in the line that a refusal proposes.
-const MAX_NAMED: usize = 8;
+const MAX_SUGGESTED: usize = 8;
 
 /// Lets public addresses pass, and those of an allow list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Guard {
+pub struct AddressPolicy {
     allow: Vec<IpNet>,
 }
 
 /// A host that leads to addresses of which one at least may not be dialled.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{host:?} leads to {address}, which is not public: {why}; if it is meant, add allow = {}", line(.named))]
-pub struct Refused {
+#[error("{host:?} leads to {address}, which is not public: {why}; if it is meant, add allow = {}", line(.suggested))]
+pub struct AddressRefused {
     host: Box<str>,
     address: IpAddr,
-    why: Special,
-    /// Every address that has to be listed before the host passes, the first [`MOST_NAMED`] of them.
-    named: Vec<IpNet>,
+    why: SpecialRange,
+    /// Every address that has to be listed before the host passes, the first [`MAX_SUGGESTED`] of them.
+    suggested: Vec<IpNet>,
 }
 
-impl Guard {
+impl AddressPolicy {
     /// A guard that lets these networks pass too. A network of IPv4-mapped addresses is the IPv4 network inside.
     pub fn new(allow: Vec<IpNet>) -> Self {
         let allow = allow.into_iter().map(canonical).collect();
@@ -43,25 +43,25 @@ impl Guard {
         &self,
         host: &str,
         addresses: impl IntoIterator<Item = IpAddr>,
-    ) -> Result<(), Refused> {
-        let mut refused: Option<Refused> = None;
+    ) -> Result<(), AddressRefused> {
+        let mut refused: Option<AddressRefused> = None;
         for address in addresses {
             let address = address.to_canonical();
-            let Some(why) = special(address) else {
+            let Some(why) = special_range(address) else {
                 continue;
             };
             if self.allow.iter().any(|network| network.contains(&address)) {
                 continue;
             }
-            let refused = refused.get_or_insert_with(|| Refused {
+            let refused = refused.get_or_insert_with(|| AddressRefused {
                 host: host.into(),
                 address,
                 why,
-                named: Vec::new(),
+                suggested: Vec::new(),
             });
             let own = IpNet::from(address);
-            if refused.named.len() < MAX_NAMED && !refused.named.contains(&own) {
-                refused.named.push(own);
+            if refused.suggested.len() < MAX_SUGGESTED && !refused.suggested.contains(&own) {
+                refused.suggested.push(own);
             }
         }
         refused.map_or(Ok(()), Err)
@@ -69,11 +69,11 @@ impl Guard {
 }
 
 #[cfg(test)]
-impl Refused {
+impl AddressRefused {
     /// What a guard says of a host on this machine.
     pub(crate) fn example() -> Self {
         let here = std::net::Ipv4Addr::LOCALHOST.into();
-        Guard::default().check("secret detail", [here]).unwrap_err()
+        AddressPolicy::default().check("secret detail", [here]).unwrap_err()
     }
 }
 

@@ -11,12 +11,12 @@ pub const SMALL_BODY: u64 = 16 * 1024;
 
 /// The budget, shared by all workers.
 #[derive(Debug)]
-pub struct Budget {
+pub struct BodyBudget {
     limit: AtomicU64,
     held: AtomicU64,
 }
 
-impl Budget {
+impl BodyBudget {
     /// A budget of `limit` bytes.
     pub fn new(limit: u64) -> Arc<Self> {
         Arc::new(Self { limit: AtomicU64::new(limit), held: AtomicU64::new(0) })
@@ -38,19 +38,19 @@ impl Budget {
     }
 
     /// Nothing held yet, for one body.
-    pub fn hold(self: &Arc<Self>) -> Hold {
-        Hold { budget: self.clone(), bytes: 0 }
+    pub fn reservation(self: &Arc<Self>) -> BodyReservation {
+        BodyReservation { budget: self.clone(), bytes: 0 }
     }
 }
 
 /// What one body holds of the budget; given back on drop.
 #[derive(Debug)]
-pub struct Hold {
-    budget: Arc<Budget>,
+pub struct BodyReservation {
+    budget: Arc<BodyBudget>,
     bytes: u64,
 }
 
-impl Hold {
+impl BodyReservation {
     /// Takes `bytes` more, if this body, `expected` bytes long in all as far as is known, may have them.
     #[must_use]
     pub fn grow(&mut self, bytes: u64, expected: u64) -> bool {
@@ -70,7 +70,7 @@ impl Hold {
     }
 }
 
-impl Drop for Hold {
+impl Drop for BodyReservation {
     fn drop(&mut self) {
         self.budget.held.fetch_sub(self.bytes, Relaxed);
     }
@@ -82,14 +82,14 @@ mod tests {
 
     #[test]
     fn an_eighth_is_kept_for_small_bodies_and_all_comes_back() {
-        let budget = Budget::new(800_000);
-        let mut large = budget.hold();
+        let budget = BodyBudget::new(800_000);
+        let mut large = budget.reservation();
         assert!(large.grow(700_000, 700_000));
         assert!(
-            !budget.hold().grow(1, SMALL_BODY + 1),
+            !budget.reservation().grow(1, SMALL_BODY + 1),
             "past seven eighths a large body is refused its first byte"
         );
-        let mut small = budget.hold();
+        let mut small = budget.reservation();
         assert!(small.grow(SMALL_BODY, SMALL_BODY));
         assert!(!small.grow(1, SMALL_BODY), "a small body that grows is a large one");
         drop((large, small));

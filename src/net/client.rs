@@ -22,12 +22,12 @@ pub mod tls;
 mod collect;
 
 use crate::clock;
-use crate::net::address_policy::Guard;
+use crate::net::address_policy::AddressPolicy;
 use crate::net::timers::Timer;
 use crate::telemetry::observer::Step;
-pub use body::{Incoming, Received};
-pub use collect::whole;
-pub use error::{Again, Cause, Deadline, Sent, UpstreamError, WORDS};
+pub use body::{Incoming, UpstreamBody};
+pub use collect::collect;
+pub use error::{Cause, Deadline, ERROR_WORDS, Retry, Sent, UpstreamError};
 use http::Response;
 pub use pool::Pool;
 use pool::UpstreamConnection;
@@ -37,7 +37,7 @@ use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-pub use timing::Opening;
+pub use timing::ConnectTiming;
 use tls::Tls;
 
 /// Where an upstream is, resolved from its settings.
@@ -50,7 +50,7 @@ pub struct Target {
     /// How to speak TLS to it; `None`: it is plain.
     pub tls: Option<Tls>,
     /// What its addresses must pass before they are dialled; `None`: its host is the operator's own choice.
-    pub guard: Option<Guard>,
+    pub address_policy: Option<AddressPolicy>,
     /// Sockets to it over all workers.
     pub max_connections: usize,
     /// The four deadlines.
@@ -71,27 +71,27 @@ pub struct Timeouts {
 }
 
 /// An upstream is not blamed for missing its total where others took more than this part of it: one in so many.
-const MAX_STALE_RETRIES: u64 = 10;
+const BLAME_DIVISOR: u64 = 10;
 
 /// When one exchange's deadlines pass, counted from its start.
 #[derive(Clone, Copy, Debug)]
-struct Schedule {
+struct Deadlines {
     timeouts: Timeouts,
     total: u64,
     /// What `total` is called when it passes.
-    last: Deadline,
+    total_kind: Deadline,
 }
 
-impl Schedule {
+impl Deadlines {
     /// `by` caps the total, in nanoseconds of [`clock::now`].
     fn new(timeouts: Timeouts, by: Option<u64>) -> Self {
         let all = clock::nanos(timeouts.total);
         let own = clock::coarse().saturating_add(all);
         let total = by.map_or(own, |by| by.min(own));
         // A little of it is gone before every exchange; who is silent for the rest has had its time.
-        let last =
-            if own - total > all / MAX_STALE_RETRIES { Deadline::Left } else { Deadline::Total };
-        Self { timeouts, total, last }
+        let total_kind =
+            if own - total > all / BLAME_DIVISOR { Deadline::Remaining } else { Deadline::Total };
+        Self { timeouts, total, total_kind }
     }
 
     /// Arms `timer` with a phase's deadline or the total one, whichever is first.
@@ -101,7 +101,7 @@ impl Schedule {
 
     /// Which of the two it was that passed.
     fn passed(&self, phase: Deadline) -> Cause {
-        Cause::Deadline(if clock::now() >= self.total { self.last } else { phase })
+        Cause::Deadline(if clock::now() >= self.total { self.total_kind } else { phase })
     }
 }
 
@@ -115,20 +115,20 @@ pub async fn send(
     mut request: Outgoing,
     timer: &Rc<Timer>,
     by: Option<u64>,
-    opening: Option<&Opening>,
-) -> Result<Response<Received>, UpstreamError> {
-    let schedule = Schedule::new(pool.target.timeouts, by);
+    opening: Option<&ConnectTiming>,
+) -> Result<Response<UpstreamBody>, UpstreamError> {
+    let schedule = Deadlines::new(pool.target.timeouts, by);
     loop {
         // Nobody would wait for the answer, but the upstream would work on it.
         if clock::coarse() >= schedule.total {
             return Err(UpstreamError {
-                cause: Cause::Deadline(schedule.last),
+                cause: Cause::Deadline(schedule.total_kind),
                 sent: Sent::Unsent,
             });
         }
         let checked_out = pool.checkout(timer, &schedule, opening).await;
         let mut up = checked_out.map_err(|cause| UpstreamError { cause, sent: Sent::Unsent })?;
-        pool.seen(|| Step::Asked(request.length()));
+        pool.observe(|| Step::RequestStarted(request.length()));
         schedule.arm(timer, schedule.timeouts.first_byte);
         let mut broken = None;
         let exchanged = poll_fn(|cx| {
@@ -144,7 +144,7 @@ pub async fn send(
         let sent = request.sent();
         match exchanged {
             Ok(head) => {
-                pool.seen(|| Step::Began(head.response.status().as_u16()));
+                pool.observe(|| Step::ResponseStarted(head.response.status().as_u16()));
                 return Ok(Incoming::receive(head, up, pool, timer, schedule, request));
             }
             Err(Cause::Broken(_) | Cause::Closed) if sent == Sent::Unsent && up.reused => {}
@@ -164,8 +164,8 @@ fn exchange(
         && !request.is_out()
         && let Poll::Ready(Err(error)) = request.poll_write(&mut up.stream, cx)
     {
-        if up.stream.holds_back() {
-            request.doubt();
+        if up.stream.buffers_writes() {
+            request.mark_uncertain();
         }
         *broken = Some(error);
     }
@@ -189,14 +189,15 @@ fn poll_head(
     cx: &mut Context<'_>,
 ) -> Poll<Result<response::Head, Cause>> {
     loop {
-        let (early, stream) = (&mut up.early, &mut up.stream);
-        let (bodiless, spare) = (request.bodiless, &mut request.spare);
-        let read = ready!(read_buffer::into_spare(stream, cx, read_buffer::READ_BUFFER, |fresh| {
-            if fresh.is_empty() {
-                return Err(Cause::Closed);
-            }
-            early.read(fresh, bodiless, spare).map_err(Cause::Invalid)
-        }));
+        let (early, stream) = (&mut up.partial_head, &mut up.stream);
+        let (bodiless, spare) = (request.bodiless, &mut request.reused_headers);
+        let read =
+            ready!(read_buffer::read_shared(stream, cx, read_buffer::READ_BUFFER, |fresh| {
+                if fresh.is_empty() {
+                    return Err(Cause::Closed);
+                }
+                early.read(fresh, bodiless, spare).map_err(Cause::Invalid)
+            }));
         match read.map_err(Cause::Broken).flatten() {
             Ok(Some(head)) => return Poll::Ready(Ok(head)),
             Ok(None) => {}

@@ -8,28 +8,28 @@ const MAX_HEADER_VALUE: usize = 1024;
 
 /// A header field whose value is filled in for each request.
 #[derive(Clone, Debug)]
-pub struct Field {
+pub struct HeaderTemplate {
     /// Its name.
     pub name: HeaderName,
     /// Its value.
-    pub value: Filled,
+    pub value: ValueTemplate,
 }
 
 /// A header's value with places left open. What stands between them may be a secret: `Debug` shows the places alone.
 #[derive(Clone)]
-pub struct Filled {
-    pieces: Vec<Piece>,
+pub struct ValueTemplate {
+    pieces: Vec<Segment>,
 }
 
 #[derive(Clone)]
-enum Piece {
+enum Segment {
     Text(Box<[u8]>),
-    Place(Place),
+    Place(Placeholder),
 }
 
 /// Which name goes into a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Placeholder {
     /// The bot's id.
     Bot,
     /// The user's id.
@@ -42,7 +42,7 @@ pub enum Place {
 
 /// What goes into the places of one request; what is absent leaves its place empty.
 #[derive(Clone, Copy, Debug)]
-pub struct Names<'a> {
+pub struct PlaceholderValues<'a> {
     /// The bot's id.
     pub bot: &'a str,
     /// The user's id.
@@ -56,9 +56,9 @@ pub struct Names<'a> {
 /// A name that a header cannot carry: one with control characters, or one that is too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the {} cannot stand in a header: it has control characters or over {MAX_HEADER_VALUE} bytes", .0.word())]
-pub struct Unfit(pub Place);
+pub struct InvalidHeaderValue(pub Placeholder);
 
-impl Filled {
+impl ValueTemplate {
     /// Reads a value. `None` where it holds a byte that would break a header, or that no proxy on the way is sure to keep.
     pub fn parse(text: &str) -> Option<Self> {
         if !text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
@@ -68,19 +68,20 @@ impl Filled {
         let mut plain = String::new();
         let mut rest = text;
         while let Some(first) = rest.chars().next() {
-            if let Some(place) = Place::ALL.into_iter().find(|p| rest.starts_with(p.mark())) {
+            if let Some(place) = Placeholder::ALL.into_iter().find(|p| rest.starts_with(p.token()))
+            {
                 if !plain.is_empty() {
-                    pieces.push(Piece::Text(std::mem::take(&mut plain).into_bytes().into()));
+                    pieces.push(Segment::Text(std::mem::take(&mut plain).into_bytes().into()));
                 }
-                pieces.push(Piece::Place(place));
-                rest = rest.get(place.mark().len()..).unwrap_or_default();
+                pieces.push(Segment::Place(place));
+                rest = rest.get(place.token().len()..).unwrap_or_default();
             } else {
                 plain.push(first);
                 rest = rest.get(first.len_utf8()..).unwrap_or_default();
             }
         }
         if !plain.is_empty() {
-            pieces.push(Piece::Text(plain.into_bytes().into()));
+            pieces.push(Segment::Text(plain.into_bytes().into()));
         }
         Some(Self { pieces })
     }
@@ -89,16 +90,20 @@ impl Filled {
     ///
     /// # Errors
     /// Which name that is.
-    pub fn write(&self, names: &Names<'_>, out: &mut Vec<u8>) -> Result<(), Unfit> {
+    pub fn write(
+        &self,
+        names: &PlaceholderValues<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), InvalidHeaderValue> {
         let start = out.len();
         for piece in &self.pieces {
             match piece {
-                Piece::Text(text) => out.extend_from_slice(text),
-                Piece::Place(place) => {
+                Segment::Text(text) => out.extend_from_slice(text),
+                Segment::Place(place) => {
                     let name = place.of(names).unwrap_or_default().as_bytes();
                     if name.len() > MAX_HEADER_VALUE || name.iter().any(u8::is_ascii_control) {
                         out.truncate(start);
-                        return Err(Unfit(*place));
+                        return Err(InvalidHeaderValue(*place));
                     }
                     out.extend_from_slice(name);
                 }
@@ -108,19 +113,19 @@ impl Filled {
     }
 
     /// The places in it, in their order.
-    pub fn places(&self) -> impl Iterator<Item = Place> {
+    pub fn placeholders(&self) -> impl Iterator<Item = Placeholder> {
         self.pieces.iter().filter_map(|piece| match piece {
-            Piece::Place(place) => Some(*place),
-            Piece::Text(_) => None,
+            Segment::Place(place) => Some(*place),
+            Segment::Text(_) => None,
         })
     }
 }
 
-impl Place {
+impl Placeholder {
     const ALL: [Self; 4] = [Self::Bot, Self::User, Self::Conversation, Self::Channel];
 
     /// How it is written in a configuration.
-    pub fn mark(self) -> &'static str {
+    pub fn token(self) -> &'static str {
         match self {
             Self::Bot => "{bot}",
             Self::User => "{user}",
@@ -131,10 +136,10 @@ impl Place {
 
     /// What an error calls it.
     fn word(self) -> &'static str {
-        self.mark().trim_matches(['{', '}'])
+        self.token().trim_matches(['{', '}'])
     }
 
-    fn of<'a>(self, names: &Names<'a>) -> Option<&'a str> {
+    fn of<'a>(self, names: &PlaceholderValues<'a>) -> Option<&'a str> {
         match self {
             Self::Bot => Some(names.bot),
             Self::User => names.user,
@@ -144,9 +149,9 @@ impl Place {
     }
 }
 
-impl fmt::Debug for Filled {
+impl fmt::Debug for ValueTemplate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Filled").field(&self.places().collect::<Vec<_>>()).finish()
+        f.debug_tuple("Filled").field(&self.placeholders().collect::<Vec<_>>()).finish()
     }
 }
 
@@ -154,9 +159,9 @@ impl fmt::Debug for Filled {
 mod tests {
     use super::*;
 
-    fn written(text: &str, names: &Names<'_>) -> Result<String, Unfit> {
+    fn written(text: &str, names: &PlaceholderValues<'_>) -> Result<String, InvalidHeaderValue> {
         let mut out = b"kept".to_vec();
-        let done = Filled::parse(text).unwrap().write(names, &mut out);
+        let done = ValueTemplate::parse(text).unwrap().write(names, &mut out);
         let text = String::from_utf8(out).unwrap();
         match done {
             Ok(()) => Ok(text.strip_prefix("kept").unwrap().to_owned()),
@@ -169,8 +174,12 @@ mod tests {
 
     #[test]
     fn places_are_filled_and_the_rest_stays() {
-        let names =
-            Names { bot: "bt_1", user: Some("Jörg"), conversation: None, channel: Some("{bot}") };
+        let names = PlaceholderValues {
+            bot: "bt_1",
+            user: Some("Jörg"),
+            conversation: None,
+            channel: Some("{bot}"),
+        };
         for (text, expected) in [
             ("", ""),
             ("plain {x} {bot", "plain {x} {bot"),
@@ -187,19 +196,20 @@ mod tests {
     fn what_would_break_a_header_is_refused() {
         let long = "x".repeat(MAX_HEADER_VALUE + 1);
         for user in ["a\r\nX-Evil: 1", "a\nb", "\0", "\u{7f}", "\t", &long] {
-            let names = Names { bot: "b", user: Some(user), conversation: None, channel: None };
-            assert_eq!(written("{bot} {user}", &names), Err(Unfit(Place::User)));
+            let names =
+                PlaceholderValues { bot: "b", user: Some(user), conversation: None, channel: None };
+            assert_eq!(written("{bot} {user}", &names), Err(InvalidHeaderValue(Placeholder::User)));
             assert_eq!(written("{bot}", &names).as_deref(), Ok("b"));
         }
         for text in ["a\r\nb", "a\0", "é", "\t"] {
-            assert!(Filled::parse(text).is_none(), "{text:?}");
+            assert!(ValueTemplate::parse(text).is_none(), "{text:?}");
         }
     }
 
     #[test]
     fn debug_shows_places_alone() {
-        let shown = format!("{:?}", Filled::parse("Bearer hunter2 {bot}").unwrap());
+        let shown = format!("{:?}", ValueTemplate::parse("Bearer hunter2 {bot}").unwrap());
         assert_eq!(shown, "Filled([Bot])");
-        assert!(Unfit(Place::User).to_string().contains("the user cannot"));
+        assert!(InvalidHeaderValue(Placeholder::User).to_string().contains("the user cannot"));
     }
 }

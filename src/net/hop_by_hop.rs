@@ -18,7 +18,7 @@ pub fn is_hop_by_hop(name: &str) -> bool {
 }
 
 /// Whether a `Connection` value lists this option or field.
-pub fn lists(connection: &[u8], name: &str) -> bool {
+pub fn connection_lists(connection: &[u8], name: &str) -> bool {
     let options = connection.split(|&b| b == b',');
     options.map(<[u8]>::trim_ascii).any(|option| option.eq_ignore_ascii_case(name.as_bytes()))
 }

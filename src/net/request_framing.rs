@@ -2,19 +2,19 @@
 //!
 //! A pure state machine over the bytes of one HTTP/1 connection. It passes on only whole heads that are beyond doubt, and it
 //! follows each body to its end, so that it knows where the next head begins. Whatever two parsers could read in two ways
-//! (RFC 9112 §5, §6.3, §11.2) is a [`Fault`], never repaired: there is no tolerant mode.
+//! (RFC 9112 §5, §6.3, §11.2) is a [`FramingError`], never repaired: there is no tolerant mode.
 
 mod body;
 mod head;
 #[cfg(test)]
 mod tests;
 
-pub use body::Chunks;
+pub use body::ChunkDecoder;
 pub use head::{MAX_FIELDS, MAX_HEAD};
 
 /// Why a connection's bytes were refused. All of them end the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum FramingError {
     /// A line feed without its carriage return, a carriage return without its line feed, NUL or another control character.
     ControlCharacter,
     /// The request line is not `METHOD SP target SP HTTP/1.x`.
@@ -26,7 +26,7 @@ pub enum Fault {
     /// A field line without a colon, with an empty or senseless name, or with white space before the colon.
     FieldName,
     /// A field that goes on in the next line (obs-fold, RFC 9112 §5.2).
-    Fold,
+    ObsoleteFold,
     /// Host is missing, repeated, senseless, or not the authority of the target.
     Host,
     /// Content-Length is repeated, not digits, or beyond 2^63.
@@ -37,13 +37,13 @@ pub enum Fault {
     Ambiguous,
     /// A chunk's size, its extension, its end or a trailer is malformed or too long.
     Chunk,
-    /// The head is larger than [`HEAD_MAX`] or has more than [`FIELDS_MAX`] fields.
+    /// The head is larger than [`MAX_HEAD`] or has more than [`MAX_FIELDS`] fields.
     HeadTooLarge,
     /// The head did not arrive within its deadline (told by the connection's clock, not by the bytes).
     HeadTimeout,
 }
 
-impl Fault {
+impl FramingError {
     /// The status that answers it.
     pub fn status(self) -> u16 {
         match self {
@@ -54,7 +54,7 @@ impl Fault {
             | Self::Version
             | Self::Method
             | Self::FieldName
-            | Self::Fold
+            | Self::ObsoleteFold
             | Self::Host
             | Self::ContentLength
             | Self::TransferEncoding
@@ -64,7 +64,7 @@ impl Fault {
     }
 
     /// The sentence for the caller.
-    pub fn sentence(self) -> &'static str {
+    pub fn message(self) -> &'static str {
         match self {
             Self::ControlCharacter => {
                 "The request head holds a control character or a line that does not end in CR LF"
@@ -73,7 +73,7 @@ impl Fault {
             Self::Version => "Only HTTP/1.0 and HTTP/1.1 are spoken here",
             Self::Method => "CONNECT, TRACE and targets that are no path are not served",
             Self::FieldName => "A header field has no valid name",
-            Self::Fold => "A header field goes on in the next line",
+            Self::ObsoleteFold => "A header field goes on in the next line",
             Self::Host => "Host is missing, repeated, malformed or contradicts the target",
             Self::ContentLength => "Content-Length is malformed or repeated",
             Self::TransferEncoding => "Transfer-Encoding must be exactly chunked, in HTTP/1.1",
@@ -92,7 +92,7 @@ impl Fault {
             Self::Version => "version",
             Self::Method => "method",
             Self::FieldName => "field_name",
-            Self::Fold => "fold",
+            Self::ObsoleteFold => "fold",
             Self::Host => "host",
             Self::ContentLength => "content_length",
             Self::TransferEncoding => "transfer_encoding",
@@ -114,79 +114,79 @@ enum Framing {
 
 /// Where in the stream the next byte stands.
 #[derive(Debug)]
-enum Place {
-    Head(head::Reader),
+enum Position {
+    Head(head::HeadReader),
     Length(u64),
-    Chunked(Chunks),
-    Refused(Fault),
+    Chunked(ChunkDecoder),
+    Refused(FramingError),
 }
 
-/// What [`Gate::pass`] found.
+/// What [`RequestFraming::check`] found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Checked {
     /// How many of the bytes may go on to the parser; the rest belongs to a head that is not whole yet, or to the fault.
     pub bytes: usize,
     /// The first fault, if any: nothing after `bytes` may ever be used.
-    pub fault: Option<Fault>,
+    pub error: Option<FramingError>,
 }
 
 /// One connection's gate.
 #[derive(Debug)]
 pub struct RequestFraming {
-    place: Place,
+    position: Position,
     heads: u64,
-    ends: u64,
+    messages: u64,
 }
 
 impl Default for RequestFraming {
     fn default() -> Self {
-        Self { place: Place::Head(head::Reader::default()), heads: 0, ends: 0 }
+        Self { position: Position::Head(head::HeadReader::default()), heads: 0, messages: 0 }
     }
 }
 
 impl RequestFraming {
     /// Looks at the bytes that come next. Bytes of an incomplete head are not passed: hand them in again, with more behind them.
-    pub fn pass(&mut self, bytes: &[u8]) -> Checked {
+    pub fn check(&mut self, bytes: &[u8]) -> Checked {
         let mut at = 0;
         while at < bytes.len() {
             let rest = &bytes[at..];
-            match &mut self.place {
-                Place::Refused(fault) => {
-                    return Checked { bytes: at, fault: Some(*fault) };
+            match &mut self.position {
+                Position::Refused(fault) => {
+                    return Checked { bytes: at, error: Some(*fault) };
                 }
-                Place::Head(reader) => match reader.read(rest) {
+                Position::Head(reader) => match reader.read(rest) {
                     Ok(None) => break,
                     Ok(Some((length, framing))) => {
                         at += length;
                         self.heads += 1;
-                        self.place = match framing {
+                        self.position = match framing {
                             Framing::None | Framing::Length(0) => self.end(),
-                            Framing::Length(left) => Place::Length(left),
-                            Framing::Chunked => Place::Chunked(Chunks::default()),
+                            Framing::Length(left) => Position::Length(left),
+                            Framing::Chunked => Position::Chunked(ChunkDecoder::default()),
                         };
                     }
                     Err(fault) => return self.refuse(at, fault),
                 },
-                Place::Length(left) => {
+                Position::Length(left) => {
                     let here = usize::try_from(*left).unwrap_or(usize::MAX).min(rest.len());
                     *left -= here as u64;
                     at += here;
                     if *left == 0 {
-                        self.place = self.end();
+                        self.position = self.end();
                     }
                 }
-                Place::Chunked(chunks) => match chunks.pass(rest, |_| {}) {
+                Position::Chunked(chunks) => match chunks.decode(rest, |_| {}) {
                     Ok((used, done)) => {
                         at += used;
                         if done {
-                            self.place = self.end();
+                            self.position = self.end();
                         }
                     }
-                    Err(used) => return self.refuse(at + used, Fault::Chunk),
+                    Err(used) => return self.refuse(at + used, FramingError::Chunk),
                 },
             }
         }
-        Checked { bytes: at, fault: None }
+        Checked { bytes: at, error: None }
     }
 
     /// Whole heads passed so far.
@@ -195,17 +195,17 @@ impl RequestFraming {
     }
 
     /// Whole messages (head and body) passed so far.
-    pub fn ends(&self) -> u64 {
-        self.ends
+    pub fn messages(&self) -> u64 {
+        self.messages
     }
 
-    fn end(&mut self) -> Place {
-        self.ends += 1;
-        Place::Head(head::Reader::default())
+    fn end(&mut self) -> Position {
+        self.messages += 1;
+        Position::Head(head::HeadReader::default())
     }
 
-    fn refuse(&mut self, bytes: usize, fault: Fault) -> Checked {
-        self.place = Place::Refused(fault);
-        Checked { bytes, fault: Some(fault) }
+    fn refuse(&mut self, bytes: usize, fault: FramingError) -> Checked {
+        self.position = Position::Refused(fault);
+        Checked { bytes, error: Some(fault) }
     }
 }

@@ -108,7 +108,7 @@ pub async fn ask(
         while let Some(breaker) = request.snapshot.breakers.get(*index) {
             let now = clock::now();
             let Some(pass) = Breaker::admit(&**breaker, now) else {
-                closed_for = closed_for.min(breaker.wait(now));
+                closed_for = closed_for.min(breaker.retry_in(now));
                 break;
             };
             if let Some(before) = &last {

@@ -8,7 +8,7 @@ use crate::proxy::cors;
 use crate::proxy::rate_limit::charge_head;
 use crate::proxy::reject::Reject;
 use crate::proxy::worker::{ConfigSnapshot, Worker};
-use crate::signature::{Head, Proof, UnixTime};
+use crate::signature::{Proof, RequestHead, UnixTime};
 use hyper::body::Incoming;
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -20,7 +20,7 @@ pub struct Authenticator<'a> {
     pub caller: &'a Caller,
     /// The address behind trusted proxies.
     pub client: IpAddr,
-    pub head: Head<'a>,
+    pub head: RequestHead<'a>,
 }
 
 /// The body that is to be verified.

@@ -1,8 +1,8 @@
 //! The body: read whole, within its size, its deadline and the budget for all, while its signature is computed.
 
 use crate::clock;
-use crate::net::body_budget::{Hold, SMALL_BODY};
-use crate::net::request_framing::Fault;
+use crate::net::body_budget::{BodyReservation, SMALL_BODY};
+use crate::net::request_framing::FramingError;
 use crate::net::timers::Timer;
 use crate::proxy::bot::Registry;
 use crate::proxy::reject::Reject;
@@ -20,7 +20,7 @@ const MIN_FRAME: usize = 2 * 1024;
 pub struct ReceivedBody {
     pub frames: Vec<Bytes>,
     /// What it holds of the budget for all bodies; `None`: it is empty.
-    pub hold: Option<Hold>,
+    pub hold: Option<BodyReservation>,
 }
 
 /// Reads the body whole, within its size, its deadline and the budget, and shows each frame to `inspect` as it arrives.
@@ -42,7 +42,7 @@ pub async fn receive(
     if declared > max {
         return Err(Reject::TooLarge);
     }
-    let mut hold = worker.shared.body_budget.hold();
+    let mut hold = worker.shared.body_budget.reservation();
     let mut frames = Vec::with_capacity(1);
     let mut gathered = BytesMut::new();
     let mut received = 0_u64;
@@ -103,7 +103,7 @@ fn unreadable(error: &hyper::Error) -> Reject {
     let io =
         std::error::Error::source(error).and_then(|source| source.downcast_ref::<std::io::Error>());
     match io.map(std::io::Error::kind) {
-        Some(std::io::ErrorKind::InvalidData) => Reject::Framing(Fault::Chunk),
+        Some(std::io::ErrorKind::InvalidData) => Reject::Framing(FramingError::Chunk),
         _ => Reject::CallerGone,
     }
 }

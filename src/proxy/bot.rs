@@ -9,7 +9,7 @@ use crate::codec::price::{MicroCents, Period, Price};
 use crate::codec::provider::{self, Codec, Settings};
 use crate::net::client::Target;
 use crate::net::client::tls::Trust;
-use crate::net::header_template::Field;
+use crate::net::header_template::HeaderTemplate;
 use crate::net::rendezvous::WeightedUpstream;
 use crate::secret::Secret;
 use crate::signature::{IdSource, PublicUrl, Verifier};
@@ -266,7 +266,7 @@ pub struct AiUpstream {
     /// The key in it, which no message may show.
     pub key: Option<Secret>,
     /// Header fields that name the bot, the user or the conversation.
-    pub fields: Vec<Field>,
+    pub fields: Vec<HeaderTemplate>,
     /// The model and what else its kind is told.
     pub settings: Settings,
     /// The system text of this upstream.

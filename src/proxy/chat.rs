@@ -21,7 +21,7 @@ use crate::clock;
 use crate::codec::bot_event::EventType;
 use crate::codec::dialect::{Format, Receipt, StreamEncoder, StreamReceipt};
 use crate::codec::message::{Answer, Event, MessageType};
-use crate::net::body_budget::Hold;
+use crate::net::body_budget::BodyReservation;
 use crate::net::timers::Timer;
 use crate::proxy::ai::stream::whole_as_stream;
 use crate::proxy::bot::{BotMatch, ChatSettings};
@@ -68,7 +68,7 @@ pub async fn answer(
     ctx: &mut RequestContext,
     headers: &mut HeaderMap,
     frames: Vec<Bytes>,
-    hold: Option<Hold>,
+    hold: Option<BodyReservation>,
     guard: Option<Guard>,
 ) -> Result<Response<ResponseBody>, Reject> {
     let Message { worker, snapshot, settings, id, .. } = message;

@@ -7,14 +7,14 @@ use crate::codec::dialect::Chat;
 use crate::codec::message::Usage;
 use crate::codec::price::MicroCents;
 use crate::net::client::{Pool, UpstreamError};
-use crate::net::request_framing::Fault;
+use crate::net::request_framing::FramingError;
 use crate::proxy::bot::{BotMatch, RouteMatch};
 use crate::proxy::reject::{ErrorInfo, Reject};
 use crate::proxy::worker::{ConfigSnapshot, Worker};
 use crate::signature::Proof;
 use crate::state::analytics::Happened;
 use crate::state::limit::{RuleSet, Standing, Verdict};
-use crate::telemetry::access_log::{Record, Text};
+use crate::telemetry::access_log::{Record, TruncatedText};
 use crate::telemetry::observer::Step;
 use bytes::Bytes;
 use http::request::Parts;
@@ -59,8 +59,8 @@ impl RequestContext {
         let own = head.headers.get(X_REQUEST_ID).filter(|id| is_sane(id.as_bytes())).cloned();
         let id = own.unwrap_or_else(|| worker.request_id());
         let mut ctx = Self::open(worker, peer, id);
-        ctx.record.method = Text::new(head.method.as_str().as_bytes());
-        ctx.record.path = Text::new(head.uri.path().as_bytes());
+        ctx.record.method = TruncatedText::new(head.method.as_str().as_bytes());
+        ctx.record.path = TruncatedText::new(head.uri.path().as_bytes());
         ctx
     }
 
@@ -85,8 +85,9 @@ impl RequestContext {
     }
 
     fn open(worker: &Rc<Worker>, peer: IpAddr, id: HeaderValue) -> Box<Self> {
-        worker.cells.in_flight.up();
-        let record = Record { id: Text::new(id.as_bytes()), peer: Some(peer), ..Record::default() };
+        worker.cells.in_flight.increment();
+        let record =
+            Record { id: TruncatedText::new(id.as_bytes()), peer: Some(peer), ..Record::default() };
         Box::new(Self::new(worker, id, record))
     }
 
@@ -175,7 +176,7 @@ impl RequestContext {
     /// The same AI is asked once more.
     pub fn retried(&mut self) {
         if let Some(pool) = &self.pool {
-            pool.cells().retried.up();
+            pool.cells().retried.increment();
         }
     }
 
@@ -198,12 +199,12 @@ impl RequestContext {
             self.upstream_failed(error);
         }
         if let Some(pool) = &self.pool {
-            pool.cells().passed_over.up();
+            pool.cells().passed_over.increment();
         }
     }
 
     /// Ends a request whose head was refused: its response has no [`crate::proxy::response::ResponseBody`].
-    pub fn head_refused(mut self: Box<Self>, info: ErrorInfo, fault: Fault) {
+    pub fn head_refused(mut self: Box<Self>, info: ErrorInfo, fault: FramingError) {
         self.record.status = info.status;
         self.record.reason = fault.word();
         self.worker.cells.refused(info.reason);
@@ -230,13 +231,13 @@ impl RequestContext {
 
     /// Shows an observer what an AI responded.
     pub fn observe_response(&self, body: &[u8]) {
-        self.observe(|| Step::said(body));
+        self.observe(|| Step::ai_response(body));
     }
 
     fn observe(&self, step: impl FnOnce() -> Step) {
         match (&self.pool, &self.worker.shared.observer) {
-            (Some(pool), _) => pool.seen(step),
-            (None, Some(observer)) => observer.tell(step()),
+            (Some(pool), _) => pool.observe(step),
+            (None, Some(observer)) => observer.record(step()),
             (None, None) => {}
         }
     }
@@ -249,7 +250,7 @@ impl RequestContext {
         self.worker.cells.refused(info.reason);
         self.observe(|| reject.observation());
         match reject {
-            Reject::Unverified(failure) => self.record.signature = failure.word(),
+            Reject::Unverified(failure) => self.record.signature_error = failure.word(),
             Reject::Framing(fault) => self.record.reason = fault.word(),
             Reject::Upstream(error) => self.upstream_failed(error),
             _ => {}
@@ -258,7 +259,7 @@ impl RequestContext {
 
     /// The exchange with the upstream failed.
     pub fn upstream_failed(&mut self, error: &UpstreamError) {
-        self.record.upstream = error.cause.word();
+        self.record.upstream_error = error.cause.word();
         self.record.sent = error.sent.word();
         if let Some(pool) = &self.pool {
             pool.cells().failed(error.cause.word());
@@ -301,7 +302,7 @@ impl Drop for RequestContext {
         }
         self.record.duration_ns = now.saturating_sub(self.start_ns);
         let cells = &self.worker.cells;
-        cells.in_flight.down();
+        cells.in_flight.decrement();
         cells.request.observe(self.record.duration_ns);
         match &self.bot {
             Some((snapshot, index)) => snapshot.bots[*index].answered(self.record.status),

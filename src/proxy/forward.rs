@@ -2,7 +2,7 @@
 //! streamed back.
 
 use crate::net::client::{self, Frames, Outgoing};
-use crate::net::hop_by_hop::{is_hop_by_hop, lists};
+use crate::net::hop_by_hop::{connection_lists, is_hop_by_hop};
 use crate::proxy::bot::Forward;
 use crate::proxy::caller::Caller;
 use crate::proxy::context::RequestContext;
@@ -149,8 +149,9 @@ fn write_target(forward: &Forward, uri: &Uri, out: &mut Vec<u8>) {
 /// Takes out what the caller's `Connection` fields name, but not what says where the request goes.
 fn drop_named(headers: &mut HeaderMap) {
     let connections = headers.get_all(header::CONNECTION);
-    let listed =
-        |name: &HeaderName| connections.iter().any(|value| lists(value.as_bytes(), name.as_str()));
+    let listed = |name: &HeaderName| {
+        connections.iter().any(|value| connection_lists(value.as_bytes(), name.as_str()))
+    };
     let removed = headers.keys().filter(|name| **name != header::HOST && listed(name));
     let removed: Vec<HeaderName> = removed.cloned().collect();
     for name in removed {

@@ -5,8 +5,8 @@ use crate::codec::message::{self, ErrorKind, ErrorResponse};
 use crate::codec::provider::Unsupported;
 use crate::net::client::breaker::Health;
 use crate::net::client::{Cause, Sent, UpstreamError};
-use crate::net::request_framing::Fault;
-use crate::signature::Failure;
+use crate::net::request_framing::FramingError;
+use crate::signature::VerifyError;
 use crate::telemetry::observer::Step;
 use std::borrow::Cow;
 use std::time::Duration;
@@ -17,7 +17,7 @@ pub enum Reject {
     /// The caller left while its body was read.
     CallerGone,
     /// The body's framing broke while it was read.
-    Framing(Fault),
+    Framing(FramingError),
     /// A path with dot segments, plain or encoded.
     DotSegments,
     /// An expectation other than `100-continue` (RFC 9110 §10.1.1).
@@ -39,7 +39,7 @@ pub enum Reject {
     /// The body is no message of its dialect.
     Malformed(Malformed),
     /// The signature is not right. The caller never learns why.
-    Unverified(Failure),
+    Unverified(VerifyError),
     /// A bot's bucket is empty.
     Limited,
     /// The body is larger than the server takes.
@@ -152,7 +152,7 @@ impl Reject {
         const TIMEOUT: &str = "upstream_timeout";
         match self {
             Self::CallerGone => info(400, INVALID, "caller_gone", "The body ended early"),
-            Self::Framing(fault) => describe_fault(*fault),
+            Self::Framing(fault) => describe_framing(*fault),
             Self::DotSegments => info(400, INVALID, "dot_segments", "The path must not contain dot segments"),
             Self::Expectation => info(417, INVALID, "expectation", "Only the expectation 100-continue can be met"),
             Self::NotFound => info(404, "not_found", "not_found", "Nothing is served at this path"),
@@ -246,7 +246,7 @@ fn describe_upstream(cause: &Cause) -> ErrorInfo {
         Cause::Deadline(_) => info(504, "upstream_timeout", "upstream_timeout", ""),
         Cause::Busy => info(503, "overloaded", "upstream_queue", "The upstream has no free connection"),
         Cause::Connect(_) => info(502, UNREACHABLE, UNREACHABLE, "The upstream cannot be reached"),
-        Cause::Refused(_) => info(502, UNREACHABLE, UNREACHABLE, "The upstream's address is not public"),
+        Cause::AddressRefused(_) => info(502, UNREACHABLE, UNREACHABLE, "The upstream's address is not public"),
         Cause::Tls(_) => info(502, UNREACHABLE, UNREACHABLE, "The upstream cannot be trusted or does not speak TLS"),
         Cause::Broken(_) | Cause::Closed => info(502, ERROR, ERROR, "The upstream broke the exchange off"),
         Cause::Invalid(_) => info(502, ERROR, ERROR, "The upstream's response makes no sense"),
@@ -284,24 +284,24 @@ fn describe_answer(fault: message::AnswerError) -> ErrorInfo {
     info(502, "upstream_error", reason, sentence)
 }
 
-/// How a fault in the framing of a request looks from outside.
-pub fn describe_fault(fault: Fault) -> ErrorInfo {
-    let (code, reason) = match fault {
-        Fault::HeadTimeout => ("timeout", "head_timeout"),
-        Fault::HeadTooLarge => ("headers_too_large", "head_too_large"),
-        Fault::ControlCharacter
-        | Fault::RequestLine
-        | Fault::Version
-        | Fault::Method
-        | Fault::FieldName
-        | Fault::Fold
-        | Fault::Host
-        | Fault::ContentLength
-        | Fault::TransferEncoding
-        | Fault::Ambiguous
-        | Fault::Chunk => ("invalid_request", "framing"),
+/// How a framing error of a request looks from outside.
+pub fn describe_framing(error: FramingError) -> ErrorInfo {
+    let (code, reason) = match error {
+        FramingError::HeadTimeout => ("timeout", "head_timeout"),
+        FramingError::HeadTooLarge => ("headers_too_large", "head_too_large"),
+        FramingError::ControlCharacter
+        | FramingError::RequestLine
+        | FramingError::Version
+        | FramingError::Method
+        | FramingError::FieldName
+        | FramingError::ObsoleteFold
+        | FramingError::Host
+        | FramingError::ContentLength
+        | FramingError::TransferEncoding
+        | FramingError::Ambiguous
+        | FramingError::Chunk => ("invalid_request", "framing"),
     };
-    info(fault.status(), code, reason, fault.sentence())
+    info(error.status(), code, reason, error.message())
 }
 
 /// The error body where no dialect is known.

@@ -1,11 +1,11 @@
 //! How a request ends: its response or its error, with the headers that every response carries.
 
 use crate::codec::dialect::{Chat, default_error};
-use crate::net::request_framing::Fault;
+use crate::net::request_framing::FramingError;
 use crate::proxy::caller::Caller;
 use crate::proxy::context::{RequestContext, X_REQUEST_ID};
 use crate::proxy::cors;
-use crate::proxy::reject::{Reject, describe_fault, error_body};
+use crate::proxy::reject::{Reject, describe_framing, error_body};
 use crate::proxy::response::ResponseBody;
 use crate::proxy::worker::Worker;
 use crate::signature::Handshake;
@@ -90,10 +90,10 @@ pub fn challenge_response(handshake: Handshake) -> Response<ResponseBody> {
 }
 
 /// The whole response to a head whose framing is refused, as bytes: no parser has seen the head, so none writes the response.
-pub fn refuse_head(worker: &Rc<Worker>, caller: &Caller, fault: Fault) -> Vec<u8> {
+pub fn refuse_head(worker: &Rc<Worker>, caller: &Caller, error: FramingError) -> Vec<u8> {
     let ctx = RequestContext::headless(worker, caller.address);
-    let info = describe_fault(fault);
-    let body = error_body(fault.sentence(), info.code);
+    let info = describe_framing(error);
+    let body = error_body(error.message(), info.code);
     let status = StatusCode::from_u16(info.status).ok();
     let phrase = status.and_then(|status| status.canonical_reason()).unwrap_or("");
     let mut bytes = format!(
@@ -104,6 +104,6 @@ pub fn refuse_head(worker: &Rc<Worker>, caller: &Caller, fault: Fault) -> Vec<u8
     )
     .into_bytes();
     bytes.extend_from_slice(&body);
-    ctx.head_refused(info, fault);
+    ctx.head_refused(info, error);
     bytes
 }

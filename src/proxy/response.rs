@@ -1,7 +1,7 @@
 //! A response's body: one piece that we made, an upstream's body, or a streamed answer.
 
 use crate::clock;
-use crate::net::client::{Incoming, Received, UpstreamError};
+use crate::net::client::{Incoming, UpstreamBody, UpstreamError};
 use crate::proxy::ai::stream::StreamingAnswer;
 use crate::proxy::context::RequestContext;
 use crate::state::idempotency::{Guard, MAX_BODY, Stored};
@@ -57,7 +57,7 @@ impl ResponseBody {
     }
 
     /// The upstream's body below this head, copied for a repeated delivery where there is a guard.
-    pub fn upstream(head: &Parts, body: Received, guard: Option<Guard>) -> Self {
+    pub fn upstream(head: &Parts, body: UpstreamBody, guard: Option<Guard>) -> Self {
         let copy = guard.map(|guard| StoredCopy {
             guard,
             status: head.status,
@@ -67,8 +67,8 @@ impl ResponseBody {
         });
         Self {
             source: match body {
-                Received::Whole(body) => Source::Full(body),
-                Received::Streaming(body) => Source::Upstream(body),
+                UpstreamBody::Whole(body) => Source::Full(body),
+                UpstreamBody::Streaming(body) => Source::Upstream(body),
             },
             copy,
             ctx: None,

@@ -5,9 +5,9 @@ mod analytics;
 pub use crate::state::State;
 
 use crate::clock;
-use crate::net::body_budget::Budget;
+use crate::net::body_budget::BodyBudget;
 use crate::net::client::Pool;
-use crate::net::client::breaker::{Breaker, Position};
+use crate::net::client::breaker::{Breaker, BreakerState};
 use crate::net::timers::Timers;
 use crate::proxy::bot::Registry;
 use crate::state::StateHandle;
@@ -29,7 +29,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[derive(Debug)]
 pub struct SharedState {
     /// All request bodies held at once.
-    pub body_budget: Arc<Budget>,
+    pub body_budget: Arc<BodyBudget>,
     /// All buckets.
     pub limiter: Limiter,
     /// All deliveries of late.
@@ -91,10 +91,10 @@ impl SharedState {
 
 /// A breaker's position as the metrics page shows it.
 fn position(breaker: &Breaker) -> u64 {
-    match breaker.position() {
-        Position::Closed => 0,
-        Position::Open => 1,
-        Position::HalfOpen => 2,
+    match breaker.state() {
+        BreakerState::Closed => 0,
+        BreakerState::Open => 1,
+        BreakerState::HalfOpen => 2,
     }
 }
 
@@ -325,7 +325,7 @@ impl ConfigSnapshot {
                     upstream.target.clone(),
                     workers,
                     shared.metrics.upstream(cells, &upstream.name),
-                    shared.observer.as_ref().map(|it| it.of(&upstream.name)),
+                    shared.observer.as_ref().map(|it| it.for_upstream(&upstream.name)),
                 )
             })
         });

@@ -179,7 +179,7 @@ impl AdminServer {
             .and_then(|value| value.as_bytes().split_at_checked(b"Bearer ".len()));
         given.is_some_and(|(scheme, given)| {
             // The scheme's name may be written either way (RFC 9110 §11.1).
-            scheme.eq_ignore_ascii_case(b"Bearer ") && token.is(given)
+            scheme.eq_ignore_ascii_case(b"Bearer ") && token.matches(given)
         })
     }
 

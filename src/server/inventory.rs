@@ -8,14 +8,14 @@ use std::sync::Arc;
 
 /// All bots of this registry, in their order. Where nobody says how the world sees them, it sees the first listener.
 pub(super) fn listed(registry: &Arc<Registry>, http: Option<SocketAddr>) -> Inventory {
-    let here = PublicUrl::of_server(&http.map(url).unwrap_or_default());
+    let here = PublicUrl::for_server(&http.map(url).unwrap_or_default());
     let bot = |bot: &Bot| {
         let path = bot.path.to_string();
         BotListing {
             id: bot.label().into_owned(),
             name: bot.name.clone(),
             dialect: bot.dialect.name,
-            webhook_url: bot.public_url.as_ref().unwrap_or(&here).of_path(&path),
+            webhook_url: bot.public_url.as_ref().unwrap_or(&here).url_of_path(&path),
             path,
             upstreams: bot
                 .upstreams()

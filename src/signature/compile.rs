@@ -1,12 +1,12 @@
 //! From a table as written to a scheme ready for use, or every fault in it at once.
 
-use super::address::PublicUrl;
 use super::encoding::TagEncoding;
-use super::fault::Fault;
 use super::key::{DatedSecret, Key};
 use super::preset::{preset, preset_names};
+use super::public_url::PublicUrl;
 use super::reader::Reader;
 use super::scheme::Scheme;
+use super::scheme_error::SchemeError;
 use super::spec::{Algorithm, HandshakeKind, SchemeTable, UrlVariant};
 use super::template::{Piece, Template};
 use crate::secret::Secret;
@@ -22,15 +22,15 @@ impl SchemeTable {
         secrets: &[DatedSecret],
         verify_token: Option<&Secret>,
         public_url: Option<&PublicUrl>,
-    ) -> Result<Scheme, Vec<Fault>> {
+    ) -> Result<Scheme, Vec<SchemeError>> {
         let mut reader = Reader::default();
         let mut table = self.clone();
         if let Some(name) = &self.extends {
             match preset(name).filter(|base| base.algorithm != Some(Algorithm::None)) {
-                Some(base) => table = table.over(base),
+                Some(base) => table = table.overlaid_on(base),
                 None => {
                     let names: Vec<_> = preset_names().filter(|name| *name != "none").collect();
-                    return Err(vec![Fault::new(
+                    return Err(vec![SchemeError::new(
                         "extends",
                         format!("there is no preset {name:?}"),
                         format!("one of {}", names.join(", ")),
@@ -40,7 +40,7 @@ impl SchemeTable {
         }
         let Some(algorithm) = table.algorithm else {
             let fix = "write algorithm = \"hmac-sha256\", or extends = a preset's name";
-            return Err(vec![Fault::new("algorithm", "is missing", fix)]);
+            return Err(vec![SchemeError::new("algorithm", "is missing", fix)]);
         };
         let scheme = if algorithm.signs() {
             signed(&table, algorithm, &mut reader)
@@ -109,8 +109,8 @@ fn signed(table: &SchemeTable, algorithm: Algorithm, reader: &mut Reader) -> Sch
     Scheme {
         id_required: required || template.has(&Piece::Id),
         template,
-        place,
-        spelling,
+        location: place,
+        encoding: spelling,
         timestamp,
         id,
         body_hash,
@@ -136,7 +136,7 @@ fn unsigned(table: &SchemeTable, algorithm: Algorithm, reader: &mut Reader) -> S
     let id = reader.id(table);
     let id_required = table.id.as_ref().and_then(|id| id.required).unwrap_or(false);
     Scheme {
-        place: reader.token_place(table, algorithm),
+        location: reader.token_place(table, algorithm),
         id,
         id_required,
         ..Scheme::bare(algorithm)
@@ -251,8 +251,8 @@ impl Scheme {
         Self {
             algorithm,
             keys: Vec::new(),
-            place: super::scheme::Place::Nowhere,
-            spelling: TagEncoding::Hex,
+            location: super::scheme::SignatureLocation::Absent,
+            encoding: TagEncoding::Hex,
             timestamp: None,
             template: Template::default(),
             streams: false,

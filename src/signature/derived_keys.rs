@@ -126,8 +126,8 @@ impl Deref for Live<'_> {
 mod tests {
     use super::*;
     use crate::signature::{
-        DatedSecret, Failure, Head, Outgoing, PublicUrl, Scheme, UnixTime, Verifier, preset,
-        preset_names,
+        DatedSecret, PublicUrl, RequestHead, Scheme, UnixTime, UnsignedRequest, Verifier,
+        VerifyError, preset, preset_names,
     };
     use bytes::Bytes;
     use http::{HeaderMap, HeaderValue, Method};
@@ -138,15 +138,15 @@ mod tests {
         let mut table = preset(name).unwrap();
         table.body_unauthenticated = (name == "mailgun").then_some(true);
         let secret = DatedSecret { value: Secret::new(secret), derive, not_after: None };
-        let url = PublicUrl::of_server("https://b.example");
+        let url = PublicUrl::for_server("https://b.example");
         table.compile(&[secret], None, Some(&url)).map_err(|faults| faults.len())
     }
 
     /// Signs with a sender's own secret; the verdict is that of the template, asked about `bot`.
-    fn judge(sender: &Scheme, template: &Verifier, bot: &str) -> Result<(), Failure> {
+    fn judge(sender: &Scheme, template: &Verifier, bot: &str) -> Result<(), VerifyError> {
         let now = UnixTime::from_seconds(1_760_000_000);
         let body = br#"{"id":"evt_1"}"#.as_slice();
-        let outgoing = Outgoing {
+        let outgoing = UnsignedRequest {
             method: &Method::POST,
             path: "/in",
             query: None,
@@ -159,7 +159,7 @@ mod tests {
         for (name, value) in &signed.headers {
             headers.insert(name, HeaderValue::from_str(value).unwrap());
         }
-        let head = Head {
+        let head = RequestHead {
             method: &Method::POST,
             path: "/in",
             query: signed.query.as_deref(),
@@ -205,7 +205,7 @@ mod tests {
             let template = Verifier::new(vec![template]);
             assert_eq!(judge(&sender, &template, "bt_a"), Ok(()), "{name}");
             for other in ["bt_b", "bt_", "bt_aa", "BT_A", ""] {
-                assert_eq!(judge(&sender, &template, other), Err(Failure::Mismatch), "{name}");
+                assert_eq!(judge(&sender, &template, other), Err(VerifyError::Mismatch), "{name}");
             }
             let by_template = template.schemes()[0].derived_secret("bt_b").unwrap();
             assert_ne!(by_template.expose(), secret.expose());

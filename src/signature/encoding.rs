@@ -1,7 +1,7 @@
 //! Bytes written as text: strict where a caller wrote them, since a second spelling of one signature is a second request.
 
-use super::failure::Failure;
 use super::spec::{Encoding, HexCase};
+use super::verify_error::VerifyError;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_PAD_INDIFFERENT};
 
@@ -42,7 +42,7 @@ impl TagEncoding {
     }
 
     /// Decodes a caller's signature of at least `least` and at most `most` bytes.
-    pub(super) fn read(self, text: &str, least: usize, most: usize) -> Result<Tag, Failure> {
+    pub(super) fn read(self, text: &str, least: usize, most: usize) -> Result<Tag, VerifyError> {
         let mut tag = Tag { bytes: [0; MAX_TAG], length: 0 };
         tag.length = match self {
             Self::Hex => unhex(text.as_bytes(), &mut tag.bytes, &LOWER),
@@ -52,7 +52,7 @@ impl TagEncoding {
             Self::Base64 => STANDARD.decode_slice(text, &mut tag.bytes).ok(),
         }
         .filter(|length| (least..=most).contains(length))
-        .ok_or(Failure::MalformedSignature)?;
+        .ok_or(VerifyError::MalformedSignature)?;
         Ok(tag)
     }
 

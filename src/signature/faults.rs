@@ -29,9 +29,9 @@ fn every_fault_is_found_at_once_and_shows_no_secret() {
             .map(|text| DatedSecret { value: Secret::new(text), derive: false, not_after: None })
             .collect();
         let url = match case.public_url.as_deref() {
-            None => Some(PublicUrl::of_server("https://b.example")),
+            None => Some(PublicUrl::for_server("https://b.example")),
             Some("") => None,
-            Some(url) => Some(PublicUrl::of_server(url)),
+            Some(url) => Some(PublicUrl::for_server(url)),
         };
         let token = case.verify_token.as_deref().map(Secret::new);
         let faults =

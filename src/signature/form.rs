@@ -1,7 +1,7 @@
 //! A form as Twilio signs it: each name followed by its value, sorted, repeated pairs once
 //! (<https://www.twilio.com/docs/usage/webhooks/webhooks-security>).
 
-use super::failure::Failure;
+use super::verify_error::VerifyError;
 use bytes::Bytes;
 use http::HeaderMap;
 use std::borrow::Cow;
@@ -19,13 +19,13 @@ pub(super) fn is_form(headers: &HeaderMap) -> bool {
 }
 
 /// The text that is signed for this form.
-pub(super) fn sorted(frames: &[Bytes]) -> Result<Vec<u8>, Failure> {
+pub(super) fn canonical(frames: &[Bytes]) -> Result<Vec<u8>, VerifyError> {
     let body = joined(frames);
     // Bytes and not text: a decoder that mends bad UTF-8 would give two bodies one signature.
     let mut pairs = Vec::new();
     for pair in body.split(|&byte| byte == b'&').filter(|pair| !pair.is_empty()) {
         if pairs.len() == MAX_FIELDS {
-            return Err(Failure::MalformedForm);
+            return Err(VerifyError::MalformedForm);
         }
         let split = pair.iter().position(|&byte| byte == b'=');
         let (name, value) = pair.split_at(split.unwrap_or(pair.len()));
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     fn text(body: &str) -> Vec<u8> {
-        sorted(&[Bytes::copy_from_slice(body.as_bytes())]).unwrap()
+        canonical(&[Bytes::copy_from_slice(body.as_bytes())]).unwrap()
     }
 
     #[test]
@@ -77,6 +77,6 @@ mod tests {
 
     #[test]
     fn a_form_of_many_fields_is_refused() {
-        assert_eq!(sorted(&[Bytes::from("a=1&".repeat(1025))]), Err(Failure::MalformedForm));
+        assert_eq!(canonical(&[Bytes::from("a=1&".repeat(1025))]), Err(VerifyError::MalformedForm));
     }
 }

@@ -51,7 +51,10 @@ impl Handshake {
 
 /// Meta's GET: `hub.challenge` is echoed where `hub.verify_token` is right
 /// (<https://developers.facebook.com/docs/graph-api/webhooks/getting-started>). `None` where the query asks nothing.
-pub(super) fn hub(query: &str, token: Option<&Secret>) -> Option<Result<Handshake, Forbidden>> {
+pub(super) fn meta_challenge(
+    query: &str,
+    token: Option<&Secret>,
+) -> Option<Result<Handshake, Forbidden>> {
     let one = |name: &str| {
         let mut values = form_urlencoded::parse(query.as_bytes())
             .filter(|(key, _)| key == name)
@@ -79,7 +82,7 @@ pub(super) fn hub(query: &str, token: Option<&Secret>) -> Option<Result<Handshak
 
 /// What the body of a verified request asks, if it asks. Never called before verification: Zoom's answer is an HMAC under the
 /// same secret, so answering anyone would sign for anyone.
-pub(super) fn signed(
+pub(super) fn answer(
     scheme: &Scheme,
     frames: &[Bytes],
     secret: usize,
@@ -104,7 +107,7 @@ pub(super) fn signed(
             Handshake::text(body["challenge"].as_str()?)
         }
         HandshakeKind::ZoomUrlValidation if body["event"] == "endpoint.url_validation" => {
-            let key = scheme.keys.get(secret)?.of(bot);
+            let key = scheme.keys.get(secret)?.for_bot(bot);
             zoom(&key, body["payload"]["plainToken"].as_str()?)
         }
         HandshakeKind::DiscordPing => discord(&body),
@@ -147,7 +150,7 @@ mod tests {
     fn answer(scheme: &Scheme, body: &str) -> Option<(u16, String)> {
         let (a, b) = body.split_at(body.len() / 2);
         let frames = [Bytes::copy_from_slice(a.as_bytes()), Bytes::copy_from_slice(b.as_bytes())];
-        signed(scheme, &frames, 0, "")
+        super::answer(scheme, &frames, 0, "")
             .map(|answer| (answer.status, String::from_utf8(answer.body.to_vec()).unwrap()))
     }
 
@@ -155,7 +158,7 @@ mod tests {
     fn meta_is_answered_for_the_right_word_alone() {
         let word = Secret::new("w");
         let ok = "hub.mode=subscribe&hub.challenge=1&hub.verify_token=w";
-        assert_eq!(hub(ok, Some(&word)).unwrap().unwrap().body, "1");
+        assert_eq!(meta_challenge(ok, Some(&word)).unwrap().unwrap().body, "1");
         for query in [
             "hub.mode=subscribe&hub.challenge=1&hub.verify_token=x",
             "hub.mode=subscribe&hub.challenge=1&hub.verify_token=",
@@ -167,10 +170,10 @@ mod tests {
             &format!("{ok}{}", "1".repeat(2000)),
             &ok.replace("challenge=1", &format!("challenge={}", "1".repeat(1025))),
         ] {
-            assert_eq!(hub(query, Some(&word)), Some(Err(Forbidden)), "{query}");
+            assert_eq!(meta_challenge(query, Some(&word)), Some(Err(Forbidden)), "{query}");
         }
-        assert_eq!(hub(ok, None), Some(Err(Forbidden)));
-        assert_eq!(hub("page=1", Some(&word)), None);
+        assert_eq!(meta_challenge(ok, None), Some(Err(Forbidden)));
+        assert_eq!(meta_challenge("page=1", Some(&word)), None);
     }
 
     #[test]

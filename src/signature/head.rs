@@ -1,11 +1,11 @@
 //! What the request's head says, borrowed, and the rule that a header which proves something stands alone.
 
-use super::failure::Failure;
+use super::verify_error::VerifyError;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 /// What the request's head says.
 #[derive(Clone, Copy, Debug)]
-pub struct Head<'a> {
+pub struct RequestHead<'a> {
     /// The method.
     pub method: &'a Method,
     /// The path as received.
@@ -17,20 +17,20 @@ pub struct Head<'a> {
 }
 
 /// The one value of a header: frameworks differ on which of two they take, so two are refused, equal ones too.
-pub(super) fn only<'h>(
+pub(super) fn single_value<'h>(
     headers: &'h HeaderMap,
     name: &HeaderName,
-) -> Result<&'h HeaderValue, Failure> {
+) -> Result<&'h HeaderValue, VerifyError> {
     let mut values = headers.get_all(name).iter();
-    let value = values.next().ok_or(Failure::MissingHeader)?;
-    if values.next().is_some() { Err(Failure::RepeatedHeader) } else { Ok(value) }
+    let value = values.next().ok_or(VerifyError::MissingHeader)?;
+    if values.next().is_some() { Err(VerifyError::RepeatedHeader) } else { Ok(value) }
 }
 
 /// The one value of a header as visible ASCII.
-pub(super) fn only_text<'h>(
+pub(super) fn single_text<'h>(
     headers: &'h HeaderMap,
     name: &HeaderName,
-    malformed: Failure,
-) -> Result<&'h str, Failure> {
-    only(headers, name)?.to_str().map_err(|_| malformed)
+    malformed: VerifyError,
+) -> Result<&'h str, VerifyError> {
+    single_value(headers, name)?.to_str().map_err(|_| malformed)
 }

@@ -1,7 +1,7 @@
 //! Where the id of a delivery stands.
 
 use super::field::{FieldPath, MAX_FIELD};
-use super::head::only;
+use super::head::single_value;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
 
@@ -26,7 +26,9 @@ impl IdSource {
         scratch: &mut Vec<u8>,
     ) -> Option<String> {
         match self {
-            Self::Header(name) => only(headers, name).ok()?.to_str().ok().map(str::to_owned),
+            Self::Header(name) => {
+                single_value(headers, name).ok()?.to_str().ok().map(str::to_owned)
+            }
             Self::Field(path) => path.read(frames, scratch).ok()?,
         }
         .filter(|id| matches!(id.len(), 1..=MAX_FIELD))

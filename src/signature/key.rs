@@ -118,7 +118,7 @@ impl Key {
     }
 
     /// What this key checks and signs with in the name of the bot with this id.
-    pub(super) fn of(&self, id: &str) -> Live<'_> {
+    pub(super) fn for_bot(&self, id: &str) -> Live<'_> {
         match &self.source {
             Source::Kept(material) => Live::Kept(material),
             Source::Derived(master) => Live::Made(master.material(id)),

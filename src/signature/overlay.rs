@@ -19,7 +19,7 @@ fn merged<T>(over: Option<T>, base: Option<T>, merge: impl FnOnce(T, T) -> T) ->
 
 impl SchemeTable {
     /// This table laid over the one that it extends. `extends` is done with afterwards.
-    pub fn over(self, base: Self) -> Self {
+    pub fn overlaid_on(self, base: Self) -> Self {
         Self {
             extends: None,
             algorithm: self.algorithm.or(base.algorithm),

@@ -13,7 +13,7 @@ static PRESETS: LazyLock<Vec<(String, SchemeTable)>> = LazyLock::new(|| {
 pub fn preset(name: &str) -> Option<SchemeTable> {
     let table = PRESETS.iter().find(|(known, _)| known == name)?.1.clone();
     match table.extends.clone() {
-        Some(base) if base != name => Some(table.over(preset(&base)?)),
+        Some(base) if base != name => Some(table.overlaid_on(preset(&base)?)),
         _ => Some(table),
     }
 }
@@ -83,7 +83,7 @@ mod tests {
             }),
             ..SchemeTable::default()
         };
-        let stamp = own.over(preset("stripe").unwrap()).timestamp.unwrap();
+        let stamp = own.overlaid_on(preset("stripe").unwrap()).timestamp.unwrap();
         assert_eq!((stamp.from, stamp.key), (None, None));
         assert_eq!(stamp.tolerance.unwrap().0.as_secs(), 300);
     }

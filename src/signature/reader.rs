@@ -1,11 +1,11 @@
 //! Reads the tables of a scheme one by one and gathers their faults.
 
-use super::candidates::Layout;
 use super::encoding::{TagEncoding, case};
-use super::fault::Fault;
 use super::field::FieldPath;
 use super::id::IdSource;
-use super::scheme::{BodyHash, Place, Require, Timestamp, TimestampPlace};
+use super::layout::Layout;
+use super::scheme::{BodyHash, Require, SignatureLocation, Timestamp, TimestampLocation};
+use super::scheme_error::SchemeError;
 use super::spec::{Algorithm, Encoding, Format, HexCase, SchemeTable, SignatureTable, TimeUnit};
 use super::template::{Piece, Template};
 use http::HeaderName;
@@ -14,7 +14,7 @@ use http::header::AUTHORIZATION;
 /// The faults found so far.
 #[derive(Default)]
 pub(super) struct Reader {
-    pub(super) faults: Vec<Fault>,
+    pub(super) faults: Vec<SchemeError>,
 }
 
 impl Reader {
@@ -24,7 +24,7 @@ impl Reader {
         message: impl Into<String>,
         fix: impl Into<String>,
     ) {
-        self.faults.push(Fault::new(key, message, fix));
+        self.faults.push(SchemeError::new(key, message, fix));
     }
 
     fn header(&mut self, key: &str, name: Option<&String>) -> Option<HeaderName> {
@@ -56,7 +56,7 @@ impl Reader {
     }
 
     /// Where signatures stand and how they are written.
-    pub(super) fn place(&mut self, table: &SchemeTable) -> (Place, TagEncoding) {
+    pub(super) fn place(&mut self, table: &SchemeTable) -> (SignatureLocation, TagEncoding) {
         let signature = table.signature.clone().unwrap_or_default();
         let format = signature.format.unwrap_or(Format::Plain);
         self.foreign_keys(&signature, format);
@@ -70,7 +70,7 @@ impl Reader {
         }
         let place = match format {
             Format::Json => match signature.json.as_deref() {
-                Some(path) => self.path("signature.json", path).map(Place::Field),
+                Some(path) => self.path("signature.json", path).map(SignatureLocation::Field),
                 None => {
                     self.fault(
                         "signature.json",
@@ -83,10 +83,10 @@ impl Reader {
             Format::Plain | Format::Kv | Format::List => {
                 let layout = self.layout(&signature, format);
                 self.header("signature.header", signature.header.as_ref())
-                    .map(|name| Place::Header { name, layout })
+                    .map(|name| SignatureLocation::Header { name, layout })
             }
         };
-        (place.unwrap_or(Place::Nowhere), spelling)
+        (place.unwrap_or(SignatureLocation::Absent), spelling)
     }
 
     fn layout(&mut self, signature: &SignatureTable, format: Format) -> Layout {
@@ -153,12 +153,16 @@ impl Reader {
     }
 
     /// Where a token stands.
-    pub(super) fn token_place(&mut self, table: &SchemeTable, algorithm: Algorithm) -> Place {
+    pub(super) fn token_place(
+        &mut self,
+        table: &SchemeTable,
+        algorithm: Algorithm,
+    ) -> SignatureLocation {
         let signature = table.signature.clone().unwrap_or_default();
         let scheme = match algorithm {
             Algorithm::Bearer => "Bearer",
             Algorithm::Basic => "Basic",
-            Algorithm::None => return Place::Nowhere,
+            Algorithm::None => return SignatureLocation::Absent,
             _ => {
                 if signature.format.is_some_and(|format| format != Format::Plain) {
                     self.fault("signature.format", "can only be plain for a token", "remove it");
@@ -166,7 +170,10 @@ impl Reader {
                 self.foreign_keys(&signature, Format::Plain);
                 let layout = Layout::Plain { prefix: signature.prefix.clone().unwrap_or_default() };
                 let name = self.header("signature.header", signature.header.as_ref());
-                return name.map_or(Place::Nowhere, |name| Place::Header { name, layout });
+                return name.map_or(SignatureLocation::Absent, |name| SignatureLocation::Header {
+                    name,
+                    layout,
+                });
             }
         };
         if table.signature.is_some() {
@@ -176,7 +183,7 @@ impl Reader {
                 "remove it, or use \"token\"",
             );
         }
-        Place::Header { name: AUTHORIZATION, layout: Layout::Auth { scheme } }
+        SignatureLocation::Header { name: AUTHORIZATION, layout: Layout::Auth { scheme } }
     }
 
     /// Where the time of signing stands; a window is only worth something over a time that is signed.
@@ -189,7 +196,7 @@ impl Reader {
         let place = match (&timestamp.header, timestamp.from, &timestamp.json) {
             (Some(_), None, None) => self
                 .header("timestamp.header", timestamp.header.as_ref())
-                .map(TimestampPlace::Header),
+                .map(TimestampLocation::Header),
             (None, Some(_), None) => {
                 if table.signature.as_ref().and_then(|signature| signature.format)
                     != Some(Format::Kv)
@@ -207,10 +214,10 @@ impl Reader {
                         "name the pair that holds the time: key = \"t\"",
                     );
                 }
-                timestamp.key.clone().map(TimestampPlace::Pair)
+                timestamp.key.clone().map(TimestampLocation::Pair)
             }
             (None, None, Some(path)) => {
-                self.path("timestamp.json", path).map(TimestampPlace::Field)
+                self.path("timestamp.json", path).map(TimestampLocation::Field)
             }
             _ => {
                 self.fault(
@@ -229,11 +236,11 @@ impl Reader {
             );
         }
         let signed = match &place {
-            TimestampPlace::Header(name) => {
+            TimestampLocation::Header(name) => {
                 template.has(&Piece::Timestamp) || template.has(&Piece::Header(name.clone()))
             }
-            TimestampPlace::Pair(_) => template.has(&Piece::Timestamp),
-            TimestampPlace::Field(path) => {
+            TimestampLocation::Pair(_) => template.has(&Piece::Timestamp),
+            TimestampLocation::Field(path) => {
                 template.has(&Piece::Timestamp)
                     || template.has(&Piece::Body)
                     || template.fields.contains(path)
@@ -247,7 +254,7 @@ impl Reader {
                 "put {timestamp} into signed",
             );
         }
-        Some(Timestamp { place, unit: timestamp.unit.unwrap_or(TimeUnit::S), tolerance })
+        Some(Timestamp { location: place, unit: timestamp.unit.unwrap_or(TimeUnit::S), tolerance })
     }
 
     /// Where the id of a delivery stands.
@@ -294,7 +301,7 @@ impl Reader {
         if spelling.is_none() {
             self.fault("body_hash.encoding", "cannot be utf8", "hex or base64");
         }
-        spelling.map(|spelling| BodyHash { query, spelling })
+        spelling.map(|spelling| BodyHash { query, encoding: spelling })
     }
 
     /// The header that must confirm the configuration.

@@ -1,18 +1,18 @@
 //! A scheme ready for use: the table with its names parsed and its keys made.
 
-use super::address::PublicUrl;
-use super::candidates::Layout;
 use super::encoding::TagEncoding;
-use super::failure::Failure;
 use super::field::{FieldPath, MAX_FIELD};
 use super::form;
-use super::head::{Head, only, only_text};
+use super::head::{RequestHead, single_text, single_value};
 use super::id::IdSource;
 use super::key::Key;
+use super::layout::Layout;
 use super::material::Material;
+use super::public_url::PublicUrl;
 use super::spec::{Algorithm, HandshakeKind, TimeUnit};
 use super::template::{Piece, Template};
 use super::timestamp::UnixTime;
+use super::verify_error::VerifyError;
 use crate::secret::Secret;
 use bytes::Bytes;
 use http::HeaderName;
@@ -23,8 +23,8 @@ use std::time::Duration;
 pub struct Scheme {
     pub(super) algorithm: Algorithm,
     pub(super) keys: Vec<Key>,
-    pub(super) place: Place,
-    pub(super) spelling: TagEncoding,
+    pub(super) location: SignatureLocation,
+    pub(super) encoding: TagEncoding,
     pub(super) timestamp: Option<Timestamp>,
     pub(super) template: Template,
     /// Whether the body is hashed as it arrives, worked out once.
@@ -41,9 +41,9 @@ pub struct Scheme {
 }
 
 /// Where the signature or the token stands.
-pub(super) enum Place {
+pub(super) enum SignatureLocation {
     /// Nothing is looked at.
-    Nowhere,
+    Absent,
     /// In a header.
     Header { name: HeaderName, layout: Layout },
     /// In the body.
@@ -52,12 +52,12 @@ pub(super) enum Place {
 
 /// Where the time of signing stands.
 pub(super) struct Timestamp {
-    pub(super) place: TimestampPlace,
+    pub(super) location: TimestampLocation,
     pub(super) unit: TimeUnit,
     pub(super) tolerance: Option<Duration>,
 }
 
-pub(super) enum TimestampPlace {
+pub(super) enum TimestampLocation {
     Header(HeaderName),
     /// Under this key of the signature header.
     Pair(String),
@@ -67,7 +67,7 @@ pub(super) enum TimestampPlace {
 /// A hash of the body in the signed URL.
 pub(super) struct BodyHash {
     pub(super) query: String,
-    pub(super) spelling: TagEncoding,
+    pub(super) encoding: TagEncoding,
 }
 
 /// A header that must confirm the configuration.
@@ -80,7 +80,7 @@ pub(super) struct Require {
 /// What the signed bytes are made of, for one request.
 #[derive(Clone, Copy)]
 pub(super) struct SigningInput<'a> {
-    pub(super) head: &'a Head<'a>,
+    pub(super) head: &'a RequestHead<'a>,
     pub(super) base: &'a str,
     pub(super) timestamp: &'a str,
     pub(super) id: &'a [u8],
@@ -130,7 +130,7 @@ impl Scheme {
     }
 
     /// Whether nothing is proven: the preset `none`.
-    pub fn unproven(&self) -> bool {
+    pub fn unauthenticated(&self) -> bool {
         self.algorithm == Algorithm::None
     }
 
@@ -159,7 +159,7 @@ impl Scheme {
 
     /// The first secret of this id, where the scheme shows it as it is: what proves the other side to the sender in turn.
     pub fn token(&self, id: &str) -> Option<Secret> {
-        match &*self.keys.first()?.of(id) {
+        match &*self.keys.first()?.for_bot(id) {
             Material::Token { text, .. } => Some(text.clone()),
             Material::Mac(_) | Material::Public(_) => None,
         }
@@ -172,7 +172,7 @@ impl Scheme {
 
     /// Whether the body can be hashed as it arrives.
     pub(super) fn can_stream(&self) -> bool {
-        let from_head = matches!(self.place, Place::Header { .. })
+        let from_head = matches!(self.location, SignatureLocation::Header { .. })
             && !self.asymmetric()
             && !self.decided_by_head();
         let early_time =
@@ -181,40 +181,45 @@ impl Scheme {
     }
 
     pub(super) fn timestamp_field(&self) -> Option<&FieldPath> {
-        match self.timestamp.as_ref().map(|timestamp| &timestamp.place) {
-            Some(TimestampPlace::Field(path)) => Some(path),
+        match self.timestamp.as_ref().map(|timestamp| &timestamp.location) {
+            Some(TimestampLocation::Field(path)) => Some(path),
             _ => None,
         }
     }
 
     /// The timestamp where the head holds it.
-    pub(super) fn timestamp_text<'h>(&self, head: &Head<'h>) -> Result<Option<&'h str>, Failure> {
-        match (self.timestamp.as_ref().map(|timestamp| &timestamp.place), &self.place) {
-            (Some(TimestampPlace::Header(name)), _) => {
-                only_text(head.headers, name, Failure::MalformedTimestamp).map(Some)
+    pub(super) fn timestamp_text<'h>(
+        &self,
+        head: &RequestHead<'h>,
+    ) -> Result<Option<&'h str>, VerifyError> {
+        match (self.timestamp.as_ref().map(|timestamp| &timestamp.location), &self.location) {
+            (Some(TimestampLocation::Header(name)), _) => {
+                single_text(head.headers, name, VerifyError::MalformedTimestamp).map(Some)
             }
-            (Some(TimestampPlace::Pair(key)), Place::Header { name, layout }) => layout
-                .pair(only_text(head.headers, name, Failure::MalformedSignature)?, key)
-                .map(Some),
+            (Some(TimestampLocation::Pair(key)), SignatureLocation::Header { name, layout }) => {
+                layout
+                    .pair(single_text(head.headers, name, VerifyError::MalformedSignature)?, key)
+                    .map(Some)
+            }
             _ => Ok(None),
         }
     }
 
     /// The id where a header holds it; an error where it is needed and not there, or there twice.
-    pub(super) fn id_bytes<'h>(&self, head: &Head<'h>) -> Result<&'h [u8], Failure> {
+    pub(super) fn id_bytes<'h>(&self, head: &RequestHead<'h>) -> Result<&'h [u8], VerifyError> {
         let Some(IdSource::Header(name)) = &self.id else {
             return Ok(&[]);
         };
-        match only(head.headers, name) {
-            Err(Failure::RepeatedHeader) => Err(Failure::RepeatedHeader),
+        match single_value(head.headers, name) {
+            Err(VerifyError::RepeatedHeader) => Err(VerifyError::RepeatedHeader),
             Ok(value) if matches!(value.len(), 1..=MAX_FIELD) => Ok(value.as_bytes()),
-            Ok(_) | Err(_) if self.id_required => Err(Failure::MissingHeader),
+            Ok(_) | Err(_) if self.id_required => Err(VerifyError::MissingHeader),
             Ok(_) | Err(_) => Ok(&[]),
         }
     }
 
     /// The facts of a head, with nothing of the rest.
-    pub(super) fn facts<'a>(&'a self, head: &'a Head<'a>) -> SigningInput<'a> {
+    pub(super) fn signing_input<'a>(&'a self, head: &'a RequestHead<'a>) -> SigningInput<'a> {
         let base = self.bases.first().map_or("", String::as_str);
         SigningInput { head, base, timestamp: "", id: &[], form: &[], fields: &[], frames: &[] }
     }
@@ -224,7 +229,7 @@ impl Scheme {
         &self,
         facts: &SigningInput<'_>,
         sink: &mut impl FnMut(&[u8]),
-    ) -> Result<(), Failure> {
+    ) -> Result<(), VerifyError> {
         self.write(&self.template.before, facts, sink)?;
         self.write(&self.template.from_body, facts, sink)
     }
@@ -235,7 +240,7 @@ impl Scheme {
         pieces: &[Piece],
         facts: &SigningInput<'_>,
         sink: &mut impl FnMut(&[u8]),
-    ) -> Result<(), Failure> {
+    ) -> Result<(), VerifyError> {
         for piece in pieces {
             match piece {
                 Piece::Text(text) => sink(text.as_bytes()),
@@ -246,16 +251,16 @@ impl Scheme {
                 Piece::Url => self.url(facts, sink),
                 Piece::UrlHubspot => self.url(facts, &mut |part: &[u8]| {
                     // Parts are whole texts of a request line that the parser has passed as UTF-8.
-                    super::address::hubspot(
+                    super::public_url::write_hubspot(
                         std::str::from_utf8(part).unwrap_or_default(),
                         &mut *sink,
                     );
                 }),
                 Piece::FormSorted => sink(facts.form),
-                Piece::Header(name) => sink(only(facts.head.headers, name)?.as_bytes()),
+                Piece::Header(name) => sink(single_value(facts.head.headers, name)?.as_bytes()),
                 Piece::Field(at) => match facts.fields.get(*at) {
                     Some(Some(text)) => sink(text.as_bytes()),
-                    _ => return Err(Failure::MissingField),
+                    _ => return Err(VerifyError::MissingField),
                 },
             }
         }
@@ -277,9 +282,13 @@ impl Scheme {
     }
 
     /// The form's signed text, empty for any other body.
-    pub(super) fn form(&self, head: &Head<'_>, frames: &[Bytes]) -> Result<Vec<u8>, Failure> {
+    pub(super) fn form(
+        &self,
+        head: &RequestHead<'_>,
+        frames: &[Bytes],
+    ) -> Result<Vec<u8>, VerifyError> {
         if self.template.has(&Piece::FormSorted) && form::is_form(head.headers) {
-            form::sorted(frames)
+            form::canonical(frames)
         } else {
             Ok(Vec::new())
         }

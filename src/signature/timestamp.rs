@@ -1,7 +1,7 @@
 //! When something was signed, and whether that is near enough to now.
 
-use super::failure::Failure;
 use super::spec::TimeUnit;
+use super::verify_error::VerifyError;
 use std::time::{Duration, SystemTime};
 
 /// A moment of the wall clock, in milliseconds since 1970.
@@ -46,12 +46,12 @@ impl From<SystemTime> for UnixTime {
 impl TimeUnit {
     /// Checks the text of a timestamp and, where there is a tolerance, that it is within it: both sides, because what is
     /// signed for the future stays good until then. Seconds are compared as seconds, as senders' own libraries do.
-    pub(super) fn judge(
+    pub(super) fn check(
         self,
         text: &str,
         tolerance: Option<Duration>,
         now: UnixTime,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), VerifyError> {
         let (signed, now, per_second) = match self {
             Self::S => (digits(text)?, now.seconds(), 1),
             Self::Ms => (digits(text)?, now.millis(), 1000),
@@ -63,9 +63,9 @@ impl TimeUnit {
         let tolerance =
             i64::try_from(tolerance.as_millis()).unwrap_or(i64::MAX) / (1000 / per_second);
         if now.saturating_sub(signed) > tolerance {
-            Err(Failure::Stale)
+            Err(VerifyError::Stale)
         } else if signed.saturating_sub(now) > tolerance {
-            Err(Failure::Future)
+            Err(VerifyError::Future)
         } else {
             Ok(())
         }
@@ -82,21 +82,21 @@ impl TimeUnit {
 }
 
 /// Digits only, without a zero in front: libraries differ on anything else, and the text itself is signed.
-fn digits(text: &str) -> Result<i64, Failure> {
+fn digits(text: &str) -> Result<i64, VerifyError> {
     let plain = matches!(text.len(), 1..=20)
         && text.bytes().all(|byte| byte.is_ascii_digit())
         && (text == "0" || !text.starts_with('0'));
     if !plain {
-        return Err(Failure::MalformedTimestamp);
+        return Err(VerifyError::MalformedTimestamp);
     }
-    text.parse().map_err(|_| Failure::MalformedTimestamp)
+    text.parse().map_err(|_| VerifyError::MalformedTimestamp)
 }
 
-fn date(text: &str) -> Result<i64, Failure> {
+fn date(text: &str) -> Result<i64, VerifyError> {
     if text.len() > 40 {
-        return Err(Failure::MalformedTimestamp);
+        return Err(VerifyError::MalformedTimestamp);
     }
-    let time: jiff::Timestamp = text.parse().map_err(|_| Failure::MalformedTimestamp)?;
+    let time: jiff::Timestamp = text.parse().map_err(|_| VerifyError::MalformedTimestamp)?;
     Ok(time.as_millisecond())
 }
 
@@ -110,23 +110,23 @@ mod tests {
         let window = Some(Duration::from_secs(300));
         for (unit, text, verdict) in [
             (TimeUnit::S, "1759999700", Ok(())),
-            (TimeUnit::S, "1759999699", Err(Failure::Stale)),
+            (TimeUnit::S, "1759999699", Err(VerifyError::Stale)),
             (TimeUnit::S, "1760000300", Ok(())),
-            (TimeUnit::S, "1760000301", Err(Failure::Future)),
+            (TimeUnit::S, "1760000301", Err(VerifyError::Future)),
             (TimeUnit::Ms, "1759999700900", Ok(())),
-            (TimeUnit::Ms, "1759999700899", Err(Failure::Stale)),
-            (TimeUnit::Ms, "1760000300901", Err(Failure::Future)),
+            (TimeUnit::Ms, "1759999700899", Err(VerifyError::Stale)),
+            (TimeUnit::Ms, "1760000300901", Err(VerifyError::Future)),
             (TimeUnit::Iso8601, "2025-10-09T08:53:20Z", Ok(())),
-            (TimeUnit::Iso8601, "2025-10-09T07:53:20Z", Err(Failure::Stale)),
-            (TimeUnit::S, "", Err(Failure::MalformedTimestamp)),
-            (TimeUnit::S, "+1760000000", Err(Failure::MalformedTimestamp)),
-            (TimeUnit::S, "1760000000.9", Err(Failure::MalformedTimestamp)),
-            (TimeUnit::S, "01760000000", Err(Failure::MalformedTimestamp)),
-            (TimeUnit::S, "99999999999999999999", Err(Failure::MalformedTimestamp)),
-            (TimeUnit::S, "9223372036854775807", Err(Failure::Future)),
+            (TimeUnit::Iso8601, "2025-10-09T07:53:20Z", Err(VerifyError::Stale)),
+            (TimeUnit::S, "", Err(VerifyError::MalformedTimestamp)),
+            (TimeUnit::S, "+1760000000", Err(VerifyError::MalformedTimestamp)),
+            (TimeUnit::S, "1760000000.9", Err(VerifyError::MalformedTimestamp)),
+            (TimeUnit::S, "01760000000", Err(VerifyError::MalformedTimestamp)),
+            (TimeUnit::S, "99999999999999999999", Err(VerifyError::MalformedTimestamp)),
+            (TimeUnit::S, "9223372036854775807", Err(VerifyError::Future)),
         ] {
-            assert_eq!(unit.judge(text, window, now), verdict, "{text}");
+            assert_eq!(unit.check(text, window, now), verdict, "{text}");
         }
-        assert_eq!(TimeUnit::S.judge("1", None, now), Ok(()));
+        assert_eq!(TimeUnit::S.check("1", None, now), Ok(()));
     }
 }

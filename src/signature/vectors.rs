@@ -38,8 +38,8 @@ struct Request {
 }
 
 impl Request {
-    fn head(&self) -> Head<'_> {
-        Head {
+    fn head(&self) -> RequestHead<'_> {
+        RequestHead {
             method: &self.method,
             path: &self.path,
             query: self.query.as_deref(),
@@ -53,7 +53,7 @@ impl Request {
         verifier: &Verifier,
         now: UnixTime,
         cut: usize,
-    ) -> Result<(Proof, Vec<Bytes>), Failure> {
+    ) -> Result<(Proof, Vec<Bytes>), VerifyError> {
         let (a, b) = self.body.split_at(cut.min(self.body.len()));
         let frames = vec![Bytes::copy_from_slice(a), Bytes::copy_from_slice(b)];
         let mut check = verifier.begin(&self.head(), now, "bot")?;
@@ -98,7 +98,7 @@ fn compiled(name: &str, secrets: &[DatedSecret], token: Option<&Secret>, origin:
     let mut table = preset(name).unwrap();
     // Mailgun's body is covered by nothing, and its user must say so.
     table.body_unauthenticated = (name == "mailgun").then_some(true);
-    table.compile(secrets, token, Some(&PublicUrl::of_server(origin))).unwrap()
+    table.compile(secrets, token, Some(&PublicUrl::for_server(origin))).unwrap()
 }
 
 fn vectors(text: &str) -> Vec<Vector> {
@@ -170,7 +170,7 @@ fn one_bit_turned_is_refused_by_every_scheme_that_signs() {
             ("application/json", r#"{"id":"evt_1","n":1}"#),
             ("application/x-www-form-urlencoded", "b=2&a=1"),
         ] {
-            let outgoing = Outgoing {
+            let outgoing = UnsignedRequest {
                 method: &Method::POST,
                 path: "/in",
                 query: Some("x=1"),
@@ -235,7 +235,7 @@ fn refuse_changes(name: &str, verifier: &Verifier, request: &Request, now: UnixT
         twice.headers.append(header, value.clone());
         assert_eq!(
             twice.judge(verifier, now, 5).unwrap_err(),
-            Failure::RepeatedHeader,
+            VerifyError::RepeatedHeader,
             "{name}: {header}"
         );
         let mut without = request.clone();
@@ -243,7 +243,7 @@ fn refuse_changes(name: &str, verifier: &Verifier, request: &Request, now: UnixT
         assert!(without.judge(verifier, now, 5).is_err(), "{name}: without {header}");
     }
     if let Some(tolerance) = scheme.tolerance() {
-        for (past, failure) in [(1, Failure::Stale), (-1, Failure::Future)] {
+        for (past, failure) in [(1, VerifyError::Stale), (-1, VerifyError::Future)] {
             let then =
                 UnixTime::from_millis(now.millis() + past * (tolerance.as_millis() as i64 + 1000));
             assert_eq!(request.judge(verifier, then, 5).unwrap_err(), failure, "{name}");
@@ -262,22 +262,22 @@ fn a_secret_past_its_date_counts_no_more() {
     let verifier = Verifier::new(vec![compiled("bearer", &secrets, None, "")]);
     let mut headers = HeaderMap::new();
     let judge = |verifier: &Verifier, headers: &HeaderMap, now| {
-        let head = Head { method: &Method::GET, path: "/", query: None, headers };
+        let head = RequestHead { method: &Method::GET, path: "/", query: None, headers };
         verifier.begin(&head, now, "bot")?.finish(&head, &[]).map(|proof| proof.secret())
     };
     headers.insert("authorization", HeaderValue::from_static("bearer old"));
     assert_eq!(judge(&verifier, &headers, now), Ok(0));
     let later = UnixTime::from_millis(now.millis() + 1);
-    assert_eq!(judge(&verifier, &headers, later), Err(Failure::Mismatch));
+    assert_eq!(judge(&verifier, &headers, later), Err(VerifyError::Mismatch));
     headers.insert("authorization", HeaderValue::from_static("Bearer new"));
     assert_eq!(judge(&verifier, &headers, later), Ok(1));
     let only_old = Verifier::new(vec![compiled("bearer", &secrets[..1], None, "")]);
-    assert_eq!(judge(&only_old, &headers, later), Err(Failure::Expired));
+    assert_eq!(judge(&only_old, &headers, later), Err(VerifyError::Expired));
     // All schemes must pass.
     let both = Verifier::new(vec![
         compiled("none", &[], None, ""),
         compiled("bearer", &secrets, None, ""),
     ]);
     headers.remove("authorization");
-    assert_eq!(judge(&both, &headers, now), Err(Failure::MissingHeader));
+    assert_eq!(judge(&both, &headers, now), Err(VerifyError::MissingHeader));
 }

@@ -7,7 +7,7 @@ pub mod format;
 mod record;
 mod writer;
 
-pub use record::{Record, Text};
+pub use record::{Record, TruncatedText};
 pub use writer::Destination;
 
 use crossbeam_queue::ArrayQueue;

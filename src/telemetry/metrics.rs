@@ -13,7 +13,7 @@ pub use cells::{BotCells, UpstreamCells, WorkerCells};
 pub use exposition::{CONTENT_TYPE, Readings};
 pub use state::StateFigures;
 
-use cells::Words;
+use cells::LabelValues;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,15 +27,15 @@ pub struct Metrics {
     workers: PerWorker<WorkerCells>,
     bots: Mutex<BTreeMap<Box<str>, PerWorker<BotCells>>>,
     upstreams: Mutex<BTreeMap<Box<str>, PerWorker<UpstreamCells>>>,
-    reasons: Words,
-    errors: Words,
+    reasons: LabelValues,
+    errors: LabelValues,
     reloaded: AtomicU64,
     refused_reloads: AtomicU64,
 }
 
 impl Metrics {
     /// Cells for so many workers. `reasons` are all words a refusal can be counted under, `errors` all those of upstream errors.
-    pub fn new(workers: usize, reasons: Words, errors: Words) -> Arc<Self> {
+    pub fn new(workers: usize, reasons: LabelValues, errors: LabelValues) -> Arc<Self> {
         Arc::new(Self {
             workers: (0..workers).map(|index| Arc::new(WorkerCells::new(index, reasons))).collect(),
             bots: Mutex::default(),
@@ -53,7 +53,7 @@ impl Metrics {
     }
 
     /// The cells of whoever works beside the workers: the last of them, or some that no page shows.
-    pub fn spare(&self, workers: usize) -> Arc<WorkerCells> {
+    pub fn background_worker(&self, workers: usize) -> Arc<WorkerCells> {
         let spare = self.workers.get(workers).cloned();
         spare.unwrap_or_else(|| Arc::new(WorkerCells::new(workers, self.reasons)))
     }
@@ -72,7 +72,7 @@ impl Metrics {
 
     /// Forgets bots and upstreams that the configuration no longer has, so that reloads do not add up. Requests still on their
     /// way for them are no longer counted.
-    pub fn keep_only(&self, bot: impl Fn(&str) -> bool, upstream: impl Fn(&str) -> bool) {
+    pub fn retain(&self, bot: impl Fn(&str) -> bool, upstream: impl Fn(&str) -> bool) {
         lock(&self.bots).retain(|id, _| bot(id));
         lock(&self.upstreams).retain(|name, _| upstream(name));
     }
@@ -85,7 +85,7 @@ impl Metrics {
     }
 
     /// Counts a reload, and whether the new configuration was put in force.
-    pub fn reload(&self, ok: bool) {
+    pub fn record_reload(&self, ok: bool) {
         let count = if ok { &self.reloaded } else { &self.refused_reloads };
         count.fetch_add(1, Relaxed);
     }

@@ -32,21 +32,21 @@ pub struct Observation {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// The upstream's name was looked up, or was an address already.
-    Found(Vec<SocketAddr>),
+    Resolved(Vec<SocketAddr>),
     /// A socket is connected.
     Connected(Option<SocketAddr>),
     /// The TLS handshake is done, the certificate believed.
-    Secured,
+    TlsEstablished,
     /// A request of so many bytes begins to go out.
-    Asked(u64),
+    RequestStarted(u64),
     /// The head of the response is there, with this status.
-    Began(u16),
+    ResponseStarted(u16),
     /// The response is whole.
-    Ended,
+    ResponseEnded,
     /// What an AI responded, or the front of it. It may hold what the user wrote: for the terminal of who asked, and for no log.
-    Said(String),
+    AiResponse(String),
     /// The caller has the first piece of an answer that streams, and its status.
-    Heard(u16),
+    StreamStarted(u16),
     /// The exchange, or the request as a whole, came to nothing.
     Failed {
         /// The word for it in logs and metrics.
@@ -58,9 +58,9 @@ pub enum Step {
 
 impl Step {
     /// What an AI responded, as far as it is kept.
-    pub fn said(body: &[u8]) -> Self {
+    pub fn ai_response(body: &[u8]) -> Self {
         let front = body.get(..MAX_OBSERVED_BODY).unwrap_or(body);
-        Self::Said(String::from_utf8_lossy(front).into_owned())
+        Self::AiResponse(String::from_utf8_lossy(front).into_owned())
     }
 }
 
@@ -73,12 +73,12 @@ impl Observer {
     }
 
     /// The same, for what concerns this upstream.
-    pub fn of(&self, upstream: &str) -> Self {
+    pub fn for_upstream(&self, upstream: &str) -> Self {
         Self { upstream: upstream.into(), steps: self.steps.clone() }
     }
 
     /// Tells of a step.
-    pub fn tell(&self, step: Step) {
+    pub fn record(&self, step: Step) {
         let seen = Observation { at: Instant::now(), upstream: self.upstream.clone(), step };
         drop(self.steps.try_send(seen));
     }

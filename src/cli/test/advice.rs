@@ -113,7 +113,7 @@ mod tests {
         let reasons = reject::REASONS.iter();
         let of_ais =
             reasons.filter(|reason| reason.starts_with("ai_") || reason.starts_with("answer_"));
-        for word in client::WORDS.iter().chain(of_ais) {
+        for word in client::ERROR_WORDS.iter().chain(of_ais) {
             assert_eq!(advice(word, "x").is_none(), *word == NEVER, "{word}");
         }
     }
@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn there_is_no_advice_for_what_cannot_happen() {
         for (word, _) in ADVICE {
-            let real = client::WORDS.contains(word) || reject::REASONS.contains(word);
+            let real = client::ERROR_WORDS.contains(word) || reject::REASONS.contains(word);
             assert!(real || ["unresolved", "upstream_broke_off"].contains(word), "{word}");
         }
     }

@@ -65,22 +65,22 @@ impl Steps {
     pub(super) fn observed(&mut self, observation: Observation) {
         let before = std::mem::take(&mut self.why);
         let what = match observation.step {
-            Step::Found(addresses) => {
+            Step::Resolved(addresses) => {
                 observation.upstream.as_ref().clone_into(&mut self.resolved);
                 format!("is at {}", list(&addresses))
             }
             Step::Connected(Some(address)) => format!("is connected: {address}"),
             Step::Connected(None) => "is connected".to_owned(),
-            Step::Secured => "has shown its certificate, TLS is up".to_owned(),
-            Step::Asked(length) => {
+            Step::TlsEstablished => "has shown its certificate, TLS is up".to_owned(),
+            Step::RequestStarted(length) => {
                 self.response = None;
                 format!("is asked, in {length} bytes with the head")
             }
-            Step::Began(status) | Step::Heard(status) => {
+            Step::ResponseStarted(status) | Step::StreamStarted(status) => {
                 format!("begins to answer: {}", painted(status))
             }
-            Step::Ended => "has answered".to_owned(),
-            Step::Said(text) => {
+            Step::ResponseEnded => "has answered".to_owned(),
+            Step::AiResponse(text) => {
                 self.response = Some(text);
                 return;
             }

@@ -4,7 +4,7 @@ use crate::codec::provider::{Codec, Settings};
 use crate::config::reader::Reading;
 use crate::config::schema_types::shown;
 use crate::config::{parse, raw};
-use crate::net::header_template::{Field, Filled, Place};
+use crate::net::header_template::{HeaderTemplate, Placeholder, ValueTemplate};
 use http::header::{self, HeaderName};
 
 /// Headers that belong to one connection, frame a message or name a request: they are ours to write.
@@ -29,8 +29,8 @@ pub(super) fn fields(
     written: &raw::Upstream,
     codec: Option<&dyn Codec>,
     settings: &Settings,
-) -> Vec<Field> {
-    let mut fields: Vec<Field> = Vec::new();
+) -> Vec<HeaderTemplate> {
+    let mut fields: Vec<HeaderTemplate> = Vec::new();
     for (name, value) in written.headers.iter().flatten() {
         let path = format!("{path}.headers.{name}");
         let Some(name) = reading.value(&path, Some(name), parse::header_name) else {
@@ -42,7 +42,7 @@ pub(super) fn fields(
         });
         let by_key =
             written.key.is_some() && codec.is_some_and(|codec| codec.auth(settings).0 == name);
-        let value = Filled::parse(value);
+        let value = ValueTemplate::parse(value);
         let (message, fix) = if OURS.contains(&name) {
             (
                 format!("the header `{name}` is Botgate's own to write"),
@@ -64,7 +64,8 @@ pub(super) fn fields(
                     "write visible ASCII characters on one line",
                 ),
                 Some(value)
-                    if codec.is_none() && value.places().any(|place| place != Place::Bot) =>
+                    if codec.is_none()
+                        && value.placeholders().any(|place| place != Placeholder::Bot) =>
                 {
                     (
                         format!(
@@ -75,7 +76,7 @@ pub(super) fn fields(
                     )
                 }
                 Some(value) => {
-                    fields.push(Field { name, value });
+                    fields.push(HeaderTemplate { name, value });
                     continue;
                 }
             }

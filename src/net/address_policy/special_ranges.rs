@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Why an address is not for the public.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Special {
+pub(super) struct SpecialRange {
     /// What the range is for.
     name: &'static str,
     /// The document that says so.
@@ -90,31 +90,31 @@ const GLOBAL: Ipv6Net = v6(0x2000, 0, 0, 3);
 const NAT64: Ipv6Net = v6(0x64, 0xff9b, 0, 96);
 
 /// What is special about an address; `None`: it is public.
-pub(super) fn special(address: IpAddr) -> Option<Special> {
+pub(super) fn special_range(address: IpAddr) -> Option<SpecialRange> {
     match address.to_canonical() {
         IpAddr::V4(address) => in_ipv4(address),
         IpAddr::V6(address) => in_ipv6(address),
     }
 }
 
-fn in_ipv4(address: Ipv4Addr) -> Option<Special> {
+fn in_ipv4(address: Ipv4Addr) -> Option<SpecialRange> {
     let found = IPV4.iter().find(|(range, ..)| range.contains(&address));
-    found.map(|(_, name, source)| Special::new(name, source))
+    found.map(|(_, name, source)| SpecialRange::new(name, source))
 }
 
-fn in_ipv6(address: Ipv6Addr) -> Option<Special> {
+fn in_ipv6(address: Ipv6Addr) -> Option<SpecialRange> {
     let inside = carried(address).and_then(|carried| {
         let special = in_ipv4(carried)?;
-        Some(Special { carried: Some(carried), ..special })
+        Some(SpecialRange { carried: Some(carried), ..special })
     });
     if inside.is_some() || NAT64.contains(&address) {
         return inside;
     }
     let found = IPV6.iter().find(|(range, ..)| range.contains(&address));
     match found {
-        Some((_, name, source)) => Some(Special::new(name, source)),
+        Some((_, name, source)) => Some(SpecialRange::new(name, source)),
         None if GLOBAL.contains(&address) => None,
-        None => Some(Special::new("reserved", "RFC 4291")),
+        None => Some(SpecialRange::new("reserved", "RFC 4291")),
     }
 }
 
@@ -129,13 +129,13 @@ fn carried(address: Ipv6Addr) -> Option<Ipv4Addr> {
     (isatap || NAT64.contains(&address)).then(|| Ipv4Addr::from_bits(bits))
 }
 
-impl Special {
+impl SpecialRange {
     fn new(name: &'static str, source: &'static str) -> Self {
         Self { name, source, carried: None }
     }
 }
 
-impl fmt::Display for Special {
+impl fmt::Display for SpecialRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(carried) = self.carried {
             write!(f, "it carries {carried}, ")?;

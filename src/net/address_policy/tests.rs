@@ -1,6 +1,6 @@
 //! The guard against the registries themselves, at every edge and at random, in each form in which an address can come.
 
-use super::{Guard, special};
+use super::{AddressPolicy, special_range};
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -48,7 +48,7 @@ impl Random {
     }
 }
 
-fn passes(guard: &Guard, address: impl Into<IpAddr>) -> bool {
+fn passes(guard: &AddressPolicy, address: impl Into<IpAddr>) -> bool {
     guard.check("host", [address.into()]).is_ok()
 }
 
@@ -82,7 +82,7 @@ fn neighbours(network: IpNet) -> Vec<IpAddr> {
 
 #[test]
 fn what_the_registries_hold_is_refused_to_the_edge_and_nothing_besides() {
-    let guard = Guard::default();
+    let guard = AddressPolicy::default();
     let registry = registry();
     let unicast: IpNet = "2000::/3".parse().unwrap();
     let expected = |address: IpAddr| {
@@ -113,7 +113,7 @@ fn what_the_registries_hold_is_refused_to_the_edge_and_nothing_besides() {
 
 #[test]
 fn an_address_is_as_bad_as_the_one_it_carries() {
-    let guard = Guard::default();
+    let guard = AddressPolicy::default();
     let registry = registry();
     let of_ipv4: Vec<_> =
         registry.iter().filter(|network| matches!(network, IpNet::V4(_))).collect();
@@ -153,7 +153,7 @@ fn an_address_is_as_bad_as_the_one_it_carries() {
 
 #[test]
 fn one_bad_address_among_good_ones_refuses_them_all() {
-    let guard = Guard::default();
+    let guard = AddressPolicy::default();
     let good = ["192.0.66.1", "8.8.8.8", "2606:4700::1111", "64:ff9b::808:808"].map(ip);
     assert!(guard.check("host", good).is_ok());
     assert!(guard.check("host", []).is_ok());
@@ -181,7 +181,7 @@ fn what_is_listed_passes_in_every_form_of_the_same_address_and_nothing_else_does
         (&["127.0.0.1/32", "::1/128"], &["127.0.0.1", "::1"], &["127.0.0.2"]),
     ];
     for (allow, good, bad) in table {
-        let guard = Guard::new(allow.iter().map(|text| text.parse().unwrap()).collect());
+        let guard = AddressPolicy::new(allow.iter().map(|text| text.parse().unwrap()).collect());
         for text in good {
             assert!(passes(&guard, ip(text)), "{allow:?}: {text}");
         }
@@ -213,17 +213,17 @@ fn a_refusal_names_host_address_range_and_the_very_line_that_lets_it_pass() {
     ];
     for (addresses, told) in table {
         let addresses: Vec<_> = addresses.iter().map(|text| ip(text)).collect();
-        let refused = Guard::default().check("host", addresses.clone());
+        let refused = AddressPolicy::default().check("host", addresses.clone());
         let refused = refused.unwrap_err().to_string();
         assert_eq!(refused, told);
         let (_, line) = refused.split_once("allow = ").unwrap();
         let allow: Vec<String> = serde_json::from_str(line).unwrap();
         let allow = allow.iter().map(|text| text.parse().unwrap()).collect();
-        assert!(Guard::new(allow).check("host", addresses).is_ok());
+        assert!(AddressPolicy::new(allow).check("host", addresses).is_ok());
     }
     let many = (0..99).map(|last| Ipv4Addr::new(10, 0, 0, last).into());
-    let refused = Guard::default().check("a\nb", many).unwrap_err().to_string();
+    let refused = AddressPolicy::default().check("a\nb", many).unwrap_err().to_string();
     assert!(refused.starts_with(r#""a\nb" leads to"#), "{refused}");
-    assert_eq!(refused.matches("/32").count(), super::MAX_NAMED);
-    assert!(special(ip("8.8.8.8")).is_none());
+    assert_eq!(refused.matches("/32").count(), super::MAX_SUGGESTED);
+    assert!(special_range(ip("8.8.8.8")).is_none());
 }

@@ -1,10 +1,10 @@
 //! A response body as it streams down from its connection.
 
-use super::framing::{Framing, Step};
+use super::framing::{BodyPart, Framing};
 use super::pool::{Pool, UpstreamConnection};
 use super::request::Outgoing;
 use super::response::Head;
-use super::{Cause, Deadline, Schedule, Sent, UpstreamError};
+use super::{Cause, Deadline, Deadlines, Sent, UpstreamError};
 use crate::clock;
 use crate::net::timers::Timer;
 use crate::telemetry::observer;
@@ -33,12 +33,12 @@ pub struct Incoming {
     waiting: bool,
     pool: Rc<Pool>,
     timer: Rc<Timer>,
-    schedule: Schedule,
+    schedule: Deadlines,
 }
 
 /// What a response consists of besides its head.
 #[derive(Debug)]
-pub enum Received {
+pub enum UpstreamBody {
     /// All of the body, which came with the head.
     Whole(Bytes),
     /// A body still on its way.
@@ -53,9 +53,9 @@ impl Incoming {
         up: UpstreamConnection,
         pool: &Rc<Pool>,
         timer: &Rc<Timer>,
-        schedule: Schedule,
+        schedule: Deadlines,
         request: Outgoing,
-    ) -> Response<Received> {
+    ) -> Response<UpstreamBody> {
         let sent = request.sent();
         let Head { response, framing, reusable, mut rest } = head;
         if let Framing::Length(length) = framing
@@ -63,11 +63,11 @@ impl Incoming {
         {
             // More than was announced belongs to no response.
             if reusable && request.is_out() && length == rest.len() as u64 {
-                pool.put_back(up);
+                pool.check_in(up);
             }
-            pool.seen(|| observer::Step::Ended);
+            pool.observe(|| observer::Step::ResponseEnded);
             rest.truncate(usize::try_from(length).unwrap_or(usize::MAX));
-            return response.map(|()| Received::Whole(rest));
+            return response.map(|()| UpstreamBody::Whole(rest));
         }
         let body = Self {
             framing,
@@ -82,7 +82,7 @@ impl Incoming {
             timer: timer.clone(),
             schedule,
         };
-        response.map(|()| Received::Streaming(Box::new(body)))
+        response.map(|()| UpstreamBody::Streaming(Box::new(body)))
     }
 
     /// The next piece of data, `None` at the end.
@@ -94,15 +94,15 @@ impl Incoming {
             if self.ended {
                 return Poll::Ready(None);
             }
-            match self.framing.step(&mut self.ready) {
-                Ok(Step::Data(data)) => {
+            match self.framing.decode(&mut self.ready) {
+                Ok(BodyPart::Data(data)) => {
                     if self.framing.is_complete() {
                         self.end();
                     }
                     return Poll::Ready(Some(Ok(data)));
                 }
-                Ok(Step::End) => self.end(),
-                Ok(Step::Hungry) => match ready!(self.poll_more(cx)) {
+                Ok(BodyPart::End) => self.end(),
+                Ok(BodyPart::NeedMore) => match ready!(self.poll_more(cx)) {
                     Ok(()) => {}
                     Err(cause) => return Poll::Ready(Some(Err(self.fail(cause)))),
                 },
@@ -128,7 +128,7 @@ impl Incoming {
     fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Cause>> {
         // Looked at here too: one who always has something ready would never be waited for.
         if clock::coarse() >= self.schedule.total {
-            return Poll::Ready(Err(Cause::Deadline(self.schedule.last)));
+            return Poll::Ready(Err(Cause::Deadline(self.schedule.total_kind)));
         }
         let Some(up) = &mut self.up else {
             return Poll::Ready(Err(Cause::Closed));
@@ -144,7 +144,7 @@ impl Incoming {
                 self.request = None;
             }
         }
-        match crate::net::client::read_buffer::into_spare(
+        match crate::net::client::read_buffer::read_shared(
             &mut up.stream,
             cx,
             MAX_READ,
@@ -183,11 +183,11 @@ impl Incoming {
     /// The response is complete: the connection goes back to the pool, unless something stands behind the response.
     fn end(&mut self) {
         self.ended = true;
-        self.pool.seen(|| observer::Step::Ended);
+        self.pool.observe(|| observer::Step::ResponseEnded);
         self.timer.clear();
         let Some(up) = self.up.take() else { return };
         if self.reusable && self.request.is_none() && self.ready.is_empty() {
-            self.pool.put_back(up);
+            self.pool.check_in(up);
         } else {
             up.close();
         }

@@ -41,7 +41,9 @@ impl Health {
     /// Of one with which the exchange failed.
     pub fn of_error(error: &UpstreamError) -> Self {
         match error.cause {
-            Cause::Busy | Cause::Refused(_) | Cause::Deadline(Deadline::Left) => Self::Unknown,
+            Cause::Busy | Cause::AddressRefused(_) | Cause::Deadline(Deadline::Remaining) => {
+                Self::Unknown
+            }
             Cause::Deadline(_)
             | Cause::Connect(_)
             | Cause::Tls(_)
@@ -54,7 +56,7 @@ impl Health {
 
 /// Where a breaker stands, for metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Position {
+pub enum BreakerState {
     /// Requests pass.
     Closed,
     /// A probe is under way, all others are refused.
@@ -75,18 +77,18 @@ pub struct Breaker {
 #[must_use = "what becomes of the request must be told"]
 pub struct Permit<B: Deref<Target = Breaker>> {
     breaker: B,
-    turn: u8,
-    told: bool,
+    generation: u8,
+    reported: bool,
 }
 
 /// The word, unpacked. As 0 it is a closed breaker without failures.
 #[derive(Clone, Copy)]
-struct State {
+struct Snapshot {
     phase: Phase,
     /// How often it has opened since it was last closed.
-    rounds: u8,
+    times_opened: u8,
     /// Counts the changes of phase: what a pass of an earlier turn says is out of date.
-    turn: u8,
+    generation: u8,
     /// When an open one lets a probe through: milliseconds, 32 years of them.
     until: u64,
 }
@@ -104,15 +106,15 @@ impl Breaker {
     pub fn admit<B: Deref<Target = Self>>(breaker: B, now: u64) -> Option<Permit<B>> {
         let turn = breaker.change(|state| match state.phase {
             Phase::Closed { .. } => Some(state),
-            Phase::Open if millis(now) >= state.until => Some(state.turn_to(Phase::Probing)),
+            Phase::Open if millis(now) >= state.until => Some(state.change_phase(Phase::Probing)),
             Phase::Open | Phase::Probing => None,
         })?;
-        Some(Permit { breaker, turn: turn.turn, told: false })
+        Some(Permit { breaker, generation: turn.generation, reported: false })
     }
 
     /// How long an open one still refuses all; zero where the next request may pass, or a probe is under way.
-    pub fn wait(&self, now: u64) -> Duration {
-        let state = State::unpack(self.word.load(Relaxed));
+    pub fn retry_in(&self, now: u64) -> Duration {
+        let state = Snapshot::unpack(self.word.load(Relaxed));
         match state.phase {
             Phase::Open => Duration::from_millis(state.until.saturating_sub(millis(now))),
             Phase::Closed { .. } | Phase::Probing => Duration::ZERO,
@@ -122,16 +124,16 @@ impl Breaker {
     /// What an exchange said whose pass has gone before it ended ([`Pass::begun`]). An open one hears nothing until it has waited.
     pub fn record(&self, health: Health, now: u64) {
         if let Some(pass) = Self::admit(self, now) {
-            pass.tell(health, now);
+            pass.record(health, now);
         }
     }
 
     /// Where it stands.
-    pub fn position(&self) -> Position {
-        match State::unpack(self.word.load(Relaxed)).phase {
-            Phase::Closed { .. } => Position::Closed,
-            Phase::Open => Position::Open,
-            Phase::Probing => Position::HalfOpen,
+    pub fn state(&self) -> BreakerState {
+        match Snapshot::unpack(self.word.load(Relaxed)).phase {
+            Phase::Closed { .. } => BreakerState::Closed,
+            Phase::Open => BreakerState::Open,
+            Phase::Probing => BreakerState::HalfOpen,
         }
     }
 
@@ -141,10 +143,10 @@ impl Breaker {
     }
 
     /// Puts what `next` makes of the state in its place; `None` leaves it.
-    fn change(&self, next: impl Fn(State) -> Option<State>) -> Option<State> {
+    fn change(&self, next: impl Fn(Snapshot) -> Option<Snapshot>) -> Option<Snapshot> {
         let mut word = self.word.load(Relaxed);
         loop {
-            let state = next(State::unpack(word))?;
+            let state = next(Snapshot::unpack(word))?;
             let packed = state.pack();
             if packed == word {
                 return Some(state);
@@ -160,38 +162,40 @@ impl Breaker {
 impl<B: Deref<Target = Breaker>> Permit<B> {
     /// The upstream answered.
     pub fn succeeded(mut self) {
-        self.told = true;
+        self.reported = true;
         self.change(|state| match state.phase {
-            Phase::Closed { .. } => State { phase: Phase::Closed { failures: 0 }, ..state },
-            _ => State { rounds: 0, ..state.turn_to(Phase::Closed { failures: 0 }) },
+            Phase::Closed { .. } => Snapshot { phase: Phase::Closed { failures: 0 }, ..state },
+            _ => Snapshot { times_opened: 0, ..state.change_phase(Phase::Closed { failures: 0 }) },
         });
     }
 
     /// The upstream has begun to answer, and how that ends is told later: a probe has succeeded, any other says nothing yet.
-    pub fn begun(mut self) {
-        self.told = true;
+    pub fn response_started(mut self) {
+        self.reported = true;
         self.change(|state| match state.phase {
-            Phase::Probing => State { rounds: 0, ..state.turn_to(Phase::Closed { failures: 0 }) },
+            Phase::Probing => {
+                Snapshot { times_opened: 0, ..state.change_phase(Phase::Closed { failures: 0 }) }
+            }
             _ => state,
         });
     }
 
     /// The upstream failed.
     pub fn failed(mut self, now: u64) {
-        self.told = true;
+        self.reported = true;
         let after = self.change(|state| match state.phase {
             Phase::Closed { failures } if failures + 1 < FAILURE_THRESHOLD => {
-                State { phase: Phase::Closed { failures: failures + 1 }, ..state }
+                Snapshot { phase: Phase::Closed { failures: failures + 1 }, ..state }
             }
             _ => state.open(now),
         });
-        if after.is_some_and(|state| state.phase == Phase::Open && state.rounds == 1) {
+        if after.is_some_and(|state| state.phase == Phase::Open && state.times_opened == 1) {
             self.breaker.opened.fetch_add(1, Relaxed);
         }
     }
 
     /// Tells what the exchange said about the upstream.
-    pub fn tell(self, health: Health, now: u64) {
+    pub fn record(self, health: Health, now: u64) {
         match health {
             Health::Success => self.succeeded(),
             Health::Failure => self.failed(now),
@@ -199,17 +203,17 @@ impl<B: Deref<Target = Breaker>> Permit<B> {
         }
     }
 
-    fn change(&self, next: impl Fn(State) -> State) -> Option<State> {
-        self.breaker.change(|state| (state.turn == self.turn).then(|| next(state)))
+    fn change(&self, next: impl Fn(Snapshot) -> Snapshot) -> Option<Snapshot> {
+        self.breaker.change(|state| (state.generation == self.generation).then(|| next(state)))
     }
 }
 
 impl<B: Deref<Target = Breaker>> Drop for Permit<B> {
     fn drop(&mut self) {
-        if !self.told {
+        if !self.reported {
             // A probe that told nothing leaves its place to the next.
-            let again = |state: State| match state.phase {
-                Phase::Probing => state.turn_to(Phase::Open),
+            let again = |state: Snapshot| match state.phase {
+                Phase::Probing => state.change_phase(Phase::Open),
                 _ => state,
             };
             self.change(again);
@@ -217,18 +221,18 @@ impl<B: Deref<Target = Breaker>> Drop for Permit<B> {
     }
 }
 
-impl State {
-    fn turn_to(self, phase: Phase) -> Self {
-        Self { phase, turn: self.turn.wrapping_add(1), ..self }
+impl Snapshot {
+    fn change_phase(self, phase: Phase) -> Self {
+        Self { phase, generation: self.generation.wrapping_add(1), ..self }
     }
 
     fn open(self, now: u64) -> Self {
-        let doubled = OPEN_FOR.saturating_mul(1 << self.rounds.min(16));
+        let doubled = OPEN_FOR.saturating_mul(1 << self.times_opened.min(16));
         let wait = clock::nanos(doubled.min(MAX_OPEN_FOR));
         Self {
-            rounds: self.rounds.saturating_add(1),
+            times_opened: self.times_opened.saturating_add(1),
             until: millis(now.saturating_add(wait)),
-            ..self.turn_to(Phase::Open)
+            ..self.change_phase(Phase::Open)
         }
     }
 
@@ -238,19 +242,20 @@ impl State {
             Phase::Open => 0xfe,
             Phase::Probing => 0xff,
         };
-        u64::from_le_bytes([phase, self.rounds, self.turn, 0, 0, 0, 0, 0]) | self.until << 24
+        u64::from_le_bytes([phase, self.times_opened, self.generation, 0, 0, 0, 0, 0])
+            | self.until << 24
     }
 
     fn unpack(word: u64) -> Self {
-        let [phase, rounds, turn, ..] = word.to_le_bytes();
+        let [phase, times_opened, generation, ..] = word.to_le_bytes();
         Self {
             phase: match phase {
                 0xfe => Phase::Open,
                 0xff => Phase::Probing,
                 failures => Phase::Closed { failures },
             },
-            rounds,
-            turn,
+            times_opened,
+            generation,
             until: word >> 24,
         }
     }

@@ -1,18 +1,22 @@
 //! A response body gathered whole, within a bound, for those who must read it before they can answer.
 
-use super::{Cause, Incoming, Received, Sent, UpstreamError};
+use super::{Cause, Incoming, Sent, UpstreamBody, UpstreamError};
 use std::future::poll_fn;
 
 /// Appends the body to `into`: at most `max` bytes of it, under the deadlines of its exchange. A longer one closes its
 /// connection. What had come before an error stays in `into`.
-pub async fn whole(body: Received, max: usize, into: &mut Vec<u8>) -> Result<(), UpstreamError> {
+pub async fn collect(
+    body: UpstreamBody,
+    max: usize,
+    into: &mut Vec<u8>,
+) -> Result<(), UpstreamError> {
     let mut body = match body {
-        Received::Whole(bytes) if bytes.len() > max => return Err(too_large()),
-        Received::Whole(bytes) => {
+        UpstreamBody::Whole(bytes) if bytes.len() > max => return Err(too_large()),
+        UpstreamBody::Whole(bytes) => {
             into.extend_from_slice(&bytes);
             return Ok(());
         }
-        Received::Streaming(body) => body,
+        UpstreamBody::Streaming(body) => body,
     };
     let mut left = max;
     if let Some(announced) = body.size_hint().exact() {
@@ -47,10 +51,10 @@ mod tests {
     #[tokio::test]
     async fn a_body_that_came_whole_is_appended_up_to_the_bound() {
         let mut into = b"a".to_vec();
-        let body = || Received::Whole(Bytes::from_static(b"bcd"));
-        whole(body(), 3, &mut into).await.unwrap();
+        let body = || UpstreamBody::Whole(Bytes::from_static(b"bcd"));
+        collect(body(), 3, &mut into).await.unwrap();
         assert_eq!(into, b"abcd");
-        let error = whole(body(), 2, &mut into).await.unwrap_err();
+        let error = collect(body(), 2, &mut into).await.unwrap_err();
         assert_eq!(error.cause.word(), "senseless");
         assert_eq!(into, b"abcd");
     }

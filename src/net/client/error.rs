@@ -16,7 +16,7 @@ pub enum Deadline {
     /// [`super::Timeouts::total`].
     Total,
     /// What was left of the total when the exchange began, because others had taken a good part of it: no fault of this upstream's.
-    Left,
+    Remaining,
 }
 
 impl Deadline {
@@ -26,7 +26,7 @@ impl Deadline {
             Self::Connect => "connect",
             Self::FirstByte => "first_byte",
             Self::Idle => "idle",
-            Self::Total | Self::Left => "total",
+            Self::Total | Self::Remaining => "total",
         }
     }
 }
@@ -67,10 +67,10 @@ pub enum Cause {
     Connect(#[source] io::Error),
     /// It leads to an address that may not be dialled, and none was.
     #[error("{0}")]
-    Refused(#[from] Box<address_policy::Refused>),
+    AddressRefused(#[from] Box<address_policy::AddressRefused>),
     /// Somebody listens there, but the TLS handshake failed.
     #[error("{0}")]
-    Tls(#[from] tls::Refusal),
+    Tls(#[from] tls::HandshakeError),
     /// The connection broke.
     #[error("the exchange broke: {0}")]
     Broken(#[source] io::Error),
@@ -89,7 +89,7 @@ impl Cause {
             Self::Deadline(deadline) => deadline.word(),
             Self::Busy => "queue",
             Self::Connect(_) => "unreachable",
-            Self::Refused(_) => "address_refused",
+            Self::AddressRefused(_) => "address_refused",
             Self::Tls(refusal) => refusal.word(),
             Self::Broken(_) | Self::Closed => "broken",
             Self::Invalid(_) => "senseless",
@@ -98,7 +98,7 @@ impl Cause {
 }
 
 /// Every word of [`Cause::word`].
-pub const WORDS: [&str; 13] = [
+pub const ERROR_WORDS: [&str; 13] = [
     "connect",
     "first_byte",
     "idle",
@@ -126,7 +126,7 @@ pub struct UpstreamError {
 
 /// What may follow a failed exchange without the risk of a second effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Again {
+pub enum Retry {
     /// Nothing: the upstream may have acted, or no time is left.
     Never,
     /// The request may go to another upstream; the same one would fail the same way.
@@ -137,24 +137,24 @@ pub enum Again {
 
 impl UpstreamError {
     /// The upstream was given up on while it may have been at work: nobody knows what that costs.
-    pub fn left_at_work(&self) -> bool {
+    pub fn timed_out_after_send(&self) -> bool {
         self.sent != Sent::Unsent && matches!(self.cause, Cause::Deadline(_))
     }
 
     /// What may follow. Only a request of which not a byte went out may ever be sent again.
-    pub fn again(&self) -> Again {
+    pub fn retry(&self) -> Retry {
         match (self.sent, &self.cause) {
             (Sent::Partial | Sent::Sent, _)
-            | (_, Cause::Deadline(Deadline::Total | Deadline::Left)) => Again::Never,
+            | (_, Cause::Deadline(Deadline::Total | Deadline::Remaining)) => Retry::Never,
             (
                 _,
                 Cause::Deadline(_)
                 | Cause::Busy
-                | Cause::Refused(_)
+                | Cause::AddressRefused(_)
                 | Cause::Tls(_)
                 | Cause::Invalid(_),
-            ) => Again::Elsewhere,
-            (_, Cause::Connect(_) | Cause::Broken(_) | Cause::Closed) => Again::Anywhere,
+            ) => Retry::Elsewhere,
+            (_, Cause::Connect(_) | Cause::Broken(_) | Cause::Closed) => Retry::Anywhere,
         }
     }
 }
@@ -167,23 +167,23 @@ mod tests {
     fn only_what_nobody_saw_may_be_sent_again() {
         let io = || io::Error::from(io::ErrorKind::ConnectionRefused);
         for (cause, again) in [
-            (Cause::Connect(io()), Again::Anywhere),
-            (Cause::Broken(io()), Again::Anywhere),
-            (Cause::Closed, Again::Anywhere),
-            (Cause::Busy, Again::Elsewhere),
-            (Box::new(address_policy::Refused::example()).into(), Again::Elsewhere),
-            (Cause::Deadline(Deadline::Connect), Again::Elsewhere),
-            (tls::Refusal::from(io()).into(), Again::Elsewhere),
-            (Cause::Deadline(Deadline::Total), Again::Never),
-            (Cause::Deadline(Deadline::Left), Again::Never),
+            (Cause::Connect(io()), Retry::Anywhere),
+            (Cause::Broken(io()), Retry::Anywhere),
+            (Cause::Closed, Retry::Anywhere),
+            (Cause::Busy, Retry::Elsewhere),
+            (Box::new(address_policy::AddressRefused::example()).into(), Retry::Elsewhere),
+            (Cause::Deadline(Deadline::Connect), Retry::Elsewhere),
+            (tls::HandshakeError::from(io()).into(), Retry::Elsewhere),
+            (Cause::Deadline(Deadline::Total), Retry::Never),
+            (Cause::Deadline(Deadline::Remaining), Retry::Never),
         ] {
             let sent = Sent::Unsent;
             let mut error = UpstreamError { cause, sent };
-            assert!(WORDS.contains(&error.cause.word()), "{error}");
-            assert_eq!(error.again(), again, "{error}");
+            assert!(ERROR_WORDS.contains(&error.cause.word()), "{error}");
+            assert_eq!(error.retry(), again, "{error}");
             for sent in [Sent::Partial, Sent::Sent] {
                 error.sent = sent;
-                assert_eq!(error.again(), Again::Never, "{error}");
+                assert_eq!(error.retry(), Retry::Never, "{error}");
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Where a response's body ends, and what of the bytes at hand is its data: pure, whatever carries them.
 
-use crate::net::request_framing::Chunks;
+use crate::net::request_framing::ChunkDecoder;
 use bytes::{Bytes, BytesMut};
 
 /// How the body of a response is delimited (RFC 9112 §6.3), and where in it the next byte stands.
@@ -9,50 +9,50 @@ pub enum Framing {
     /// So many bytes are still to come; 0: nothing.
     Length(u64),
     /// In chunks.
-    Chunked(Box<Chunks>),
+    Chunked(Box<ChunkDecoder>),
     /// By the end of the connection.
     Close,
 }
 
 /// What a step through the body gave.
 #[derive(Debug)]
-pub enum Step {
+pub enum BodyPart {
     /// The next piece of data, never empty.
     Data(Bytes),
     /// The body is complete; what is left belongs to nothing.
     End,
     /// More bytes are needed.
-    Hungry,
+    NeedMore,
 }
 
 impl Framing {
     /// Takes the next piece out of `ready`. Trailers are dropped: they are hop-by-hop unless both sides agreed.
-    pub fn step(&mut self, ready: &mut Bytes) -> Result<Step, &'static str> {
+    pub fn decode(&mut self, ready: &mut Bytes) -> Result<BodyPart, &'static str> {
         if self.is_complete() {
-            return Ok(Step::End);
+            return Ok(BodyPart::End);
         }
         if ready.is_empty() {
-            return Ok(Step::Hungry);
+            return Ok(BodyPart::NeedMore);
         }
         match self {
-            Self::Close => Ok(Step::Data(std::mem::take(ready))),
+            Self::Close => Ok(BodyPart::Data(std::mem::take(ready))),
             Self::Length(left) => {
                 let here = usize::try_from(*left).unwrap_or(usize::MAX).min(ready.len());
                 *left -= here as u64;
-                Ok(Step::Data(ready.split_to(here)))
+                Ok(BodyPart::Data(ready.split_to(here)))
             }
             Self::Chunked(chunks) => {
                 let mut data = BytesMut::new();
-                let passed = chunks.pass(ready, |piece| data.extend_from_slice(piece));
+                let passed = chunks.decode(ready, |piece| data.extend_from_slice(piece));
                 let (used, done) = passed.map_err(|_| "its chunks are malformed")?;
                 *ready = ready.slice(used..);
                 if done {
                     *self = Self::Length(0);
                 }
                 Ok(match (data.is_empty(), done) {
-                    (false, _) => Step::Data(data.freeze()),
-                    (true, true) => Step::End,
-                    (true, false) => Step::Hungry,
+                    (false, _) => BodyPart::Data(data.freeze()),
+                    (true, true) => BodyPart::End,
+                    (true, false) => BodyPart::NeedMore,
                 })
             }
         }

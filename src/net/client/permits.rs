@@ -9,18 +9,18 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-/// The seats of one pool. While somebody waits, none is free and no connection lies idle.
+/// The permits of one pool. While somebody waits, none is free and no connection lies idle.
 #[derive(Debug)]
 pub(super) struct Permits<T> {
     cap: usize,
     taken: Cell<usize>,
-    waiting: RefCell<VecDeque<Rc<Place<T>>>>,
+    waiting: RefCell<VecDeque<Rc<Waiter<T>>>>,
     cells: Arc<UpstreamCells>,
 }
 
 /// The right to have one socket open.
 #[derive(Debug)]
-pub(super) struct Permit<T>(Rc<Permits<T>>);
+pub(super) struct ConnectionPermit<T>(Rc<Permits<T>>);
 
 /// What the first in the queue is handed: nobody who comes later can take it.
 #[derive(Debug)]
@@ -28,25 +28,25 @@ pub(super) enum TurnPass<T> {
     /// A connection that has just become idle.
     Reuse(T),
     /// The right to open one.
-    Dial(Permit<T>),
+    Dial(ConnectionPermit<T>),
 }
 
 /// A place in the queue.
 #[derive(Debug)]
-struct Place<T> {
+struct Waiter<T> {
     turn: RefCell<Option<TurnPass<T>>>,
     waker: RefCell<Option<Waker>>,
 }
 
 /// Somebody in the queue.
 #[derive(Debug)]
-pub(super) struct Waiting<T> {
-    seats: Rc<Permits<T>>,
-    place: Rc<Place<T>>,
+pub(super) struct QueueTicket<T> {
+    permits: Rc<Permits<T>>,
+    place: Rc<Waiter<T>>,
 }
 
 impl<T> Permits<T> {
-    /// `cap` free seats.
+    /// `cap` free permits.
     pub(super) fn new(cap: usize, cells: Arc<UpstreamCells>) -> Rc<Self> {
         Rc::new(Self { cap, taken: Cell::new(0), waiting: RefCell::default(), cells })
     }
@@ -57,25 +57,25 @@ impl<T> Permits<T> {
     }
 
     /// A free seat, if there is any.
-    pub(super) fn take(self: &Rc<Self>) -> Option<Permit<T>> {
+    pub(super) fn take(self: &Rc<Self>) -> Option<ConnectionPermit<T>> {
         let taken = self.taken.get();
         if taken >= self.cap {
             return None;
         }
         self.taken.set(taken + 1);
-        self.cells.connections.up();
-        Some(Permit(self.clone()))
+        self.cells.connections.increment();
+        Some(ConnectionPermit(self.clone()))
     }
 
-    /// The last place in the queue, unless as many wait as there are seats.
-    pub(super) fn queue(self: &Rc<Self>) -> Option<Waiting<T>> {
+    /// The last place in the queue, unless as many wait as there are permits.
+    pub(super) fn queue(self: &Rc<Self>) -> Option<QueueTicket<T>> {
         let mut waiting = self.waiting.borrow_mut();
         if waiting.len() >= self.cap {
             return None;
         }
-        let place = Rc::new(Place { turn: RefCell::default(), waker: RefCell::default() });
+        let place = Rc::new(Waiter { turn: RefCell::default(), waker: RefCell::default() });
         waiting.push_back(place.clone());
-        Some(Waiting { seats: self.clone(), place })
+        Some(QueueTicket { permits: self.clone(), place })
     }
 
     /// Hands a connection to the first who waits; back where nobody does.
@@ -89,12 +89,12 @@ impl<T> Permits<T> {
         }
     }
 
-    fn next(&self) -> Option<Rc<Place<T>>> {
+    fn next(&self) -> Option<Rc<Waiter<T>>> {
         self.waiting.borrow_mut().pop_front()
     }
 }
 
-impl<T> Place<T> {
+impl<T> Waiter<T> {
     fn give(&self, turn: TurnPass<T>) {
         self.turn.replace(Some(turn));
         if let Some(waker) = self.waker.take() {
@@ -103,7 +103,7 @@ impl<T> Place<T> {
     }
 }
 
-impl<T> Waiting<T> {
+impl<T> QueueTicket<T> {
     /// Ready when it is this one's turn.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<TurnPass<T>> {
         if let Some(turn) = self.place.turn.take() {
@@ -114,27 +114,27 @@ impl<T> Waiting<T> {
     }
 }
 
-impl<T> Drop for Waiting<T> {
+impl<T> Drop for QueueTicket<T> {
     fn drop(&mut self) {
         match self.place.turn.take() {
             // Called, but gone before it could come. A connection that nobody else waits for is closed: rare, and simplest.
-            Some(TurnPass::Reuse(up)) => drop(self.seats.offer(up)),
+            Some(TurnPass::Reuse(up)) => drop(self.permits.offer(up)),
             Some(TurnPass::Dial(seat)) => drop(seat),
             None => {
-                let mut waiting = self.seats.waiting.borrow_mut();
+                let mut waiting = self.permits.waiting.borrow_mut();
                 waiting.retain(|other| !Rc::ptr_eq(other, &self.place));
             }
         }
     }
 }
 
-impl<T> Drop for Permit<T> {
+impl<T> Drop for ConnectionPermit<T> {
     fn drop(&mut self) {
         match self.0.next() {
             Some(place) => place.give(TurnPass::Dial(Self(self.0.clone()))),
             None => {
                 self.0.taken.set(self.0.taken.get() - 1);
-                self.0.cells.connections.down();
+                self.0.cells.connections.decrement();
             }
         }
     }

@@ -4,11 +4,11 @@
 mod tests;
 
 use super::error::{Cause, Deadline};
-use super::permits::{Permit, Permits, TurnPass};
+use super::permits::{ConnectionPermit, Permits, TurnPass};
 use super::response::PartialHead;
 use super::stream::Stream;
-use super::timing::{Lap, Opening};
-use super::{Schedule, Target};
+use super::timing::{ConnectTiming, PhaseTimer};
+use super::{Deadlines, Target};
 use crate::clock;
 use crate::net::timers::Timer;
 use crate::telemetry::metrics::UpstreamCells;
@@ -41,7 +41,7 @@ pub struct Pool {
     pub(super) target: Target,
     idle: RefCell<Vec<UpstreamConnection>>,
     /// Apart from the pool, so that what lies idle in it does not keep it alive.
-    seats: Rc<Permits<UpstreamConnection>>,
+    permits: Rc<Permits<UpstreamConnection>>,
     /// When a failed handshake may be told again, in nanoseconds of [`clock::now`].
     tell: Cell<u64>,
     witness: Option<Observer>,
@@ -60,7 +60,7 @@ impl Pool {
         Rc::new(Self {
             target,
             idle: RefCell::default(),
-            seats: Permits::new(cap, cells),
+            permits: Permits::new(cap, cells),
             tell: Cell::new(0),
             witness,
         })
@@ -73,20 +73,21 @@ impl Pool {
 
     /// What it counts.
     pub fn cells(&self) -> &UpstreamCells {
-        self.seats.cells()
+        self.permits.cells()
     }
 
     /// Tells the witness of a step, where there is one.
-    pub fn seen(&self, step: impl FnOnce() -> Step) {
+    pub fn observe(&self, step: impl FnOnce() -> Step) {
         if let Some(witness) = &self.witness {
-            witness.tell(step());
+            witness.record(step());
         }
     }
 
     /// Closes what has lain idle too long.
     pub fn sweep(&self, now: u64) {
         let old = clock::nanos(IDLE_TIMEOUT);
-        let keep_from = self.idle.borrow().partition_point(|up| now.saturating_sub(up.since) > old);
+        let keep_from =
+            self.idle.borrow().partition_point(|up| now.saturating_sub(up.idle_since) > old);
         let closed: Vec<UpstreamConnection> = self.idle.borrow_mut().drain(..keep_from).collect();
         closed.into_iter().for_each(UpstreamConnection::close);
     }
@@ -95,14 +96,14 @@ impl Pool {
     pub(super) async fn checkout(
         &self,
         timer: &Timer,
-        schedule: &Schedule,
-        opening: Option<&Opening>,
+        schedule: &Deadlines,
+        opening: Option<&ConnectTiming>,
     ) -> Result<UpstreamConnection, Cause> {
         if let Some(up) = poll_fn(|cx| Poll::Ready(self.reuse(cx))).await {
             return Ok(up);
         }
         schedule.arm(timer, schedule.timeouts.connect);
-        let seat = match self.seats.take() {
+        let seat = match self.permits.take() {
             Some(seat) => seat,
             None => match Box::pin(self.wait(timer, schedule)).await? {
                 Ok(up) => return Ok(up),
@@ -116,35 +117,35 @@ impl Pool {
         loop {
             // Taken out before it is looked at: dropping a dead one must find the pool unborrowed.
             let up = self.idle.borrow_mut().pop()?;
-            if let Ok(up) = self.try_again(up, cx) {
+            if let Ok(up) = self.revalidate(up, cx) {
                 return Some(up);
             }
         }
     }
 
     /// A connection for its next request; its seat alone where it is dead.
-    fn try_again(
+    fn revalidate(
         &self,
         mut up: UpstreamConnection,
         cx: &mut Context<'_>,
-    ) -> Result<UpstreamConnection, Permit<UpstreamConnection>> {
-        if self.target.guard.is_some()
+    ) -> Result<UpstreamConnection, ConnectionPermit<UpstreamConnection>> {
+        if self.target.address_policy.is_some()
             && clock::coarse().saturating_sub(up.dialled) > clock::nanos(MAX_ADDRESS_AGE)
         {
-            up.stream.take_leave();
+            up.stream.send_close_notify();
             return Err(up.seat);
         }
         if !up.is_quiet(cx) {
             return Err(up.seat);
         }
         up.reused = true;
-        self.cells().reused.up();
+        self.cells().reused.increment();
         Ok(up)
     }
 
-    pub(super) fn put_back(&self, mut up: UpstreamConnection) {
-        up.since = clock::coarse();
-        if let Some(up) = self.seats.offer(up) {
+    pub(super) fn check_in(&self, mut up: UpstreamConnection) {
+        up.idle_since = clock::coarse();
+        if let Some(up) = self.permits.offer(up) {
             self.idle.borrow_mut().push(up);
         }
     }
@@ -153,11 +154,11 @@ impl Pool {
     async fn wait(
         &self,
         timer: &Timer,
-        schedule: &Schedule,
-    ) -> Result<Result<UpstreamConnection, Permit<UpstreamConnection>>, Cause> {
-        let mut waiting = self.seats.queue().ok_or(Cause::Busy)?;
+        schedule: &Deadlines,
+    ) -> Result<Result<UpstreamConnection, ConnectionPermit<UpstreamConnection>>, Cause> {
+        let mut waiting = self.permits.queue().ok_or(Cause::Busy)?;
         poll_fn(|cx| match waiting.poll(cx) {
-            Poll::Ready(TurnPass::Reuse(up)) => Poll::Ready(Ok(self.try_again(up, cx))),
+            Poll::Ready(TurnPass::Reuse(up)) => Poll::Ready(Ok(self.revalidate(up, cx))),
             Poll::Ready(TurnPass::Dial(seat)) => Poll::Ready(Ok(Err(seat))),
             Poll::Pending => timer.poll(cx).map(|()| match schedule.passed(Deadline::Connect) {
                 Cause::Deadline(Deadline::Connect) => Err(Cause::Busy),
@@ -169,10 +170,10 @@ impl Pool {
 
     async fn connect(
         &self,
-        seat: Permit<UpstreamConnection>,
+        seat: ConnectionPermit<UpstreamConnection>,
         timer: &Timer,
-        schedule: &Schedule,
-        opening: Option<&Opening>,
+        schedule: &Deadlines,
+        opening: Option<&ConnectTiming>,
     ) -> Result<UpstreamConnection, Cause> {
         let dialled = clock::coarse();
         let mut dial = pin!(self.dial(opening));
@@ -182,12 +183,12 @@ impl Pool {
         })
         .await
         .inspect_err(|cause| self.tell(cause))?;
-        self.cells().opened.up();
+        self.cells().opened.increment();
         Ok(UpstreamConnection {
             stream,
-            early: PartialHead::default(),
+            partial_head: PartialHead::default(),
             dialled,
-            since: 0,
+            idle_since: 0,
             reused: false,
             seat,
         })
@@ -195,39 +196,39 @@ impl Pool {
 }
 
 impl Pool {
-    async fn dial(&self, opening: Option<&Opening>) -> Result<Stream, Cause> {
-        let lap = Lap::of(opening.map(|it| &it.resolve));
+    async fn dial(&self, opening: Option<&ConnectTiming>) -> Result<Stream, Cause> {
+        let lap = PhaseTimer::of(opening.map(|it| &it.resolve));
         let found = lookup_host((self.target.host.as_str(), self.target.port)).await;
         drop(lap);
         let addresses: SmallVec<[SocketAddr; 4]> = found.map_err(Cause::Connect)?.collect();
-        self.seen(|| Step::Found(addresses.to_vec()));
-        self.reach(&addresses, opening).await
+        self.observe(|| Step::Resolved(addresses.to_vec()));
+        self.connect_to(&addresses, opening).await
     }
 
     /// A connection to one of these addresses and to no other, once all of them have passed the guard.
-    async fn reach(
+    async fn connect_to(
         &self,
         addresses: &[SocketAddr],
-        opening: Option<&Opening>,
+        opening: Option<&ConnectTiming>,
     ) -> Result<Stream, Cause> {
         let target = &self.target;
-        if let Some(guard) = &target.guard {
+        if let Some(guard) = &target.address_policy {
             let checked = guard.check(&target.host, addresses.iter().map(SocketAddr::ip));
             checked.map_err(Box::new)?;
         }
-        let lap = Lap::of(opening.map(|it| &it.connect));
+        let lap = PhaseTimer::of(opening.map(|it| &it.connect));
         let dialled = TcpStream::connect(addresses).await;
         drop(lap);
         let socket = dialled.map_err(Cause::Connect)?;
         socket.set_nodelay(true).map_err(Cause::Connect)?;
-        self.seen(|| Step::Connected(socket.peer_addr().ok()));
+        self.observe(|| Step::Connected(socket.peer_addr().ok()));
         let Some(tls) = &target.tls else {
             return Ok(Stream::Plain(socket));
         };
-        let lap = Lap::of(opening.map(|it| &it.tls));
-        let stream = tls.shake(socket).await?;
+        let lap = PhaseTimer::of(opening.map(|it| &it.tls));
+        let stream = tls.handshake(socket).await?;
         drop(lap);
-        self.seen(|| Step::Secured);
+        self.observe(|| Step::TlsEstablished);
         Ok(Stream::Tls(Box::new(stream)))
     }
 
@@ -235,7 +236,7 @@ impl Pool {
     fn tell(&self, cause: &Cause) {
         let what = match cause {
             Cause::Tls(_) => "no TLS with an upstream",
-            Cause::Refused(_) => "an address is not dialled",
+            Cause::AddressRefused(_) => "an address is not dialled",
             _ => return,
         };
         let now = clock::coarse();
@@ -258,22 +259,22 @@ impl Drop for Pool {
 pub(super) struct UpstreamConnection {
     pub(super) stream: Stream,
     /// What has been read of a head that is not whole yet. Empty between requests.
-    pub(super) early: PartialHead,
+    pub(super) partial_head: PartialHead,
     /// When its address was looked up, in nanoseconds of [`clock::now`].
     dialled: u64,
     /// Since when it lies idle, on the same clock.
-    since: u64,
+    idle_since: u64,
     pub(super) reused: bool,
-    seat: Permit<UpstreamConnection>,
+    seat: ConnectionPermit<UpstreamConnection>,
 }
 
 impl UpstreamConnection {
     /// Ends a connection on which nothing is under way.
     pub(super) fn close(mut self) {
-        self.stream.take_leave();
+        self.stream.send_close_notify();
     }
 
-    /// Whether nothing has come on it since the last response: neither a close nor a byte that nobody asked for.
+    /// Whether nothing has come on it idle_since the last response: neither a close nor a byte that nobody asked for.
     fn is_quiet(&mut self, cx: &mut Context<'_>) -> bool {
         let mut byte = [0];
         let mut buf = ReadBuf::new(&mut byte);

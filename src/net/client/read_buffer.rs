@@ -14,7 +14,7 @@ thread_local! {
 }
 
 /// Reads up to `most` bytes once and shows them to `see`; none are the end of the stream.
-pub(super) fn into_spare<R>(
+pub(super) fn read_shared<R>(
     stream: &mut (impl AsyncRead + Unpin),
     cx: &mut Context<'_>,
     most: usize,

@@ -4,7 +4,7 @@
 mod tests;
 
 use super::Sent;
-use crate::net::body_budget::Hold;
+use crate::net::body_budget::BodyReservation;
 use bytes::Bytes;
 use http::HeaderMap;
 use smallvec::SmallVec;
@@ -32,12 +32,12 @@ thread_local! {
 pub struct Frames {
     frames: Vec<Bytes>,
     length: u64,
-    hold: Option<Hold>,
+    hold: Option<BodyReservation>,
 }
 
 impl Frames {
     /// The frames in order, with the budget they are held under.
-    pub fn new(frames: Vec<Bytes>, hold: Option<Hold>) -> Self {
+    pub fn new(frames: Vec<Bytes>, hold: Option<BodyReservation>) -> Self {
         let length = frames.iter().map(|frame| frame.len() as u64).sum();
         Self { frames, length, hold }
     }
@@ -72,7 +72,7 @@ pub struct Outgoing {
     /// HEAD: the response has no body, whatever it says.
     pub(super) bodiless: bool,
     /// An emptied map for the response to use.
-    pub(super) spare: HeaderMap,
+    pub(super) reused_headers: HeaderMap,
 }
 
 /// Shows no byte of a head that may hold a key.
@@ -105,7 +105,7 @@ impl Outgoing {
             out: false,
             doubt: false,
             bodiless,
-            spare: headers,
+            reused_headers: headers,
         };
         if request.body.length <= MAX_COPIED_BODY {
             request.body.frames.iter().for_each(|frame| request.head.extend_from_slice(frame));
@@ -130,7 +130,7 @@ impl Outgoing {
     }
 
     /// A socket that holds bytes back has failed: what it was shown last may have gone out too. Nothing more is written.
-    pub(super) fn doubt(&mut self) {
+    pub(super) fn mark_uncertain(&mut self) {
         self.doubt = true;
     }
 

@@ -8,7 +8,7 @@ mod heads;
 mod tests;
 
 use super::framing::Framing;
-use crate::net::hop_by_hop::{is_hop_by_hop, lists};
+use crate::net::hop_by_hop::{connection_lists, is_hop_by_hop};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use httparse::{ParserConfig, Status};
@@ -32,7 +32,7 @@ pub struct Head {
     pub rest: Bytes,
 }
 
-/// What has come of a head that is not whole yet, at most [`HEAD_MAX`] bytes.
+/// What has come of a head that is not whole yet, at most [`MAX_HEAD`] bytes.
 #[derive(Debug, Default)]
 pub struct PartialHead(Vec<u8>);
 
@@ -114,7 +114,8 @@ fn build(
     let status =
         parsed.code.and_then(|code| StatusCode::from_u16(code).ok()).ok_or("its status is none")?;
     let modern = parsed.version == Some(1);
-    let mut found = Found { chunked: false, length: None, keep_alive: modern, close: false };
+    let mut found =
+        FramingFields { chunked: false, length: None, keep_alive: modern, close: false };
     let mut named = false;
     headers.clear();
     for field in &*parsed.headers {
@@ -155,7 +156,7 @@ fn slice(shared: &Bytes, bytes: &[u8], value: &[u8]) -> Bytes {
     if end <= shared.len() { shared.slice(at..end) } else { Bytes::copy_from_slice(value) }
 }
 
-struct Found {
+struct FramingFields {
     chunked: bool,
     length: Option<u64>,
     keep_alive: bool,
@@ -163,7 +164,7 @@ struct Found {
     close: bool,
 }
 
-impl Found {
+impl FramingFields {
     fn content_length(&mut self, value: &[u8]) -> Result<(), &'static str> {
         let digits = value.trim_ascii();
         let sane = (1..=18).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit);
@@ -190,8 +191,8 @@ impl Found {
         if name != header::CONNECTION {
             return Ok(false);
         }
-        self.close |= lists(value, "close");
-        self.keep_alive |= lists(value, "keep-alive");
+        self.close |= connection_lists(value, "close");
+        self.keep_alive |= connection_lists(value, "keep-alive");
         Ok(!matches!(value, b"close" | b"keep-alive" | b"Keep-Alive"))
     }
 }

@@ -16,24 +16,24 @@ pub(super) enum Stream {
 
 impl Stream {
     /// Whether bytes that it took may still be on this side, so that an error does not tell how many of them went out.
-    pub(super) fn holds_back(&self) -> bool {
+    pub(super) fn buffers_writes(&self) -> bool {
         matches!(self, Self::Tls(_))
     }
 
     /// Says that the silence to come is the end and no cut, if that can be said at once (RFC 8446 §6.1).
-    pub(super) fn take_leave(&mut self) {
+    pub(super) fn send_close_notify(&mut self) {
         if let Self::Tls(stream) = self {
             let (socket, session) = stream.get_mut();
             session.send_close_notify();
-            let _ = session.write_tls(&mut AtOnce(socket));
+            let _ = session.write_tls(&mut NonBlocking(socket));
         }
     }
 }
 
 /// Writes what a socket takes without waiting.
-struct AtOnce<'a>(&'a TcpStream);
+struct NonBlocking<'a>(&'a TcpStream);
 
-impl Write for AtOnce<'_> {
+impl Write for NonBlocking<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.try_write(bytes)
     }

@@ -1,8 +1,8 @@
 //! One exchange against a scripted backend: what bounds it in time and in size.
 
 use super::{
-    Cause, Deadline, Outgoing, Pool, Received, Sent, Target, Timeouts, UpstreamError, WORDS, send,
-    whole,
+    Cause, Deadline, ERROR_WORDS, Outgoing, Pool, Sent, Target, Timeouts, UpstreamBody,
+    UpstreamError, collect, send,
 };
 use crate::clock;
 use crate::net::timers::Timers;
@@ -31,11 +31,11 @@ impl Fixture {
             host: "127.0.0.1".to_owned(),
             port: listener.local_addr().unwrap().port(),
             tls: None,
-            guard: None,
+            address_policy: None,
             max_connections: 4,
             timeouts,
         };
-        let metrics = Metrics::new(1, &[], &WORDS);
+        let metrics = Metrics::new(1, &[], &ERROR_WORDS);
         let cells = metrics.upstream(&metrics.workers()[0], "back");
         Self { listener, pool: Pool::new(target, 1, cells, None), timers: Rc::default() }
     }
@@ -47,7 +47,7 @@ impl Fixture {
         let timer = Rc::new(self.timers.timer());
         let response = send(&self.pool, request, &timer, by, None).await?;
         let mut got = Vec::new();
-        whole(response.into_body(), max, &mut got).await?;
+        collect(response.into_body(), max, &mut got).await?;
         Ok(got)
     }
 
@@ -135,7 +135,7 @@ async fn the_time_that_is_left_caps_the_total_and_blames_nobody() {
     for answer in [&b""[..], b"HTTP/1.1 200 OK\r\n\r\nhe"] {
         let by = Some(clock::now() + clock::nanos(SECOND / 20));
         let error = house.silent(answer, by, Duration::ZERO).await;
-        assert!(matches!(error.cause, Cause::Deadline(Deadline::Left)), "{error}");
+        assert!(matches!(error.cause, Cause::Deadline(Deadline::Remaining)), "{error}");
         assert_eq!(error.cause.word(), "total");
     }
     // Nor does a little of it excuse the target: it had its time.
@@ -169,7 +169,7 @@ async fn nothing_is_sent_once_the_time_is_over() {
         called = house.call(over, 2) => called.unwrap_err(),
         () = time => unreachable!("time goes on"),
     };
-    assert!(matches!(error.cause, Cause::Deadline(Deadline::Left)), "{error}");
+    assert!(matches!(error.cause, Cause::Deadline(Deadline::Remaining)), "{error}");
     assert_eq!(error.sent, Sent::Unsent);
     drop(house);
     assert_eq!(socket.read(&mut first).await.unwrap(), 0);
@@ -190,7 +190,7 @@ async fn a_body_that_another_task_waits_for_in_the_end_still_has_its_deadline() 
     };
     let (mut socket, response) =
         tokio::join!(serve, send(&house.pool, request, &timer, None, None));
-    let Received::Streaming(mut body) = response.unwrap().into_body() else {
+    let UpstreamBody::Streaming(mut body) = response.unwrap().into_body() else {
         panic!("its end is not known");
     };
     // The first wait is nobody's: its waker goes nowhere. A piece then moves the deadline.

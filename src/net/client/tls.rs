@@ -55,7 +55,7 @@ impl fmt::Debug for Tls {
 
 /// Why TLS to an upstream cannot be set up. The words are for the one who wrote the configuration.
 #[derive(Debug, thiserror::Error)]
-pub enum Fault {
+pub enum TlsError {
     /// Nothing in it begins like a certificate.
     #[error("there is no certificate in `ca`: it must hold one or more in PEM form")]
     Empty,
@@ -79,11 +79,11 @@ pub enum Fault {
 #[derive(Debug, Default)]
 pub struct Roots {
     system: Option<Vec<CertificateDer<'static>>>,
-    made: Vec<Made>,
+    made: Vec<CachedConfig>,
 }
 
 #[derive(Debug)]
-struct Made {
+struct CachedConfig {
     ca: Option<Vec<u8>>,
     roots: Digest,
     config: Arc<ClientConfig>,
@@ -92,8 +92,8 @@ struct Made {
 impl Roots {
     /// How to speak TLS to `host`, a name or an address without brackets, trusting the system's roots and those in `ca`, a PEM
     /// text. One configuration and its sessions serve all hosts with the same `ca`. Reads files: not for a worker's thread.
-    pub fn connector(&mut self, ca: Option<&[u8]>, host: &str) -> Result<Tls, Fault> {
-        let name = ServerName::try_from(host).map_err(|_| Fault::Host(host.to_owned()))?;
+    pub fn connector(&mut self, ca: Option<&[u8]>, host: &str) -> Result<Tls, TlsError> {
+        let name = ServerName::try_from(host).map_err(|_| TlsError::Host(host.to_owned()))?;
         let name = name.to_owned();
         let known = self.made.iter().find(|made| made.ca.as_deref() == ca);
         if let Some(made) = known {
@@ -114,35 +114,36 @@ impl Roots {
             digest.update(ca);
         }
         if store.is_empty() {
-            return Err(Fault::Rootless);
+            return Err(TlsError::Rootless);
         }
         let mut roots = Digest::default();
         roots.copy_from_slice(digest.finish().as_ref());
-        let made = Made { ca: ca.map(<[u8]>::to_vec), roots, config: Arc::new(config(store)?) };
+        let made =
+            CachedConfig { ca: ca.map(<[u8]>::to_vec), roots, config: Arc::new(config(store)?) };
         let tls = made.tls(name);
         self.made.push(made);
         Ok(tls)
     }
 }
 
-impl Made {
+impl CachedConfig {
     fn tls(&self, name: ServerName<'static>) -> Tls {
         Tls { config: self.config.clone(), name, roots: self.roots }
     }
 }
 
 /// Adds the certificates of a PEM text to `store`.
-fn extra(ca: &[u8], store: &mut RootCertStore) -> Result<(), Fault> {
+fn extra(ca: &[u8], store: &mut RootCertStore) -> Result<(), TlsError> {
     let mut count = 0;
     for certificate in CertificateDer::pem_slice_iter(ca) {
         count += 1;
         let added = certificate.is_ok_and(|certificate| store.add(certificate).is_ok());
         if !added {
-            return Err(Fault::Unreadable(count));
+            return Err(TlsError::Unreadable(count));
         }
     }
     if count == 0 {
-        return Err(Fault::Empty);
+        return Err(TlsError::Empty);
     }
     Ok(())
 }
@@ -160,7 +161,10 @@ fn config(roots: RootCertStore) -> Result<ClientConfig, rustls::Error> {
 
 impl Tls {
     /// The handshake, over a fresh connection.
-    pub(super) async fn shake(&self, socket: TcpStream) -> Result<TlsStream<TcpStream>, Refusal> {
+    pub(super) async fn handshake(
+        &self,
+        socket: TcpStream,
+    ) -> Result<TlsStream<TcpStream>, HandshakeError> {
         let connector = TlsConnector::from(self.config.clone());
         Ok(connector.connect(self.name.clone(), socket).await?)
     }
@@ -168,7 +172,7 @@ impl Tls {
 
 /// A handshake that failed.
 #[derive(Debug, thiserror::Error)]
-pub enum Refusal {
+pub enum HandshakeError {
     /// The certificate is for another name.
     #[error("the certificate is not for this host: {0}")]
     Name(#[source] io::Error),
@@ -183,7 +187,7 @@ pub enum Refusal {
     Other(#[source] io::Error),
 }
 
-impl Refusal {
+impl HandshakeError {
     /// The word for logs and metrics.
     pub fn word(&self) -> &'static str {
         match self {
@@ -195,7 +199,7 @@ impl Refusal {
     }
 }
 
-impl From<io::Error> for Refusal {
+impl From<io::Error> for HandshakeError {
     fn from(error: io::Error) -> Self {
         use CertificateError::{
             BadSignature, Expired, ExpiredContext, NotValidForName, NotValidForNameContext,

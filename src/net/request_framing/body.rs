@@ -8,7 +8,7 @@ const MAX_CHUNK_EXTENSIONS: usize = 4 * 1024;
 const MAX_TRAILERS: usize = 8 * 1024;
 
 #[derive(Clone, Copy, Debug)]
-enum Step {
+enum ChunkState {
     Size { digits: u8, value: u64 },
     Extension { value: u64 },
     SizeFeed { value: u64 },
@@ -24,18 +24,18 @@ enum Step {
 
 #[derive(Debug)]
 /// Where in a chunked body the next byte stands.
-pub struct Chunks {
-    step: Step,
+pub struct ChunkDecoder {
+    state: ChunkState,
     extensions: usize,
     trailers: usize,
     trailer_fields: usize,
     name: Vec<u8>,
 }
 
-impl Default for Chunks {
+impl Default for ChunkDecoder {
     fn default() -> Self {
         Self {
-            step: Step::Size { digits: 0, value: 0 },
+            state: ChunkState::Size { digits: 0, value: 0 },
             extensions: 0,
             trailers: 0,
             trailer_fields: 0,
@@ -44,27 +44,27 @@ impl Default for Chunks {
     }
 }
 
-impl Chunks {
+impl ChunkDecoder {
     /// How many bytes belong to this body and whether it ended with them; on a fault, how many came before it.
     /// `data` is given what stands in the chunks.
-    pub fn pass(
+    pub fn decode(
         &mut self,
         bytes: &[u8],
         mut data: impl FnMut(&[u8]),
     ) -> Result<(usize, bool), usize> {
         let mut at = 0;
         while at < bytes.len() {
-            if let Step::Data { left } = &mut self.step {
+            if let ChunkState::Data { left } = &mut self.state {
                 let here = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len() - at);
                 *left -= here as u64;
                 data(&bytes[at..at + here]);
                 at += here;
                 if *left == 0 {
-                    self.step = Step::DataReturn;
+                    self.state = ChunkState::DataReturn;
                 }
                 continue;
             }
-            self.step = match self.next(bytes[at]).ok_or(at)? {
+            self.state = match self.next(bytes[at]).ok_or(at)? {
                 Some(step) => step,
                 None => return Ok((at + 1, true)),
             };
@@ -74,35 +74,35 @@ impl Chunks {
     }
 
     /// The step after one byte; `Some(None)` is the end of the body, `None` a fault.
-    fn next(&mut self, byte: u8) -> Option<Option<Step>> {
-        let step = match (self.step, byte) {
-            (Step::Size { digits, value }, b) if b.is_ascii_hexdigit() && digits < 15 => {
+    fn next(&mut self, byte: u8) -> Option<Option<ChunkState>> {
+        let step = match (self.state, byte) {
+            (ChunkState::Size { digits, value }, b) if b.is_ascii_hexdigit() && digits < 15 => {
                 let digit = u64::from((b as char).to_digit(16)?);
-                Step::Size { digits: digits + 1, value: value << 4 | digit }
+                ChunkState::Size { digits: digits + 1, value: value << 4 | digit }
             }
-            (Step::Size { digits: 1.., value }, b';') => Step::Extension { value },
-            (Step::Size { digits: 1.., value } | Step::Extension { value }, b'\r') => {
-                Step::SizeFeed { value }
+            (ChunkState::Size { digits: 1.., value }, b';') => ChunkState::Extension { value },
+            (ChunkState::Size { digits: 1.., value } | ChunkState::Extension { value }, b'\r') => {
+                ChunkState::SizeFeed { value }
             }
-            (Step::Extension { value }, b) if is_text(b) => {
+            (ChunkState::Extension { value }, b) if is_text(b) => {
                 self.extensions += 1;
                 if self.extensions > MAX_CHUNK_EXTENSIONS {
                     return None;
                 }
-                Step::Extension { value }
+                ChunkState::Extension { value }
             }
-            (Step::SizeFeed { value: 0 }, b'\n') => Step::TrailerStart,
-            (Step::SizeFeed { value }, b'\n') => Step::Data { left: value },
-            (Step::DataReturn, b'\r') => Step::DataFeed,
-            (Step::DataFeed, b'\n') => Step::Size { digits: 0, value: 0 },
-            (Step::TrailerStart, b'\r') => Step::LastFeed,
-            (Step::LastFeed, b'\n') => return Some(None),
-            (Step::TrailerStart | Step::TrailerName, b) if is_token(b) => {
+            (ChunkState::SizeFeed { value: 0 }, b'\n') => ChunkState::TrailerStart,
+            (ChunkState::SizeFeed { value }, b'\n') => ChunkState::Data { left: value },
+            (ChunkState::DataReturn, b'\r') => ChunkState::DataFeed,
+            (ChunkState::DataFeed, b'\n') => ChunkState::Size { digits: 0, value: 0 },
+            (ChunkState::TrailerStart, b'\r') => ChunkState::LastFeed,
+            (ChunkState::LastFeed, b'\n') => return Some(None),
+            (ChunkState::TrailerStart | ChunkState::TrailerName, b) if is_token(b) => {
                 self.trailer()?;
                 self.name.push(b.to_ascii_lowercase());
-                Step::TrailerName
+                ChunkState::TrailerName
             }
-            (Step::TrailerName, b':') => {
+            (ChunkState::TrailerName, b':') => {
                 // A trailer must not change how its own message was framed or routed (RFC 9110 §6.5.1).
                 let forbidden: [&[u8]; 3] = [b"content-length", b"transfer-encoding", b"host"];
                 if forbidden.contains(&self.name.as_slice()) {
@@ -113,14 +113,14 @@ impl Chunks {
                 if self.trailer_fields > MAX_FIELDS {
                     return None;
                 }
-                Step::TrailerValue
+                ChunkState::TrailerValue
             }
-            (Step::TrailerValue, b'\r') => Step::TrailerFeed,
-            (Step::TrailerValue, b) if is_text(b) => {
+            (ChunkState::TrailerValue, b'\r') => ChunkState::TrailerFeed,
+            (ChunkState::TrailerValue, b) if is_text(b) => {
                 self.trailer()?;
-                Step::TrailerValue
+                ChunkState::TrailerValue
             }
-            (Step::TrailerFeed, b'\n') => Step::TrailerStart,
+            (ChunkState::TrailerFeed, b'\n') => ChunkState::TrailerStart,
             _ => return None,
         };
         Some(Some(step))

@@ -1,6 +1,6 @@
 //! One request head: where it ends, how its body is delimited, and every reason to refuse it.
 
-use super::{Fault, Framing};
+use super::{Framing, FramingError};
 use memchr::memchr_iter;
 use std::ops::Range;
 
@@ -12,12 +12,12 @@ pub const MAX_FIELDS: usize = 100;
 /// A head as far as it has come: what its whole lines said, so that one that comes byte by byte is not read anew for each.
 /// Places are counted from its first byte.
 #[derive(Debug, Default)]
-pub(super) struct Reader {
+pub(super) struct HeadReader {
     /// Where the line begins that is not whole yet.
     line: usize,
     /// How far that line is known to be clean.
-    looked: usize,
-    request: Option<Request>,
+    checked: usize,
+    request: Option<RequestLine>,
     fields: Fields,
 }
 
@@ -30,70 +30,70 @@ struct Fields {
     host: Option<Range<usize>>,
 }
 
-impl Reader {
+impl HeadReader {
     /// The head at the start of `bytes`: its length and framing, or `None` while it is not whole. Then it wants the same bytes
     /// again, with more behind them.
-    pub(super) fn read(&mut self, bytes: &[u8]) -> Result<Option<(usize, Framing)>, Fault> {
+    pub(super) fn read(&mut self, bytes: &[u8]) -> Result<Option<(usize, Framing)>, FramingError> {
         // One empty line before the request line is forgiven (RFC 9112 §2.2).
         if self.line == 0 && bytes.starts_with(b"\r\n") {
-            (self.line, self.looked) = (2, 2);
+            (self.line, self.checked) = (2, 2);
         }
         // Not a byte further, however much is at hand: the verdict must not hang on how the stream was cut.
         let near = &bytes[..bytes.len().min(MAX_HEAD + 1)];
-        let start = self.looked.min(near.len());
+        let start = self.checked.min(near.len());
         for feed in memchr_iter(b'\n', &near[start..]).map(|at| start + at) {
-            self.look(near, feed)?;
+            self.check_line(near, feed)?;
             let line = &near[self.line..feed];
-            let line = line.strip_suffix(b"\r").ok_or(Fault::ControlCharacter)?;
-            (self.line, self.looked) = (feed + 1, feed + 1);
+            let line = line.strip_suffix(b"\r").ok_or(FramingError::ControlCharacter)?;
+            (self.line, self.checked) = (feed + 1, feed + 1);
             match &self.request {
-                None => self.request = Some(Request::read(line, near)?),
+                None => self.request = Some(RequestLine::read(line, near)?),
                 Some(request) if line.is_empty() => {
-                    return Ok(Some((self.line, decide(request, &self.fields, near)?)));
+                    return Ok(Some((self.line, framing(request, &self.fields, near)?)));
                 }
                 Some(_) => self.fields.take(line, near)?,
             }
         }
-        self.look(near, near.len().min(MAX_HEAD))?;
+        self.check_line(near, near.len().min(MAX_HEAD))?;
         if bytes.len() > MAX_HEAD {
-            return Err(Fault::HeadTooLarge);
+            return Err(FramingError::HeadTooLarge);
         }
         Ok(None)
     }
 
     /// What is wrong with the line as far as it has come, to `end`, whatever still follows.
-    fn look(&mut self, near: &[u8], end: usize) -> Result<(), Fault> {
+    fn check_line(&mut self, near: &[u8], end: usize) -> Result<(), FramingError> {
         let line = near.get(self.line..end).unwrap_or_default();
         // A carriage return at the end may still get its line feed.
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         if let (Some(_), Some(first)) = (&self.request, line.first()) {
             if self.fields.count == MAX_FIELDS {
-                return Err(Fault::HeadTooLarge);
+                return Err(FramingError::HeadTooLarge);
             }
             if matches!(first, b' ' | b'\t') {
-                return Err(Fault::Fold);
+                return Err(FramingError::ObsoleteFold);
             }
         }
-        let known = self.looked - self.line;
-        clean(line.get(known..).unwrap_or_default())?;
-        self.looked = self.line + line.len().max(known);
+        let known = self.checked - self.line;
+        reject_controls(line.get(known..).unwrap_or_default())?;
+        self.checked = self.line + line.len().max(known);
         Ok(())
     }
 }
 
-fn decide(request: &Request, fields: &Fields, near: &[u8]) -> Result<Framing, Fault> {
+fn framing(request: &RequestLine, fields: &Fields, near: &[u8]) -> Result<Framing, FramingError> {
     match (&fields.host, &request.authority) {
-        (None, _) if !request.old => return Err(Fault::Host),
+        (None, _) if !request.http10 => return Err(FramingError::Host),
         (Some(host), Some(authority))
             if !near[host.clone()].eq_ignore_ascii_case(&near[authority.clone()]) =>
         {
-            return Err(Fault::Host);
+            return Err(FramingError::Host);
         }
         _ => {}
     }
     match (fields.length, fields.chunked) {
-        (Some(_), true) => Err(Fault::Ambiguous),
-        (_, true) if request.old => Err(Fault::TransferEncoding),
+        (Some(_), true) => Err(FramingError::Ambiguous),
+        (_, true) if request.http10 => Err(FramingError::TransferEncoding),
         (_, true) => Ok(Framing::Chunked),
         (Some(length), false) => Ok(Framing::Length(length)),
         (None, false) => Ok(Framing::None),
@@ -101,61 +101,61 @@ fn decide(request: &Request, fields: &Fields, near: &[u8]) -> Result<Framing, Fa
 }
 
 /// Where `part` stands in the bytes that it is a slice of.
-fn place(part: &[u8], near: &[u8]) -> Range<usize> {
+fn range_in(part: &[u8], near: &[u8]) -> Range<usize> {
     let start = part.as_ptr().addr() - near.as_ptr().addr();
     start..start + part.len()
 }
 
 /// No control character but the tab: a bare CR, NUL and their like end here.
-fn clean(line: &[u8]) -> Result<(), Fault> {
+fn reject_controls(line: &[u8]) -> Result<(), FramingError> {
     let dirty =
         line.iter().fold(false, |dirty, &b| dirty | ((b < 0x20) & (b != b'\t')) | (b == 0x7f));
-    if dirty { Err(Fault::ControlCharacter) } else { Ok(()) }
+    if dirty { Err(FramingError::ControlCharacter) } else { Ok(()) }
 }
 
 #[derive(Debug)]
-struct Request {
+struct RequestLine {
     /// HTTP/1.0.
-    old: bool,
+    http10: bool,
     /// The authority of a target in absolute form.
     authority: Option<Range<usize>>,
 }
 
-impl Request {
+impl RequestLine {
     /// The request line, a slice of `near`.
-    fn read(line: &[u8], near: &[u8]) -> Result<Self, Fault> {
-        let space = memchr::memchr(b' ', line).ok_or(Fault::RequestLine)?;
+    fn read(line: &[u8], near: &[u8]) -> Result<Self, FramingError> {
+        let space = memchr::memchr(b' ', line).ok_or(FramingError::RequestLine)?;
         let last = memchr::memrchr(b' ', line)
             .filter(|&last| last > space + 1)
-            .ok_or(Fault::RequestLine)?;
+            .ok_or(FramingError::RequestLine)?;
         let (method, target, version) = (&line[..space], &line[space + 1..last], &line[last + 1..]);
         if method.is_empty() || !method.iter().all(|&b| is_token(b)) {
-            return Err(Fault::RequestLine);
+            return Err(FramingError::RequestLine);
         }
         let visible = target.iter().fold(true, |ok, &b| ok & TARGET[usize::from(b)]);
         if !visible || has_tick(target) {
-            return Err(Fault::RequestLine);
+            return Err(FramingError::RequestLine);
         }
         let old = match version {
             b"HTTP/1.1" => false,
             b"HTTP/1.0" => true,
-            other if other.starts_with(b"HTTP/") => return Err(Fault::Version),
-            _ => return Err(Fault::RequestLine),
+            other if other.starts_with(b"HTTP/") => return Err(FramingError::Version),
+            _ => return Err(FramingError::RequestLine),
         };
         if method == b"CONNECT" || method == b"TRACE" {
-            return Err(Fault::Method);
+            return Err(FramingError::Method);
         }
         let authority = if target[0] == b'/' {
             None
         } else {
-            let rest = strip_scheme(target).ok_or(Fault::Method)?;
+            let rest = strip_scheme(target).ok_or(FramingError::Method)?;
             let end = rest.iter().position(|b| matches!(b, b'/' | b'?')).unwrap_or(rest.len());
             Some(&rest[..end])
                 .filter(|authority| is_host(authority))
-                .map(|authority| Some(place(authority, near)))
-                .ok_or(Fault::Host)?
+                .map(|authority| Some(range_in(authority, near)))
+                .ok_or(FramingError::Host)?
         };
-        Ok(Self { old, authority })
+        Ok(Self { http10: old, authority })
     }
 }
 
@@ -173,30 +173,30 @@ fn strip_scheme(target: &[u8]) -> Option<&[u8]> {
 
 impl Fields {
     /// A field line, a slice of `near`.
-    fn take(&mut self, line: &[u8], near: &[u8]) -> Result<(), Fault> {
+    fn take(&mut self, line: &[u8], near: &[u8]) -> Result<(), FramingError> {
         self.count += 1;
-        let colon = memchr::memchr(b':', line).ok_or(Fault::FieldName)?;
+        let colon = memchr::memchr(b':', line).ok_or(FramingError::FieldName)?;
         let (name, value) = (&line[..colon], &line[colon + 1..]);
         if name.is_empty() || !name.iter().all(|&b| is_token(b)) {
-            return Err(Fault::FieldName);
+            return Err(FramingError::FieldName);
         }
         match name.len() {
             4 if name.eq_ignore_ascii_case(b"host") => {
                 let value = trim(value);
                 if self.host.is_some() || !is_host(value) {
-                    return Err(Fault::Host);
+                    return Err(FramingError::Host);
                 }
-                self.host = Some(place(value, near));
+                self.host = Some(range_in(value, near));
             }
             14 if name.eq_ignore_ascii_case(b"content-length") => {
                 let length = number(trim(value))
                     .filter(|_| self.length.is_none())
-                    .ok_or(Fault::ContentLength)?;
+                    .ok_or(FramingError::ContentLength)?;
                 self.length = Some(length);
             }
             17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
                 if self.chunked || !trim(value).eq_ignore_ascii_case(b"chunked") {
-                    return Err(Fault::TransferEncoding);
+                    return Err(FramingError::TransferEncoding);
                 }
                 self.chunked = true;
             }

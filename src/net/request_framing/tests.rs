@@ -1,6 +1,6 @@
 //! What passes the gate and what does not, each judged in one piece and in pieces of every size.
 
-use super::{Checked, Fault, MAX_FIELDS, MAX_HEAD, RequestFraming};
+use super::{Checked, FramingError, MAX_FIELDS, MAX_HEAD, RequestFraming};
 
 /// The verdict over bytes that come in pieces of `size`: how many passed in all, and the fault.
 fn cut(bytes: &[u8], size: usize) -> (Checked, u64) {
@@ -8,25 +8,25 @@ fn cut(bytes: &[u8], size: usize) -> (Checked, u64) {
     let (mut held, mut total) = (Vec::new(), 0);
     for piece in bytes.chunks(size) {
         held.extend_from_slice(piece);
-        let passed = gate.pass(&held);
+        let passed = gate.check(&held);
         total += passed.bytes;
         held.drain(..passed.bytes);
-        if passed.fault.is_some() {
+        if passed.error.is_some() {
             assert_eq!(
-                gate.pass(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"),
-                Checked { bytes: 0, fault: passed.fault },
+                gate.check(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"),
+                Checked { bytes: 0, error: passed.error },
                 "nothing passes after a fault"
             );
-            return (Checked { bytes: total, fault: passed.fault }, gate.ends());
+            return (Checked { bytes: total, error: passed.error }, gate.messages());
         }
     }
     let fault = None;
-    (Checked { bytes: total, fault }, gate.ends())
+    (Checked { bytes: total, error: fault }, gate.messages())
 }
 
 /// Asserts one verdict: what passes, the fault, and how many messages were whole.
-fn verdict(bytes: &[u8], passed: usize, fault: Option<Fault>, ends: u64) {
-    let wanted = (Checked { bytes: passed, fault }, ends);
+fn verdict(bytes: &[u8], passed: usize, fault: Option<FramingError>, ends: u64) {
+    let wanted = (Checked { bytes: passed, error: fault }, ends);
     let sizes = (1..=bytes.len().min(200)).chain([bytes.len()]);
     for size in sizes {
         assert_eq!(
@@ -75,7 +75,7 @@ fn an_incomplete_head_waits() {
 
 #[test]
 fn a_doubtful_head_is_a_fault() {
-    use Fault::*;
+    use FramingError::*;
     let lines = [
         ("GET / HTTP/1.1\n", ControlCharacter),
         ("\n", ControlCharacter),
@@ -115,9 +115,9 @@ fn a_doubtful_head_is_a_fault() {
     let fields = [
         ("Host: x\n", ControlCharacter),
         ("Host: \0\r\n", ControlCharacter),
-        (" Host: x\r\n", Fold),
-        ("Host: x\r\n\tfolded\0\r\n", Fold),
-        ("Host: x\r\n folded\n", Fold),
+        (" Host: x\r\n", ObsoleteFold),
+        ("Host: x\r\n\tfolded\0\r\n", ObsoleteFold),
+        ("Host: x\r\n folded\n", ObsoleteFold),
         ("Host\r\n", FieldName),
         (": x\r\n", FieldName),
         ("Host : x\r\n", FieldName),
@@ -195,7 +195,7 @@ fn a_doubtful_chunk_is_a_fault_where_it_begins() {
     ] {
         let bytes = format!("{start}{fine}{wrong}");
         let passed = start.len() + fine.len();
-        verdict(bytes.as_bytes(), passed, Some(Fault::Chunk), 0);
+        verdict(bytes.as_bytes(), passed, Some(FramingError::Chunk), 0);
     }
 }
 
@@ -205,16 +205,16 @@ fn the_bounds_of_a_head_hold_to_the_byte() {
     let end = |fields: usize| format!("{line}{}\r\n", "A: b\r\n".repeat(fields - 1));
     let most = end(MAX_FIELDS);
     verdict(most.as_bytes(), most.len(), None, 1);
-    verdict(end(MAX_FIELDS + 1).as_bytes(), 0, Some(Fault::HeadTooLarge), 0);
+    verdict(end(MAX_FIELDS + 1).as_bytes(), 0, Some(FramingError::HeadTooLarge), 0);
 
-    // The last line feed of the longest head stands at HEAD_MAX.
+    // The last line feed of the longest head stands at MAX_HEAD.
     let padded = |length: usize| {
         let rest = length - line.len() - "A: \r\n\r\n".len();
         format!("{line}A: {}\r\n\r\n", "v".repeat(rest))
     };
     let longest = padded(MAX_HEAD + 1);
     for size in [1000, longest.len() - 1, longest.len()] {
-        let passed = Checked { bytes: longest.len(), fault: None };
+        let passed = Checked { bytes: longest.len(), error: None };
         assert_eq!(cut(longest.as_bytes(), size), (passed, 1));
     }
     // What comes first is what counts: too long, or a wrong byte before that.
@@ -225,12 +225,12 @@ fn the_bounds_of_a_head_hold_to_the_byte() {
     };
     let too_large = padded(MAX_HEAD + 2).into_bytes();
     for (bytes, fault) in [
-        (too_large, Fault::HeadTooLarge),
-        (wrong_at(MAX_HEAD), Fault::HeadTooLarge),
-        (wrong_at(MAX_HEAD - 1), Fault::ControlCharacter),
+        (too_large, FramingError::HeadTooLarge),
+        (wrong_at(MAX_HEAD), FramingError::HeadTooLarge),
+        (wrong_at(MAX_HEAD - 1), FramingError::ControlCharacter),
     ] {
         for size in [1000, MAX_HEAD, MAX_HEAD + 1, bytes.len()] {
-            let passed = Checked { bytes: 0, fault: Some(fault) };
+            let passed = Checked { bytes: 0, error: Some(fault) };
             assert_eq!(cut(&bytes, size), (passed, 0), "in pieces of {size}");
         }
     }
@@ -240,10 +240,10 @@ fn the_bounds_of_a_head_hold_to_the_byte() {
 fn what_is_known_of_a_head_is_not_read_again() {
     let (known, rest) = ("GET / HTTP/1.1\r\nHost: x\r\nA: bcd", "e\r\n\r\n");
     let mut gate = RequestFraming::default();
-    let wait = Checked { bytes: 0, fault: None };
-    assert_eq!(gate.pass(known.as_bytes()), wait);
+    let wait = Checked { bytes: 0, error: None };
+    assert_eq!(gate.check(known.as_bytes()), wait);
     // Only the name of the line that is not whole is still of interest.
     let blotted = format!("{}A: \0\0\0{rest}", "\0".repeat(known.len() - 6));
-    let whole = Checked { bytes: blotted.len(), fault: None };
-    assert_eq!(gate.pass(blotted.as_bytes()), whole);
+    let whole = Checked { bytes: blotted.len(), error: None };
+    assert_eq!(gate.check(blotted.as_bytes()), whole);
 }

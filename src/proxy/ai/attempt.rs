@@ -6,8 +6,8 @@ use crate::codec::dialect::StreamReceipt;
 use crate::codec::message::{AnswerError, Part, ProviderRequest, Usage};
 use crate::codec::provider::Unsupported;
 use crate::net::client::breaker::{Breaker, Health, Permit};
-use crate::net::client::{self, Cause, Frames, Outgoing, Received, Sent, UpstreamError};
-use crate::net::header_template::Names;
+use crate::net::client::{self, Cause, Frames, Outgoing, Sent, UpstreamBody, UpstreamError};
+use crate::net::header_template::PlaceholderValues;
 use crate::proxy::ai::stream::StreamingAnswer;
 use crate::proxy::bot::AiUpstream;
 use crate::proxy::context::RequestContext;
@@ -62,7 +62,7 @@ impl Attempt<'_> {
             Err(error) => {
                 settle_unused(reservation, Some(&error));
                 let again = error.sent == Sent::Unsent && matches!(error.cause, Cause::Connect(_));
-                permit.tell(Health::of_error(&error), clock::now());
+                permit.record(Health::of_error(&error), clock::now());
                 return Err(Failed {
                     reject: Reject::Upstream(error),
                     again: again.then_some(Duration::ZERO),
@@ -83,7 +83,7 @@ impl Attempt<'_> {
         settle_unused(reservation, error);
         match (outcome, request.snapshot.breakers.get(self.index)) {
             (Ok(AiResponse::Streaming(mut answer)), Some(breaker)) => {
-                permit.begun();
+                permit.response_started();
                 answer.report_health_to(breaker.clone());
                 Ok(AiResponse::Streaming(answer))
             }
@@ -92,7 +92,7 @@ impl Attempt<'_> {
                     Ok(_) => Health::Success,
                     Err(failed) => failed.reject.health(),
                 };
-                permit.tell(health, clock::now());
+                permit.record(health, clock::now());
                 outcome
             }
         }
@@ -101,7 +101,7 @@ impl Attempt<'_> {
     /// Reads a response that may be an answer, whole or up to its first words.
     async fn read_response(
         &self,
-        response: Response<Received>,
+        response: Response<UpstreamBody>,
         reservation: &mut Option<Reservation>,
         ctx: &mut RequestContext,
     ) -> Result<AiResponse, Failed> {
@@ -126,7 +126,7 @@ impl Attempt<'_> {
             return answer.await.map(AiResponse::Streaming).map_err(classify);
         }
         let mut text = self.request.worker.buffer();
-        client::whole(body, MAX_ANSWER, &mut text)
+        client::collect(body, MAX_ANSWER, &mut text)
             .await
             .map_err(|error| Failed::next(Reject::Upstream(error)))?;
         ctx.observe_response(&text);
@@ -152,11 +152,11 @@ impl Attempt<'_> {
     }
 
     /// Reads any other response.
-    async fn read_error(&self, response: Response<Received>, ctx: &RequestContext) -> Failed {
+    async fn read_error(&self, response: Response<UpstreamBody>, ctx: &RequestContext) -> Failed {
         let (head, body) = response.into_parts();
         let mut text = self.request.worker.buffer();
         // An error's body only says more of what the status says.
-        if client::whole(body, MAX_ERROR, &mut text).await.is_err() {
+        if client::collect(body, MAX_ERROR, &mut text).await.is_err() {
             text.clear();
         }
         ctx.observe_response(&text);
@@ -228,7 +228,7 @@ impl Attempt<'_> {
         reused_headers: HeaderMap,
     ) -> Result<Outgoing, Failed> {
         let request = self.request;
-        let names = Names {
+        let names = PlaceholderValues {
             bot: request.bot,
             user: request.event.user.id.as_deref(),
             conversation: request.conversation.or(request.event.conversation.as_deref()),
@@ -268,7 +268,7 @@ impl Attempt<'_> {
 /// Gives back what was set aside for a call that has failed. Where the AI was left at work all of it is spent.
 fn settle_unused(reservation: Option<Reservation>, error: Option<&UpstreamError>) {
     if let Some(reservation) = reservation
-        && !error.is_some_and(UpstreamError::left_at_work)
+        && !error.is_some_and(UpstreamError::timed_out_after_send)
     {
         reservation.give_back();
     }

@@ -6,7 +6,7 @@ use crate::codec::message::{Answer, AnswerError, Usage};
 use crate::codec::price::{MicroCents, Price};
 use crate::codec::provider::sse::EventReader;
 use crate::codec::provider::{Codec, StreamDecoder};
-use crate::net::client::Received;
+use crate::net::client::UpstreamBody;
 use crate::net::client::breaker::{Breaker, Health};
 use crate::proxy::reject::Reject;
 use crate::state::budget::Reservation;
@@ -23,7 +23,7 @@ type OnComplete = Box<dyn FnOnce(&str)>;
 
 /// A streamed answer that has begun: its first words are there.
 pub struct StreamingAnswer {
-    body: Received,
+    body: UpstreamBody,
     events: EventReader,
     deltas: Box<dyn StreamDecoder>,
     stream: &'static dyn StreamEncoder,
@@ -55,7 +55,7 @@ impl StreamingAnswer {
     /// # Errors
     /// Why there are none.
     pub async fn open(
-        body: Received,
+        body: UpstreamBody,
         codec: &dyn Codec,
         stream: &'static dyn StreamEncoder,
         receipt: StreamReceipt,
@@ -162,9 +162,9 @@ impl StreamingAnswer {
     /// Reads one more piece from the AI and takes the events in it.
     fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let polled = match &mut self.body {
-            Received::Whole(bytes) if bytes.is_empty() => None,
-            Received::Whole(bytes) => Some(Ok(std::mem::take(bytes))),
-            Received::Streaming(body) => ready!(body.poll_data(cx)),
+            UpstreamBody::Whole(bytes) if bytes.is_empty() => None,
+            UpstreamBody::Whole(bytes) => Some(Ok(std::mem::take(bytes))),
+            UpstreamBody::Streaming(body) => ready!(body.poll_data(cx)),
         };
         let piece = match polled {
             Some(Ok(piece)) => piece,
@@ -225,7 +225,7 @@ impl StreamingAnswer {
         let cost = self.cost(self.deltas.usage());
         let begun = !self.text.is_empty();
         let unknown = match &self.outcome {
-            Some(Err(Reject::Upstream(error))) => begun || error.left_at_work(),
+            Some(Err(Reject::Upstream(error))) => begun || error.timed_out_after_send(),
             Some(Err(Reject::Answer(AnswerError::Interrupted | AnswerError::Invalid(_)))) => begun,
             _ => false,
         };

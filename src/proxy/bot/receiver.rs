@@ -9,7 +9,7 @@ pub use backoff::{Next, Outcome, Schedule, Why};
 use crate::net::client::tls::Trust;
 use crate::net::client::{Frames, Outgoing, Target};
 use crate::secret::Secret;
-use crate::signature::{CannotSign, Scheme, UnixTime, Verifier};
+use crate::signature::{Scheme, SignError, UnixTime, Verifier};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -66,7 +66,7 @@ impl Receiver {
     ///
     /// # Errors
     /// As [`Self::write`].
-    pub fn request(&self, attempt: &Attempt<'_>, spare: HeaderMap) -> Result<Outgoing, CannotSign> {
+    pub fn request(&self, attempt: &Attempt<'_>, spare: HeaderMap) -> Result<Outgoing, SignError> {
         let mut written = Ok(());
         let request = Outgoing::new(false, Frames::default(), spare, |_, out| {
             written = self.write(attempt, out);
@@ -78,7 +78,7 @@ impl Receiver {
     ///
     /// # Errors
     /// A scheme that cannot sign; no configuration has one.
-    pub fn write(&self, attempt: &Attempt<'_>, out: &mut Vec<u8>) -> Result<(), CannotSign> {
+    pub fn write(&self, attempt: &Attempt<'_>, out: &mut Vec<u8>) -> Result<(), SignError> {
         let signed = match &self.sign {
             Some(scheme) => scheme.sign_with_all(attempt.id, attempt.now, attempt.body)?,
             None => Vec::new(),

@@ -323,7 +323,7 @@ impl SharedRoute {
         } else {
             self.listed.insert(bot.id.to_string(), index);
         }
-        self.open &= bot.verifier.unproven();
+        self.open &= bot.verifier.unauthenticated();
         if let Some(cors) = &bot.cors {
             let union = self.cors.get_or_insert_default();
             union.any |= cors.any;

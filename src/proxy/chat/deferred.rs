@@ -8,7 +8,7 @@ use super::{Message, PendingIdempotency};
 use crate::clock;
 use crate::codec::dialect::{Format, Receipt};
 use crate::codec::message::Event;
-use crate::net::body_budget::Hold;
+use crate::net::body_budget::BodyReservation;
 use crate::net::timers::Timer;
 use crate::proxy::ai::candidates;
 use crate::proxy::bot::DeferredReply;
@@ -46,7 +46,7 @@ pub(super) async fn answer(
     message: &Message<'_>,
     request: DeferredRequest<'_>,
     ctx: &mut RequestContext,
-    hold: Option<Hold>,
+    hold: Option<BodyReservation>,
     guard: Option<Guard>,
 ) -> Result<Response<ResponseBody>, Reject> {
     let (worker, id) = (message.worker, message.id);
@@ -248,7 +248,7 @@ impl Drop for BackgroundAnswer {
 }
 
 impl BackgroundAnswer {
-    fn start(job: AnswerJob, since_ns: u64, xml: bool, hold: Option<Hold>) -> Self {
+    fn start(job: AnswerJob, since_ns: u64, xml: bool, hold: Option<BodyReservation>) -> Self {
         let busy = job.worker.task_guard();
         let job = Rc::new(job);
         let (tell, answer) = oneshot::channel();

@@ -152,7 +152,7 @@ mod tests {
     use super::*;
     use crate::codec::message::{OneOrMany, Part};
     use crate::codec::{dialect, provider};
-    use crate::net::client::Received;
+    use crate::net::client::UpstreamBody;
     use crate::state::conversation::{Begin, Conversations, Key, Policy};
     use crate::state::store::Store;
     use std::sync::Arc;
@@ -181,7 +181,7 @@ mod tests {
     async fn begun(events: &'static str) -> Box<StreamingAnswer> {
         let encoder = dialect::find("chatbot-platform").unwrap().chat.unwrap().stream_encoder();
         let codec = provider::find("openai").unwrap();
-        let body = Received::Whole(events.into());
+        let body = UpstreamBody::Whole(events.into());
         let receipt = dialect::StreamReceipt::default();
         StreamingAnswer::open(body, codec, encoder.unwrap(), receipt, None, None).await.unwrap()
     }

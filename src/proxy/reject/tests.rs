@@ -2,13 +2,13 @@
 
 mod pages;
 
-use super::{REASONS, Reject, describe_fault, error_body};
+use super::{REASONS, Reject, describe_framing, error_body};
 use crate::codec::message::{self, ErrorKind, ErrorResponse};
 use crate::codec::{dialect, provider};
 use crate::net::address_policy;
 use crate::net::client::{Cause, Deadline, Sent, UpstreamError};
-use crate::net::request_framing::Fault;
-use crate::signature::Failure;
+use crate::net::request_framing::FramingError;
+use crate::signature::VerifyError;
 use crate::state::analytics::CODES;
 use std::collections::BTreeSet;
 use std::io;
@@ -21,7 +21,7 @@ fn rejects() -> Vec<(Reject, u16, &'static str, &'static str)> {
     let broken = || io::Error::other("secret detail");
     let mut all = vec![
         (CallerGone, 400, "invalid_request", "caller_gone"),
-        (Framing(Fault::Chunk), 400, "invalid_request", "framing"),
+        (Framing(FramingError::Chunk), 400, "invalid_request", "framing"),
         (DotSegments, 400, "invalid_request", "dot_segments"),
         (Expectation, 417, "invalid_request", "expectation"),
         (NotFound, 404, "not_found", "not_found"),
@@ -52,7 +52,7 @@ fn rejects() -> Vec<(Reject, u16, &'static str, &'static str)> {
         (exchange(Cause::Busy), 503, "overloaded", "upstream_queue"),
         (exchange(Cause::Connect(broken())), 502, "upstream_unreachable", "upstream_unreachable"),
         (
-            exchange(Cause::Refused(Box::new(address_policy::Refused::example()))),
+            exchange(Cause::AddressRefused(Box::new(address_policy::AddressRefused::example()))),
             502,
             "upstream_unreachable",
             "upstream_unreachable",
@@ -86,7 +86,7 @@ fn rejects() -> Vec<(Reject, u16, &'static str, &'static str)> {
     }
     let overloaded = Answer(message::AnswerError::Overloaded);
     all.push((overloaded, 503, "overloaded", "ai_overloaded"));
-    for failure in Failure::ALL {
+    for failure in VerifyError::ALL {
         all.push((Unverified(failure), 401, "unauthorized", "signature"));
     }
     for deadline in [Deadline::Connect, Deadline::FirstByte, Deadline::Idle, Deadline::Total] {
@@ -97,15 +97,15 @@ fn rejects() -> Vec<(Reject, u16, &'static str, &'static str)> {
 }
 
 /// Status, code, reason and log word of each fault.
-const FAULTS: [(Fault, u16, &str, &str, &str); 13] = {
-    use Fault::*;
+const FAULTS: [(FramingError, u16, &str, &str, &str); 13] = {
+    use FramingError::*;
     [
         (ControlCharacter, 400, "invalid_request", "framing", "control_character"),
         (RequestLine, 400, "invalid_request", "framing", "request_line"),
         (Version, 400, "invalid_request", "framing", "version"),
         (Method, 400, "invalid_request", "framing", "method"),
         (FieldName, 400, "invalid_request", "framing", "field_name"),
-        (Fold, 400, "invalid_request", "framing", "fold"),
+        (ObsoleteFold, 400, "invalid_request", "framing", "fold"),
         (Host, 400, "invalid_request", "framing", "host"),
         (ContentLength, 400, "invalid_request", "framing", "content_length"),
         (TransferEncoding, 400, "invalid_request", "framing", "transfer_encoding"),
@@ -129,11 +129,11 @@ fn every_refusal_keeps_its_status_code_and_reason() {
         assert_eq!(reject.retry_after(), waits, "{reject:?}");
     }
     for (fault, status, code, reason, word) in FAULTS {
-        let info = describe_fault(fault);
+        let info = describe_framing(fault);
         assert_eq!((info.status, info.code, info.reason), (status, code, reason), "{fault:?}");
         assert_eq!(fault.word(), word);
         assert_eq!(Reject::Framing(fault).describe(), info);
-        assert_eq!(Reject::Framing(fault).sentence(), fault.sentence());
+        assert_eq!(Reject::Framing(fault).sentence(), fault.message());
     }
 }
 
@@ -142,7 +142,7 @@ fn every_reason_is_counted_and_every_counted_reason_occurs() {
     let seen: BTreeSet<_> = rejects()
         .iter()
         .map(|(reject, ..)| reject.describe().reason)
-        .chain(FAULTS.iter().map(|(fault, ..)| describe_fault(*fault).reason))
+        .chain(FAULTS.iter().map(|(fault, ..)| describe_framing(*fault).reason))
         .collect();
     assert_eq!(seen, BTreeSet::from(REASONS));
     assert_eq!(seen.len(), REASONS.len(), "a reason stands there twice");
@@ -161,8 +161,8 @@ fn every_code_word_has_its_figure() {
 #[test]
 fn no_sentence_tells_what_only_the_log_may_know() {
     let sentence = |failure| Reject::Unverified(failure).sentence().into_owned();
-    let one = sentence(Failure::Mismatch);
-    for failure in Failure::ALL {
+    let one = sentence(VerifyError::Mismatch);
+    for failure in VerifyError::ALL {
         assert_eq!(sentence(failure), one, "a hint of which check failed");
     }
     for (reject, ..) in rejects() {

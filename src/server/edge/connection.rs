@@ -1,7 +1,7 @@
 //! One caller's connection: its phase and its deadlines.
 
 use crate::clock;
-use crate::net::request_framing::{Fault, RequestFraming};
+use crate::net::request_framing::{FramingError, RequestFraming};
 use crate::proxy::worker::Worker;
 use crate::proxy::{self, Caller};
 use std::cell::{Cell, RefCell};
@@ -28,7 +28,7 @@ pub(super) enum Phase {
 #[derive(Debug)]
 pub(super) struct Conn {
     pub(super) gate: RefCell<RequestFraming>,
-    pub(super) fault: Cell<Option<Fault>>,
+    pub(super) fault: Cell<Option<FramingError>>,
     pub(super) phase: Cell<Phase>,
     /// The connection ends as soon as it is idle.
     pub(super) ending: Cell<bool>,
@@ -68,7 +68,7 @@ impl Conn {
 
     /// The body of the current request has not arrived completely.
     pub(super) fn mid_body(&self) -> bool {
-        self.gate.borrow().ends() < self.served.get()
+        self.gate.borrow().messages() < self.served.get()
     }
 
     /// A close now would lose input that has arrived or is about to.
@@ -146,7 +146,7 @@ impl Conn {
         }
         if self.phase.get() == Phase::Idle {
             if self.partial_since.get().is_some() {
-                self.fault.set(Some(Fault::HeadTimeout));
+                self.fault.set(Some(FramingError::HeadTimeout));
             } else {
                 self.ending.set(true);
             }

@@ -65,9 +65,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
 
     /// Checks the framing of held bytes.
     fn gate(&mut self) {
-        let passed = self.conn.gate.borrow_mut().pass(&self.held[self.passed..]);
+        let passed = self.conn.gate.borrow_mut().check(&self.held[self.passed..]);
         self.passed += passed.bytes;
-        if let Some(fault) = passed.fault {
+        if let Some(fault) = passed.error {
             self.held.truncate(self.passed);
             self.conn.fault.set(Some(fault));
         }
@@ -119,8 +119,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Socket<S> {
                 if fresh.is_empty() {
                     return Poll::Ready(Ok(()));
                 }
-                let passed = this.conn.gate.borrow_mut().pass(fresh);
-                if let Some(fault) = passed.fault {
+                let passed = this.conn.gate.borrow_mut().check(fresh);
+                if let Some(fault) = passed.error {
                     this.conn.fault.set(Some(fault));
                 } else if passed.bytes < fresh.len() {
                     this.held.extend_from_slice(&fresh[passed.bytes..]);

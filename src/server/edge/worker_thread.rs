@@ -143,13 +143,13 @@ struct Open(Rc<Worker>);
 
 impl Open {
     fn new(worker: &Rc<Worker>) -> Self {
-        worker.cells.connections.up();
+        worker.cells.connections.increment();
         Self(worker.clone())
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.cells.connections.down();
+        self.0.cells.connections.decrement();
     }
 }

@@ -3,19 +3,19 @@
 //! Whatever a caller sent stays inside its field: every byte but printable ASCII, and quote, backslash and space, is written as
 //! `\xNN`, so a line is one line and a terminal obeys nobody.
 
-use super::{Format, Record, Text};
+use super::{Format, Record, TruncatedText};
 use std::io::Write;
 use std::net::IpAddr;
 
 /// Appends lines; keeps the second it last wrote as text.
 #[derive(Debug)]
-pub struct Writer {
+pub struct Formatter {
     format: Format,
     second: u64,
     stamp: Vec<u8>,
 }
 
-impl Writer {
+impl Formatter {
     /// A writer of lines in this format.
     pub fn new(format: Format) -> Self {
         Self { format, second: 0, stamp: stamp(0) }
@@ -53,14 +53,14 @@ impl Writer {
             escape(value, b"\\\\x", out);
             out.extend_from_slice(if cut { b"...\"" } else { b"\"" });
         };
-        word(b"id", record.id.as_bytes(), record.id.is_cut(), out);
+        word(b"id", record.id.as_bytes(), record.id.is_truncated(), out);
         if let Some(address) = record.peer {
             field(b"peer", out);
             out.push(b'"');
             peer(address, out);
             out.push(b'"');
         }
-        word(b"method", record.method.as_bytes(), record.method.is_cut(), out);
+        word(b"method", record.method.as_bytes(), record.method.is_truncated(), out);
         let (path, cut) = without_query(&record.path);
         word(b"path", path, cut, out);
         word(b"bot", record.bot.as_deref().unwrap_or_default().as_bytes(), false, out);
@@ -80,7 +80,7 @@ impl Writer {
         self.time(record, out);
         out.push(b' ');
         number(record.status.into(), out);
-        let method = (record.method.as_bytes(), record.method.is_cut());
+        let method = (record.method.as_bytes(), record.method.is_truncated());
         for (text, cut) in [method, without_query(&record.path)] {
             out.push(b' ');
             escape(if text.is_empty() { b"-" } else { text }, b"\\x", out);
@@ -123,8 +123,8 @@ impl Writer {
 fn words(record: &Record) -> [(&'static [u8], &'static str); 4] {
     [
         (b"reason", record.reason),
-        (b"signature", record.signature),
-        (b"upstream", record.upstream),
+        (b"signature", record.signature_error),
+        (b"upstream", record.upstream_error),
         (b"sent", record.sent),
     ]
 }
@@ -146,11 +146,11 @@ fn stamp(second: u64) -> Vec<u8> {
 }
 
 /// The path alone, and whether it was cut off: where the query begins, the path was whole.
-fn without_query<const N: usize>(path: &Text<N>) -> (&[u8], bool) {
+fn without_query<const N: usize>(path: &TruncatedText<N>) -> (&[u8], bool) {
     let bytes = path.as_bytes();
     match memchr::memchr(b'?', bytes) {
         Some(end) => (&bytes[..end], false),
-        None => (bytes, path.is_cut()),
+        None => (bytes, path.is_truncated()),
     }
 }
 
@@ -200,16 +200,18 @@ mod tests {
 
     fn line(format: Format, record: &Record) -> String {
         let mut out = Vec::new();
-        Writer::new(format).write(record, &mut out);
+        Formatter::new(format).write(record, &mut out);
         String::from_utf8(out).unwrap()
     }
 
     fn samples() -> [Record; 3] {
         let full = Record {
             at_ms: 1_795_252_620_045,
-            id: Text::new(b"00f1e2d3c4b5a697"),
-            method: Text::new(b"POST"),
-            path: Text::new(format!("/slack/events?token=hidden{}", "x".repeat(99)).as_bytes()),
+            id: TruncatedText::new(b"00f1e2d3c4b5a697"),
+            method: TruncatedText::new(b"POST"),
+            path: TruncatedText::new(
+                format!("/slack/events?token=hidden{}", "x".repeat(99)).as_bytes(),
+            ),
             peer: Some(IpAddr::from([203, 0, 113, 7])),
             bot: Some("slack_helper".into()),
             status: 200,
@@ -221,21 +223,21 @@ mod tests {
         let refused = Record {
             status: 401,
             reason: "signature",
-            signature: "mismatch",
+            signature_error: "mismatch",
             peer: "2001:db8::1".parse().ok(),
-            path: Text::new("/é \"quoted\"\\\n\u{1b}[31m".as_bytes()),
+            path: TruncatedText::new("/é \"quoted\"\\\n\u{1b}[31m".as_bytes()),
             ..full.clone()
         };
         let failed = Record {
             status: 504,
             reason: "upstream_timeout",
-            upstream: "first_byte",
+            upstream_error: "first_byte",
             sent: "sent",
-            method: Text::new(b"PROPPATCHES"),
-            path: Text::new(&[b'/'; 200]),
+            method: TruncatedText::new(b"PROPPATCHES"),
+            path: TruncatedText::new(&[b'/'; 200]),
             peer: None,
             bot: None,
-            id: Text::default(),
+            id: TruncatedText::default(),
             ..full.clone()
         };
         [full, refused, failed]
@@ -253,9 +255,9 @@ mod tests {
     fn no_byte_breaks_out_of_its_field() {
         for byte in 0..=255 {
             let record = Record {
-                method: Text::new(&[byte]),
-                path: Text::new(&[b'/', byte, b'"', byte]),
-                id: Text::new(&[byte, byte]),
+                method: TruncatedText::new(&[byte]),
+                path: TruncatedText::new(&[b'/', byte, b'"', byte]),
+                id: TruncatedText::new(&[byte, byte]),
                 bot: Some(char::from(byte).to_string().into()),
                 ..Record::default()
             };
@@ -271,7 +273,7 @@ mod tests {
 
     #[test]
     fn a_writer_keeps_up_with_the_clock() {
-        let mut writer = Writer::new(Format::Human);
+        let mut writer = Formatter::new(Format::Human);
         let mut out = Vec::new();
         for at_ms in [0, 999, 1_000, 951_782_399_999, 951_782_400_000, u64::MAX] {
             writer.write(&Record { at_ms, ..Record::default() }, &mut out);

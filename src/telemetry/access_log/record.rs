@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 /// Up to `N` bytes of a text, the rest cut off.
 #[derive(Clone, Copy, Debug)]
-pub struct Text<const N: usize> {
+pub struct TruncatedText<const N: usize> {
     bytes: [u8; N],
     length: u8,
     cut: bool,
 }
 
-impl<const N: usize> Text<N> {
+impl<const N: usize> TruncatedText<N> {
     const FITS: () = assert!(N <= u8::MAX as usize);
 
     /// The first `N` bytes of `text`, whatever they are: they are escaped when they are written.
@@ -29,12 +29,12 @@ impl<const N: usize> Text<N> {
     }
 
     /// Whether some was cut off.
-    pub fn is_cut(&self) -> bool {
+    pub fn is_truncated(&self) -> bool {
         self.cut
     }
 }
 
-impl<const N: usize> Default for Text<N> {
+impl<const N: usize> Default for TruncatedText<N> {
     fn default() -> Self {
         Self::new(b"")
     }
@@ -46,11 +46,11 @@ pub struct Record {
     /// When its answer ended: Unix time in milliseconds.
     pub at_ms: u64,
     /// The request's id.
-    pub id: Text<36>,
+    pub id: TruncatedText<36>,
     /// Its method.
-    pub method: Text<8>,
+    pub method: TruncatedText<8>,
     /// Its path. Never its query, which may hold a token: what follows a `?` is not written.
-    pub path: Text<96>,
+    pub path: TruncatedText<96>,
     /// The caller's address.
     pub peer: Option<IpAddr>,
     /// The bot it was for, if one was found. Best an `Arc` of the worker's own, so that no other worker counts on it.
@@ -60,9 +60,9 @@ pub struct Record {
     /// Why it was refused.
     pub reason: &'static str,
     /// Why its signature was not right. Nobody but the log learns this.
-    pub signature: &'static str,
+    pub signature_error: &'static str,
     /// What went wrong upstream: the deadline that passed, or what broke.
-    pub upstream: &'static str,
+    pub upstream_error: &'static str,
     /// How much of it the upstream may have seen: `unsent`, `partial`, `sent`.
     pub sent: &'static str,
     /// Bytes of the request's body.

@@ -1,6 +1,6 @@
 //! The logger's thread: gathers what the workers pushed and writes it in large pieces.
 
-use super::format::Writer;
+use super::format::Formatter;
 use super::{Format, MAX_QUEUED_RECORDS, Queues, Shared};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -48,7 +48,7 @@ pub(super) fn spawn(
     };
     let (end, ended) = channel();
     let thread = Builder::new().name("access-log".to_owned()).spawn(move || {
-        run(output, Writer::new(format), &queues, &shared);
+        run(output, Formatter::new(format), &queues, &shared);
         // Dropped only now, which tells who waits in `close` that all is written.
         drop(end);
     })?;
@@ -59,7 +59,7 @@ fn open(path: &PathBuf) -> io::Result<File> {
     OpenOptions::new().append(true).create(true).open(path)
 }
 
-fn run(mut output: Output, mut writer: Writer, queues: &Queues, shared: &Shared) {
+fn run(mut output: Output, mut writer: Formatter, queues: &Queues, shared: &Shared) {
     let mut piece = Vec::with_capacity(2 * WRITE_CHUNK);
     let mut quiet = 0;
     loop {
@@ -98,7 +98,7 @@ fn rest(queues: &Queues, parked: &AtomicBool) {
 /// Writes what waits, at most one queue's length of each worker, and says how many lines that were.
 fn gather(
     output: &mut Output,
-    writer: &mut Writer,
+    writer: &mut Formatter,
     queues: &Queues,
     shared: &Shared,
     piece: &mut Vec<u8>,

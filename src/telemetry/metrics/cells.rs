@@ -4,15 +4,15 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 /// A closed list of label values.
-pub type Words = &'static [&'static str];
+pub type LabelValues = &'static [&'static str];
 
 /// The status codes with a series of their own; any other is counted under its class.
-pub const CODES: [u16; 34] = [
+pub const STATUS_CODES: [u16; 34] = [
     200, 201, 202, 204, 206, 301, 302, 303, 304, 307, 308, 400, 401, 402, 403, 404, 405, 408, 409,
     410, 411, 413, 415, 417, 422, 429, 431, 499, 500, 501, 502, 503, 504, 529,
 ];
 /// The label values of codes that have no series of their own.
-pub const CLASSES: [&str; 6] = ["other", "1xx", "2xx", "3xx", "4xx", "5xx"];
+pub const STATUS_CLASSES: [&str; 6] = ["other", "1xx", "2xx", "3xx", "4xx", "5xx"];
 /// Bounds of `botgate_request_seconds`, in nanoseconds.
 pub const REQUEST_BOUNDS: [u64; 15] = [
     250_000,
@@ -53,12 +53,12 @@ impl Cell {
     }
 
     /// One more.
-    pub fn up(&self) {
+    pub fn increment(&self) {
         self.add(1);
     }
 
     /// One less, never below 0.
-    pub fn down(&self) {
+    pub fn decrement(&self) {
         self.set(self.get().saturating_sub(1));
     }
 
@@ -90,7 +90,7 @@ impl<const N: usize> Histogram<N> {
     /// Counts one time in nanoseconds.
     pub fn observe(&self, ns: u64) {
         let place = self.bounds.partition_point(|bound| *bound < ns);
-        self.within.get(place).unwrap_or(&self.beyond).up();
+        self.within.get(place).unwrap_or(&self.beyond).increment();
         self.sum_ns.add(ns);
     }
 
@@ -120,12 +120,12 @@ pub struct WorkerCells {
     pub lag: Histogram<{ LAG_BOUNDS.len() }>,
     /// Requests that no bot was found for, by status.
     pub unrouted: BotCells,
-    reasons: Words,
+    reasons: LabelValues,
     pub(super) refusals: Box<[Cell]>,
 }
 
 impl WorkerCells {
-    pub(super) fn new(index: usize, reasons: Words) -> Self {
+    pub(super) fn new(index: usize, reasons: LabelValues) -> Self {
         Self {
             index,
             connections: Cell::default(),
@@ -147,8 +147,8 @@ impl WorkerCells {
 /// What one worker counts for one bot.
 #[derive(Debug)]
 pub struct BotCells {
-    codes: [Cell; CODES.len()],
-    classes: [Cell; CLASSES.len()],
+    codes: [Cell; STATUS_CODES.len()],
+    classes: [Cell; STATUS_CLASSES.len()],
     secrets: [Cell; MAX_SECRETS],
     /// Tokens of requests that an AI answered.
     pub(super) tokens_in: Cell,
@@ -161,8 +161,8 @@ pub struct BotCells {
 impl Default for BotCells {
     fn default() -> Self {
         Self {
-            codes: [const { Cell(AtomicU64::new(0)) }; CODES.len()],
-            classes: [const { Cell(AtomicU64::new(0)) }; CLASSES.len()],
+            codes: [const { Cell(AtomicU64::new(0)) }; STATUS_CODES.len()],
+            classes: [const { Cell(AtomicU64::new(0)) }; STATUS_CLASSES.len()],
             secrets: [const { Cell(AtomicU64::new(0)) }; MAX_SECRETS],
             tokens_in: Cell::default(),
             tokens_out: Cell::default(),
@@ -174,9 +174,9 @@ impl Default for BotCells {
 impl BotCells {
     /// Counts an answer by its status.
     pub fn answered(&self, status: u16) {
-        let own = CODES.binary_search(&status).ok().and_then(|place| self.codes.get(place));
+        let own = STATUS_CODES.binary_search(&status).ok().and_then(|place| self.codes.get(place));
         let class = || self.classes.get(usize::from(status / 100)).unwrap_or(&self.classes[0]);
-        own.unwrap_or_else(class).up();
+        own.unwrap_or_else(class).increment();
     }
 
     /// Notes that the secret at this place of the bot's list verified a request, at this Unix time in seconds.
@@ -221,12 +221,12 @@ pub struct UpstreamCells {
     pub retried: Cell,
     /// Calls that failed and were put to it again or to another.
     pub passed_over: Cell,
-    words: Words,
+    words: LabelValues,
     pub(super) errors: Box<[Cell]>,
 }
 
 impl UpstreamCells {
-    pub(super) fn new(words: Words) -> Self {
+    pub(super) fn new(words: LabelValues) -> Self {
         Self {
             connections: Cell::default(),
             opened: Cell::default(),
@@ -244,11 +244,11 @@ impl UpstreamCells {
     }
 }
 
-fn count(words: Words, cells: &[Cell], word: &str) {
+fn count(words: LabelValues, cells: &[Cell], word: &str) {
     let place = words.iter().position(|known| *known == word);
     debug_assert!(place.is_some(), "{word} is not in the list");
     if let Some(cell) = place.and_then(|place| cells.get(place)) {
-        cell.up();
+        cell.increment();
     }
 }
 
@@ -258,12 +258,13 @@ mod tests {
 
     #[test]
     fn every_status_has_a_place() {
-        assert!(CODES.is_sorted(), "found by binary search");
+        assert!(STATUS_CODES.is_sorted(), "found by binary search");
         let cells = BotCells::default();
         for status in [200, 404, 418, 299, 100, 599, 600, 999, 0] {
             cells.answered(status);
         }
-        let labels = CODES.iter().map(u16::to_string).chain(CLASSES.map(str::to_owned));
+        let labels =
+            STATUS_CODES.iter().map(u16::to_string).chain(STATUS_CLASSES.map(str::to_owned));
         let counted: Vec<(String, u64)> =
             labels.zip(cells.answers()).filter(|(_, count)| *count > 0).collect();
         let expected =
@@ -285,10 +286,10 @@ mod tests {
     #[test]
     fn a_gauge_never_falls_below_nothing() {
         let cell = Cell::default();
-        cell.down();
+        cell.decrement();
         assert_eq!(cell.get(), 0);
         cell.add(3);
-        cell.down();
+        cell.decrement();
         assert_eq!(cell.get(), 2);
     }
 }

@@ -1,6 +1,6 @@
 //! The metrics page: every name and its help in one place, the workers' cells added up.
 
-use super::cells::{CLASSES, CODES, Cell};
+use super::cells::{Cell, STATUS_CLASSES, STATUS_CODES};
 use super::family::Family;
 use super::{BotCells, Metrics, StateFigures, WorkerCells, lock};
 use prometheus_client::collector::Collector;
@@ -106,8 +106,11 @@ impl Scrape {
 
     fn bots(&self, out: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let bots = lock(&self.metrics.bots);
-        let labels: Vec<String> =
-            CODES.iter().map(u16::to_string).chain(CLASSES.map(str::to_owned)).collect();
+        let labels: Vec<String> = STATUS_CODES
+            .iter()
+            .map(u16::to_string)
+            .chain(STATUS_CLASSES.map(str::to_owned))
+            .collect();
         let mut requests = Family::new(
             out,
             "botgate_requests",
@@ -249,7 +252,7 @@ mod tests {
         let metrics = Metrics::new(2, REASONS, WORDS);
         for (worker, cells) in metrics.workers().iter().enumerate() {
             cells.connections.add(3);
-            cells.in_flight.up();
+            cells.in_flight.increment();
             cells.refused("limit");
             cells.request.observe(700_000);
             cells.lag.observe(2_000_000_000 * worker as u64);
@@ -259,14 +262,14 @@ mod tests {
             bot.answered(207);
             bot.secret_used(worker, 1_800_000_000);
             let upstream = metrics.upstream(cells, "u");
-            upstream.opened.up();
-            upstream.connections.up();
+            upstream.opened.increment();
+            upstream.connections.increment();
             upstream.failed("total");
         }
         // A reload asks again.
         metrics.bot(&metrics.workers()[0], "b").answered(200);
         metrics.upstream(&metrics.workers()[1], "u").reused.add(5);
-        metrics.reload(true);
+        metrics.record_reload(true);
         let readings = Readings {
             buffer_bytes: 7,
             access_log_dropped: 9,
@@ -279,7 +282,7 @@ mod tests {
 
         metrics.forget_secrets("b");
         assert!(!metrics.page(readings.clone()).contains("last_used_seconds{"));
-        metrics.keep_only(|_| false, |_| true);
+        metrics.retain(|_| false, |_| true);
         let page = metrics.page(readings);
         assert!(!page.contains("bot=\"b\"") && page.contains("upstream=\"u\""));
     }

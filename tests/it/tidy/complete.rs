@@ -115,8 +115,8 @@ fn the_configuration_paper_names_every_key() {
 fn the_dialect_paper_names_every_preset_and_refusal() {
     names_all("docs/raw.md", signature::preset_names());
     names_all("docs/raw.md", reject::REASONS);
-    names_all("docs/raw.md", signature::Failure::ALL.map(|failure| failure.word()));
-    names_all("docs/raw.md", client::WORDS);
+    names_all("docs/raw.md", signature::VerifyError::ALL.map(|failure| failure.word()));
+    names_all("docs/raw.md", client::ERROR_WORDS);
 }
 
 #[test]

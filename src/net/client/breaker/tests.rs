@@ -1,8 +1,8 @@
 //! The breaker over a time that the test makes, and under many threads at once.
 
-use super::{Breaker, FAILURE_THRESHOLD, Health, MAX_OPEN_FOR, OPEN_FOR, Permit, Position};
+use super::{Breaker, BreakerState, FAILURE_THRESHOLD, Health, MAX_OPEN_FOR, OPEN_FOR, Permit};
 use crate::clock;
-use crate::net::address_policy::Refused;
+use crate::net::address_policy::AddressRefused;
 use crate::net::client::{Cause, Deadline, Sent, UpstreamError};
 use http::StatusCode;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -22,10 +22,10 @@ fn pass(breaker: &Breaker, now: u64) -> Permit<&Breaker> {
 fn open() -> Breaker {
     let breaker = Breaker::default();
     for _ in 0..FAILURE_THRESHOLD {
-        assert_eq!(breaker.position(), Position::Closed);
+        assert_eq!(breaker.state(), BreakerState::Closed);
         pass(&breaker, START).failed(START);
     }
-    assert_eq!((breaker.position(), breaker.opened()), (Position::Open, 1));
+    assert_eq!((breaker.state(), breaker.opened()), (BreakerState::Open, 1));
     breaker
 }
 
@@ -39,7 +39,7 @@ fn only_failures_in_a_row_open_it() {
         }
         pass(&breaker, START).succeeded();
     }
-    assert_eq!((breaker.position(), breaker.opened()), (Position::Closed, 0));
+    assert_eq!((breaker.state(), breaker.opened()), (BreakerState::Closed, 0));
 }
 
 #[test]
@@ -47,18 +47,18 @@ fn open_it_refuses_until_its_time_and_then_lets_one_probe_through() {
     let breaker = open();
     let early = after(OPEN_FOR) - 1_000_000;
     assert!(Breaker::admit(&breaker, early).is_none());
-    assert_eq!(breaker.wait(early), Duration::from_millis(1));
-    assert_eq!(breaker.position(), Position::Open);
+    assert_eq!(breaker.retry_in(early), Duration::from_millis(1));
+    assert_eq!(breaker.state(), BreakerState::Open);
     let probe = pass(&breaker, after(OPEN_FOR));
-    assert_eq!(breaker.position(), Position::HalfOpen);
+    assert_eq!(breaker.state(), BreakerState::HalfOpen);
     assert!(Breaker::admit(&breaker, after(2 * OPEN_FOR)).is_none());
     probe.succeeded();
-    assert_eq!(breaker.position(), Position::Closed);
+    assert_eq!(breaker.state(), BreakerState::Closed);
     // It begins anew: as many failures, and the first wait again.
     for _ in 0..FAILURE_THRESHOLD {
         pass(&breaker, START).failed(START);
     }
-    assert_eq!(breaker.wait(START), OPEN_FOR);
+    assert_eq!(breaker.retry_in(START), OPEN_FOR);
     assert_eq!(breaker.opened(), 2);
 }
 
@@ -68,7 +68,7 @@ fn each_probe_that_fails_doubles_the_wait_to_its_bound() {
     let mut now = START;
     let mut waits = Vec::new();
     for _ in 0..300 {
-        let wait = breaker.wait(now);
+        let wait = breaker.retry_in(now);
         waits.push(wait);
         now += clock::nanos(wait);
         pass(&breaker, now).failed(now);
@@ -82,10 +82,10 @@ fn each_probe_that_fails_doubles_the_wait_to_its_bound() {
 fn a_probe_that_tells_nothing_leaves_its_place_to_the_next() {
     let breaker = open();
     drop(pass(&breaker, after(OPEN_FOR)));
-    assert_eq!(breaker.position(), Position::Open);
-    pass(&breaker, after(OPEN_FOR)).tell(Health::Unknown, after(OPEN_FOR));
-    pass(&breaker, after(OPEN_FOR)).tell(Health::Success, after(OPEN_FOR));
-    assert_eq!(breaker.position(), Position::Closed);
+    assert_eq!(breaker.state(), BreakerState::Open);
+    pass(&breaker, after(OPEN_FOR)).record(Health::Unknown, after(OPEN_FOR));
+    pass(&breaker, after(OPEN_FOR)).record(Health::Success, after(OPEN_FOR));
+    assert_eq!(breaker.state(), BreakerState::Closed);
 }
 
 #[test]
@@ -97,11 +97,11 @@ fn what_was_sent_before_a_change_has_no_say_after_it() {
     }
     late.succeeded();
     later.failed(START + 1);
-    assert_eq!(breaker.position(), Position::Open);
-    assert_eq!(breaker.wait(START), OPEN_FOR);
+    assert_eq!(breaker.state(), BreakerState::Open);
+    assert_eq!(breaker.retry_in(START), OPEN_FOR);
     let probe = pass(&breaker, after(OPEN_FOR));
     drop(last);
-    assert_eq!(breaker.position(), Position::HalfOpen);
+    assert_eq!(breaker.state(), BreakerState::HalfOpen);
     probe.succeeded();
 }
 
@@ -130,7 +130,7 @@ fn among_many_threads_one_opens_it_and_one_probes() {
         }
     });
     assert_eq!((breaker.opened(), probes.into_inner()), (1, 1));
-    assert_eq!(breaker.position(), Position::Open);
+    assert_eq!(breaker.state(), BreakerState::Open);
 }
 
 #[test]
@@ -150,8 +150,8 @@ fn what_counts_against_an_upstream() {
     }
     for (cause, health) in [
         (Cause::Busy, Health::Unknown),
-        (Cause::Refused(Box::new(Refused::example())), Health::Unknown),
-        (Cause::Deadline(Deadline::Left), Health::Unknown),
+        (Cause::AddressRefused(Box::new(AddressRefused::example())), Health::Unknown),
+        (Cause::Deadline(Deadline::Remaining), Health::Unknown),
         (Cause::Deadline(Deadline::Connect), Health::Failure),
         (Cause::Deadline(Deadline::Total), Health::Failure),
         (Cause::Closed, Health::Failure),

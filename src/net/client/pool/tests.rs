@@ -4,9 +4,9 @@ mod guarded;
 
 use super::{Pool, UpstreamConnection};
 use crate::clock;
-use crate::net::address_policy::Guard;
+use crate::net::address_policy::AddressPolicy;
 use crate::net::client::stream::Stream;
-use crate::net::client::{Cause, Deadline, Schedule, Target, Timeouts, WORDS};
+use crate::net::client::{Cause, Deadline, Deadlines, ERROR_WORDS, Target, Timeouts};
 use crate::net::timers::Timers;
 use crate::telemetry::metrics::Metrics;
 use std::future::poll_fn;
@@ -31,7 +31,7 @@ impl Fixture {
     }
 
     /// One whose pool is given `host` for its backend and this guard.
-    async fn guarded(cap: usize, host: &str, guard: Option<Guard>) -> Self {
+    async fn guarded(cap: usize, host: &str, guard: Option<AddressPolicy>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let long = Duration::from_secs(3600);
         let timeouts = Timeouts { connect: long, first_byte: long, idle: long, total: 2 * long };
@@ -39,18 +39,18 @@ impl Fixture {
             host: host.to_owned(),
             port: listener.local_addr().unwrap().port(),
             tls: None,
-            guard,
+            address_policy: guard,
             max_connections: cap,
             timeouts,
         };
-        let metrics = Metrics::new(1, &[], &WORDS);
+        let metrics = Metrics::new(1, &[], &ERROR_WORDS);
         let cells = metrics.upstream(&metrics.workers()[0], "back");
         Self { pool: Pool::new(target, 1, cells, None), timers: Rc::default(), listener, timeouts }
     }
 
     async fn checkout(&self) -> Result<UpstreamConnection, Cause> {
         let timer = self.timers.timer();
-        let schedule = Schedule::new(self.timeouts, None);
+        let schedule = Deadlines::new(self.timeouts, None);
         self.pool.checkout(&timer, &schedule, None).await
     }
 
@@ -87,7 +87,7 @@ async fn past_the_cap_they_wait_in_order_and_past_that_they_are_turned_away() {
     assert!(once(third.as_mut()).await.is_pending());
     assert!(once(fourth.as_mut()).await.is_pending());
     assert!(matches!(house.checkout().await, Err(Cause::Busy)));
-    house.pool.put_back(first);
+    house.pool.check_in(first);
     assert!(once(fourth.as_mut()).await.is_pending(), "not its turn yet");
     let third = third.await.unwrap();
     assert!(third.reused);
@@ -111,14 +111,14 @@ async fn who_comes_later_overtakes_nobody() {
         if close {
             drop(taken);
         } else {
-            house.pool.put_back(taken);
+            house.pool.check_in(taken);
         }
         // The early one is called but has not come yet.
         let mut late = Box::pin(house.checkout());
         assert!(once(late.as_mut()).await.is_pending());
         let early = early.await.unwrap();
         assert_eq!(early.reused, !close);
-        house.pool.put_back(early);
+        house.pool.check_in(early);
         assert!(late.await.unwrap().reused);
     }
 }
@@ -140,7 +140,7 @@ async fn who_leaves_passes_the_turn_on() {
             if close {
                 drop(taken);
             } else {
-                house.pool.put_back(taken);
+                house.pool.check_in(taken);
             }
             drop(leaves);
             assert_eq!(stays.await.unwrap().reused, !close, "called: {called}, close: {close}");
@@ -190,7 +190,7 @@ async fn what_is_closed_or_has_spoken_unasked_is_not_used_again() {
             drop(theirs);
         }
         readable(&up).await;
-        house.pool.put_back(up);
+        house.pool.check_in(up);
         let fresh = house.checkout().await.unwrap();
         assert!(!fresh.reused);
         assert_eq!(house.counts(), (1, 2, 0));
@@ -205,7 +205,7 @@ async fn who_is_handed_a_dead_connection_dials_in_its_place() {
     assert!(once(waiting.as_mut()).await.is_pending());
     drop(theirs);
     readable(&up).await;
-    house.pool.put_back(up);
+    house.pool.check_in(up);
     assert!(!waiting.await.unwrap().reused);
     assert_eq!(house.counts(), (0, 2, 0));
 }
@@ -226,10 +226,10 @@ async fn an_idle_one_is_closed_by_the_sweep_or_with_its_pool() {
     for sweep in [false, true] {
         let house = Fixture::new(2).await;
         let (up, mut theirs) = house.pair().await;
-        house.pool.put_back(up);
+        house.pool.check_in(up);
         house.pool.sweep(clock::now());
         assert_eq!(house.counts().0, 1, "idle, and not for long");
-        let cells = house.pool.seats.clone();
+        let cells = house.pool.permits.clone();
         if sweep {
             house.pool.sweep(u64::MAX);
         } else {

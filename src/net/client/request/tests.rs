@@ -1,7 +1,7 @@
 //! A request against sockets that take it in pieces of every size, refuse, or break: each byte goes out once, in order.
 
 use super::{Frames, Outgoing};
-use crate::net::body_budget::Budget;
+use crate::net::body_budget::BodyBudget;
 use crate::net::client::Sent;
 use bytes::Bytes;
 use http::HeaderMap;
@@ -142,8 +142,8 @@ fn a_socket_that_takes_nothing_is_broken() {
 #[test]
 fn the_budget_is_held_until_the_last_byte_is_out() {
     for length in [100, 10_000] {
-        let budget = Budget::new(1 << 20);
-        let mut hold = budget.hold();
+        let budget = BodyBudget::new(1 << 20);
+        let mut hold = budget.reservation();
         assert!(hold.grow(length, length));
         let body = Bytes::from(vec![b'x'; usize::try_from(length).unwrap()]);
         let frames = Frames::new(vec![body], Some(hold));
@@ -165,7 +165,7 @@ fn what_a_doubtful_socket_was_shown_counts_as_seen_and_nothing_follows_it() {
     let mut request = request(&[10]).0;
     write(&mut request, &mut Socket::new(1, 0)).unwrap_err();
     assert_eq!(request.sent(), Sent::Unsent);
-    request.doubt();
+    request.mark_uncertain();
     assert_eq!(request.sent(), Sent::Partial);
     let mut fresh = Socket::new(1, usize::MAX);
     write(&mut request, &mut fresh).unwrap_err();

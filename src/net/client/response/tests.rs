@@ -1,7 +1,7 @@
 //! Heads and bodies that are decoded alike however they are cut, and the bounds that hold at every cut.
 
 use super::{MAX_FIELDS, MAX_HEAD, PartialHead};
-use crate::net::client::framing::Step;
+use crate::net::client::framing::BodyPart;
 use bytes::Bytes;
 use http::HeaderMap;
 
@@ -17,10 +17,10 @@ fn decode(bytes: &[u8], size: usize) -> Result<(String, Vec<u8>, bool), &'static
     };
     let mut data = Vec::new();
     loop {
-        match head.framing.step(&mut head.rest)? {
-            Step::Data(piece) => data.extend_from_slice(&piece),
-            Step::End => break,
-            Step::Hungry => match pieces.next() {
+        match head.framing.decode(&mut head.rest)? {
+            BodyPart::Data(piece) => data.extend_from_slice(&piece),
+            BodyPart::End => break,
+            BodyPart::NeedMore => match pieces.next() {
                 Some(piece) => head.rest = Bytes::copy_from_slice(piece),
                 None if head.framing.ends_with_connection() => break,
                 None => return Err("cut in the body"),

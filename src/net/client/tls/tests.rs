@@ -2,9 +2,9 @@
 
 mod house;
 
-use super::{Fault, Refusal, Roots, Tls};
+use super::{HandshakeError, Roots, Tls, TlsError};
 use crate::clock;
-use crate::net::client::{Cause, Deadline, Sent, WORDS};
+use crate::net::client::{Cause, Deadline, ERROR_WORDS, Sent};
 use house::{Authority, CertificateAuthority, NOW, answer};
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,7 +42,7 @@ async fn a_certificate_of_a_given_authority_is_believed_and_its_connection_kept(
 }
 
 /// What the call is told where the handshake is with this server, and what the server makes of it.
-async fn refusal(acceptor: &TlsAcceptor, tls: Tls) -> Refusal {
+async fn refusal(acceptor: &TlsAcceptor, tls: Tls) -> HandshakeError {
     let house = CertificateAuthority::new(tls).await;
     let (accepted, called) = tokio::join!(house.accept(acceptor), house.call(b"secret"));
     assert!(accepted.is_err(), "it was believed");
@@ -71,7 +71,7 @@ async fn a_wrong_name_a_wrong_time_and_an_unknown_issuer_are_told_apart() {
         let refusal = refusal(&acceptor, ours.tls("back.test")).await;
         assert_eq!(refusal.word(), word, "{refusal}");
         assert!(refusal.to_string().contains(detail), "{refusal}");
-        assert!(WORDS.contains(&word));
+        assert!(ERROR_WORDS.contains(&word));
     }
     let by_address = refusal(&ours.server("back.test", NOW), ours.tls("127.0.0.1")).await;
     assert_eq!(by_address.word(), "tls_name");
@@ -101,7 +101,7 @@ async fn a_peer_that_speaks_no_tls_or_leaves_is_a_failed_handshake() {
         };
         let ((), called) = tokio::join!(serve, house.call(b"x"));
         let error = called.unwrap_err();
-        assert!(matches!(error.cause, Cause::Tls(Refusal::Other(_))), "{error}");
+        assert!(matches!(error.cause, Cause::Tls(HandshakeError::Other(_))), "{error}");
         assert_eq!(error.sent, Sent::Unsent);
     }
 }
@@ -210,7 +210,7 @@ fn what_is_no_authority_is_refused_in_plain_words() {
     }
     let half = format!("{good}-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
     let fault = roots.connector(Some(half.as_bytes()), "a.test").unwrap_err();
-    assert!(matches!(fault, Fault::Unreadable(2)), "{fault}");
+    assert!(matches!(fault, TlsError::Unreadable(2)), "{fault}");
 }
 
 #[tokio::test]

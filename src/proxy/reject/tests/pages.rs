@@ -1,6 +1,6 @@
 //! The pages of the dialects name every refusal that their callers can get, and no other: with its status and code.
 
-use super::{FAULTS, describe_fault, rejects};
+use super::{FAULTS, describe_framing, rejects};
 use crate::codec::dialect::{BotIdLocation, DIALECTS, Dialect};
 use crate::proxy::reject::ErrorInfo;
 use std::collections::BTreeSet;
@@ -55,7 +55,7 @@ fn occurs(dialect: &Dialect, reason: &str) -> bool {
 #[test]
 fn every_page_shows_each_error_that_its_callers_can_get() {
     let refusals = rejects().into_iter().map(|(reject, ..)| reject.describe());
-    let faults = FAULTS.iter().map(|(fault, ..)| describe_fault(*fault));
+    let faults = FAULTS.iter().map(|(fault, ..)| describe_framing(*fault));
     let faces: Vec<ErrorInfo> = refusals.chain(faults).collect();
     let pages = DIALECTS.iter().filter(|dialect| dialect.chat.is_some());
     for dialect in pages {

@@ -1,14 +1,14 @@
 //! A pool whose host somebody else has named: nothing is dialled but what was checked, and not for ever.
 
 use super::Fixture;
-use crate::net::address_policy::Guard;
+use crate::net::address_policy::AddressPolicy;
 use crate::net::client::breaker::Health;
 use crate::net::client::{Cause, Sent, UpstreamError};
 use std::net::SocketAddr;
 
-fn allow(networks: &[&str]) -> Option<Guard> {
+fn allow(networks: &[&str]) -> Option<AddressPolicy> {
     let networks = networks.iter().map(|text| text.parse().unwrap());
-    Some(Guard::new(networks.collect()))
+    Some(AddressPolicy::new(networks.collect()))
 }
 
 /// True if a caller has reached the backend.
@@ -51,7 +51,7 @@ async fn what_is_listed_is_dialled() {
     for host in ["127.0.0.1", "127.1", "::ffff:127.0.0.1"] {
         let house = Fixture::guarded(1, host, allow(&["127.0.0.1/32"])).await;
         let (up, _theirs) = house.pair().await;
-        house.pool.put_back(up);
+        house.pool.check_in(up);
         assert!(house.checkout().await.unwrap().reused, "{host}");
     }
 }
@@ -62,12 +62,12 @@ async fn one_bad_address_refuses_the_dial_and_no_other_is_tried() {
     let good = house.listener.local_addr().unwrap();
     let bad = SocketAddr::from(([127, 0, 0, 2], good.port()));
     for answer in [[good, bad], [bad, good]] {
-        let refused = house.pool.reach(&answer, None).await.unwrap_err();
-        assert!(matches!(refused, Cause::Refused(_)), "{refused}");
+        let refused = house.pool.connect_to(&answer, None).await.unwrap_err();
+        assert!(matches!(refused, Cause::AddressRefused(_)), "{refused}");
         assert!(!is_reached(&house).await, "{answer:?}");
     }
     // What is reached is what was checked: the name leads nowhere.
-    house.pool.reach(&[good], None).await.unwrap();
+    house.pool.connect_to(&[good], None).await.unwrap();
     assert!(is_reached(&house).await);
 }
 
@@ -75,11 +75,11 @@ async fn one_bad_address_refuses_the_dial_and_no_other_is_tried() {
 async fn a_name_that_leads_elsewhere_the_second_time_is_refused_then() {
     let house = Fixture::guarded(2, "host.example", allow(&["127.0.0.1/32"])).await;
     let good = house.listener.local_addr().unwrap();
-    house.pool.reach(&[good], None).await.unwrap();
+    house.pool.connect_to(&[good], None).await.unwrap();
     assert!(is_reached(&house).await);
     let other = SocketAddr::from(([127, 0, 0, 2], good.port()));
-    let second = house.pool.reach(&[other], None).await;
-    assert!(matches!(second, Err(Cause::Refused(_))), "{second:?}");
+    let second = house.pool.connect_to(&[other], None).await;
+    assert!(matches!(second, Err(Cause::AddressRefused(_))), "{second:?}");
 }
 
 #[tokio::test]
@@ -89,17 +89,17 @@ async fn a_checked_connection_is_used_again_for_a_minute() {
             let house = Fixture::guarded(1, "127.0.0.1", guard.clone()).await;
             let (mut up, _theirs) = house.pair().await;
             up.dialled -= 59_000_000_000;
-            house.pool.put_back(up);
+            house.pool.check_in(up);
             let mut up = house.checkout().await.unwrap();
             assert!(up.reused, "within the minute");
             up.dialled -= 2_000_000_000;
             let next = if waiting {
                 let mut next = Box::pin(house.checkout());
                 assert!(super::once(next.as_mut()).await.is_pending());
-                house.pool.put_back(up);
+                house.pool.check_in(up);
                 next.await
             } else {
-                house.pool.put_back(up);
+                house.pool.check_in(up);
                 house.checkout().await
             };
             assert_eq!(next.unwrap().reused, kept, "waiting: {waiting}");

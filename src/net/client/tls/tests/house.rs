@@ -2,7 +2,7 @@
 
 use crate::net::client::tls::{Roots, Tls};
 use crate::net::client::{
-    Frames, Outgoing, Pool, Target, Timeouts, UpstreamError, WORDS, send, whole,
+    ERROR_WORDS, Frames, Outgoing, Pool, Target, Timeouts, UpstreamError, collect, send,
 };
 use crate::net::timers::Timers;
 use crate::telemetry::metrics::Metrics;
@@ -80,11 +80,11 @@ impl CertificateAuthority {
             host: "127.0.0.1".to_owned(),
             port: listener.local_addr().unwrap().port(),
             tls: Some(tls),
-            guard: None,
+            address_policy: None,
             max_connections: 4,
             timeouts: Timeouts { connect: long, first_byte: long, idle: long, total: 2 * long },
         };
-        let metrics = Metrics::new(1, &[], &WORDS);
+        let metrics = Metrics::new(1, &[], &ERROR_WORDS);
         let cells = metrics.upstream(&metrics.workers()[0], "back");
         Self { listener, pool: Pool::new(target, 1, cells, None), timers: Rc::default() }
     }
@@ -102,7 +102,7 @@ impl CertificateAuthority {
         let timer = Rc::new(self.timers.timer());
         let response = send(&self.pool, request, &timer, None, None).await?;
         let mut got = Vec::new();
-        whole(response.into_body(), 1 << 20, &mut got).await?;
+        collect(response.into_body(), 1 << 20, &mut got).await?;
         Ok(got)
     }
 

@@ -3,7 +3,7 @@
 /// One fault of a scheme as written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{key} {message}")]
-pub struct Fault {
+pub struct SchemeError {
     /// The key that it is about: `signed`, `signature.header`, `secrets[1]`.
     pub key: String,
     /// What is wrong, to be read after the key.
@@ -12,7 +12,7 @@ pub struct Fault {
     pub fix: String,
 }
 
-impl Fault {
+impl SchemeError {
     pub(super) fn new(
         key: impl Into<String>,
         message: impl Into<String>,

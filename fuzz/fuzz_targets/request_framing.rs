@@ -1,37 +1,37 @@
-//! Hostile bytes before the framing gate: never a panic, the same verdict however they are cut, nothing after a fault, and what
-//! passes is read by the parser behind the gate exactly as the gate read it.
+//! Hostile bytes through the request framing check: never a panic, the same verdict however the bytes are cut, nothing accepted after
+//! an error, and what passes is read by the parser behind it exactly as the check read it.
 //!
 //! Input: one byte that says how to cut, then the bytes of a connection.
 #![no_main]
 
-use botgate::net::request_framing::{Fault, MAX_FIELDS, RequestFraming};
+use botgate::net::request_framing::{FramingError, MAX_FIELDS, RequestFraming};
 use http::{Method, Uri};
 use libfuzzer_sys::fuzz_target;
 
-/// How many bytes passed in all, the fault, whole heads and whole messages.
-type Verdict = (usize, Option<Fault>, u64, u64);
+/// How many bytes passed in all, the error, whole heads and whole messages.
+type Verdict = (usize, Option<FramingError>, u64, u64);
 
 /// Hands the bytes over in pieces; `cut` gives the next piece's length.
 fn judge(bytes: &[u8], mut cut: impl FnMut() -> usize) -> Verdict {
-    let mut gate = RequestFraming::default();
+    let mut framing = RequestFraming::default();
     let (mut total, mut end) = (0, 0);
     while end < bytes.len() {
         end = bytes.len().min(end + cut());
         let held = &bytes[total..end];
-        let passed = gate.pass(held);
-        assert!(passed.bytes <= held.len());
-        total += passed.bytes;
-        if let Some(fault) = passed.fault {
-            let (heads, ends) = (gate.heads(), gate.ends());
-            let after = gate.pass(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n");
-            assert_eq!((after.bytes, after.fault), (0, Some(fault)));
-            return (total, Some(fault), heads, ends);
+        let checked = framing.check(held);
+        assert!(checked.bytes <= held.len());
+        total += checked.bytes;
+        if let Some(fault) = checked.error {
+            let (heads, messages) = (framing.heads(), framing.messages());
+            let after = framing.check(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+            assert_eq!((after.bytes, after.error), (0, Some(fault)));
+            return (total, Some(fault), heads, messages);
         }
     }
-    (total, None, gate.heads(), gate.ends())
+    (total, None, framing.heads(), framing.messages())
 }
 
-/// Reads the head at the start of `bytes` as the server behind the gate does: its length, and that of the body, `None` if chunked.
+/// Reads the head at the start of `bytes` as the server behind the check does: its length, and that of the body, `None` if chunked.
 fn parse(bytes: &[u8]) -> (usize, Option<u64>) {
     let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
     let mut request = httparse::Request::new(&mut fields);

@@ -1,7 +1,7 @@
 //! The signatures that a header offers.
 
 use super::encoding::{Tag, TagEncoding};
-use super::failure::Failure;
+use super::verify_error::VerifyError;
 use smallvec::SmallVec;
 
 /// The most signatures in one header: two during a rotation, so this is ample.
@@ -31,10 +31,10 @@ impl Layout {
         least: usize,
         most: usize,
         tags: &mut Tags,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), VerifyError> {
         let mut add = |text: &str| {
             if tags.len() == MAX_CANDIDATES {
-                return Err(Failure::TooManySignatures);
+                return Err(VerifyError::TooManySignatures);
             }
             tags.push(spelling.read(text, least, most)?);
             Ok(())
@@ -51,19 +51,20 @@ impl Layout {
             }
             Self::List { item_sep, version_sep, versions } => {
                 for item in value.split(item_sep.as_str()) {
-                    let (version, text) =
-                        item.split_once(version_sep.as_str()).ok_or(Failure::MalformedSignature)?;
+                    let (version, text) = item
+                        .split_once(version_sep.as_str())
+                        .ok_or(VerifyError::MalformedSignature)?;
                     if versions.iter().any(|known| known == version) {
                         add(text)?;
                     }
                 }
             }
         }
-        if tags.is_empty() { Err(Failure::MalformedSignature) } else { Ok(()) }
+        if tags.is_empty() { Err(VerifyError::MalformedSignature) } else { Ok(()) }
     }
 
     /// The one value after the prefix.
-    pub(super) fn value<'h>(&self, value: &'h str) -> Result<&'h str, Failure> {
+    pub(super) fn value<'h>(&self, value: &'h str) -> Result<&'h str, VerifyError> {
         let rest = match self {
             Self::Plain { prefix } => value.strip_prefix(prefix.as_str()),
             Self::Auth { scheme } => value
@@ -72,15 +73,15 @@ impl Layout {
                 .map(|(_, rest)| rest.trim_start_matches(' ')),
             Self::Kv { .. } | Self::List { .. } => None,
         };
-        rest.ok_or(Failure::MalformedSignature)
+        rest.ok_or(VerifyError::MalformedSignature)
     }
 
     /// The value of the one pair with this key; twice is ambiguous, since parsers differ on which they take.
-    pub(super) fn pair<'h>(&self, value: &'h str, key: &str) -> Result<&'h str, Failure> {
+    pub(super) fn pair<'h>(&self, value: &'h str, key: &str) -> Result<&'h str, VerifyError> {
         let Self::Kv { pair_sep, .. } = self else {
-            return Err(Failure::MalformedSignature);
+            return Err(VerifyError::MalformedSignature);
         };
-        one_pair(value, pair_sep, key)?.ok_or(Failure::MalformedTimestamp)
+        one_pair(value, pair_sep, key)?.ok_or(VerifyError::MalformedTimestamp)
     }
 
     /// What stands between two signatures of one header.
@@ -114,26 +115,26 @@ pub(super) fn one_pair<'h>(
     value: &'h str,
     pair_sep: &str,
     key: &str,
-) -> Result<Option<&'h str>, Failure> {
+) -> Result<Option<&'h str>, VerifyError> {
     let mut found = None;
     for pair in value.split(pair_sep) {
         let (name, text) = split_pair(pair)?;
         if name == key && found.replace(text).is_some() {
-            return Err(Failure::MalformedSignature);
+            return Err(VerifyError::MalformedSignature);
         }
     }
     Ok(found)
 }
 
-fn split_pair(pair: &str) -> Result<(&str, &str), Failure> {
-    pair.trim_matches(' ').split_once('=').ok_or(Failure::MalformedSignature)
+fn split_pair(pair: &str) -> Result<(&str, &str), VerifyError> {
+    pair.trim_matches(' ').split_once('=').ok_or(VerifyError::MalformedSignature)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn count(layout: &Layout, value: &str) -> Result<usize, Failure> {
+    fn count(layout: &Layout, value: &str) -> Result<usize, VerifyError> {
         let mut tags = Tags::new();
         layout.tags(value, TagEncoding::Hex, 2, 2, &mut tags)?;
         Ok(tags.len())
@@ -150,20 +151,20 @@ mod tests {
         let auth = Layout::Auth { scheme: "HMAC" };
         for (layout, value, verdict) in [
             (&kv, "t=1,v1=abcd, v1=0000,v0=zz", Ok(2)),
-            (&kv, "t=1,v1=abcd,v1=zz", Err(Failure::MalformedSignature)),
-            (&kv, "t=1", Err(Failure::MalformedSignature)),
-            (&kv, "not a header", Err(Failure::MalformedSignature)),
+            (&kv, "t=1,v1=abcd,v1=zz", Err(VerifyError::MalformedSignature)),
+            (&kv, "t=1", Err(VerifyError::MalformedSignature)),
+            (&kv, "not a header", Err(VerifyError::MalformedSignature)),
             (&kv, &"v1=abcd,".repeat(8)[..63], Ok(8)),
-            (&kv, &"v1=abcd,".repeat(9)[..71], Err(Failure::TooManySignatures)),
+            (&kv, &"v1=abcd,".repeat(9)[..71], Err(VerifyError::TooManySignatures)),
             (&list, "v1a,zz v1,abcd", Ok(1)),
-            (&list, "v1,abcd  v1,abcd", Err(Failure::MalformedSignature)),
+            (&list, "v1,abcd  v1,abcd", Err(VerifyError::MalformedSignature)),
             (&auth, "hmac  abcd", Ok(1)),
-            (&auth, "HMACabcd", Err(Failure::MalformedSignature)),
-            (&auth, "HM", Err(Failure::MalformedSignature)),
+            (&auth, "HMACabcd", Err(VerifyError::MalformedSignature)),
+            (&auth, "HM", Err(VerifyError::MalformedSignature)),
         ] {
             assert_eq!(count(layout, value), verdict, "{value}");
         }
-        assert_eq!(kv.pair("t=1,v1=abcd,t=1", "t"), Err(Failure::MalformedSignature));
-        assert_eq!(kv.pair("v1=abcd", "t"), Err(Failure::MalformedTimestamp));
+        assert_eq!(kv.pair("t=1,v1=abcd,t=1", "t"), Err(VerifyError::MalformedSignature));
+        assert_eq!(kv.pair("v1=abcd", "t"), Err(VerifyError::MalformedTimestamp));
     }
 }

@@ -1,4 +1,4 @@
-//! What the framing gate costs: heads short and long, a body that is only counted, chunks that are followed byte by byte.
+//! What checking a request's framing costs: heads short and long, a body that is only counted, chunks that are followed byte by byte.
 
 use botgate::net::request_framing::{Checked, RequestFraming};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -35,14 +35,14 @@ fn bench(criterion: &mut Criterion) {
         ("16 KiB in chunks of 4 KiB", [head(7, 24, chunked), chunks(4096)].concat()),
         ("16 KiB in chunks of 16 B", [head(7, 24, chunked), chunks(16)].concat()),
     ];
-    let mut group = criterion.benchmark_group("gate");
+    let mut group = criterion.benchmark_group("request_framing");
     for (name, message) in cases {
         group.throughput(Throughput::Bytes(message.len() as u64));
         group.bench_with_input(BenchmarkId::from_parameter(name), &message, |bencher, message| {
-            let mut gate = RequestFraming::default();
+            let mut framing = RequestFraming::default();
             bencher.iter(|| {
-                let passed = gate.pass(black_box(message));
-                assert_eq!(passed, Checked { bytes: message.len(), fault: None });
+                let checked = framing.check(black_box(message));
+                assert_eq!(checked, Checked { bytes: message.len(), error: None });
             });
         });
     }

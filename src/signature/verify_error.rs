@@ -3,7 +3,7 @@
 /// Why a request was not believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.word())]
-pub enum Failure {
+pub enum VerifyError {
     /// A header that the scheme needs is not there.
     MissingHeader,
     /// A header that must stand alone is there twice.
@@ -34,7 +34,7 @@ pub enum Failure {
     Mismatch,
 }
 
-impl Failure {
+impl VerifyError {
     /// All of them, for tables of metrics.
     pub const ALL: [Self; 14] = [
         Self::MissingHeader,

@@ -67,7 +67,7 @@ fn resident() -> u64 {
 
 fn bench(criterion: &mut Criterion) {
     let runtime = Runtime::new().unwrap();
-    let mut group = criterion.benchmark_group("journal");
+    let mut group = criterion.benchmark_group("jobs");
     group.throughput(Throughput::Elements(1));
     for waiters in [1, 64, 1_024] {
         let folder = tempfile::tempdir().unwrap();

@@ -12,7 +12,7 @@ pub struct PublicUrl {
 
 impl PublicUrl {
     /// A bot's own `public_url`: it stands for the bot's path, or for what comes before its `/*`. A query in it is ignored.
-    pub fn of_bot(public_url: &str, path: &str) -> Self {
+    pub fn for_bot(public_url: &str, path: &str) -> Self {
         let base = without_query(public_url);
         match path.strip_suffix("/*") {
             Some(before) => {
@@ -23,12 +23,12 @@ impl PublicUrl {
     }
 
     /// The server's `public_url`, which the whole path follows. A query in it is ignored.
-    pub fn of_server(public_url: &str) -> Self {
+    pub fn for_server(public_url: &str) -> Self {
         Self { base: without_query(public_url).trim_end_matches('/').to_owned(), replaces: 0 }
     }
 
     /// A path of ours as the world sees it.
-    pub fn of_path(&self, path: &str) -> String {
+    pub fn url_of_path(&self, path: &str) -> String {
         [&self.base, self.rest(path)].concat()
     }
 
@@ -79,7 +79,7 @@ fn without_query(url: &str) -> &str {
 
 /// Writes a URL as HubSpot signs it: these percent-encodings decoded and no others
 /// (<https://developers.hubspot.com/docs/apps/developer-platform/build-apps/authentication/request-validation>).
-pub(super) fn hubspot(url: &str, mut sink: impl FnMut(&[u8])) {
+pub(super) fn write_hubspot(url: &str, mut sink: impl FnMut(&[u8])) {
     let mut rest = url;
     while let Some(at) = rest.find('%') {
         let (before, from) = rest.split_at(at);
@@ -115,17 +115,17 @@ mod tests {
 
     #[test]
     fn the_base_stands_for_the_path_or_its_front() {
-        let exact = PublicUrl::of_bot("https://b.example/hook/?x=1", "/slack");
+        let exact = PublicUrl::for_bot("https://b.example/hook/?x=1", "/slack");
         assert_eq!(
             (exact.bases(&[AsIs]), exact.rest("/slack")),
             (vec!["https://b.example/hook/".to_owned()], "")
         );
-        let prefix = PublicUrl::of_bot("https://b.example/slack/", "/slack/*");
+        let prefix = PublicUrl::for_bot("https://b.example/slack/", "/slack/*");
         assert_eq!(
             (prefix.bases(&[AsIs]), prefix.rest("/slack/events")),
             (vec!["https://b.example/slack".to_owned()], "/events")
         );
-        let server = PublicUrl::of_server("https://b.example/");
+        let server = PublicUrl::for_server("https://b.example/");
         assert_eq!(
             (server.bases(&[AsIs]), server.rest("/a/b")),
             (vec!["https://b.example".to_owned()], "/a/b")
@@ -140,7 +140,7 @@ mod tests {
             ("https://[::1]", vec!["https://[::1]", "https://[::1]:443"]),
         ] {
             assert_eq!(
-                PublicUrl::of_bot(url, "/x").bases(&[AsIs, WithoutPort, WithPort]),
+                PublicUrl::for_bot(url, "/x").bases(&[AsIs, WithoutPort, WithPort]),
                 bases,
                 "{url}"
             );
@@ -150,7 +150,7 @@ mod tests {
     #[test]
     fn hubspot_decodes_its_list_and_nothing_else() {
         let mut out = Vec::new();
-        hubspot("https://x/%3a%2F%41%zz%2", |bytes| out.extend_from_slice(bytes));
+        write_hubspot("https://x/%3a%2F%41%zz%2", |bytes| out.extend_from_slice(bytes));
         assert_eq!(out, b"https://x/:/%41%zz%2");
     }
 }
