@@ -91,7 +91,7 @@ pub fn received(envelope: &Envelope<'_>, message_id: &str, event: &Event<'_>, ou
 pub fn report(envelope: &Envelope<'_>, event: &Event<'_>, out: &mut Vec<u8>) {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
-    struct Kept<'a> {
+    struct ReportData<'a> {
         id: &'a str,
         bot_id: &'a str,
         message_type: &'static str,
@@ -99,7 +99,7 @@ pub fn report(envelope: &Envelope<'_>, event: &Event<'_>, out: &mut Vec<u8>) {
         timestamp: &'a str,
     }
     let now = rfc3339(envelope.now_ms);
-    let kept = Kept {
+    let kept = ReportData {
         id: envelope.id,
         bot_id: envelope.bot,
         message_type: message_type(event),

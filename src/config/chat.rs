@@ -30,7 +30,7 @@ pub(crate) fn conversation(
     let keeps = dialect.chat.is_some_and(|chat| chat.keeps_history()) && !acknowledges;
     match written {
         Some(raw::Conversation::Off(_)) => None,
-        Some(raw::Conversation::Kept(_)) if !keeps => {
+        Some(raw::Conversation::Settings(_)) if !keeps => {
             let why = match dialect.chat {
                 None => "are handed on as they are",
                 Some(_) if acknowledges => "are only acknowledged without an upstream",
@@ -47,7 +47,7 @@ pub(crate) fn conversation(
             );
             None
         }
-        Some(raw::Conversation::Kept(kept)) => {
+        Some(raw::Conversation::Settings(kept)) => {
             let ttl = reading.value(&format!("{path}.ttl"), kept.ttl.as_deref(), parse::duration);
             Some(Policy {
                 ttl: ttl.unwrap_or(DEFAULT_TTL),

@@ -15,7 +15,7 @@ pub use response::{MAX_BODY, MAX_HEAD, Stored};
 
 use bytes::Bytes;
 use ring::digest::{Context, SHA256};
-use shard::{Found, Shard};
+use shard::{Shard, ShardLookup};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -115,11 +115,11 @@ impl IdempotencyStore {
     /// started.
     pub fn begin(self: &Arc<Self>, key: Key, window: Duration, now_ns: u64) -> Lookup {
         match self.shard(&key).begin(key, now_ns) {
-            Found::Fresh { tracked } => {
+            ShardLookup::Fresh { tracked } => {
                 Lookup::Fresh(Guard { ledger: Arc::clone(self), key, window, tracked })
             }
-            Found::InFlight => Lookup::InFlight,
-            Found::Done(stored) => Lookup::Done(stored),
+            ShardLookup::InFlight => Lookup::InFlight,
+            ShardLookup::Done(stored) => Lookup::Done(stored),
         }
     }
 

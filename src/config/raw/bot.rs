@@ -134,7 +134,7 @@ pub(crate) enum Conversation {
     /// Not at all.
     Off(Off),
     /// So.
-    Kept(Kept),
+    Settings(ConversationSettings),
 }
 
 /// The word "off".
@@ -148,7 +148,7 @@ pub(crate) enum Off {
 /// How conversations are kept.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Kept {
+pub(crate) struct ConversationSettings {
     /// For how long after the last message.
     #[schemars(example = &"24h", extend("default" = "24h"))]
     pub(crate) ttl: Option<String>,

@@ -21,7 +21,7 @@ struct Answer {
 }
 
 /// What a delivery is when it arrives.
-pub(super) enum Found {
+pub(super) enum ShardLookup {
     Fresh { tracked: bool },
     InFlight,
     Done(Arc<Stored>),
@@ -55,26 +55,26 @@ impl Shard {
         }
     }
 
-    pub(super) fn begin(&mut self, key: Key, now_ns: u64) -> Found {
+    pub(super) fn begin(&mut self, key: Key, now_ns: u64) -> ShardLookup {
         match self.states.get(&key) {
             Some(State::InFlight) => {
                 self.counts.in_flight += 1;
-                return Found::InFlight;
+                return ShardLookup::InFlight;
             }
             Some(State::Done(answer)) if now_ns < answer.expires_ns => {
                 self.counts.repeated += 1;
-                return Found::Done(Arc::clone(&answer.stored));
+                return ShardLookup::Done(Arc::clone(&answer.stored));
             }
             Some(State::Done(_)) => self.forget(&key),
             None => {}
         }
         if self.states.len() >= self.most && !self.evict() {
             self.counts.untracked += 1;
-            return Found::Fresh { tracked: false };
+            return ShardLookup::Fresh { tracked: false };
         }
         self.counts.fresh += 1;
         self.states.insert(key, State::InFlight);
-        Found::Fresh { tracked: true }
+        ShardLookup::Fresh { tracked: true }
     }
 
     pub(super) fn done(&mut self, key: Key, stored: Arc<Stored>, expires_ns: u64) {

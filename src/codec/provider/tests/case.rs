@@ -21,7 +21,7 @@ pub(super) struct Case {
     #[serde(default)]
     system: Vec<String>,
     #[serde(default)]
-    history: Vec<Said>,
+    history: Vec<CaseTurn>,
     event: Told,
     #[serde(default)]
     stream: bool,
@@ -30,7 +30,7 @@ pub(super) struct Case {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Told {
-    turns: Vec<Said>,
+    turns: Vec<CaseTurn>,
     user: Who,
     channel: Option<String>,
     conversation: Option<String>,
@@ -57,7 +57,7 @@ struct Whole {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Said {
+struct CaseTurn {
     role: String,
     text: Option<String>,
     #[serde(default)]
@@ -108,7 +108,7 @@ impl Case {
 
     pub(super) fn encode(&self, codec: &dyn Codec, out: &mut Vec<u8>) -> Result<(), Unsupported> {
         let system: Vec<&str> = self.system.iter().map(String::as_str).collect();
-        let history: Vec<Turn<'_>> = self.history.iter().map(Said::turn).collect();
+        let history: Vec<Turn<'_>> = self.history.iter().map(CaseTurn::turn).collect();
         let event = self.event.event();
         let ask = ProviderRequest {
             bot: &self.bot,
@@ -139,7 +139,7 @@ impl Told {
             channel: borrowed(&self.channel),
             conversation: borrowed(&self.conversation),
             message_id: borrowed(&self.message_id),
-            turns: self.turns.iter().map(Said::turn).collect(),
+            turns: self.turns.iter().map(CaseTurn::turn).collect(),
             metadata: self.metadata.as_deref().map(compact),
             native: self.native.as_ref().map(|native| Native {
                 messages: compact(&native.messages),
@@ -150,7 +150,7 @@ impl Told {
     }
 }
 
-impl Said {
+impl CaseTurn {
     fn turn(&self) -> Turn<'_> {
         let role = match &*self.role {
             "system" => Role::System,
