@@ -120,7 +120,7 @@ async fn serve(
     if let Some(handshake) = bot.verifier.handshake(&frames, &proof, id) {
         return Ok(challenge_response(handshake));
     }
-    let guard = match begin_delivery(worker, &found, &head.headers, &frames) {
+    let guard = match begin_delivery(worker, &found, &head.headers, &frames).await {
         None => None,
         Some(Lookup::Fresh(guard)) => Some(guard),
         Some(Lookup::InFlight) => return Err(Reject::DuplicateInProgress),

@@ -188,7 +188,7 @@ mod tests {
     async fn a_state_without_a_folder_holds_nothing_and_refuses_to_keep_anything() {
         let state = StateHandle::default();
         assert!(!state.is_open());
-        assert_eq!(state.jobs.recorded_response(&[0; 32]).unwrap(), None);
+        assert_eq!(state.jobs.recorded_response(&[0; 32]).await.unwrap(), None);
         assert!(state.jobs.list(&Filter::default(), None, 1).unwrap().items.is_empty());
         assert_eq!(state.analytics.of("bot", 0..u32::MAX, 0).unwrap(), None);
         let forgotten = state.conversations.forget("bot", "user", 0).await.unwrap();

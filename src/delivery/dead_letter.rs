@@ -1,6 +1,6 @@
-//! The end of a job that comes to nothing, and who is told of it.
+//! Giving a job up, and the events that tell subscribers of it.
 
-use super::Dispatcher;
+use super::dispatcher::Dispatcher;
 use crate::clock;
 use crate::codec::bot_event::{EventType, error};
 use crate::proxy::bot::Subscriber;
@@ -12,22 +12,27 @@ impl Dispatcher {
     /// Ends a job without another attempt.
     pub(super) async fn give_up(&self, id: Id, head: &Head, reason: &str) -> Result<(), JobsError> {
         tracing::warn!(%id, reason, "a message is dead-lettered");
-        let told = self.tell(id, head, reason);
-        let jobs = delivery_jobs(&told, &head.bot, &head.dialect, head.subject);
+        let events = self.dead_letter_events(id, head, reason);
+        let jobs = delivery_jobs(&events, &head.bot, &head.dialect, head.subject);
         retry_until_written(|| self.jobs.give_up(id, reason, &jobs, clock::unix_ms())).await?;
-        self.happened(head, Happened::Dead);
+        self.record_analytics(head, Happened::Dead);
         Ok(())
     }
 
-    /// Who is told that a job was given up: nobody where it was itself told to a subscriber, since that would have no end.
-    pub(super) fn tell(&self, id: Id, head: &Head, why: &str) -> Vec<EventDelivery> {
+    /// The events that tell of a job that is given up: none where the job is itself an event, since that would have no end.
+    pub(super) fn dead_letter_events(
+        &self,
+        id: Id,
+        head: &Head,
+        reason: &str,
+    ) -> Vec<EventDelivery> {
         if Subscriber::has_name(&head.receiver) {
             return Vec::new();
         }
-        let (view, id) = (self.worker.snapshot(), id.to_string());
-        let (registry, now_ms) = (&view.registry, clock::unix_ms());
+        let (snapshot, id) = (self.worker.snapshot(), id.to_string());
+        let (registry, now_ms) = (&snapshot.registry, clock::unix_ms());
         event_deliveries(registry, EventType::Error, &head.bot, now_ms, |envelope, out| {
-            error(envelope, &id, why, out);
+            error(envelope, &id, reason, out);
         })
     }
 }

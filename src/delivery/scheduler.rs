@@ -1,44 +1,44 @@
-//! Who is next: the receivers with something due, in turn, each for so many bytes (deficit round robin), within what may be in
-//! flight to each and in all.
+//! Which job is started next: receivers with a job due take turns, each with a quantum of bytes (deficit round robin), within what
+//! may be in flight for each and in all.
 
-use super::in_flight::{Load, Place};
+use super::dispatcher::Dispatcher;
+use super::in_flight::{InFlight, InFlightPermit};
 use super::receiver_queue::ReceiverQueue;
-use super::{Dispatcher, InFlightPermit};
 use crate::clock;
 use crate::net::client::breaker::Breaker;
 use crate::state::jobs::{Claim, Receiver, Stage};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-/// So many bytes of jobs are begun for a receiver before the next one has its turn.
+/// The bytes of jobs that are started for a receiver before the next one has its turn.
 pub const QUANTUM: i64 = 16 * 1024;
 
-/// A receiver's breaker puts an attempt off by so many milliseconds at the most, so that every schedule has its end.
+/// The longest that an open breaker delays an attempt, in milliseconds, so that every retry schedule ends.
 pub const MAX_BREAKER_DELAY_MS: u64 = 60_000;
 
-/// One stage's turns.
+/// The turns of one stage.
 #[derive(Debug)]
 pub(super) struct Scheduler {
     stage: Stage,
-    turns: VecDeque<Turn>,
-    in_flight: Rc<Load>,
+    active: VecDeque<ActiveReceiver>,
+    in_flight: Rc<InFlight>,
 }
 
+/// A receiver with jobs due.
 #[derive(Debug)]
-struct Turn {
+struct ActiveReceiver {
     receiver: Receiver,
-    /// What it may begin yet, in bytes; below zero it has begun more than its share.
+    /// The bytes that it may still start; below zero it has started more than its share.
     credit: i64,
-    /// Taken, and waiting for the receiver's breaker.
-    next: Option<Claim>,
+    /// Claimed, and delayed by the receiver's breaker.
+    delayed: Option<Claim>,
 }
 
 impl Scheduler {
     pub(super) fn new(stage: Stage) -> Self {
-        Self { stage, turns: VecDeque::new(), in_flight: Rc::default() }
+        Self { stage, active: VecDeque::new(), in_flight: Rc::default() }
     }
 
-    /// Nothing is in flight.
     pub(super) fn is_idle(&self) -> bool {
         self.in_flight.is_empty()
     }
@@ -47,84 +47,93 @@ impl Scheduler {
         !self.in_flight.has_room(self.stage)
     }
 
-    /// Begins whatever is due and has room.
-    pub(super) fn go(&mut self, courier: &Rc<Dispatcher>) {
+    /// Starts every job that is due and has room.
+    pub(super) async fn dispatch(&mut self, dispatcher: &Rc<Dispatcher>) {
         let now_ms = clock::unix_ms();
-        while let Some(receiver) = courier.jobs.next_receiver(self.stage, now_ms) {
-            self.turns.push_back(Turn { receiver, credit: 0, next: None });
+        while let Some(receiver) = dispatcher.jobs.next_receiver(self.stage, now_ms).await {
+            self.active.push_back(ActiveReceiver { receiver, credit: 0, delayed: None });
         }
-        // So many turns in a row have begun nothing.
-        let mut in_vain = 0;
-        while in_vain < self.turns.len() && !self.is_full() {
-            let Some(mut turn) = self.turns.pop_front() else {
+        let mut turns_without_start = 0;
+        while turns_without_start < self.active.len() && !self.is_full() {
+            let Some(mut active) = self.active.pop_front() else {
                 return;
             };
-            turn.credit = turn.credit.saturating_add(QUANTUM).min(QUANTUM);
-            let lane = courier.lanes.of(&turn.receiver.name);
-            match self.turn(&mut turn, &lane, courier, now_ms) {
-                Progress::All => continue,
-                Progress::Some => in_vain = 0,
-                // Whoever is in debt is getting out of it.
-                Progress::None => in_vain += usize::from(turn.credit > 0),
+            active.credit = active.credit.saturating_add(QUANTUM).min(QUANTUM);
+            match self.serve(&mut active, dispatcher, now_ms).await {
+                Progress::Drained => continue,
+                Progress::Started => turns_without_start = 0,
+                // One in debt is working it off.
+                Progress::Blocked => turns_without_start += usize::from(active.credit > 0),
             }
-            self.turns.push_back(turn);
+            self.active.push_back(active);
         }
     }
 
-    fn turn(
+    /// One receiver's turn.
+    async fn serve(
         &self,
-        turn: &mut Turn,
-        lane: &Rc<ReceiverQueue>,
-        courier: &Rc<Dispatcher>,
+        active: &mut ActiveReceiver,
+        dispatcher: &Rc<Dispatcher>,
         now_ms: u64,
     ) -> Progress {
-        let mut took = Progress::None;
+        let queue = &dispatcher.queues.get(&active.receiver.name);
         let in_flight = match self.stage {
-            Stage::Answer => &lane.asked,
-            Stage::Deliver => &lane.sent,
+            Stage::Answer => &queue.answering,
+            Stage::Deliver => &queue.delivering,
         };
-        let paced = || match self.stage {
-            Stage::Answer => lane.pace.admits(in_flight.jobs(), clock::coarse()),
-            Stage::Deliver => true,
-        };
-        let has_room = || in_flight.has_room_each(self.stage) && paced();
-        while turn.credit > 0 && !self.is_full() && has_room() {
-            let next = turn.next.take();
-            let taken = next.or_else(|| courier.jobs.claim(self.stage, &turn.receiver, now_ms));
-            let Some(taken) = taken else {
-                return Progress::All;
+        let mut progress = Progress::Blocked;
+        while active.credit > 0 && !self.is_full() && self.receiver_has_room(queue, in_flight) {
+            let claim = match active.delayed.take() {
+                Some(delayed) => Some(delayed),
+                None => dispatcher.jobs.claim(self.stage, &active.receiver, now_ms).await,
             };
-            let pass = match self.stage {
+            let Some(claim) = claim else {
+                return Progress::Drained;
+            };
+            let breaker_permit = match self.stage {
                 Stage::Answer => None,
-                Stage::Deliver => Breaker::admit(lane.breaker.clone(), clock::coarse()),
+                Stage::Deliver => Breaker::admit(queue.breaker.clone(), clock::coarse()),
             };
-            let late = now_ms.saturating_sub(taken.due_ms) >= MAX_BREAKER_DELAY_MS;
-            if self.stage == Stage::Deliver && pass.is_none() && !late && lane.way.is_some() {
-                turn.next = Some(taken);
+            let is_delayed = self.stage == Stage::Deliver
+                && breaker_permit.is_none()
+                && now_ms.saturating_sub(claim.due_ms) < MAX_BREAKER_DELAY_MS
+                && queue.target.is_some();
+            if is_delayed {
+                active.delayed = Some(claim);
                 break;
             }
-            turn.credit -= i64::from(taken.size);
-            let loads = [self.in_flight.clone(), in_flight.clone()];
-            let seat = InFlightPermit {
-                place: Some(Place::take(loads, u64::from(taken.size))),
-                courier: courier.clone(),
-            };
+            active.credit -= i64::from(claim.size);
+            let permit = InFlightPermit::acquire(
+                [self.in_flight.clone(), in_flight.clone()],
+                claim.size.into(),
+                dispatcher.permit_released.clone(),
+            );
             match self.stage {
-                Stage::Answer => courier.answer(taken.id, lane, seat),
-                Stage::Deliver => courier.deliver(taken.id, lane, pass, seat),
+                Stage::Answer => dispatcher.start_answer(claim.id, queue, permit),
+                Stage::Deliver => {
+                    dispatcher.start_delivery(claim.id, queue, breaker_permit, permit);
+                }
             }
-            took = Progress::Some;
+            progress = Progress::Started;
         }
-        took
+        progress
+    }
+
+    fn receiver_has_room(&self, queue: &ReceiverQueue, in_flight: &InFlight) -> bool {
+        in_flight.receiver_has_room(self.stage)
+            && match self.stage {
+                Stage::Answer => queue.concurrency.admits(in_flight.jobs(), clock::coarse()),
+                Stage::Deliver => true,
+            }
     }
 }
 
-/// What a turn has begun.
+/// What came of a receiver's turn.
 enum Progress {
-    /// Nothing: there is no room for it.
-    None,
-    /// Something, and there may be more.
-    Some,
-    /// All that was due.
-    All,
+    /// Nothing was started: there is no room.
+    Blocked,
+    /// Something was started, and there may be more.
+    Started,
+    /// Nothing more is due.
+    Drained,
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 
 /// Looks a delivery up and reserves its id; `None` where the bot does not know repeated deliveries, or this one has no id.
-pub fn begin_delivery(
+pub async fn begin_delivery(
     worker: &Worker,
     found: &BotMatch<'_, '_>,
     headers: &HeaderMap,
@@ -20,16 +20,16 @@ pub fn begin_delivery(
     let key = idempotency::key(found.id(), &id, body);
     let lookup = worker.shared.idempotency.begin(key, duplicates.window, clock::now());
     Some(match lookup {
-        Lookup::Fresh(guard) if found.bot.way.makes_jobs() => restore(worker, guard),
+        Lookup::Fresh(guard) if found.bot.way.makes_jobs() => restore(worker, guard).await,
         lookup => lookup,
     })
 }
 
 /// A delivery that this process has not seen may have become a job before the last start.
-fn restore(worker: &Worker, guard: Guard) -> Lookup {
+async fn restore(worker: &Worker, guard: Guard) -> Lookup {
     let jobs = &worker.shared.state.jobs;
     // A disk that cannot be read takes no job either.
-    match jobs.recorded_response(guard.key()).ok().flatten() {
+    match jobs.recorded_response(guard.key()).await.ok().flatten() {
         Some(recorded) => guard.restore(&recorded, clock::unix_ms(), clock::now()),
         None => Lookup::Fresh(guard),
     }

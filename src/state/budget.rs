@@ -72,7 +72,7 @@ impl Budgets {
     /// # Errors
     ///
     /// With it, what is spent and reserved would exceed the cap; or the store cannot say what was spent.
-    pub fn reserve(
+    pub async fn reserve(
         &self,
         bot: &str,
         cap: MicroCents,

@@ -78,8 +78,12 @@ impl Conversations {
         Arc::new(Self { shards, store, next: AtomicUsize::new(0) })
     }
 
-    /// Comes with a message. `now_ms`: milliseconds since 1970.
-    pub fn begin(self: &Arc<Self>, key: Key, policy: Policy, now_ms: u64) -> Begin {
+    /// A message's turn: at once, or after those that came first. `now_ms`: milliseconds since 1970.
+    pub async fn begin(self: &Arc<Self>, key: Key, policy: Policy, now_ms: u64) -> Begin {
+        self.enter(key, policy, now_ms)
+    }
+
+    fn enter(self: &Arc<Self>, key: Key, policy: Policy, now_ms: u64) -> Begin {
         let entered = self.shard(&key).enter(key, now_ms);
         let held = |place, memory| TurnGuard::new(self, key, place, memory, policy, now_ms);
         match entered {
@@ -102,8 +106,13 @@ impl Conversations {
     /// answers it later brings the id along ([`Held::adopt`]), since a conversation in which nothing was said is in memory alone.
     ///
     /// `None`: another worker is reading it just now; to be asked again.
-    pub fn conversation_id(self: &Arc<Self>, key: Key, policy: Policy, now_ms: u64) -> Option<Id> {
-        match self.begin(key, policy, now_ms) {
+    pub async fn conversation_id(
+        self: &Arc<Self>,
+        key: Key,
+        policy: Policy,
+        now_ms: u64,
+    ) -> Option<Id> {
+        match self.enter(key, policy, now_ms) {
             Begin::Ready(mut held) => Some(held.name(now_ms)),
             // Neither takes a place in the queue.
             Begin::Waiting(_) | Begin::Full => self.shard(&key).id(&key),

@@ -246,14 +246,14 @@ impl Jobs {
 
     /// The next receiver that has something due at a stage. From then on it is the caller's: [`Journal::take`] gives its jobs, until
     /// none is due. What becomes due meanwhile is not told.
-    pub fn next_receiver(&self, stage: Stage, now_ms: u64) -> Option<Receiver> {
+    pub async fn next_receiver(&self, stage: Stage, now_ms: u64) -> Option<Receiver> {
         let (number, name) = self.memory.index().wake(stage, now_ms)?;
         Some(Receiver { name, number })
     }
 
     /// The next job of a receiver that was woken, the one that has been due longest. Without one the receiver sleeps again, and is
     /// to be woken anew.
-    pub fn claim(&self, stage: Stage, receiver: &Receiver, now_ms: u64) -> Option<Claim> {
+    pub async fn claim(&self, stage: Stage, receiver: &Receiver, now_ms: u64) -> Option<Claim> {
         let taken = self.memory.index().take(stage, receiver.number, now_ms);
         taken.map(|entry| Claim { id: entry.id, size: entry.size, due_ms: entry.next_ms })
     }

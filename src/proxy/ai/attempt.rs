@@ -48,7 +48,7 @@ impl Attempt<'_> {
             .ok_or_else(|| Failed::next(Reject::Unavailable(Duration::ZERO)))?;
         let mut body = request.worker.buffer();
         self.encode(&mut body).map_err(|wrong| Failed::next(Reject::Unsupported(wrong)))?;
-        let mut reservation = self.reserve(body.len(), ctx.start_ms)?;
+        let mut reservation = self.reserve(body.len(), ctx.start_ms).await?;
         let outgoing = self.request(&body, ctx, reused_headers)?;
         drop(body);
         ctx.set_upstream(pool);
@@ -196,7 +196,7 @@ impl Attempt<'_> {
     }
 
     /// Sets aside what the call can cost at most: no text has more tokens than bytes.
-    fn reserve(&self, bytes: usize, now_ms: u64) -> Result<Option<Reservation>, Failed> {
+    async fn reserve(&self, bytes: usize, now_ms: u64) -> Result<Option<Reservation>, Failed> {
         let (Some(cap), Some(price)) = (self.request.settings.budget, self.ai.price) else {
             return Ok(None);
         };
@@ -210,14 +210,13 @@ impl Attempt<'_> {
             output: u64::from(self.ai.settings.max_tokens),
         });
         let budgets = &self.request.worker.shared.state.budgets;
-        budgets.reserve(self.request.bot, cap.most, cap.per, most, now_ms).map(Some).map_err(
-            |refused| {
-                Failed::for_good(match refused {
-                    Refused::Exceeded(_) => Reject::Budget,
-                    Refused::Unknown(_) => Reject::State,
-                })
-            },
-        )
+        let reserved = budgets.reserve(self.request.bot, cap.most, cap.per, most, now_ms).await;
+        reserved.map(Some).map_err(|refused| {
+            Failed::for_good(match refused {
+                Refused::Exceeded(_) => Reject::Budget,
+                Refused::Unknown(_) => Reject::State,
+            })
+        })
     }
 
     /// The request, head and body in one piece.

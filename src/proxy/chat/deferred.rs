@@ -57,7 +57,8 @@ pub(super) async fn answer(
     let deadline_ns = answer_deadline(message.snapshot, &candidates, ctx.start_ns);
     let promised = match (message.settings.conversation, key) {
         (Some(policy), Some(key)) => {
-            let name = || state.conversations.conversation_id(key, policy, ctx.start_ms);
+            let (conversations, start_ms) = (&state.conversations, ctx.start_ms);
+            let name = async || conversations.conversation_id(key, policy, start_ms).await;
             Some(poll_until(name, deadline_ns).await?)
         }
         _ => None,
@@ -140,9 +141,12 @@ pub(super) async fn answer(
 }
 
 /// Polls for what another worker is about to set, until `deadline_ns` of [`clock::now`].
-async fn poll_until<T>(mut look: impl FnMut() -> Option<T>, deadline_ns: u64) -> Result<T, Reject> {
+async fn poll_until<T>(
+    mut look: impl AsyncFnMut() -> Option<T>,
+    deadline_ns: u64,
+) -> Result<T, Reject> {
     loop {
-        match look() {
+        match look().await {
             Some(found) => return Ok(found),
             None if clock::coarse() >= deadline_ns => return Err(Reject::TurnTimeout),
             None => yield_now().await,
@@ -368,13 +372,13 @@ mod tests {
     #[tokio::test]
     async fn polling_ends_at_its_deadline() {
         let mut looks = 0;
-        let third = || {
+        let third = async || {
             looks += 1;
             (looks == 3).then_some(looks)
         };
         assert_eq!(poll_until(third, u64::MAX).await.unwrap(), 3);
         let by = clock::now() + clock::nanos(Duration::from_millis(30));
-        let never = poll_until(|| None::<()>, by).await;
+        let never = poll_until(async || None::<()>, by).await;
         assert!(matches!(never, Err(Reject::TurnTimeout)));
         assert!(clock::now() >= by);
     }

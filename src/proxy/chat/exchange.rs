@@ -160,15 +160,15 @@ mod tests {
 
     const POLICY: Policy = Policy { ttl: Duration::from_secs(60), window: 20 };
 
-    fn turn(conversations: &Arc<Conversations>) -> TurnGuard {
-        match conversations.begin(Key::of_user("bot", "one", None), POLICY, 1) {
+    async fn turn(conversations: &Arc<Conversations>) -> TurnGuard {
+        match conversations.begin(Key::of_user("bot", "one", None), POLICY, 1).await {
             Begin::Ready(turn) => turn,
             other => panic!("{other:?}"),
         }
     }
 
-    fn history(conversations: &Arc<Conversations>) -> Vec<String> {
-        let turn = turn(conversations);
+    async fn history(conversations: &Arc<Conversations>) -> Vec<String> {
+        let turn = turn(conversations).await;
         let parts = turn.history().flat_map(|turn| turn.parts.to_vec());
         let texts = parts.map(|part| match part {
             Part::Text(text) => text.into_owned(),
@@ -198,10 +198,10 @@ mod tests {
         let cut = "data: {\"choices\":[{\"delta\":{\"content\":\"Hel\"}}]}\n\n";
         for (events, remembered) in [(cut, 0), (whole, 2), (cut, 2), (whole, 4)] {
             let mut answer = begun(events).await;
-            remember_at_end(&mut answer, turn(&conversations), &event);
+            remember_at_end(&mut answer, turn(&conversations).await, &event);
             while std::future::poll_fn(|cx| answer.poll_piece(cx)).await.is_some() {}
             drop(answer);
-            let texts = history(&conversations);
+            let texts = history(&conversations).await;
             assert_eq!(texts.len(), remembered);
             assert!(texts.chunks(2).all(|pair| pair == ["Hi", "Hello you"]), "{texts:?}");
         }

@@ -44,7 +44,7 @@ pub(super) async fn wait_for_turn(
     by: u64,
     now_ms: u64,
 ) -> Result<TurnGuard, Reject> {
-    let mut wait = match conversations.begin(key, policy, now_ms) {
+    let mut wait = match conversations.begin(key, policy, now_ms).await {
         Begin::Ready(held) => return Ok(held),
         Begin::Full => return Err(Reject::ConversationFull),
         Begin::Waiting(wait) => wait,

@@ -1,9 +1,27 @@
 //! What is reserved, settled and given back, in which period, and what a restart leaves.
 
 use super::*;
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::task::{Context, Poll, Waker};
 
 const DAY: u64 = 86_400_000;
+
+/// The local store never waits.
+fn reserve_now(
+    budgets: &Budgets,
+    bot: &str,
+    cap: MicroCents,
+    per: Period,
+    amount: MicroCents,
+    now_ms: u64,
+) -> Result<Reservation, Refused> {
+    let reserving = pin!(budgets.reserve(bot, cap, per, amount, now_ms));
+    match reserving.poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(reserved) => reserved,
+        Poll::Pending => panic!("the local store waits for nothing"),
+    }
+}
 
 fn open(folder: &tempfile::TempDir) -> Arc<Budgets> {
     Budgets::new(Store::open(folder.path()).unwrap())
@@ -24,7 +42,7 @@ fn exceeded(refused: Result<Reservation, Refused>) -> Exceeded {
 fn a_call_reserves_settles_or_gives_back() {
     let folder = tempfile::tempdir().unwrap();
     let budgets = open(&folder);
-    let reserve = |amount| budgets.reserve("bot", 100, Period::Day, amount, 0);
+    let reserve = |amount| reserve_now(&budgets, "bot", 100, Period::Day, amount, 0);
     let first = reserve(60).unwrap();
     let expected = Exceeded { spent: 0, reserved: 60, cap: 100, amount: 41 };
     assert_eq!(exceeded(reserve(41)), expected);
@@ -38,9 +56,9 @@ fn a_call_reserves_settles_or_gives_back() {
     all.settle(95);
     assert_eq!(spent(&budgets, 0), 105);
     assert_eq!(exceeded(reserve(0)).spent, 105);
-    assert_eq!(exceeded(budgets.reserve("bot", 200, Period::Day, u64::MAX, 0)).spent, 105);
-    budgets.reserve("other", 100, Period::Day, 100, 0).unwrap().settle(100);
-    budgets.reserve("bot", 100, Period::Month, 100, 0).unwrap().settle(1);
+    assert_eq!(exceeded(reserve_now(&budgets, "bot", 200, Period::Day, u64::MAX, 0)).spent, 105);
+    reserve_now(&budgets, "other", 100, Period::Day, 100, 0).unwrap().settle(100);
+    reserve_now(&budgets, "bot", 100, Period::Month, 100, 0).unwrap().settle(1);
     assert_eq!(spent(&budgets, 0), 105);
 }
 
@@ -49,7 +67,7 @@ fn a_call_whose_caller_leaves_is_spent_and_one_that_fails_is_not() {
     let folder = tempfile::tempdir().unwrap();
     let budgets = open(&folder);
     let reserve = || {
-        let mut call = budgets.reserve("bot", 100, Period::Day, 30, 0).unwrap();
+        let mut call = reserve_now(&budgets, "bot", 100, Period::Day, 30, 0).unwrap();
         call.on_its_way();
         call
     };
@@ -59,7 +77,7 @@ fn a_call_whose_caller_leaves_is_spent_and_one_that_fails_is_not() {
     assert_eq!(spent(&budgets, 0), 30);
     reserve().settle(5);
     assert_eq!(spent(&budgets, 0), 35);
-    let left = budgets.reserve("bot", 100, Period::Day, 65, 0);
+    let left = reserve_now(&budgets, "bot", 100, Period::Day, 65, 0);
     assert!(left.is_ok(), "nothing stays reserved");
 }
 
@@ -67,7 +85,7 @@ fn a_call_whose_caller_leaves_is_spent_and_one_that_fails_is_not() {
 fn a_call_settles_in_the_period_it_was_reserved_in() {
     let folder = tempfile::tempdir().unwrap();
     let budgets = open(&folder);
-    let reserve = |now_ms| budgets.reserve("bot", 100, Period::Day, 80, now_ms);
+    let reserve = |now_ms| reserve_now(&budgets, "bot", 100, Period::Day, 80, now_ms);
     let [late, later] = [reserve(DAY - 1).unwrap(), reserve(DAY).unwrap()];
     late.settle(80);
     assert_eq!(exceeded(reserve(DAY)).reserved, 80, "the day before is another matter");
@@ -86,7 +104,8 @@ fn a_call_settles_in_the_period_it_was_reserved_in() {
 fn what_was_spent_survives_a_restart_and_what_was_reserved_does_not() {
     let folder = tempfile::tempdir().unwrap();
     let budgets = open(&folder);
-    let reserve = |budgets: &Budgets, amount| budgets.reserve("bot", 100, Period::Day, amount, DAY);
+    let reserve =
+        |budgets: &Budgets, amount| reserve_now(budgets, "bot", 100, Period::Day, amount, DAY);
     reserve(&budgets, 50).unwrap().settle(40);
     let lost = reserve(&budgets, 60).unwrap();
     reserve(&budgets, 0).unwrap().settle(2);
@@ -112,7 +131,7 @@ fn a_thousand_calls_at_once_never_spend_past_the_cap() {
             scope.spawn(move || {
                 let mut open = Vec::new();
                 for number in 0..1_000 {
-                    match budgets.reserve("bot", 100 * 7, Period::Total, 7, number) {
+                    match reserve_now(budgets, "bot", 100 * 7, Period::Total, 7, number) {
                         Ok(call) => open.push(call),
                         Err(refused) => drop(refused),
                     }
@@ -133,7 +152,7 @@ fn a_thousand_calls_at_once_never_spend_past_the_cap() {
     assert_eq!(sum, paid.load(Relaxed));
     assert!(made.load(Relaxed) <= 100 && sum <= 700);
     // All that was not settled was given back.
-    let rest = budgets.reserve("bot", 700, Period::Total, 700 - sum, 0);
+    let rest = reserve_now(&budgets, "bot", 700, Period::Total, 700 - sum, 0);
     assert!(rest.is_ok());
 }
 
@@ -148,7 +167,7 @@ fn accounts_in_memory_are_bounded_and_lose_nothing() {
         shards.map(|shard| shard.lock().unwrap()[Period::Total as usize].len()).max().unwrap()
     };
     let pay = |number| {
-        let reserved = budgets.reserve(&name(number), 10, Period::Total, 10, 0);
+        let reserved = reserve_now(&budgets, &name(number), 10, Period::Total, 10, 0);
         reserved.map(|call| call.settle(1))
     };
     for number in 0..2_000 {

@@ -55,7 +55,7 @@ impl Conversations {
     ) -> Result<Forgotten, ForgetError> {
         let keys = self.of_user(bot, user)?;
         for key in &keys {
-            let held = match self.begin(*key, BLIND, now_ms) {
+            let held = match self.begin(*key, BLIND, now_ms).await {
                 Begin::Ready(held) => held,
                 Begin::Waiting(wait) => wait.await,
                 Begin::Full => return Err(ForgetError::Busy),

@@ -34,14 +34,14 @@ impl Fixture {
     }
 
     fn held(&self, policy: Policy, now_ms: u64) -> TurnGuard {
-        match self.conversations.begin(user(0), policy, now_ms) {
+        match self.conversations.enter(user(0), policy, now_ms) {
             Begin::Ready(held) => held,
             other => panic!("{other:?}"),
         }
     }
 
     fn wait(&self) -> TurnWait {
-        match self.conversations.begin(user(0), POLICY, 1) {
+        match self.conversations.enter(user(0), POLICY, 1) {
             Begin::Waiting(wait) => wait,
             other => panic!("{other:?}"),
         }

@@ -44,7 +44,7 @@ impl Jobs {
     /// # Errors
     ///
     /// The store does not read.
-    pub fn recorded_response(&self, key: &[u8; 32]) -> Result<Option<Vec<u8>>, JobsError> {
+    pub async fn recorded_response(&self, key: &[u8; 32]) -> Result<Option<Vec<u8>>, JobsError> {
         let row = self.store.view()?.get(Table::Repeats, key)?;
         Ok(row.and_then(|row| read(&row).map(|(_, said)| said.to_vec())))
     }

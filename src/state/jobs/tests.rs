@@ -27,8 +27,11 @@ fn bounded(folder: &tempfile::TempDir, bounds: Bounds) -> Jobs {
 
 /// Waits for a step.
 fn done(step: Result<Step, JobsError>) -> Result<(), JobsError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().build();
-    runtime.unwrap().block_on(step?)
+    block_on(step?)
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
 
 fn job(receiver: &str, stage: Stage) -> Job<'_> {
@@ -52,18 +55,20 @@ fn accept(journal: &Jobs, receiver: &str, stage: Stage, now_ms: u64) -> Id {
 }
 
 /// All jobs that are due, receiver by receiver.
-fn take_all(journal: &Jobs, stage: Stage, now_ms: u64) -> Vec<(String, Id)> {
-    let mut all = Vec::new();
-    while let Some(receiver) = journal.next_receiver(stage, now_ms) {
-        while let Some(taken) = journal.claim(stage, &receiver, now_ms) {
-            all.push((receiver.name.to_string(), taken.id));
+fn claim_all(journal: &Jobs, stage: Stage, now_ms: u64) -> Vec<(String, Id)> {
+    block_on(async {
+        let mut all = Vec::new();
+        while let Some(receiver) = journal.next_receiver(stage, now_ms).await {
+            while let Some(claim) = journal.claim(stage, &receiver, now_ms).await {
+                all.push((receiver.name.to_string(), claim.id));
+            }
         }
-    }
-    all
+        all
+    })
 }
 
-fn take_one(journal: &Jobs, stage: Stage, id: Id, now_ms: u64) {
-    let ids = take_all(journal, stage, now_ms);
+fn claim_one(journal: &Jobs, stage: Stage, id: Id, now_ms: u64) {
+    let ids = claim_all(journal, stage, now_ms);
     assert_eq!(ids.iter().map(|(_, id)| *id).collect::<Vec<_>>(), [id]);
 }
 
@@ -94,19 +99,19 @@ fn a_job_is_accepted_answered_tried_delivered_and_shown() {
     let id = accept(&journal, "crm", Stage::Answer, NOW);
     assert_eq!(jobs(&journal), [1, 0, 0, 0]);
     assert_eq!(&*journal.body(id, Stage::Answer).unwrap(), b"what was said");
-    take_one(&journal, Stage::Answer, id, NOW);
+    claim_one(&journal, Stage::Answer, id, NOW);
     done(journal.record_answer(id, Arc::from(&b"an answer"[..]), NOW + 1)).unwrap();
     assert_eq!(jobs(&journal), [0, 1, 0, 0]);
     journal.body(id, Stage::Answer).unwrap_err();
     assert_eq!(&*journal.body(id, Stage::Deliver).unwrap(), b"an answer");
-    assert_eq!(take_all(&journal, Stage::Answer, NOW + 1), []);
-    take_one(&journal, Stage::Deliver, id, NOW + 1);
+    assert_eq!(claim_all(&journal, Stage::Answer, NOW + 1), []);
+    claim_one(&journal, Stage::Deliver, id, NOW + 1);
     let first = attempt(NOW + 2, None);
     let again = NextState::Again(NOW + 30_000);
     done(journal.record_attempt(id, &first, again, NOW + 3)).unwrap();
     assert_eq!(journal.next_ms(Stage::Deliver), Some(NOW + 30_000));
-    assert_eq!(take_all(&journal, Stage::Deliver, NOW + 29_999), []);
-    take_one(&journal, Stage::Deliver, id, NOW + 30_000);
+    assert_eq!(claim_all(&journal, Stage::Deliver, NOW + 29_999), []);
+    claim_one(&journal, Stage::Deliver, id, NOW + 30_000);
     let second = attempt(NOW + 30_000, Some(200));
     done(journal.record_attempt(id, &second, NextState::Delivered, NOW + 30_100)).unwrap();
     assert_eq!(jobs(&journal), [0, 0, 1, 0]);
@@ -127,10 +132,10 @@ fn a_dead_job_is_taken_up_again_where_it_stood() {
     let folder = tempfile::tempdir().unwrap();
     let journal = open(&folder);
     let asked = accept(&journal, "crm", Stage::Answer, NOW);
-    take_one(&journal, Stage::Answer, asked, NOW);
+    claim_one(&journal, Stage::Answer, asked, NOW);
     done(journal.give_up(asked, "no AI", &[], NOW)).unwrap();
     let answered = accept(&journal, "crm", Stage::Deliver, NOW);
-    take_one(&journal, Stage::Deliver, answered, NOW);
+    claim_one(&journal, Stage::Deliver, answered, NOW);
     let gone = NextState::Dead("gone");
     done(journal.record_attempt(answered, &attempt(NOW, Some(410)), gone, NOW)).unwrap();
     assert_eq!(jobs(&journal), [0, 0, 0, 2]);
@@ -142,8 +147,8 @@ fn a_dead_job_is_taken_up_again_where_it_stood() {
     drop(journal);
     let journal = open(&folder);
     assert_eq!(jobs(&journal), [1, 1, 0, 0]);
-    take_one(&journal, Stage::Answer, asked, NOW + 5);
-    take_one(&journal, Stage::Deliver, answered, NOW + 5);
+    claim_one(&journal, Stage::Answer, asked, NOW + 5);
+    claim_one(&journal, Stage::Deliver, answered, NOW + 5);
     let shown = journal.details(answered).unwrap().unwrap();
     assert_eq!((shown.attempts.len(), shown.head.reason.as_str()), (1, ""));
     assert_eq!(&*journal.body(asked, Stage::Answer).unwrap(), b"what was said");
@@ -169,7 +174,7 @@ fn a_step_out_of_order_is_an_error_and_changes_nothing() {
     let new = Job { id: Id::new(NOW), ..same };
     order(journal.accept(&[new.clone(), new], NOW));
     assert_eq!(jobs(&journal), [1, 0, 0, 0]);
-    take_one(&journal, Stage::Answer, id, NOW);
+    claim_one(&journal, Stage::Answer, id, NOW);
     // It has no answer.
     order(journal.record_attempt(id, &attempt(NOW, Some(200)), NextState::Delivered, NOW));
     // While a step is on its way no other is taken.
@@ -177,7 +182,7 @@ fn a_step_out_of_order_is_an_error_and_changes_nothing() {
     let second = journal.record_answer(id, answer(), NOW);
     done(Ok(step)).unwrap();
     order(second);
-    take_one(&journal, Stage::Deliver, id, NOW);
+    claim_one(&journal, Stage::Deliver, id, NOW);
     order(journal.record_answer(id, answer(), NOW));
     done(journal.record_attempt(id, &attempt(NOW, Some(200)), NextState::Delivered, NOW)).unwrap();
     let error = done(journal.give_up(id, "", &[], NOW)).unwrap_err();
@@ -210,7 +215,7 @@ fn it_is_bounded_and_what_the_disk_refuses_has_not_happened() {
     let error = done(journal.accept(&two(), NOW)).unwrap_err();
     assert!(matches!(error, JobsError::Full { jobs: 2, .. }), "{error}");
     let third = accept(&journal, "a", Stage::Answer, NOW);
-    let taken = take_all(&journal, Stage::Answer, NOW);
+    let taken = claim_all(&journal, Stage::Answer, NOW);
     assert_eq!(taken.len(), 2);
     done(journal.give_up(third, "", &[], NOW)).unwrap();
     accept(&journal, "a", Stage::Answer, NOW);

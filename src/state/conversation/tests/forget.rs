@@ -11,7 +11,7 @@ fn forget(house: &Fixture, user: &str) -> Forgotten {
 
 fn held(house: &Fixture, bot: &str, user: &str, channel: Option<&str>) -> TurnGuard {
     let key = Key::of_user(bot, user, channel);
-    match house.conversations.begin(key, POLICY, 2) {
+    match house.conversations.enter(key, POLICY, 2) {
         Begin::Ready(held) => held,
         other => panic!("{other:?}"),
     }

@@ -142,7 +142,7 @@ fn what_makes_no_sense_on_disk_is_as_if_it_were_not_there() {
             let store = &house.conversations.store;
             store.put(Space::Conversations, key.group(), *slot, cut.into()).unwrap();
         }
-        let held = house.conversations.begin(key, POLICY, 1);
+        let held = house.conversations.enter(key, POLICY, 1);
         assert!(matches!(&held, Begin::Ready(held) if said(held) == ["c", "re c"]), "{length}");
     }
 }
@@ -150,7 +150,11 @@ fn what_makes_no_sense_on_disk_is_as_if_it_were_not_there() {
 #[test]
 fn the_id_that_was_told_before_the_turn_is_the_one_it_goes_on_under() {
     let house = Fixture::new();
-    let name = |now_ms| house.conversations.conversation_id(user(0), POLICY, now_ms).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let name = |now_ms| {
+        let id = house.conversations.conversation_id(user(0), POLICY, now_ms);
+        runtime.block_on(id).unwrap()
+    };
     let told = name(1);
     assert_eq!(name(1), told, "kept though nothing was said");
     let held = house.held(POLICY, 1);

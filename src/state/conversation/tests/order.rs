@@ -24,9 +24,9 @@ fn sixteen_wait_first_come_first_served_and_the_next_is_refused() {
     for (wait, bell) in waits.iter_mut().zip(&bells) {
         assert!(poll(wait, bell).is_none());
     }
-    let full = || matches!(house.conversations.begin(user(0), POLICY, 1), Begin::Full);
+    let full = || matches!(house.conversations.enter(user(0), POLICY, 1), Begin::Full);
     assert!(full());
-    assert!(matches!(house.conversations.begin(user(1), POLICY, 1), Begin::Ready(_)));
+    assert!(matches!(house.conversations.enter(user(1), POLICY, 1), Begin::Ready(_)));
     say(held, "0", 1);
     assert!(full(), "who was called still waits until it comes");
     assert!(poll(&mut waits[1], &bells[1]).is_none(), "not its turn");
@@ -39,7 +39,7 @@ fn sixteen_wait_first_come_first_served_and_the_next_is_refused() {
     }
     let counts = house.conversations.counts();
     assert_eq!((counts.waiting, counts.full), (0, 2));
-    assert!(matches!(house.conversations.begin(user(0), POLICY, 1), Begin::Ready(_)));
+    assert!(matches!(house.conversations.enter(user(0), POLICY, 1), Begin::Ready(_)));
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn a_thousand_messages_sixteen_at_a_time_are_each_appended_once_and_in_order() {
                     }
                     let number = *next;
                     *next += 1;
-                    let entered = house.conversations.begin(user(0), policy, 1);
+                    let entered = house.conversations.enter(user(0), policy, 1);
                     drop(next);
                     let held = match entered {
                         Begin::Ready(held) => held,

@@ -9,7 +9,7 @@ fn memory_is_bounded_and_what_left_it_is_read_again() {
     let conversations = Conversations::bounded(store, 2, 50, 1 << 20);
     let all = |check: &dyn Fn(u64, TurnGuard)| {
         for number in 0..1_000 {
-            match conversations.begin(user(number), POLICY, 1) {
+            match conversations.enter(user(number), POLICY, 1) {
                 Begin::Ready(held) => check(number, held),
                 other => panic!("{other:?}"),
             }
@@ -32,7 +32,7 @@ fn memory_is_bounded_and_what_left_it_is_read_again() {
 
     // What is held is not forgotten, however many there are.
     let held: Vec<Begin> =
-        (2_000..2_200).map(|n| conversations.begin(user(n), POLICY, 1)).collect();
+        (2_000..2_200).map(|n| conversations.enter(user(n), POLICY, 1)).collect();
     assert!(held.iter().all(|enter| matches!(enter, Begin::Ready(_))));
     assert_eq!(conversations.counts().held, 200);
     drop(held);
@@ -44,7 +44,7 @@ fn idle_ones_leave_memory_a_few_at_a_tick() {
     let house = Fixture::new();
     let all = &house.conversations;
     let policy = Policy { ttl: Duration::from_secs(86_400), ..POLICY };
-    let enter = |number, now_ms| match all.begin(user(number), policy, now_ms) {
+    let enter = |number, now_ms| match all.enter(user(number), policy, now_ms) {
         Begin::Ready(held) => held,
         other => panic!("{other:?}"),
     };

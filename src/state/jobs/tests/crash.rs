@@ -27,10 +27,10 @@ fn work(folder: &Path) {
         }
         let mut number = 0;
         loop {
-            for (_, id) in take_all(&journal, Stage::Answer, NOW) {
+            for (_, id) in claim_all(&journal, Stage::Answer, NOW) {
                 done(journal.record_answer(id, Arc::from(&b"an answer"[..]), NOW)).unwrap();
             }
-            for (_, id) in take_all(&journal, Stage::Deliver, NOW) {
+            for (_, id) in claim_all(&journal, Stage::Deliver, NOW) {
                 number += 1;
                 let then = match number % 4 {
                     0 => NextState::Dead("gone"),
@@ -112,8 +112,8 @@ fn no_kill_loses_what_was_accepted_or_forgets_what_was_delivered() {
             std::thread::yield_now();
         }
         let pending = Stage::Deliver;
-        let taken = take_all(&journal, Stage::Answer, NOW).len()
-            + take_all(&journal, pending, NOW + 30_000).len();
+        let taken = claim_all(&journal, Stage::Answer, NOW).len()
+            + claim_all(&journal, pending, NOW + 30_000).len();
         assert_eq!(taken as u64, there[0] + there[1]);
     }
     assert!(delivered.len() > ROUNDS, "{}", delivered.len());

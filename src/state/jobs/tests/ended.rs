@@ -7,7 +7,7 @@ use std::ops::{Bound, ControlFlow};
 /// Ends a job in this way.
 fn ended(journal: &Jobs, end: TerminalState, now_ms: u64) -> Id {
     let id = accept(journal, "crm", Stage::Deliver, now_ms);
-    take_one(journal, Stage::Deliver, id, now_ms);
+    claim_one(journal, Stage::Deliver, id, now_ms);
     let then = match end {
         TerminalState::Delivered => NextState::Delivered,
         TerminalState::Dead => NextState::Dead("gone"),

@@ -69,10 +69,10 @@ fn read(folder: &Path) {
             assert_eq!(shown.attempts, [attempt(NOW + 1, Some(503))]);
         }
     }
-    take_one(&journal, Stage::Answer, ids[0], NOW + 2);
+    claim_one(&journal, Stage::Answer, ids[0], NOW + 2);
     assert_eq!(journal.next_ms(Stage::Deliver), Some(NOW + 30_000));
     done(journal.retry(ids[3], NOW + 2)).unwrap();
-    take_one(&journal, Stage::Deliver, ids[3], NOW + 2);
+    claim_one(&journal, Stage::Deliver, ids[3], NOW + 2);
 }
 
 #[test]

@@ -17,14 +17,14 @@ fn a_bot_has_as_many_pending_as_have_not_ended() {
     assert!(matches!(journal.accept(&again, NOW), Err(JobsError::Order { .. })));
     assert_eq!(pending(&journal), [2, 1, 0]);
 
-    take_all(&journal, Stage::Deliver, NOW);
+    claim_all(&journal, Stage::Deliver, NOW);
     let step = |then| {
         let attempt = attempt(NOW, None);
         done(journal.record_attempt(jobs[0].id, &attempt, then, NOW)).unwrap();
     };
     step(NextState::Again(NOW));
     assert_eq!(pending(&journal), [2, 1, 0]);
-    take_one(&journal, Stage::Deliver, jobs[0].id, NOW);
+    claim_one(&journal, Stage::Deliver, jobs[0].id, NOW);
     step(NextState::Dead("gone"));
     assert_eq!(pending(&journal), [1, 1, 0]);
     done(journal.retry(jobs[0].id, NOW)).unwrap();

@@ -14,7 +14,7 @@ fn told(journal: &Jobs, key: [u8; 32], said: &str, now_ms: u64) {
 }
 
 fn said(journal: &Jobs, key: [u8; 32]) -> Option<String> {
-    let said = journal.recorded_response(&key).unwrap();
+    let said = block_on(journal.recorded_response(&key)).unwrap();
     said.map(|said| String::from_utf8(said).unwrap())
 }
 

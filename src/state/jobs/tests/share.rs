@@ -30,7 +30,7 @@ fn a_receiver_may_have_eight_times_what_is_free_and_the_others_find_room() {
     let (_, error) = fill(&journal, "gone");
     assert!(matches!(error, JobsError::Full { .. }), "{error}");
     // As they are worked off, so there is room.
-    for (receiver, id) in take_all(&journal, Stage::Deliver, NOW) {
+    for (receiver, id) in claim_all(&journal, Stage::Deliver, NOW) {
         if receiver == "slow" {
             done(journal.give_up(id, "", &[], NOW)).unwrap();
         }
@@ -72,7 +72,7 @@ fn a_letter_to_a_receiver_without_room_is_dead_and_may_be_taken_up_again() {
     assert!(matches!(error, JobsError::Share { .. }), "{error}");
     // So it is for what follows from a step, which itself is taken however full the journal is.
     let asked = accept(&journal, "ask", Stage::Answer, NOW);
-    take_one(&journal, Stage::Answer, asked, NOW);
+    claim_one(&journal, Stage::Answer, asked, NOW);
     let both = [letter("gone"), letter("crm")];
     done(journal.fan_out(asked, &both, NOW)).unwrap();
     assert_eq!(jobs(&journal), [0, filled + 2, 1, 2]);
@@ -80,10 +80,10 @@ fn a_letter_to_a_receiver_without_room_is_dead_and_may_be_taken_up_again() {
     drop(journal);
     let journal = bounded(&folder, SMALL);
     assert_eq!(journal.counts(), before);
-    for (_, id) in take_all(&journal, Stage::Deliver, NOW) {
+    for (_, id) in claim_all(&journal, Stage::Deliver, NOW) {
         done(journal.record_attempt(id, &attempt(NOW, Some(200)), NextState::Delivered, NOW))
             .unwrap();
     }
     done(journal.retry(lost.id, NOW)).unwrap();
-    take_one(&journal, Stage::Deliver, lost.id, NOW);
+    claim_one(&journal, Stage::Deliver, lost.id, NOW);
 }

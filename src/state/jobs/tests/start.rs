@@ -41,7 +41,7 @@ fn leave(folder: &tempfile::TempDir) -> Vec<Id> {
     let waiting: Vec<_> = (0..BATCH_ROWS * 2).map(|_| job("crm", Stage::Deliver)).collect();
     done(journal.accept(&waiting, NOW)).unwrap();
     let ids: Vec<_> = waiting.iter().map(|job| job.id).collect();
-    let all = take_all(&journal, Stage::Deliver, NOW);
+    let all = claim_all(&journal, Stage::Deliver, NOW);
     assert_eq!(all.len(), ids.len());
     let again = NextState::Again(NOW + 30_000);
     let (put_off, dead) = (ids[ids.len() - 2], ids[ids.len() - 1]);
@@ -77,16 +77,16 @@ fn a_journal_serves_before_all_is_picked_up_and_nothing_is_taken_twice_or_lost()
     // What comes meanwhile, and what is taken up again, is worked on once.
     let new = accept(&journal, "crm", Stage::Deliver, NOW);
     done(journal.retry(dead, NOW)).unwrap();
-    let mut taken = take_all(&journal, Stage::Deliver, NOW);
+    let mut taken = claim_all(&journal, Stage::Deliver, NOW);
     assert_eq!(taken.len(), BATCH_ROWS + 2);
     for id in [new, dead] {
         done(journal.record_attempt(id, &attempt(NOW, None), NextState::Delivered, NOW)).unwrap();
     }
     while left.pick_up(&journal.memory).unwrap() {}
     assert_eq!(jobs(&journal), [0, ids.len() as u64 - 1, 2, 0]);
-    taken.extend(take_all(&journal, Stage::Deliver, NOW));
+    taken.extend(claim_all(&journal, Stage::Deliver, NOW));
     let before = taken.len();
-    taken.extend(take_all(&journal, Stage::Deliver, NOW + 30_000));
+    taken.extend(claim_all(&journal, Stage::Deliver, NOW + 30_000));
     assert_eq!(taken.len(), before + 1, "one was put off");
     let found: BTreeSet<_> = taken.iter().map(|(_, id)| *id).collect();
     assert_eq!(found.len(), taken.len(), "none came twice");
@@ -141,7 +141,7 @@ fn how_much_waits_is_noted_though_there_is_always_something_to_delete() {
     let folder = tempfile::tempdir().unwrap();
     let (journal, _) = open_by_hand(&folder);
     let [_, gone] = [(); 2].map(|()| accept(&journal, "crm", Stage::Deliver, NOW));
-    assert_eq!(take_all(&journal, Stage::Deliver, NOW).len(), 2);
+    assert_eq!(claim_all(&journal, Stage::Deliver, NOW).len(), 2);
     done(journal.give_up(gone, "gone", &[], NOW)).unwrap();
     let crowded = Bounds { kept_jobs: 0, ..BOUNDS };
     let view = journal.store.view().unwrap();
@@ -170,7 +170,7 @@ fn many_jobs_are_picked_up_by_a_thread_that_tells_the_workers() {
     let start = std::time::Instant::now();
     while taken.len() < ids.len() - 2 {
         assert!(start.elapsed() < LONG, "{} came", taken.len());
-        let all = take_all(&journal, Stage::Deliver, NOW);
+        let all = claim_all(&journal, Stage::Deliver, NOW);
         taken.extend(all.into_iter().map(|(_, id)| id));
         std::thread::yield_now();
     }
@@ -196,7 +196,7 @@ fn what_cannot_be_read_holds_up_nobody_behind_it() {
         assert!(start.elapsed() < LONG, "{:?}", jobs(&journal));
         std::thread::yield_now();
     }
-    let mut came = take_all(&journal, Stage::Deliver, NOW + 30_000);
+    let mut came = claim_all(&journal, Stage::Deliver, NOW + 30_000);
     came.retain(|(_, id)| unread.iter().any(|(unread, _)| id == unread));
     assert_eq!(came, []);
 }
@@ -219,7 +219,7 @@ fn the_oldest_job_is_told_to_within_four_seconds() {
     let late = NOW + 1_000_000;
     let [first, second] = [late, late + 60_000].map(|at_ms| (made(at_ms), at_ms));
     told(first.0.made_ms());
-    assert_eq!(take_all(&journal, Stage::Deliver, second.1).len(), 2);
+    assert_eq!(claim_all(&journal, Stage::Deliver, second.1).len(), 2);
     done(journal.give_up(first.0, "", &[], second.1)).unwrap();
     told(second.0.made_ms());
     done(journal.give_up(second.0, "", &[], second.1)).unwrap();
