@@ -210,8 +210,8 @@ impl Jobs {
         recovery::count(store, &mut memory.index())?;
         let mut left = Left::new(store, now_ms)?;
         match left.pick_up(memory)? {
-            true => left.go_on(memory, &store).map_err(StoreError::Thread)?,
-            false => left.correct(&store),
+            true => left.go_on(memory, store).map_err(StoreError::Thread)?,
+            false => left.correct(store),
         }
         let kept = Arc::clone(memory);
         store.ask(Box::new(move |view, now_ms| retention::portion(&kept, &bounds, view, now_ms)));
