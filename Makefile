@@ -70,9 +70,14 @@ debian:
 		echo "The tests need $(FOR): install it (Debian: $(PACKAGES)) and call make again." >&2; exit 1; \
 	fi
 
-lint: ## formatting and clippy, warnings are errors
+lint: ## formatting, clippy and doc links, warnings are errors
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
+	$(MAKE) --no-print-directory docs
+
+.PHONY: docs
+docs: ## every link in a doc comment leads to something
+	cargo doc --quiet --no-deps --document-private-items --lib
 
 house: ## draws the chart of the folders in ARCHITECTURE.md anew
 	BOTGATE_HOUSE=write cargo test --quiet --test it tidy::house::the_picture

@@ -23,7 +23,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 pub(super) struct Target {
     #[command(flatten)]
     configuration: Configuration,
-    /// The admin side's URL [default: `listen` under [admin] of the configuration]
+    /// The admin side's URL [default: `listen` under `[admin]` of the configuration]
     #[arg(long)]
     url: Option<String>,
 }

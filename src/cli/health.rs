@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// The URL to ask [default: /readyz of `probes`, or of `listen`, under [admin] of the configuration]
+    /// The URL to ask [default: /readyz of `probes`, or of `listen`, under `[admin]` of the configuration]
     url: Option<String>,
     #[command(flatten)]
     configuration: Configuration,

@@ -1,6 +1,6 @@
 //! The one language that dialects and upstream codecs have in common: what a caller said, what an AI answered.
 //!
-//! A dialect turns bytes into an [`Event`] and an [`Answer`] into bytes; a codec turns an [`Ask`] into bytes and bytes into an
+//! A dialect turns bytes into an [`Event`] and an [`Answer`] into bytes; a codec turns an [`ProviderRequest`] into bytes and bytes into an
 //! [`Answer`]. Neither knows which of the other kind it works with. Texts borrow from the body that they were read from.
 
 mod answer;

@@ -1,7 +1,7 @@
 //! One budget for all request bodies held at once.
 //!
 //! A signature must be right before the first byte goes upstream, so bodies wait in memory. What they may take together is
-//! bounded; an eighth is kept for bodies up to [`SMALL`], so that slow large ones cannot lock small webhooks out.
+//! bounded; an eighth is kept for bodies up to [`SMALL_BODY`], so that slow large ones cannot lock small webhooks out.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};

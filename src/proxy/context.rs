@@ -29,7 +29,7 @@ pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// One request. Dropped, it is counted and logged.
 #[derive(Debug)]
 pub struct RequestContext {
-    /// `X-Request-Id`: the caller's own where [`is_sane`], otherwise a fresh one.
+    /// `X-Request-Id`: the caller's own where `is_sane`, otherwise a fresh one.
     pub id: HeaderValue,
     /// When it began, in nanoseconds of [`clock::now`].
     pub start_ns: u64,

@@ -15,7 +15,7 @@ use std::task::{Context, Poll};
 /// On an answer that an earlier delivery got first.
 const BOTGATE_DUPLICATE: HeaderName = HeaderName::from_static("botgate-duplicate");
 
-/// A response body. It owns the request's context from [`ResponseBody::attach`] on: the request ends with its last piece.
+/// A response body. It owns the request's context from `attach` on: the request ends with its last piece.
 #[derive(Debug)]
 pub struct ResponseBody {
     source: Source,

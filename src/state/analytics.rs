@@ -1,10 +1,10 @@
 //! What is counted of each bot, hour by hour: requests, tokens, money, how long answers took, what became of callbacks.
 //!
 //! A worker notes what happens and hands its notes over at every tick; until then nobody else is asked. What has changed is written to
-//! the store every few seconds and at a stop, so a kill costs those seconds. A bot has a record for each hour in a ring of [`HOURS`].
+//! the store every few seconds and at a stop, so a kill costs those seconds. A bot has a record for each hour in a ring of [`MAX_HOURS`].
 //!
 //! Bots of the configuration always have figures of their own, and so have templates. Ids under a template are as many as callers
-//! like: only those that are proven have figures, and only [`MOST`] at once; what is beyond counts for the template.
+//! like: only those that are proven have figures, and only [`MAX_IDS`] at once; what is beyond counts for the template.
 
 mod figures;
 mod latency;
@@ -37,7 +37,7 @@ pub fn hour(unix_ms: u64) -> u32 {
 #[derive(Debug, Default)]
 struct Cell {
     figures: Figures,
-    /// One of the [`MOST`].
+    /// One of the [`MAX_IDS`].
     spare: bool,
     /// What the store had of the hour is in the figures.
     loaded: bool,
@@ -132,7 +132,7 @@ impl Analytics {
     }
 
     /// A bot's figures of each of these hours that has any; `None` where none are known of any hour. Of hours longer ago than
-    /// [`HOURS`] there are none. Reads the disk.
+    /// [`MAX_HOURS`] there are none. Reads the disk.
     ///
     /// # Errors
     ///

@@ -68,7 +68,7 @@ pub struct Conversations {
 }
 
 impl Conversations {
-    /// Those of a store, within [`MOST`] and [`MOST_BYTES`].
+    /// Those of a store, within [`MAX_CONVERSATIONS`] and [`MAX_BYTES`].
     pub fn new(store: Arc<Store>) -> Arc<Self> {
         Self::bounded(store, SHARDS, MAX_CONVERSATIONS / SHARDS, MAX_BYTES / SHARDS)
     }
@@ -103,7 +103,7 @@ impl Conversations {
     }
 
     /// The id of the conversation that a message belongs to, whoever holds it now: what is told before the message has its turn. Whoever
-    /// answers it later brings the id along ([`Held::adopt`]), since a conversation in which nothing was said is in memory alone.
+    /// answers it later brings the id along ([`TurnGuard::adopt`]), since a conversation in which nothing was said is in memory alone.
     ///
     /// `None`: another worker is reading it just now; to be asked again.
     pub async fn conversation_id(

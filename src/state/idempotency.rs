@@ -24,7 +24,7 @@ use std::time::Duration;
 pub const MAX_ENTRIES: usize = 100_000;
 /// How many bytes of answers are kept at most.
 pub const MAX_BYTES: usize = 64 * 1024 * 1024;
-/// The most deliveries looked at in one [`Ledger::sweep`].
+/// The most deliveries looked at in one [`IdempotencyStore::sweep`].
 pub const BATCH_ENTRIES: usize = 64;
 const SHARDS: usize = 16;
 
@@ -101,7 +101,7 @@ pub struct IdempotencyStore {
 }
 
 impl IdempotencyStore {
-    /// A ledger within [`MOST`] and [`MOST_BYTES`].
+    /// A ledger within [`MAX_ENTRIES`] and [`MAX_BYTES`].
     pub fn new() -> Arc<Self> {
         Self::bounded(SHARDS, MAX_ENTRIES / SHARDS, MAX_BYTES / SHARDS)
     }

@@ -198,7 +198,7 @@ pub struct Jobs {
 }
 
 impl Jobs {
-    /// Picks up what a store holds: every job that has not ended comes into its queue. Where they are more than [`LOOKED`] the
+    /// Picks up what a store holds: every job that has not ended comes into its queue. Where they are more than [`BATCH_ROWS`] the
     /// others come meanwhile, until then on disk alone: they count, nobody can take them, and none is lost. A store has one journal.
     ///
     /// # Errors
@@ -244,7 +244,7 @@ impl Jobs {
         self.memory.index().jobs.oldest_ms()
     }
 
-    /// The next receiver that has something due at a stage. From then on it is the caller's: [`Journal::take`] gives its jobs, until
+    /// The next receiver that has something due at a stage. From then on it is the caller's: [`Jobs::claim`] gives its jobs, until
     /// none is due. What becomes due meanwhile is not told.
     pub async fn next_receiver(&self, stage: Stage, now_ms: u64) -> Option<Receiver> {
         let (number, name) = self.memory.index().wake(stage, now_ms)?;
@@ -263,7 +263,7 @@ impl Jobs {
         self.memory.index().next_ms(stage)
     }
 
-    /// Waits until [`Journal::next_ms`] has become earlier. What has happened since the last wait ended counts.
+    /// Waits until [`Jobs::next_ms`] has become earlier. What has happened since the last wait ended counts.
     pub async fn changed(&self, stage: Stage) {
         self.memory.changed[stage as usize].notified().await;
     }

@@ -45,7 +45,7 @@ pub struct Rule {
 pub struct Rate {
     /// Requests.
     pub count: u64,
-    /// In this time: whole microseconds, at most [`LONGEST_PERIOD`].
+    /// In this time: whole microseconds, at most [`MAX_PERIOD`].
     pub period: Duration,
 }
 
@@ -124,7 +124,7 @@ pub enum RuleError {
     /// The period is too long or not in whole microseconds.
     #[error("the rate's period must be at most a day, in whole microseconds")]
     Period,
-    /// More than [`MOST_PER_SECOND`].
+    /// More than [`MAX_PER_SECOND`].
     #[error("the rate is over {MAX_PER_SECOND} a second")]
     TooFast,
     /// The fraction is too fine to count ([`bucket::FINEST`]).

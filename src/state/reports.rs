@@ -121,7 +121,7 @@ impl Reports {
     }
 
     /// What is to be written so that a message is kept, and the oldest go where there is no room for it. `json` is at most
-    /// [`LARGEST`] bytes; `None` where it is more.
+    /// [`MAX_REPORT`] bytes; `None` where it is more.
     pub fn keep(&self, id: Id, bot: &str, json: &[u8]) -> Option<PendingReport> {
         let size = u32::try_from(json.len()).ok().filter(|_| json.len() <= MAX_REPORT)?;
         let gone = lock(&self.index).push(id, bot, size);
@@ -141,7 +141,7 @@ impl Reports {
         Some(PendingReport { changes, on_written: Box::new(then) })
     }
 
-    /// Messages older than a cursor, of one bot or of all: at most `limit`, and never more than [`LONGEST_PAGE`].
+    /// Messages older than a cursor, of one bot or of all: at most `limit`, and never more than [`MAX_PAGE`].
     ///
     /// # Errors
     ///
@@ -176,7 +176,7 @@ impl Reports {
         Ok(page)
     }
 
-    /// What is to be written so that what a bot has reported about a user goes, at most [`MOST_FORGOTTEN`] messages, and how many
+    /// What is to be written so that what a bot has reported about a user goes, at most [`MAX_FORGOTTEN`] messages, and how many
     /// that are. It reads all of the bot's.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 //!
 //! A record stands in a slot of a group, and its first eight bytes say when it expires; a group is forgotten when the last of its
 //! records has expired. Writing never waits: the record goes into a bounded queue, the latest of a slot alone, and is on disk some
-//! [`GATHER`] later. Until then reading finds it in the queue, so whoever writes a group reads what it wrote. What the disk does
+//! [`WRITE_INTERVAL`] later. Until then reading finds it in the queue, so whoever writes a group reads what it wrote. What the disk does
 //! not take is kept and tried again.
 //!
 //! Rows are for what must not be lost: whoever changes them is told when the disk has them ([`Store::commit`]), and what waits for

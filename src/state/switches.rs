@@ -53,7 +53,7 @@ impl Switches {
         self.any() && self.shard(key).load().contains(key)
     }
 
-    /// Whether it may be switched off: it is off already, or [`MOST`] are not.
+    /// Whether it may be switched off: it is off already, or [`MAX_SWITCHES`] are not.
     pub fn has_room(&self, key: &str) -> bool {
         self.count.load(Relaxed) < MAX_SWITCHES || self.is_off(key)
     }

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 /// One message of a caller. Its last turn is what is to be answered.
 #[derive(Debug, Default)]
 pub struct Event<'b> {
-    /// What kind of message it is. Only [`Kind::Message`] is answered by an AI.
+    /// What kind of message it is. Only [`MessageType::Message`] is answered by an AI.
     pub message_type: MessageType,
     /// Who wrote it.
     pub user: User<'b>,
@@ -29,7 +29,7 @@ pub struct Event<'b> {
     pub native: Option<Native>,
 }
 
-/// The kinds of message that BotPass tells apart (seed 004); all others send [`Kind::Message`].
+/// The kinds of message that BotPass tells apart (seed 004); all others send [`MessageType::Message`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MessageType {
     /// Somebody said something.

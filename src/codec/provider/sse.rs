@@ -24,7 +24,7 @@ impl EventReader {
     /// Takes the next piece and shows each event that it completes: its name (`""` where it has none) and its data.
     ///
     /// # Errors
-    /// A line or an event over [`LONGEST`], or what `see` says. After an error nothing more should be fed.
+    /// A line or an event over [`MAX_SSE_EVENT`], or what `see` says. After an error nothing more should be fed.
     pub fn feed(
         &mut self,
         mut piece: &[u8],

@@ -121,7 +121,7 @@ impl Breaker {
         }
     }
 
-    /// What an exchange said whose pass has gone before it ended ([`Pass::begun`]). An open one hears nothing until it has waited.
+    /// Records the outcome of an exchange whose permit was dropped before it ended. An open breaker ignores it until its wait is over.
     pub fn record(&self, health: Health, now: u64) {
         if let Some(pass) = Self::admit(self, now) {
             pass.record(health, now);

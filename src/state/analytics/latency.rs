@@ -1,6 +1,6 @@
 //! How long answers took: counted in buckets that grow with the time, so that a percentile is off by 6 % at the most.
 //!
-//! Up to 16 µs each microsecond has a bucket of its own; from there on each doubling has [`PARTS`], up to [`LONGEST_US`]. A time is
+//! Up to 16 µs each microsecond has a bucket of its own; from there on each doubling has [`PARTS`], up to [`MAX_LATENCY_US`]. A time is
 //! told as the one between its bucket's ends that is off by the same part from both: by 1/17 where the bucket is widest.
 
 use std::time::Duration;

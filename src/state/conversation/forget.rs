@@ -40,7 +40,7 @@ pub enum ForgetError {
 }
 
 impl Conversations {
-    /// Forgets what was said with a user of a bot, in every channel, in memory and on disk: at most [`MOST_FORGOTTEN`]
+    /// Forgets what was said with a user of a bot, in every channel, in memory and on disk: at most [`MAX_FORGOTTEN`]
     /// conversations. It waits in line for each, so whatever is being answered is answered first and forgotten then; a message that
     /// comes later begins anew.
     ///

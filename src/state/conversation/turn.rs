@@ -83,7 +83,7 @@ impl Drop for TurnWait {
     }
 }
 
-/// A conversation whose message is being answered. Dropped without [`Held::append`], it stays as it was.
+/// A conversation whose message is being answered. Dropped without [`TurnGuard::append`], it stays as it was.
 #[derive(Debug)]
 pub struct TurnGuard {
     pub(super) all: Arc<Conversations>,

@@ -18,7 +18,7 @@ pub struct Stored {
     pub status: StatusCode,
     /// Its header fields; none where the body is not kept.
     pub headers: HeaderMap,
-    /// Its body; `None` where it was streamed or is over [`LARGEST_BODY`].
+    /// Its body; `None` where it was streamed or is over [`MAX_BODY`].
     pub body: Option<Bytes>,
 }
 

@@ -21,7 +21,7 @@ pub struct Forgetting {
 }
 
 impl Jobs {
-    /// Deletes jobs of a user that have ended, at most [`MOST_FORGOTTEN`], with whatever else goes along. It looks at all that have
+    /// Deletes jobs of a user that have ended, at most [`MAX_FORGOTTEN`], with whatever else goes along. It looks at all that have
     /// ended: some microseconds for each.
     ///
     /// # Errors

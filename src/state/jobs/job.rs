@@ -143,7 +143,7 @@ pub struct Job<'a> {
     pub stage: Stage,
     /// What is to be answered, or delivered where it is no question.
     pub body: Arc<[u8]>,
-    /// Whoever accepts it also works on it: it is in no queue before [`Journal::release`](super::Journal::release).
+    /// Whoever accepts it also works on it: it is in no queue before [`Journal::release`](super::Jobs::release).
     pub claimed: bool,
     /// It tells its receiver of something that does not wait for that: where the receiver has no more room it is dead from the
     /// start, kept and to be taken up again like any other, rather than refused.
@@ -237,9 +237,9 @@ pub struct Attempt {
     pub took: Phases,
     /// The status that came back.
     pub status: Option<u16>,
-    /// What went wrong, in a word or a sentence; empty: nothing. Cut to [`LONGEST_REASON`](super::LONGEST_REASON).
+    /// What went wrong, in a word or a sentence; empty: nothing. Cut to [`LONGEST_REASON`](super::MAX_REASON).
     pub error: String,
-    /// The begin of what came back; cut to [`LONGEST_RESPONSE`](super::LONGEST_RESPONSE).
+    /// The begin of what came back; cut to [`LONGEST_RESPONSE`](super::MAX_KEPT_RESPONSE).
     pub response: Vec<u8>,
 }
 

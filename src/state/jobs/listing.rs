@@ -54,7 +54,7 @@ pub struct JobDetails {
 }
 
 impl Jobs {
-    /// Jobs that fit a filter, older than a cursor, at most `limit` of them and never more than [`LONGEST_PAGE`].
+    /// Jobs that fit a filter, older than a cursor, at most `limit` of them and never more than [`MAX_PAGE`].
     ///
     /// # Errors
     ///

@@ -67,11 +67,11 @@ impl Jobs {
         self.tried(id, attempt, then, &[], now_ms)
     }
 
-    /// A job that was taken was tried for the last time; the jobs that tell of that are accepted as in [`Jobs::passed_on`].
+    /// A job that was taken was tried for the last time; the jobs that tell of that are accepted as in [`Jobs::fan_out`].
     ///
     /// # Errors
     ///
-    /// As for [`Jobs::passed_on`].
+    /// As for [`Jobs::fan_out`].
     pub fn record_final_attempt(
         &self,
         id: Id,
@@ -113,11 +113,11 @@ impl Jobs {
         })
     }
 
-    /// A job that was taken is given up without another attempt; the jobs that tell of that are accepted as in [`Jobs::passed_on`].
+    /// A job that was taken is given up without another attempt; the jobs that tell of that are accepted as in [`Jobs::fan_out`].
     ///
     /// # Errors
     ///
-    /// As for [`Jobs::passed_on`].
+    /// As for [`Jobs::fan_out`].
     pub fn give_up(
         &self,
         id: Id,

@@ -160,7 +160,7 @@ impl Limiter {
         }
     }
 
-    /// Looks at up to [`PER_TICK`](super::sweep::PER_TICK) of a worker's keys and forgets those whose bucket has been full for
+    /// Looks at up to [`PER_TICK`](super::sweep::BATCH_KEYS) of a worker's keys and forgets those whose bucket has been full for
     /// [`IDLE_US`]. To be called a few times a second.
     pub fn sweep(&self, sweeper: &mut Sweeper, now_ns: u64) {
         sweeper.tick(|key| self.forget(key, now_ns / 1_000));

@@ -21,7 +21,7 @@ pub struct Sweeper {
 }
 
 impl Sweeper {
-    /// Shows up to [`PER_TICK`] keys to `forget` and keeps those for which it says false.
+    /// Shows up to [`BATCH_KEYS`] keys to `forget` and keeps those for which it says false.
     pub(super) fn tick(&mut self, mut forget: impl FnMut(&[u8]) -> bool) {
         for _ in 0..BATCH_KEYS.min(self.queue.len()) {
             let Some(key) = self.queue.pop_front() else {

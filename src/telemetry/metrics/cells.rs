@@ -197,7 +197,7 @@ impl BotCells {
         self.secrets.iter().for_each(|cell| cell.set(0));
     }
 
-    /// How many answers had the code or class at this place of [`CODES`], then [`CLASSES`].
+    /// How many answers had the code or class at this place of [`STATUS_CODES`], then [`STATUS_CLASSES`].
     pub(super) fn answers(&self) -> impl Iterator<Item = u64> {
         self.codes.iter().chain(&self.classes).map(Cell::get)
     }
