@@ -12,7 +12,7 @@ use crate::proxy::chat::{delivery_jobs, retry_until_written};
 use crate::signature::UnixTime;
 use crate::state::analytics::Happened;
 use crate::state::jobs::{Attempt, Id, JobsError, MAX_KEPT_RESPONSE, NextState, Phases, Stage};
-use crate::telemetry::observer::Step;
+use crate::telemetry::observer::{self, Step};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use std::future::poll_fn;
@@ -121,14 +121,17 @@ impl Dispatcher {
         attempt: &receiver::Attempt<'_>,
         opening: &ConnectTiming,
     ) -> Result<ReceiverResponse, AttemptError> {
-        let request = receiver
+        let mut request = receiver
             .request(attempt, HeaderMap::new())
             .map_err(|error| AttemptError::Unsigned(error.to_string()))?;
+        let observer = self.worker.shared.observer.as_ref();
+        let observer = observer.map(|observer| observer.for_upstream(&receiver.name));
+        request.set_observer(observer.clone());
         let timer: Rc<Timer> = Rc::new(self.worker.timers.timer());
         let response =
             client::send(pool, request, &timer, None, Some(opening)).await.map_err(|error| {
                 pool.cells().failed(error.cause.word());
-                pool.observe(|| Step::Failed {
+                observer::record(observer.as_ref(), || Step::Failed {
                     word: error.cause.word(),
                     why: error.cause.to_string(),
                 });

@@ -66,9 +66,7 @@ impl ReceiverQueues {
             let unmoved = kept.is_some();
             let pool = kept.map(|(_, pool)| pool.clone()).unwrap_or_else(|| {
                 let cells = worker.shared.metrics.upstream(&worker.cells, &receiver.name);
-                let observer = worker.shared.observer.as_ref();
-                let observer = observer.map(|it| it.for_upstream(&receiver.name));
-                Pool::new(receiver.target.clone(), 1, cells, observer)
+                Pool::new(receiver.target.clone(), 1, cells)
             });
             let breaker = old.as_ref().filter(|_| unmoved);
             let queue = ReceiverQueue {

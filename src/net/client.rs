@@ -24,7 +24,7 @@ mod collect;
 use crate::clock;
 use crate::net::address_policy::AddressPolicy;
 use crate::net::timers::Timer;
-use crate::telemetry::observer::Step;
+use crate::telemetry::observer::{self, Step};
 pub use body::{Incoming, UpstreamBody};
 pub use collect::collect;
 pub use error::{Cause, Deadline, ERROR_WORDS, Retry, Sent, UpstreamError};
@@ -126,9 +126,10 @@ pub async fn send(
                 sent: Sent::Unsent,
             });
         }
-        let checked_out = pool.checkout(timer, &schedule, opening).await;
+        let observer = request.observer.as_ref();
+        let checked_out = pool.checkout(timer, &schedule, opening, observer).await;
         let mut up = checked_out.map_err(|cause| UpstreamError { cause, sent: Sent::Unsent })?;
-        pool.observe(|| Step::RequestStarted(request.length()));
+        observer::record(observer, || Step::RequestStarted(request.length()));
         schedule.arm(timer, schedule.timeouts.first_byte);
         let mut broken = None;
         let exchanged = poll_fn(|cx| {
@@ -144,7 +145,8 @@ pub async fn send(
         let sent = request.sent();
         match exchanged {
             Ok(head) => {
-                pool.observe(|| Step::ResponseStarted(head.response.status().as_u16()));
+                let status = head.response.status().as_u16();
+                observer::record(request.observer.as_ref(), || Step::ResponseStarted(status));
                 return Ok(Incoming::receive(head, up, pool, timer, schedule, request));
             }
             Err(Cause::Broken(_) | Cause::Closed) if sent == Sent::Unsent && up.reused => {}

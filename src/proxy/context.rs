@@ -15,7 +15,7 @@ use crate::signature::Proof;
 use crate::state::analytics::Happened;
 use crate::state::limit::{RuleSet, Standing, Verdict};
 use crate::telemetry::access_log::{Record, TruncatedText};
-use crate::telemetry::observer::Step;
+use crate::telemetry::observer::{self, Observer, Step};
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -38,6 +38,7 @@ pub struct RequestContext {
     worker: Rc<Worker>,
     bot: Option<(Rc<ConfigSnapshot>, usize)>,
     pool: Option<Rc<Pool>>,
+    observer: Option<Observer>,
     standing: Option<Standing>,
     chat: Option<&'static dyn Chat>,
     origin: Option<HeaderValue>,
@@ -99,6 +100,7 @@ impl RequestContext {
             worker: worker.clone(),
             bot: None,
             pool: None,
+            observer: worker.shared.observer.clone(),
             standing: None,
             chat: None,
             origin: None,
@@ -143,8 +145,17 @@ impl RequestContext {
         self.record.bytes_in = frames.iter().map(|frame| frame.len() as u64).sum();
     }
 
-    pub fn set_upstream(&mut self, pool: &Rc<Pool>) {
+    /// The upstream that is asked now, by name: what is observed from here on concerns it.
+    pub fn set_upstream(&mut self, pool: &Rc<Pool>, upstream: &str) {
         self.pool = Some(pool.clone());
+        if let Some(observer) = &mut self.observer {
+            *observer = observer.for_upstream(upstream);
+        }
+    }
+
+    /// Who observes this request, for the exchange with its upstream.
+    pub fn observer(&self) -> Option<Observer> {
+        self.observer.clone()
     }
 
     /// Keeps the tightest standing for the response's `RateLimit`.
@@ -235,11 +246,7 @@ impl RequestContext {
     }
 
     fn observe(&self, step: impl FnOnce() -> Step) {
-        match (&self.pool, &self.worker.shared.observer) {
-            (Some(pool), _) => pool.observe(step),
-            (None, Some(observer)) => observer.record(step()),
-            (None, None) => {}
-        }
+        observer::record(self.observer.as_ref(), step);
     }
 
     /// Counts why it is refused.

@@ -50,13 +50,14 @@ pub fn rebuild(
 pub async fn send(
     snapshot: &ConfigSnapshot,
     forward: &Forward,
-    request: Outgoing,
+    mut request: Outgoing,
     caller: &Caller,
     ctx: &mut RequestContext,
     guard: Option<Guard>,
 ) -> Result<Response<ResponseBody>, Reject> {
     let pool = &snapshot.pools[forward.upstream];
-    ctx.set_upstream(pool);
+    ctx.set_upstream(pool, &snapshot.registry.upstreams[forward.upstream].name);
+    request.set_observer(ctx.observer());
     let response =
         client::send(pool, request, &caller.timer, None, None).await.map_err(Reject::Upstream)?;
     let (parts, body) = response.into_parts();

@@ -44,7 +44,7 @@ pub struct SharedState {
     pub metrics: Arc<Metrics>,
     /// How the upstreams have been of late, by name.
     pub breakers: Mutex<BTreeMap<Box<str>, Arc<Breaker>>>,
-    /// Who is told of every step; a server has none.
+    /// The observer that every request takes at its head; a server has none.
     pub observer: Option<Observer>,
 }
 
@@ -325,7 +325,6 @@ impl ConfigSnapshot {
                     upstream.target.clone(),
                     workers,
                     shared.metrics.upstream(cells, &upstream.name),
-                    shared.observer.as_ref().map(|it| it.for_upstream(&upstream.name)),
                 )
             })
         });

@@ -1,23 +1,28 @@
-//! Who looks on while a message is answered: `botgate test` shows the steps. A server has no witness, and a step then costs a comparison.
+//! The observer of a request, told of every step on its way: `botgate test` prints them. A request carries one or none, decided at its
+//! head; without one a step costs a comparison.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::mpsc;
 
-/// How many steps wait to be looked at.
+/// How many observations wait to be received.
 const MAX_OBSERVATIONS: usize = 256;
-/// How much is kept of what an upstream said, in bytes.
+/// How much is kept of an AI's response, in bytes.
 const MAX_OBSERVED_BODY: usize = 1024;
 
-/// One end: what happens is told to it. It never waits; what is not looked at in time is lost.
+/// Records the steps of one request. It never waits: while [`MAX_OBSERVATIONS`] are not received, further ones are lost.
 #[derive(Clone, Debug)]
-pub struct Observer {
+pub struct Observer(Arc<Channel>);
+
+#[derive(Debug)]
+struct Channel {
+    /// The upstream that is recorded with a step, by name; empty before there is one.
     upstream: Arc<str>,
-    steps: mpsc::Sender<Observation>,
+    observations: mpsc::Sender<Observation>,
 }
 
-/// A step that was seen.
+/// A step that was recorded.
 #[derive(Debug)]
 pub struct Observation {
     /// When.
@@ -65,21 +70,28 @@ impl Step {
 }
 
 impl Observer {
-    /// A witness, and where its steps can be looked at.
+    /// An observer, and the end at which its observations are received.
     pub fn new() -> (Self, mpsc::Receiver<Observation>) {
-        let (steps, seen) = mpsc::channel(MAX_OBSERVATIONS);
-        let upstream = Arc::from("");
-        (Self { upstream, steps }, seen)
+        let (observations, received) = mpsc::channel(MAX_OBSERVATIONS);
+        (Self(Arc::new(Channel { upstream: Arc::from(""), observations })), received)
     }
 
-    /// The same, for what concerns this upstream.
+    /// The same, for the steps that concern this upstream.
     pub fn for_upstream(&self, upstream: &str) -> Self {
-        Self { upstream: upstream.into(), steps: self.steps.clone() }
+        let observations = self.0.observations.clone();
+        Self(Arc::new(Channel { upstream: upstream.into(), observations }))
     }
 
-    /// Tells of a step.
     pub fn record(&self, step: Step) {
-        let seen = Observation { at: Instant::now(), upstream: self.upstream.clone(), step };
-        drop(self.steps.try_send(seen));
+        let Channel { upstream, observations } = &*self.0;
+        let observation = Observation { at: Instant::now(), upstream: upstream.clone(), step };
+        drop(observations.try_send(observation));
+    }
+}
+
+/// Records a step where there is an observer; where there is none, the step is not even made.
+pub fn record(observer: Option<&Observer>, step: impl FnOnce() -> Step) {
+    if let Some(observer) = observer {
+        observer.record(step());
     }
 }

@@ -7,7 +7,7 @@ use super::response::Head;
 use super::{Cause, Deadline, Deadlines, Sent, UpstreamError};
 use crate::clock;
 use crate::net::timers::Timer;
-use crate::telemetry::observer;
+use crate::telemetry::observer::{self, Observer, Step};
 use bytes::Bytes;
 use http::Response;
 use hyper::body::SizeHint;
@@ -34,6 +34,7 @@ pub struct Incoming {
     pool: Rc<Pool>,
     timer: Rc<Timer>,
     schedule: Deadlines,
+    observer: Option<Observer>,
 }
 
 /// What a response consists of besides its head.
@@ -54,9 +55,10 @@ impl Incoming {
         pool: &Rc<Pool>,
         timer: &Rc<Timer>,
         schedule: Deadlines,
-        request: Outgoing,
+        mut request: Outgoing,
     ) -> Response<UpstreamBody> {
         let sent = request.sent();
+        let observer = request.observer.take();
         let Head { response, framing, reusable, mut rest } = head;
         if let Framing::Length(length) = framing
             && length <= rest.len() as u64
@@ -65,7 +67,7 @@ impl Incoming {
             if reusable && request.is_out() && length == rest.len() as u64 {
                 pool.check_in(up);
             }
-            pool.observe(|| observer::Step::ResponseEnded);
+            observer::record(observer.as_ref(), || Step::ResponseEnded);
             rest.truncate(usize::try_from(length).unwrap_or(usize::MAX));
             return response.map(|()| UpstreamBody::Whole(rest));
         }
@@ -81,6 +83,7 @@ impl Incoming {
             pool: pool.clone(),
             timer: timer.clone(),
             schedule,
+            observer,
         };
         response.map(|()| UpstreamBody::Streaming(Box::new(body)))
     }
@@ -183,7 +186,7 @@ impl Incoming {
     /// The response is complete: the connection goes back to the pool, unless something stands behind the response.
     fn end(&mut self) {
         self.ended = true;
-        self.pool.observe(|| observer::Step::ResponseEnded);
+        observer::record(self.observer.as_ref(), || Step::ResponseEnded);
         self.timer.clear();
         let Some(up) = self.up.take() else { return };
         if self.reusable && self.request.is_none() && self.ready.is_empty() {

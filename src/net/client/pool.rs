@@ -12,7 +12,7 @@ use super::{Deadlines, Target};
 use crate::clock;
 use crate::net::timers::Timer;
 use crate::telemetry::metrics::UpstreamCells;
-use crate::telemetry::observer::{Observer, Step};
+use crate::telemetry::observer::{self, Observer, Step};
 use smallvec::SmallVec;
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -42,27 +42,19 @@ pub struct Pool {
     idle: RefCell<Vec<UpstreamConnection>>,
     /// Apart from the pool, so that what lies idle in it does not keep it alive.
     permits: Rc<Permits<UpstreamConnection>>,
-    /// When a failed handshake may be told again, in nanoseconds of [`clock::now`].
-    tell: Cell<u64>,
-    witness: Option<Observer>,
+    /// When a failed handshake may be logged again, in nanoseconds of [`clock::now`].
+    next_warning: Cell<u64>,
 }
 
 impl Pool {
-    /// An empty pool, for one of `workers` workers: each may have its share of the target's connections. `witness` is told of
-    /// every exchange.
-    pub fn new(
-        target: Target,
-        workers: usize,
-        cells: Arc<UpstreamCells>,
-        witness: Option<Observer>,
-    ) -> Rc<Self> {
+    /// An empty pool, for one of `workers` workers: each may have its share of the target's connections.
+    pub fn new(target: Target, workers: usize, cells: Arc<UpstreamCells>) -> Rc<Self> {
         let cap = target.max_connections.div_ceil(workers.max(1)).max(1);
         Rc::new(Self {
             target,
             idle: RefCell::default(),
             permits: Permits::new(cap, cells),
-            tell: Cell::new(0),
-            witness,
+            next_warning: Cell::new(0),
         })
     }
 
@@ -74,13 +66,6 @@ impl Pool {
     /// What it counts.
     pub fn cells(&self) -> &UpstreamCells {
         self.permits.cells()
-    }
-
-    /// Tells the witness of a step, where there is one.
-    pub fn observe(&self, step: impl FnOnce() -> Step) {
-        if let Some(witness) = &self.witness {
-            witness.record(step());
-        }
     }
 
     /// Closes what has lain idle too long.
@@ -98,6 +83,7 @@ impl Pool {
         timer: &Timer,
         schedule: &Deadlines,
         opening: Option<&ConnectTiming>,
+        observer: Option<&Observer>,
     ) -> Result<UpstreamConnection, Cause> {
         if let Some(up) = poll_fn(|cx| Poll::Ready(self.reuse(cx))).await {
             return Ok(up);
@@ -110,7 +96,7 @@ impl Pool {
                 Err(seat) => seat,
             },
         };
-        Box::pin(self.connect(seat, timer, schedule, opening)).await
+        Box::pin(self.connect(seat, timer, schedule, opening, observer)).await
     }
 
     fn reuse(&self, cx: &mut Context<'_>) -> Option<UpstreamConnection> {
@@ -174,15 +160,16 @@ impl Pool {
         timer: &Timer,
         schedule: &Deadlines,
         opening: Option<&ConnectTiming>,
+        observer: Option<&Observer>,
     ) -> Result<UpstreamConnection, Cause> {
         let dialled = clock::coarse();
-        let mut dial = pin!(self.dial(opening));
+        let mut dial = pin!(self.dial(opening, observer));
         let stream = poll_fn(|cx| match dial.as_mut().poll(cx) {
             Poll::Ready(result) => Poll::Ready(result),
             Poll::Pending => timer.poll(cx).map(|()| Err(schedule.passed(Deadline::Connect))),
         })
         .await
-        .inspect_err(|cause| self.tell(cause))?;
+        .inspect_err(|cause| self.warn(cause))?;
         self.cells().opened.increment();
         Ok(UpstreamConnection {
             stream,
@@ -196,13 +183,17 @@ impl Pool {
 }
 
 impl Pool {
-    async fn dial(&self, opening: Option<&ConnectTiming>) -> Result<Stream, Cause> {
+    async fn dial(
+        &self,
+        opening: Option<&ConnectTiming>,
+        observer: Option<&Observer>,
+    ) -> Result<Stream, Cause> {
         let lap = PhaseTimer::of(opening.map(|it| &it.resolve));
         let found = lookup_host((self.target.host.as_str(), self.target.port)).await;
         drop(lap);
         let addresses: SmallVec<[SocketAddr; 4]> = found.map_err(Cause::Connect)?.collect();
-        self.observe(|| Step::Resolved(addresses.to_vec()));
-        self.connect_to(&addresses, opening).await
+        observer::record(observer, || Step::Resolved(addresses.to_vec()));
+        self.connect_to(&addresses, opening, observer).await
     }
 
     /// A connection to one of these addresses and to no other, once all of them have passed the guard.
@@ -210,6 +201,7 @@ impl Pool {
         &self,
         addresses: &[SocketAddr],
         opening: Option<&ConnectTiming>,
+        observer: Option<&Observer>,
     ) -> Result<Stream, Cause> {
         let target = &self.target;
         if let Some(guard) = &target.address_policy {
@@ -221,27 +213,27 @@ impl Pool {
         drop(lap);
         let socket = dialled.map_err(Cause::Connect)?;
         socket.set_nodelay(true).map_err(Cause::Connect)?;
-        self.observe(|| Step::Connected(socket.peer_addr().ok()));
+        observer::record(observer, || Step::Connected(socket.peer_addr().ok()));
         let Some(tls) = &target.tls else {
             return Ok(Stream::Plain(socket));
         };
         let lap = PhaseTimer::of(opening.map(|it| &it.tls));
         let stream = tls.handshake(socket).await?;
         drop(lap);
-        self.observe(|| Step::TlsEstablished);
+        observer::record(observer, || Step::TlsEstablished);
         Ok(Stream::Tls(Box::new(stream)))
     }
 
-    /// Says what is wrong with the upstream's certificate or address, or whatever the handshake failed at.
-    fn tell(&self, cause: &Cause) {
+    /// Logs what is wrong with the upstream's certificate or address, or whatever the handshake failed at.
+    fn warn(&self, cause: &Cause) {
         let what = match cause {
             Cause::Tls(_) => "no TLS with an upstream",
             Cause::AddressRefused(_) => "an address is not dialled",
             _ => return,
         };
         let now = clock::coarse();
-        if now >= self.tell.get() {
-            self.tell.set(now.saturating_add(clock::nanos(WARN_INTERVAL)));
+        if now >= self.next_warning.get() {
+            self.next_warning.set(now.saturating_add(clock::nanos(WARN_INTERVAL)));
             let (host, port) = (&self.target.host, self.target.port);
             tracing::warn!(host, port, "{what}: {cause}");
         }

@@ -5,6 +5,7 @@ mod tests;
 
 use super::Sent;
 use crate::net::body_budget::BodyReservation;
+use crate::telemetry::observer::Observer;
 use bytes::Bytes;
 use http::HeaderMap;
 use smallvec::SmallVec;
@@ -73,6 +74,7 @@ pub struct Outgoing {
     pub(super) bodiless: bool,
     /// An emptied map for the response to use.
     pub(super) reused_headers: HeaderMap,
+    pub(super) observer: Option<Observer>,
 }
 
 /// Shows no byte of a head that may hold a key.
@@ -106,12 +108,18 @@ impl Outgoing {
             doubt: false,
             bodiless,
             reused_headers: headers,
+            observer: None,
         };
         if request.body.length <= MAX_COPIED_BODY {
             request.body.frames.iter().for_each(|frame| request.head.extend_from_slice(frame));
             request.body = Frames { hold: request.body.hold.take(), ..Frames::default() };
         }
         request
+    }
+
+    /// The observer of its exchange, down to the end of the response.
+    pub fn set_observer(&mut self, observer: Option<Observer>) {
+        self.observer = observer;
     }
 
     /// Its length, head and body, in bytes.

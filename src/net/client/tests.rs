@@ -7,6 +7,7 @@ use super::{
 use crate::clock;
 use crate::net::timers::Timers;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::observer::{Observer, Step};
 use http::HeaderMap;
 use std::future::poll_fn;
 use std::rc::Rc;
@@ -37,7 +38,7 @@ impl Fixture {
         };
         let metrics = Metrics::new(1, &[], &ERROR_WORDS);
         let cells = metrics.upstream(&metrics.workers()[0], "back");
-        Self { listener, pool: Pool::new(target, 1, cells, None), timers: Rc::default() }
+        Self { listener, pool: Pool::new(target, 1, cells), timers: Rc::default() }
     }
 
     async fn call(&self, by: Option<u64>, max: usize) -> Result<Vec<u8>, UpstreamError> {
@@ -84,6 +85,38 @@ impl Fixture {
 
 fn timeouts(each: Duration) -> Timeouts {
     Timeouts { connect: each, first_byte: each, idle: each, total: 3600 * SECOND }
+}
+
+#[tokio::test]
+async fn only_a_request_that_carries_an_observer_is_observed() {
+    const ANSWER: &[u8] = b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n";
+    let fixture = Fixture::new(timeouts(3600 * SECOND)).await;
+    let (observer, mut observations) = Observer::new();
+    for observer in [None, Some(observer.for_upstream("back")), None] {
+        let observed = observer.is_some();
+        let mut request =
+            Outgoing::new(true, super::Frames::default(), HeaderMap::new(), |_, out| {
+                out.extend_from_slice(b"HEAD / HTTP/1.1\r\nhost: h\r\n\r\n");
+            });
+        request.set_observer(observer);
+        let timer = Rc::new(fixture.timers.timer());
+        let call = send(&fixture.pool, request, &timer, None, None);
+        let (called, _socket) = tokio::join!(call, fixture.begin(ANSWER));
+        called.unwrap();
+        let mut steps = Vec::new();
+        while let Ok(observation) = observations.try_recv() {
+            assert_eq!(&*observation.upstream, "back");
+            steps.push(observation.step);
+        }
+        match &steps[..] {
+            [] => assert!(!observed),
+            [Step::Resolved(_), Step::Connected(_), Step::RequestStarted(_), rest @ ..] => {
+                assert!(observed);
+                assert_eq!(rest, [Step::ResponseStarted(204), Step::ResponseEnded]);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 #[tokio::test]

@@ -41,17 +41,19 @@ impl Attempt<'_> {
         reused_headers: HeaderMap,
     ) -> Result<AiResponse, Failed> {
         let request = self.request;
-        let pool = request
-            .snapshot
+        let snapshot = request.snapshot;
+        let (pool, upstream) = snapshot
             .pools
             .get(self.index)
+            .zip(snapshot.registry.upstreams.get(self.index))
             .ok_or_else(|| Failed::next(Reject::Unavailable(Duration::ZERO)))?;
         let mut body = request.worker.buffer();
         self.encode(&mut body).map_err(|wrong| Failed::next(Reject::Unsupported(wrong)))?;
         let mut reservation = self.reserve(body.len(), ctx.start_ms).await?;
-        let outgoing = self.request(&body, ctx, reused_headers)?;
+        let mut outgoing = self.request(&body, ctx, reused_headers)?;
         drop(body);
-        ctx.set_upstream(pool);
+        ctx.set_upstream(pool, &upstream.name);
+        outgoing.set_observer(ctx.observer());
         if let Some(reservation) = &mut reservation {
             reservation.on_its_way();
         }

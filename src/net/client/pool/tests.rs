@@ -45,13 +45,13 @@ impl Fixture {
         };
         let metrics = Metrics::new(1, &[], &ERROR_WORDS);
         let cells = metrics.upstream(&metrics.workers()[0], "back");
-        Self { pool: Pool::new(target, 1, cells, None), timers: Rc::default(), listener, timeouts }
+        Self { pool: Pool::new(target, 1, cells), timers: Rc::default(), listener, timeouts }
     }
 
     async fn checkout(&self) -> Result<UpstreamConnection, Cause> {
         let timer = self.timers.timer();
         let schedule = Deadlines::new(self.timeouts, None);
-        self.pool.checkout(&timer, &schedule, None).await
+        self.pool.checkout(&timer, &schedule, None, None).await
     }
 
     /// A connection and the backend's end of it.

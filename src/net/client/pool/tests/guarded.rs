@@ -62,12 +62,12 @@ async fn one_bad_address_refuses_the_dial_and_no_other_is_tried() {
     let good = house.listener.local_addr().unwrap();
     let bad = SocketAddr::from(([127, 0, 0, 2], good.port()));
     for answer in [[good, bad], [bad, good]] {
-        let refused = house.pool.connect_to(&answer, None).await.unwrap_err();
+        let refused = house.pool.connect_to(&answer, None, None).await.unwrap_err();
         assert!(matches!(refused, Cause::AddressRefused(_)), "{refused}");
         assert!(!is_reached(&house).await, "{answer:?}");
     }
     // What is reached is what was checked: the name leads nowhere.
-    house.pool.connect_to(&[good], None).await.unwrap();
+    house.pool.connect_to(&[good], None, None).await.unwrap();
     assert!(is_reached(&house).await);
 }
 
@@ -75,10 +75,10 @@ async fn one_bad_address_refuses_the_dial_and_no_other_is_tried() {
 async fn a_name_that_leads_elsewhere_the_second_time_is_refused_then() {
     let house = Fixture::guarded(2, "host.example", allow(&["127.0.0.1/32"])).await;
     let good = house.listener.local_addr().unwrap();
-    house.pool.connect_to(&[good], None).await.unwrap();
+    house.pool.connect_to(&[good], None, None).await.unwrap();
     assert!(is_reached(&house).await);
     let other = SocketAddr::from(([127, 0, 0, 2], good.port()));
-    let second = house.pool.connect_to(&[other], None).await;
+    let second = house.pool.connect_to(&[other], None, None).await;
     assert!(matches!(second, Err(Cause::AddressRefused(_))), "{second:?}");
 }
 

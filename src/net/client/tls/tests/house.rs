@@ -86,7 +86,7 @@ impl CertificateAuthority {
         };
         let metrics = Metrics::new(1, &[], &ERROR_WORDS);
         let cells = metrics.upstream(&metrics.workers()[0], "back");
-        Self { listener, pool: Pool::new(target, 1, cells, None), timers: Rc::default() }
+        Self { listener, pool: Pool::new(target, 1, cells), timers: Rc::default() }
     }
 
     /// Sends a request with this body and gathers the answer's.
