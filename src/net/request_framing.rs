@@ -1,4 +1,4 @@
-//! The framing gate: what a request's bytes may look like before any parser sees them.
+//! The framing of a request: what its bytes may look like before any parser sees them.
 //!
 //! A pure state machine over the bytes of one HTTP/1 connection. It passes on only whole heads that are beyond doubt, and it
 //! follows each body to its end, so that it knows where the next head begins. Whatever two parsers could read in two ways
@@ -130,7 +130,7 @@ pub struct Checked {
     pub error: Option<FramingError>,
 }
 
-/// One connection's gate.
+/// The framing state of one connection.
 #[derive(Debug)]
 pub struct RequestFraming {
     position: Position,

@@ -1,4 +1,4 @@
-//! A bot and its upstreams, resolved: everything that the line knows of them.
+//! A bot and its upstreams, resolved: everything that a request needs of them.
 
 pub mod receiver;
 pub mod registry;
@@ -116,7 +116,7 @@ pub struct Forward {
     pub headers: Vec<(HeaderName, HeaderValue)>,
 }
 
-/// How a bot talks: which AIs it asks and what it keeps of a conversation.
+/// How a bot answers messages: which AIs it asks and what it keeps of a conversation.
 #[derive(Clone, Debug)]
 pub struct ChatSettings {
     /// How its messages are read and answered.

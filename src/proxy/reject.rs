@@ -94,7 +94,7 @@ const fn info(
     ErrorInfo { status, code, reason, sentence }
 }
 
-/// Every reason that a refusal, by the gate or by the line, can be counted under.
+/// Every reason that a refusal can be counted under, that of the framing check included.
 #[rustfmt::skip]
 pub const REASONS: [&str; 44] = [
     "caller_gone", "framing", "head_timeout", "head_too_large", "dot_segments", "expectation",

@@ -101,7 +101,7 @@ pub struct IdempotencyStore {
 }
 
 impl IdempotencyStore {
-    /// A ledger within [`MAX_ENTRIES`] and [`MAX_BYTES`].
+    /// A store within [`MAX_ENTRIES`] and [`MAX_BYTES`].
     pub fn new() -> Arc<Self> {
         Self::bounded(SHARDS, MAX_ENTRIES / SHARDS, MAX_BYTES / SHARDS)
     }
@@ -154,7 +154,7 @@ pub struct Guard {
     ledger: Arc<IdempotencyStore>,
     key: Key,
     window: Duration,
-    /// The ledger knows of it, and nobody has settled it yet.
+    /// The store tracks it, and nobody has settled it yet.
     tracked: bool,
 }
 

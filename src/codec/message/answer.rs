@@ -101,7 +101,7 @@ pub enum AnswerError {
     Overloaded,
 }
 
-/// A response with another status: what the AI says is wrong, in the terms that the line acts on.
+/// A response with another status: what the AI says is wrong, as far as the proxy acts on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ErrorResponse {
     /// What is wrong.

@@ -5,7 +5,7 @@ use crate::codec::retry_after::retry_after;
 use http::HeaderMap;
 use std::time::Duration;
 
-/// The longest wait after which it is asked again; the vendors' own clients draw the line there too.
+/// The longest wait after which it is asked again; the vendors' own clients have the same limit.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(120);
 
 /// What is wrong, and whether to ask again: what the AI says in so many words (`x-should-retry`) counts, otherwise only a limit or

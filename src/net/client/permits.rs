@@ -56,7 +56,7 @@ impl<T> Permits<T> {
         &self.cells
     }
 
-    /// A free seat, if there is any.
+    /// A free permit, if there is any.
     pub(super) fn take(self: &Rc<Self>) -> Option<ConnectionPermit<T>> {
         let taken = self.taken.get();
         if taken >= self.cap {

@@ -109,7 +109,7 @@ impl Pool {
         }
     }
 
-    /// A connection for its next request; its seat alone where it is dead.
+    /// A connection for its next request; only its permit if the connection is dead.
     fn revalidate(
         &self,
         mut up: UpstreamConnection,

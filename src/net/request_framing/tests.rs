@@ -1,4 +1,4 @@
-//! What passes the gate and what does not, each judged in one piece and in pieces of every size.
+//! Requests that are well framed and requests that are not, each checked in one piece and in pieces of every size.
 
 use super::{Checked, FramingError, MAX_FIELDS, MAX_HEAD, RequestFraming};
 

@@ -1,4 +1,4 @@
-//! What subscribers are told of a bot: a letter for each who wants it, delivered as a job of its own.
+//! Events for subscribers: one delivery for each subscriber that wants the event, each a job of its own.
 
 use crate::codec::bot_event::{Envelope, EventType};
 use crate::proxy::bot::Registry;
@@ -33,7 +33,7 @@ pub fn is_subscribed(registry: &Registry, kind: EventType, bot: &str) -> bool {
     subscribers.any(|subscriber| subscriber.wants(kind, bot))
 }
 
-/// A letter for each who wants to be told, written under an id of its own, which is its job's too.
+/// An event delivery for each subscriber that wants the event, under an id of its own, which is its job's too.
 pub fn event_deliveries(
     registry: &Registry,
     kind: EventType,
@@ -54,7 +54,7 @@ pub fn event_deliveries(
     letter.collect()
 }
 
-/// The jobs that take these letters, about a bot of that dialect and one of its users, to their receivers.
+/// The jobs of these event deliveries, about a bot of that dialect and one of its users, to their receivers.
 pub fn delivery_jobs<'a>(
     letters: &'a [EventDelivery],
     bot: &'a str,

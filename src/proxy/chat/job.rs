@@ -23,7 +23,7 @@ use std::time::Duration;
 const CONVERSATION_FULL_MS: u32 = 1_000;
 /// After how long the disk is asked again to take what it did not.
 const PERSIST_RETRY: Duration = Duration::from_secs(1);
-/// The most that an answer may come to in the letters to all who are told it, in bytes: they are one change to the disk.
+/// The most bytes that an answer may take in all its event deliveries together: they are one change to the disk.
 pub const MAX_EVENT_BYTES: usize = MAX_DURABLE_BYTES / 2;
 
 /// A message, and who serves it.

@@ -29,7 +29,7 @@ impl Guard {
         .concat()
     }
 
-    /// Its delivery as it is by such a record: done, if the window is still open, and then known to the ledger again. `now_ns` as
+    /// Its delivery as it is by such a record: done, if the window is still open, and then known to the store again. `now_ns` as
     /// for [`Guard::done`].
     pub fn restore(self, record: &[u8], now_ms: u64, now_ns: u64) -> Lookup {
         // Where the clock was ahead, nothing is remembered for longer than the window.
@@ -102,7 +102,7 @@ mod tests {
             assert_eq!(stored.status, StatusCode::ACCEPTED);
             assert_eq!(stored.body.as_deref(), Some(&b"{}"[..]));
             assert_eq!(stored.headers[header::CONTENT_TYPE], "application/json");
-            // From here on the ledger knows, for what is left of the window.
+            // From here on the store in memory knows it, for the rest of the window.
             let end = 5 + left_ms * 1_000_000;
             let again = ledger.begin(key("bot", "1", None), WINDOW, end - 1);
             assert!(matches!(again, Lookup::Done(_)), "{later_ms}");

@@ -1,4 +1,4 @@
-//! One part of the ledger: the states of its deliveries and the order in which they were answered.
+//! One shard of the idempotency store: the states of its deliveries and the order in which they were answered.
 
 use super::{Counts, Key, Stored};
 use foldhash::fast::RandomState;

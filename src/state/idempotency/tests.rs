@@ -1,4 +1,4 @@
-//! What holds for the ledger as a whole.
+//! The idempotency store as a whole.
 
 use super::*;
 use http::{HeaderMap, StatusCode};

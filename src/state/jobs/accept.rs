@@ -88,7 +88,7 @@ impl Jobs {
         }))
     }
 
-    /// Adds the rows of these jobs. A letter to a receiver without room is dead.
+    /// Adds the rows of these jobs. An event for a receiver without room is dead from the start.
     pub(super) fn lay(
         &self,
         jobs: &[Job<'_>],

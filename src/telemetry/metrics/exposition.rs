@@ -34,7 +34,7 @@ pub struct Readings {
     pub duplicates_held: u64,
     /// Bytes of answers kept for repetition.
     pub duplicates_bytes: u64,
-    /// (outcome, how often) of every look into the ledger.
+    /// (outcome, count) of every idempotency lookup.
     pub duplicates: [(&'static str, u64); 5],
     /// Access log lines lost because the log could not keep up.
     pub access_log_dropped: u64,
